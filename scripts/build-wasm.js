@@ -1,0 +1,25 @@
+// Compiles assembly/ with asc, then lets Binaryen's wasm-opt go over the release builds.
+// Output: build/kernels-debug.wasm (tests), dist/kernels-simd.wasm, dist/kernels-relaxed.wasm.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, statSync } from 'node:fs';
+
+const run = (bin, args) => execFileSync(process.execPath, [`node_modules/${bin}`, ...args], { stdio: 'inherit' });
+
+mkdirSync('build', { recursive: true });
+mkdirSync('dist', { recursive: true });
+for (const target of ['debug', 'simd', 'relaxed']) {
+  run('assemblyscript/bin/asc.js', ['--target', target]);
+  if (target === 'debug') continue;
+  const input = `build/kernels-${target}.wasm`;
+  const output = `dist/kernels-${target}.wasm`;
+  const features = [
+    '--enable-simd',
+    '--enable-bulk-memory',
+    '--enable-sign-ext',
+    '--enable-mutable-globals',
+    '--enable-nontrapping-float-to-int',
+  ];
+  if (target === 'relaxed') features.push('--enable-relaxed-simd');
+  run('binaryen/bin/wasm-opt', ['-O3', ...features, input, '-o', output]);
+  console.log(`${output} ${statSync(output).size} bytes`);
+}

@@ -1,0 +1,1 @@
+export { ClipError, type ClipErrorCode } from './errors.ts';

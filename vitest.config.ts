@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+// The tests run the sources; the kernels come from dist/ (npm run build:wasm).
+const conditions = ['edgeclip-source', 'node', 'import', 'module', 'default'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/slow/**', 'test/runtimes/**'] },
+      },
+      {
+        extends: true,
+        test: { name: 'slow', include: ['test/slow/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+});
