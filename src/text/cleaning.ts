@@ -1,0 +1,40 @@
+import { unescapeHtml } from './html-entities.ts';
+import { composeCharacters, repairText } from './repairs.ts';
+
+export interface CleaningOptions {
+  /** Unescape HTML entities ("&amp;amp;" is "&"), as OpenAI's code does and Hugging Face's does not. Default true. */
+  htmlEntities?: boolean;
+  /** Apply ftfy's default repairs, as OpenAI's code does and Hugging Face's does not. Default true. */
+  repairs?: boolean;
+}
+
+/**
+ * `\s` of Python's `regex`, i.e. Unicode's White_Space. JavaScript's `\s` has U+FEFF too and lacks U+0085.
+ */
+const WHITE_SPACE = /\p{White_Space}+/gu;
+
+/** `str.strip` of Python takes the separators U+001C..U+001F as well. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these four are what the class is for.
+const STRIPPED = /[\p{White_Space}\u001c-\u001f]/u;
+
+/** Python's `str.strip()`. A loop, since `/\s+$/` takes quadratic time on long runs inside of the text. */
+function strip(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && STRIPPED.test(text[start])) start++;
+  while (end > start && STRIPPED.test(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+/**
+ * The text as CLIP's byte-level BPE expects it: `whitespace_clean(basic_clean(text)).lower()` of OpenAI's
+ * `simple_tokenizer.py`, where `basic_clean` is `ftfy.fix_text`, `html.unescape` twice, `strip`.
+ *
+ * Without `repairs` the text is still put into normalisation form C, as Hugging Face's normalizer does. Runs in time
+ * linear in the length of the text.
+ */
+export function cleanText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
+  text = repairs ? repairText(text, htmlEntities) : composeCharacters(text);
+  if (htmlEntities) text = unescapeHtml(unescapeHtml(text));
+  return strip(strip(text).replace(WHITE_SPACE, ' ')).toLowerCase();
+}
