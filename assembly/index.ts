@@ -1,2 +1,13 @@
 // The exported kernels. Stateless: pointers and sizes in, results in memory; each thread instantiates this module on one memory.
-export * from './l2-normalize';
+export { attention } from './attention';
+export { depthwiseF32, depthwiseInt8 } from './depthwise';
+export { embedF32, embedInt8 } from './embedding';
+export { gemmF32 } from './gemm-f32';
+export { gemmInt8 } from './gemm-int8';
+export { l2Normalize } from './l2-normalize';
+export { layerNorm, layerNormPack, layerNormQuantize } from './layer-norm';
+export { mapFunction } from './math';
+export { packRows, quantizeRows } from './packed-rows';
+export { gatherF32, gatherInt8 } from './patches';
+export { meanRows } from './pooling';
+export { dotRows, softmax } from './ranking';

@@ -1,4 +1,4 @@
-/** The typed interface of the wasm side, written by hand: pointers and sizes are byte addresses and counts. */
+/** The typed interface of the wasm side, written by hand. Pointers are byte addresses; strides are bytes; sizes are counts. */
 
 /** Which build of the kernels: `simd` runs everywhere, `relaxed` needs relaxed SIMD. Both give the same bits. */
 export type KernelVariant = 'simd' | 'relaxed';
@@ -6,9 +6,162 @@ export type KernelVariant = 'simd' | 'relaxed';
 /** A byte address in the wasm memory. */
 export type Pointer = number;
 
+/** What a GEMM does with its sums: an activation, plus `add` (to what stands in C) or `fixed` (store i16 of x * 8191 / 6). */
+export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8 } as const;
+
+/** Rows that share a pass over B's panels (assembly/gemm-int8.ts). */
+export const ROW_BLOCK = 64;
+/** Scratch bytes of one GEMM call: ROW_BLOCK rows of 8 accumulators. */
+export const GEMM_SCRATCH_BYTES = ROW_BLOCK * 32;
+
+/** Each method is documented where it is written, in assembly/. */
 export interface Kernels {
-  /** Divides x[0..n) by its Euclidean norm, in place. */
+  gemmInt8(
+    a: Pointer,
+    aScale: Pointer,
+    b: Pointer,
+    bScale: Pointer,
+    bSum: Pointer,
+    bias: Pointer,
+    m: number,
+    n: number,
+    k: number,
+    c: Pointer,
+    ldc: number,
+    width: number,
+    gap: number,
+    slab: number,
+    slabStride: number,
+    mode: number,
+    scratch: Pointer,
+  ): void;
+  gemmF32(
+    a: Pointer,
+    b: Pointer,
+    bias: Pointer,
+    m: number,
+    n: number,
+    k: number,
+    c: Pointer,
+    ldc: number,
+    width: number,
+    gap: number,
+    slab: number,
+    slabStride: number,
+    mode: number,
+    scratch: Pointer,
+  ): void;
+  quantizeRows(x: Pointer, stride: number, m: number, k: number, aMax: number, out: Pointer, scale: Pointer): void;
+  packRows(x: Pointer, stride: number, m: number, k: number, out: Pointer): void;
+  layerNorm(x: Pointer, stride: number, m: number, k: number, gamma: Pointer, beta: Pointer, eps: number): void;
+  layerNormQuantize(
+    x: Pointer,
+    stride: number,
+    m: number,
+    k: number,
+    gamma: Pointer,
+    beta: Pointer,
+    eps: number,
+    aMax: number,
+    out: Pointer,
+    scale: Pointer,
+    scratch: Pointer,
+  ): void;
+  layerNormPack(
+    x: Pointer,
+    stride: number,
+    m: number,
+    k: number,
+    gamma: Pointer,
+    beta: Pointer,
+    eps: number,
+    out: Pointer,
+    scratch: Pointer,
+  ): void;
+  attention(
+    q: Pointer,
+    k: Pointer,
+    v: Pointer,
+    heads: number,
+    qSlab: number,
+    kvSlab: number,
+    out: Pointer,
+    ldo: number,
+    rows: number,
+    headDim: number,
+    starts: Pointer,
+    lengths: Pointer,
+    lists: Pointer,
+    scale: number,
+    scratch: Pointer,
+  ): void;
+  gatherInt8(
+    pixels: Pointer,
+    size: number,
+    window: number,
+    stride: number,
+    padBefore: number,
+    across: number,
+    firstLine: number,
+    lines: number,
+    kPadded: number,
+    table: Pointer,
+    out: Pointer,
+  ): void;
+  gatherF32(
+    pixels: Pointer,
+    size: number,
+    window: number,
+    stride: number,
+    padBefore: number,
+    across: number,
+    firstLine: number,
+    lines: number,
+    table: Pointer,
+    out: Pointer,
+  ): void;
+  depthwiseInt8(
+    input: Pointer,
+    lineBytes: number,
+    kernel: number,
+    stride: number,
+    weights: Pointer,
+    scale: Pointer,
+    bias: Pointer,
+    channels: number,
+    across: number,
+    lines: number,
+    out: Pointer,
+  ): void;
+  depthwiseF32(
+    input: Pointer,
+    lineBytes: number,
+    kernel: number,
+    stride: number,
+    weights: Pointer,
+    bias: Pointer,
+    channels: number,
+    across: number,
+    lines: number,
+    out: Pointer,
+  ): void;
+  embedInt8(
+    ids: Pointer,
+    at: Pointer,
+    n: number,
+    table: Pointer,
+    scale: Pointer,
+    positions: Pointer,
+    width: number,
+    out: Pointer,
+  ): void;
+  embedF32(ids: Pointer, at: Pointer, n: number, table: Pointer, positions: Pointer, width: number, out: Pointer): void;
+  meanRows(x: Pointer, m: number, n: number, out: Pointer): void;
   l2Normalize(x: Pointer, n: number): void;
+  dotRows(rows: Pointer, n: number, d: number, q: Pointer, out: Pointer): void;
+  softmax(x: Pointer, n: number, scale: number): void;
+  /** x[0..n) = exp, erf, GELU or QuickGELU (kind 0..3), for the tests. */
+  mapFunction(x: Pointer, n: number, kind: number): void;
 }
 
 /** Instantiates a kernel module on `memory`. The kernels hold no state, so any number may share one memory. */

@@ -1,0 +1,85 @@
+// What follows a GEMM's k-loop, while the panel of 8 columns is still in L1:
+// scale (int8 only), bias, activation, residual, and the store into row-major or padded memory.
+
+import { gelu4, quickGelu4 } from './math';
+
+/** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
+export const ACTIVATION: i32 = 3; // 0 none, 1 QuickGELU, 2 GELU, 3 ReLU6
+export const ADD: i32 = 4; // add to what stands in C (the residual stream)
+export const FIXED: i32 = 8; // store i16 = round(8191 / 6 * x): ReLU6 bounds x, so the scale is known beforehand
+
+/** Bytes of one row of the scratch accumulators: 8 columns of i32 or f32. */
+export const ACC_ROW: usize = 32;
+
+@inline
+function activate(kind: i32, v: v128): v128 {
+  if (kind == 1) return quickGelu4(v);
+  if (kind == 2) return gelu4(v);
+  if (kind == 3) return f32x4.pmin(f32x4.pmax(v, f32x4.splat(0)), f32x4.splat(6));
+  return v;
+}
+
+/** Values of the first i32 / f32 accumulator quad: (acc * column scale) * row scale + bias, or acc + bias in f32. */
+@inline
+function dequantize(int8: bool, acc: v128, colScale: v128, rowScale: v128, bias: v128): v128 {
+  if (!int8) return f32x4.add(acc, bias);
+  return f32x4.add(f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(acc), colScale), rowScale), bias);
+}
+
+@inline
+function finishRows(
+  int8: bool, kind: i32, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize,
+): void {
+  const s0 = int8 ? v128.load(colScale) : f32x4.splat(0);
+  const s1 = int8 ? v128.load(colScale, 16) : f32x4.splat(0);
+  const b0 = bias ? v128.load(bias) : f32x4.splat(0);
+  const b1 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  let scale = f32x4.splat(1);
+  for (let r = 0; r < rows; r++) {
+    if (int8 && rowScale) {
+      scale = v128.load_splat<u32>(rowScale);
+      rowScale += 4;
+    }
+    let v0 = activate(kind, dequantize(int8, v128.load(acc), s0, scale, b0));
+    let v1 = activate(kind, dequantize(int8, v128.load(acc, 16), s1, scale, b1));
+    if (int8 && kind == 3 && mode & FIXED) {
+      // |x| <= 6, so x * 8191/6 + 1.5 * 2^23 rounds to nearest even in the low mantissa bits
+      const unit = f32x4.splat(8191.0 / 6.0);
+      const magic = f32x4.splat(12582912);
+      const bits = i32x4.splat(0x4b400000);
+      const q0 = i32x4.sub(f32x4.add(f32x4.mul(v0, unit), magic), bits);
+      const q1 = i32x4.sub(f32x4.add(f32x4.mul(v1, unit), magic), bits);
+      v128.store(c, i16x8.narrow_i32x4_s(q0, q1));
+    } else {
+      if (mode & ADD) {
+        v0 = f32x4.add(v0, v128.load(c));
+        v1 = f32x4.add(v1, v128.load(c, 16));
+      }
+      v128.store(c, v0);
+      v128.store(c, v1, 16);
+    }
+    acc += ACC_ROW;
+    c += ldc;
+    if (++line == width) {
+      c += gap;
+      line = 0;
+    }
+  }
+}
+
+/**
+ * Finishes `rows` rows by 8 columns of accumulators. Row i goes to c + i * ldc, plus `gap` bytes after every `width`
+ * rows (`line` rows of the first line are already behind): with gap 0 a matrix, else an image with padded lines.
+ */
+@inline
+export function finishPanel(
+  int8: bool, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize,
+): void {
+  const kind = mode & ACTIVATION;
+  if (kind == 0) finishRows(int8, 0, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
+  else if (kind == 1) finishRows(int8, 1, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
+  else if (kind == 2) finishRows(int8, 2, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
+  else finishRows(int8, 3, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
+}

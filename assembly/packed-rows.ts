@@ -1,0 +1,152 @@
+// Packed rows: the form in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) stand in groups
+// of 4 rows; the last group has r = 1..3 rows if m is no multiple of 4. One pointer walks a group front to back:
+//
+//   f32            [k][r]                  group stride 16 k bytes
+//   int8, simd     [k/2][r][2] i16         group stride  8 k bytes   |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1| r0 k2 k3 ...
+//   int8, relaxed  [k/4][r][hi x4, lo x4]  group stride  8 k bytes   value = 128 (hi - 64) + lo, hi and lo in 0..127
+//
+// Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
+
+import { maxLanes, roundToInt } from './math';
+
+/** Bytes between two groups of 4 rows. */
+@inline
+export function groupStride(k: i32): usize {
+  return <usize>k << 3;
+}
+
+/** Stores k..k+3 of row `r` in a group of `rows` rows; the values are the low four i16 lanes of v. */
+@inline
+export function storeQuad(group: usize, rows: i32, r: i32, k: i32, v: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const p = group + <usize>(((k >> 2) * rows + r) << 3);
+    const hi = i16x8.add(i16x8.shr_s(v, 7), i16x8.splat(64));
+    const lo = v128.and(v, i16x8.splat(127));
+    const bytes = i8x16.narrow_i16x8_u(v128.shuffle<i64>(hi, lo, 0, 2), v);
+    v128.store_lane<u64>(p, bytes, 0);
+  } else {
+    const p = group + <usize>(((k >> 1) * rows + r) << 2);
+    v128.store_lane<u32>(p, v, 0);
+    v128.store_lane<u32>(p + (<usize>rows << 2), v, 1);
+  }
+}
+
+/** Stores k..k+3 of all rows of a full group: a = rows 0 and 1 (k0..k3 each), b = rows 2 and 3, as i16. */
+@inline
+function storeFullGroup(p: usize, a: v128, b: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const low = i16x8.splat(127);
+    const bias = i16x8.splat(64);
+    const ha = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(a, 7), bias), v128.and(a, low)); // |h r0|h r1|l r0|l r1|
+    const hb = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(b, 7), bias), v128.and(b, low));
+    v128.store(p, v128.shuffle<i32>(ha, ha, 0, 2, 1, 3)); // |h r0|l r0|h r1|l r1|
+    v128.store(p, v128.shuffle<i32>(hb, hb, 0, 2, 1, 3), 16);
+  } else {
+    v128.store(p, v128.shuffle<i32>(a, b, 0, 2, 4, 6)); // |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|
+    v128.store(p, v128.shuffle<i32>(a, b, 1, 3, 5, 7), 16); // |r0 k2 k3|...
+  }
+}
+
+/** Largest magnitude of x[0..k), k a multiple of 4. */
+@inline
+function rowMaximum(x: usize, k: i32): f32 {
+  let m = f32x4.splat(0);
+  const end = x + (<usize>k << 2);
+  while (x < end) {
+    m = f32x4.pmax(m, f32x4.abs(v128.load(x)));
+    x += 16;
+  }
+  return maxLanes(m);
+}
+
+/** Quantizes `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale. */
+export function quantizeGroup(x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize): void {
+  if (rows == 4) {
+    const x1 = x + stride;
+    const x2 = x1 + stride;
+    const x3 = x2 + stride;
+    const i0 = f32x4.splat(quantizer(rowMaximum(x, k), aMax, scale));
+    const i1 = f32x4.splat(quantizer(rowMaximum(x1, k), aMax, scale + 4));
+    const i2 = f32x4.splat(quantizer(rowMaximum(x2, k), aMax, scale + 8));
+    const i3 = f32x4.splat(quantizer(rowMaximum(x3, k), aMax, scale + 12));
+    const bytes = <usize>k << 2;
+    for (let o: usize = 0; o < bytes; o += 16) {
+      const r0 = roundToInt(f32x4.mul(v128.load(x + o), i0));
+      const r1 = roundToInt(f32x4.mul(v128.load(x1 + o), i1));
+      const r2 = roundToInt(f32x4.mul(v128.load(x2 + o), i2));
+      const r3 = roundToInt(f32x4.mul(v128.load(x3 + o), i3));
+      storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3));
+      group += 32;
+    }
+    return;
+  }
+  for (let r = 0; r < rows; r++) {
+    const inverse = f32x4.splat(quantizer(rowMaximum(x, k), aMax, scale + (<usize>r << 2)));
+    for (let i = 0; i < k; i += 4) {
+      const v = roundToInt(f32x4.mul(v128.load(x + (<usize>i << 2)), inverse));
+      storeQuad(group, rows, r, i, i16x8.narrow_i32x4_s(v, v));
+    }
+    x += stride;
+  }
+}
+
+/** Stores the row's scale (largest / aMax) and returns its inverse; a row of zeros has scale 0. */
+@inline
+function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
+  store<f32>(scale, largest / aMax);
+  return largest > 0 ? aMax / largest : 0;
+}
+
+/** Packs m rows of k f32 at x (`stride` bytes apart) as i16 with a scale a row. */
+export function quantizeRows(x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize): void {
+  for (let i = 0; i < m; i += 4) {
+    quantizeGroup(x, stride, min(4, m - i), k, aMax, out, scale);
+    x += stride << 2;
+    out += groupStride(k);
+    scale += 16;
+  }
+}
+
+/** Packs `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one f32 group. */
+export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usize): void {
+  const bytes = <usize>k << 2;
+  if (rows == 4) {
+    const x1 = x + stride;
+    const x2 = x1 + stride;
+    const x3 = x2 + stride;
+    for (let o: usize = 0; o < bytes; o += 16) {
+      const r0 = v128.load(x + o);
+      const r1 = v128.load(x1 + o);
+      const r2 = v128.load(x2 + o);
+      const r3 = v128.load(x3 + o);
+      const a = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5); // |r0 k0|r1 k0|r0 k1|r1 k1|
+      const b = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5);
+      const c = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7);
+      const d = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7);
+      v128.store(group, v128.shuffle<i64>(a, b, 0, 2)); // |r0 k0|r1 k0|r2 k0|r3 k0|
+      v128.store(group, v128.shuffle<i64>(a, b, 1, 3), 16);
+      v128.store(group, v128.shuffle<i64>(c, d, 0, 2), 32);
+      v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 48);
+      group += 64;
+    }
+    return;
+  }
+  const step = <usize>rows << 2;
+  for (let r = 0; r < rows; r++) {
+    let p = group + (<usize>r << 2);
+    for (let o: usize = 0; o < bytes; o += 4) {
+      store<f32>(p, load<f32>(x + o));
+      p += step;
+    }
+    x += stride;
+  }
+}
+
+/** Packs m rows of k f32 at x (`stride` bytes apart) as f32. */
+export function packRows(x: usize, stride: usize, m: i32, k: i32, out: usize): void {
+  for (let i = 0; i < m; i += 4) {
+    packGroup(x, stride, min(4, m - i), k, out);
+    x += stride << 2;
+    out += <usize>k << 4;
+  }
+}

@@ -1,0 +1,197 @@
+// Pillow's resampling (Resample.c, ImagingResampleHorizontal_8bpc and ImagingResampleVertical_8bpc) with SIMD.
+//
+// Pillow multiplies u8 pixels by 23-bit coefficients c and adds in i32. The only integer dot product of WebAssembly
+// takes i16, so each coefficient is split: c = hi * 2^15 + lo with lo in 0..32767 and hi in -128..128. Then
+//   sum(c * p) = (sum(hi * p) << 15) + sum(lo * p)        exactly, modulo 2^32,
+// and the true sum fits an i32 (255 * 2^22 * 1.3), so the result is Pillow's to the last bit.
+//
+// Coefficients in memory, for groups of eight taps (the last group is filled up with zeros):
+//   | hi0 hi1 .. hi7 (i16) | lo0 lo1 .. lo7 (i16) | next group ..
+// They are computed in TypeScript (src/image/resample.ts).
+
+/** log2 of one in Pillow's fixed point: 32 - 8 - 2. */
+// @ts-expect-error: decorators are AssemblyScript's
+@inline const PRECISION_BITS: i32 = 22;
+
+/**
+ * One row of interleaved pixels to three planes of bytes: planes[0..] R, planes[stride..] G, planes[2 * stride..] B.
+ * `pixels` is rounded up to a multiple of 16: `row` is read and each plane written that far.
+ *
+ *   RGBA, four loads of four pixels             two of them, then both pairs
+ *   v0 = R0 G0 B0 A0 .. R3 G3 B3 A3   \  rg = R0..R7 G0..G7   \  R = R0 .. R15
+ *   v1 = R4 G4 B4 A4 .. R7 G7 B7 A7   /  bb = B0..B7 B0..B7   /  G = G0 .. G15,  B = B0 .. B15
+ */
+export function splitRow(row: usize, planes: usize, stride: usize, pixels: i32, channels: i32): void {
+  const end = planes + <usize>pixels;
+  let red = planes;
+  let green = planes + stride;
+  let blue = green + stride;
+  if (channels == 4) {
+    while (red < end) {
+      const v0 = v128.load(row);
+      const v1 = v128.load(row, 16);
+      const v2 = v128.load(row, 32);
+      const v3 = v128.load(row, 48);
+      const rg01 = i8x16.shuffle(v0, v1, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+      const rg23 = i8x16.shuffle(v2, v3, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+      const bb01 = i8x16.shuffle(v0, v1, 2, 6, 10, 14, 18, 22, 26, 30, 2, 6, 10, 14, 18, 22, 26, 30);
+      const bb23 = i8x16.shuffle(v2, v3, 2, 6, 10, 14, 18, 22, 26, 30, 2, 6, 10, 14, 18, 22, 26, 30);
+      v128.store(red, i64x2.shuffle(rg01, rg23, 0, 2));
+      v128.store(green, i64x2.shuffle(rg01, rg23, 1, 3));
+      v128.store(blue, i64x2.shuffle(bb01, bb23, 0, 2));
+      row += 64;
+      red += 16;
+      green += 16;
+      blue += 16;
+    }
+  } else {
+    while (red < end) {
+      // R0 G0 B0 .. R5 | G5 B5 R6 .. G10 | B10 R11 .. B15: each plane takes from all three.
+      const v0 = v128.load(row);
+      const v1 = v128.load(row, 16);
+      const v2 = v128.load(row, 32);
+      const r01 = i8x16.shuffle(v0, v1, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
+      const g01 = i8x16.shuffle(v0, v1, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
+      const b01 = i8x16.shuffle(v0, v1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
+      v128.store(red, i8x16.shuffle(r01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
+      v128.store(green, i8x16.shuffle(g01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
+      v128.store(blue, i8x16.shuffle(b01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+      row += 48;
+      red += 16;
+      green += 16;
+      blue += 16;
+    }
+  }
+}
+
+/**
+ * The horizontal pass over one row: out[3 * x + c] = clip8((sum over t of c[x][t] * plane c[start[x] + t] + half) >> 22).
+ * `starts`: u32 [count], first tap of each output pixel, counted from the beginning of the planes.
+ * `coefficients`: [count][groups] of the layout above. `out`: 3 * count bytes, and one more is overwritten.
+ * Planes are read up to start + 8 * groups; what lies there only has to be readable, its coefficient is zero.
+ *
+ *   eight bytes of a plane   p0 .. p7  -> i16
+ *   . hi0 .. hi7             hiR: (h0p0+h1p1) (h2p2+h3p3) (h4p4+h5p5) (h6p6+h7p7)
+ *   . lo0 .. lo7             loR: likewise; the same for G and B with the same two coefficient vectors
+ *   at the end               R = (hiR << 15) + loR, four partial sums a channel, added crosswise to | R G B B |
+ */
+export function resampleColumns(
+  planes: usize,
+  stride: usize,
+  starts: usize,
+  coefficients: usize,
+  groups: i32,
+  count: i32,
+  out: usize,
+): void {
+  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
+  const size = (<usize>groups) << 5;
+  const last = starts + ((<usize>count) << 2);
+  while (starts < last) {
+    const red = planes + <usize>load<u32>(starts);
+    const blue = red + (stride << 1);
+    const toRed = red - coefficients;
+    let plane = red;
+    let green = red + stride;
+    let b = blue;
+    let hiR = i32x4.splat(0);
+    let loR = i32x4.splat(0);
+    let hiG = i32x4.splat(0);
+    let loG = i32x4.splat(0);
+    let hiB = i32x4.splat(0);
+    let loB = i32x4.splat(0);
+    const end = coefficients + size;
+    while (coefficients < end) {
+      const hi = v128.load(coefficients);
+      const lo = v128.load(coefficients, 16);
+      const r = v128.load_ext<u8>(plane);
+      hiR = i32x4.add(hiR, i32x4.dot_i16x8_s(r, hi));
+      loR = i32x4.add(loR, i32x4.dot_i16x8_s(r, lo));
+      const g = v128.load_ext<u8>(green);
+      hiG = i32x4.add(hiG, i32x4.dot_i16x8_s(g, hi));
+      loG = i32x4.add(loG, i32x4.dot_i16x8_s(g, lo));
+      const v = v128.load_ext<u8>(b);
+      hiB = i32x4.add(hiB, i32x4.dot_i16x8_s(v, hi));
+      loB = i32x4.add(loB, i32x4.dot_i16x8_s(v, lo));
+      plane += 8;
+      green += 8;
+      b += 8;
+      coefficients += 32;
+    }
+    const sumR = i32x4.add(i32x4.shl(hiR, 15), loR);
+    const sumG = i32x4.add(i32x4.shl(hiG, 15), loG);
+    const sumB = i32x4.add(i32x4.shl(hiB, 15), loB);
+    const rg = i32x4.add(i32x4.shuffle(sumR, sumG, 0, 4, 1, 5), i32x4.shuffle(sumR, sumG, 2, 6, 3, 7));
+    const bb = i32x4.add(i32x4.shuffle(sumB, sumB, 0, 0, 1, 1), i32x4.shuffle(sumB, sumB, 2, 2, 3, 3));
+    let sum = i32x4.add(i64x2.shuffle(rg, bb, 0, 2), i64x2.shuffle(rg, bb, 1, 3));
+    sum = i32x4.shr_s(i32x4.add(sum, half), PRECISION_BITS);
+    const narrow = i16x8.narrow_i32x4_s(sum, sum);
+    v128.store_lane<u32>(out, i8x16.narrow_i16x8_u(narrow, narrow), 0);
+    out += 3;
+    starts += 4;
+  }
+}
+
+/**
+ * The vertical pass for one output row: out[i] = clip8((sum over t of c[t] * row t[i] + half) >> 22), i < bytes.
+ * The rows lie in a ring of `ringRows` rows, `stride` bytes apart (a multiple of 8, at least bytes rounded up to 8); tap 0 is
+ * row `first` of it. `coefficients`: pairs of rows, | hi0 hi1 (2 i16) | lo0 lo1 (2 i16) |; an odd count ends with a zero.
+ *
+ *   row t    a0 .. a7, row t+1  b0 .. b7  -> i16, interleaved
+ *   a0 b0 a1 b1 a2 b2 a3 b3 . h0 h1 h0 h1 ..  -> columns 0..3;   a4 b4 .. a7 b7 likewise -> columns 4..7
+ */
+export function resampleRows(
+  ring: usize,
+  stride: usize,
+  ringRows: i32,
+  first: i32,
+  taps: i32,
+  coefficients: usize,
+  out: usize,
+  bytes: i32,
+): void {
+  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
+  const ringEnd = ring + stride * <usize>ringRows;
+  const size = stride * <usize>ringRows;
+  let column: usize = 0;
+  const total = <usize>bytes;
+  while (column < total) {
+    let row = ring + stride * <usize>first + column;
+    let c = coefficients;
+    let hi0 = i32x4.splat(0);
+    let hi1 = i32x4.splat(0);
+    let lo0 = i32x4.splat(0);
+    let lo1 = i32x4.splat(0);
+    for (let t = 0; t < taps; t += 2) {
+      const a = v128.load_ext<u8>(row);
+      row += stride;
+      if (row >= ringEnd) row -= size;
+      const b = v128.load_ext<u8>(row);
+      row += stride;
+      if (row >= ringEnd) row -= size;
+      const low = i16x8.shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+      const high = i16x8.shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+      const hi = v128.load32_splat(c);
+      const lo = v128.load32_splat(c, 4);
+      hi0 = i32x4.add(hi0, i32x4.dot_i16x8_s(low, hi));
+      hi1 = i32x4.add(hi1, i32x4.dot_i16x8_s(high, hi));
+      lo0 = i32x4.add(lo0, i32x4.dot_i16x8_s(low, lo));
+      lo1 = i32x4.add(lo1, i32x4.dot_i16x8_s(high, lo));
+      c += 8;
+    }
+    const sum0 = i32x4.add(i32x4.add(i32x4.shl(hi0, 15), lo0), half);
+    const sum1 = i32x4.add(i32x4.add(i32x4.shl(hi1, 15), lo1), half);
+    const narrow = i16x8.narrow_i32x4_s(i32x4.shr_s(sum0, PRECISION_BITS), i32x4.shr_s(sum1, PRECISION_BITS));
+    const pixels = i8x16.narrow_i16x8_u(narrow, narrow);
+    if (column + 8 <= total) {
+      v128.store_lane<u64>(out + column, pixels, 0);
+    } else {
+      let rest = i64x2.extract_lane(pixels, 0);
+      for (let i = column; i < total; i++) {
+        store<u8>(out + i, <u8>rest);
+        rest >>= 8;
+      }
+    }
+    column += 8;
+  }
+}
