@@ -1,8 +1,78 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { KernelVariant } from '../engine/kernels.ts';
+import { ClipError } from '../errors.ts';
+import { checkRange, type Source } from '../weights/source.ts';
 
 /** Compiles the kernels of one build. `import.meta.url` keeps its escapes, so any folder name works. */
 export async function kernelModule(variant: KernelVariant): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await readFile(new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url)));
+}
+
+/** The most that one read asks for, in bytes, so that an aborted load stops soon. */
+const READ_STEP = 16 << 20;
+
+/**
+ * Opens a file as a source. The path is taken as it is, so spaces, `#`, `%` and any letters are fine. Reads go straight
+ * into the target, a view of a shared wasm memory included (tried in Node 20, Deno 2.9 and Bun 1.4).
+ * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
+ */
+export async function fileSource(path: string): Promise<Source> {
+  const handle = await open(path, 'r').catch((error) => {
+    throw fileError(path, error);
+  });
+  try {
+    const stat = await handle.stat();
+    if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+    const source: Source = {
+      name: path,
+      byteLength: stat.size,
+      async readInto(offset, target, signal) {
+        checkRange(source, offset, target.byteLength);
+        let done = 0;
+        while (done < target.byteLength) {
+          signal?.throwIfAborted();
+          const length = Math.min(READ_STEP, target.byteLength - done);
+          const { bytesRead } = await handle.read(target, done, length, offset + done).catch((error) => {
+            throw fileError(path, error);
+          });
+          if (bytesRead === 0) {
+            throw new ClipError(
+              'IO',
+              `cannot read "${path}": it was ${stat.size} bytes long and now ends at ${offset + done}`,
+            );
+          }
+          done += bytesRead;
+        }
+        signal?.throwIfAborted();
+      },
+      close: () => handle.close(),
+    };
+    return source;
+  } catch (error) {
+    await handle.close();
+    throw fileError(path, error as NodeJS.ErrnoException);
+  }
+}
+
+/**
+ * Reads a UTF-8 text file.
+ * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
+ */
+export async function readTextFile(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error) => {
+    throw fileError(path, error);
+  });
+}
+
+/** The path is quoted, so that a blank at its beginning or end is seen. */
+function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such file',
+    ENOTDIR: 'a part of the path is a file, not a directory',
+    EISDIR: 'it is a directory',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+  };
+  return new ClipError('IO', `cannot read "${path}": ${reasons[error.code ?? ''] ?? error.message}`, { cause: error });
 }

@@ -1,0 +1,79 @@
+/**
+ * What a file is when it is no safetensors file. People pass what they have: the checkpoint their training wrote, a
+ * web page that came instead of a download, a pointer that git left. Each gets a sentence that says what to do.
+ */
+
+const CONVERT = 'save its state dict with safetensors.torch.save_file and pass that file';
+
+/** How many of the file's first bytes `describeForeign` can make use of. */
+export const FOREIGN_BYTES = 4096;
+
+/**
+ * Says in a sentence (without the file's name and without a full stop) what the file is, judged by its first bytes, or
+ * returns undefined if that is not known.
+ */
+export function describeForeign(head: Uint8Array): string | undefined {
+  if (head.byteLength === 0) return 'is empty';
+  const text = latin1(head);
+  return describeDocument(text) ?? describePickle(head, text) ?? describeBinary(head, text);
+}
+
+/** Web pages, JSON, git-lfs pointers and plain messages. */
+function describeDocument(text: string): string | undefined {
+  const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
+  if (/^<(!doctype|html|head|body|\?xml|!--)/i.test(start)) {
+    return `is a web page, not a model; the address or the login may be wrong: ${excerpt(start)}`;
+  }
+  if (start.startsWith('version https://git-lfs')) {
+    return 'is a git-lfs pointer, not the model itself; fetch the file with "git lfs pull"';
+  }
+  if (/^[{[]/.test(start)) {
+    return start.includes('"weight_map"')
+      ? 'is the index of a model in several files, which is not supported; merge them into one safetensors file'
+      : `is a JSON document, not a model: ${excerpt(start)}`;
+  }
+  return undefined;
+}
+
+/** PyTorch's two forms: a zip with a pickle inside (since 1.6), or pickles one after the other. */
+function describePickle(head: Uint8Array, text: string): string | undefined {
+  const zip = text.startsWith('PK\x03\x04');
+  const pickle = head[0] === 0x80 && head[1] >= 2 && head[1] <= 5;
+  if (!zip && !pickle) return undefined;
+  if (zip && !/\/(data\.pkl|constants\.pkl|version|byteorder|\.format_version)/.test(text)) {
+    return 'is a zip archive, not a safetensors file';
+  }
+  return /state_dict|optimizer|epoch/.test(text)
+    ? `is a PyTorch training checkpoint, not a safetensors file; ${CONVERT}`
+    : `is a PyTorch file, not a safetensors file; ${CONVERT}`;
+}
+
+function describeBinary(head: Uint8Array, text: string): string | undefined {
+  if (/^(GGUF|ggml|ggjt|lmgg|tjgg)/.test(text))
+    return 'is a GGUF/GGML file; pass the safetensors file of the same model';
+  // An ONNX file is a protobuf message that begins with field 1, the version of its format, as a small number.
+  if (head[0] === 0x08 && head[1] <= 0x20 && [0x12, 0x1a, 0x22, 0x3a, 0x42].includes(head[2])) {
+    return 'is an ONNX file; pass the safetensors file of the same model';
+  }
+  if (text.startsWith('TFL3', 4)) return 'is a TensorFlow Lite file; pass the safetensors file of the same model';
+  if (text.startsWith('\x89HDF')) return 'is an HDF5 file; pass the safetensors file of the same model';
+  if (text.startsWith('\x93NUMPY')) return 'is a NumPy array; pass the safetensors file of the model';
+  if (text.startsWith('\x1f\x8b')) return 'is compressed with gzip; unpack it first';
+  if (head.every((byte) => byte === 0))
+    return 'begins with zeros only, as an interrupted download does; fetch it again';
+  // A server's "Not Found" or "Unauthorized" kept as a file.
+  if (/^[\t\n\r\x20-\x7e]+$/.test(text)) return `is a text, not a model: ${excerpt(text)}`;
+  return undefined;
+}
+
+/** The beginning of a text in quotes, on one line. */
+function excerpt(text: string): string {
+  const line = text.replace(/[^\x20-\x7e]+/g, ' ').trim();
+  return JSON.stringify(line.length > 120 ? `${line.slice(0, 117)}...` : line);
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}

@@ -1,0 +1,232 @@
+/**
+ * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes with the header's length N, N bytes of
+ * JSON, then the tensors' bytes. The reader is as strict as the published Rust code: no gaps, no overlaps, nothing
+ * after the last tensor. Only the header is read here; src/weights/elements.ts reads tensors.
+ */
+import { ClipError } from '../errors.ts';
+import { describeForeign, FOREIGN_BYTES } from './foreign.ts';
+import type { Source } from './source.ts';
+
+/** One tensor of a file. */
+export interface TensorInfo {
+  readonly name: string;
+  /** The element type as the file spells it, e.g. `F32`. May be one that this package cannot read. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Where its bytes begin, counted from the start of the file. */
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+export interface SafetensorsFile {
+  /** The file's name, for messages. */
+  readonly name: string;
+  /** The free-form `__metadata__` of the file; empty if there is none. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** By name, in the order of the header. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Where the first tensor's bytes begin, counted from the start of the file. */
+  readonly dataOffset: number;
+}
+
+/** What `writeSafetensors` takes. */
+export interface TensorData {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Little-endian elements, row-major. */
+  readonly data: Uint8Array;
+}
+
+/** The published reader's limit on the header's length, in bytes. */
+const MAX_HEADER = 100_000_000;
+
+/** Bytes of an element. Types that are packed below a byte, and ones that do not exist yet, are not in the table. */
+const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
+  ...['BOOL', 'U8', 'I8', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0'].map((dtype) => [dtype, 1] as const),
+  ...['U16', 'I16', 'F16', 'BF16'].map((dtype) => [dtype, 2] as const),
+  ...['U32', 'I32', 'F32'].map((dtype) => [dtype, 4] as const),
+  ...['U64', 'I64', 'F64', 'C64'].map((dtype) => [dtype, 8] as const),
+]);
+
+/**
+ * Reads and checks the header of a safetensors file.
+ * A tensor of unknown element type is no error here: files carry tensors that nobody wants, such as I64 `position_ids`.
+ * @throws ClipError `WEIGHTS_FORMAT` if the file is of another format, truncated, or its header contradicts itself;
+ *   `IO` if it cannot be read.
+ */
+export async function readSafetensorsHeader(
+  source: Source,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<SafetensorsFile> {
+  const fail = (message: string, cause?: unknown): never => {
+    throw new ClipError('WEIGHTS_FORMAT', `"${source.name}" ${message}`, cause === undefined ? {} : { cause });
+  };
+  const head = new Uint8Array(Math.min(source.byteLength, FOREIGN_BYTES));
+  await source.readInto(0, head, signal);
+  const length = head.byteLength < 9 ? 0 : Number(new DataView(head.buffer).getBigUint64(0, true));
+  // Other formats are only looked for once this one is excluded: a header of the right length can begin as gzip does.
+  if (length < 2 || length > MAX_HEADER || head[8] !== 0x7b /* { */) {
+    fail(
+      describeForeign(head) ??
+        `is not a safetensors file: after 8 bytes with the header's length (here ${length}) a JSON object should come`,
+    );
+  }
+  const dataOffset = 8 + length;
+  if (dataOffset > source.byteLength) {
+    fail(`is truncated: the header alone needs ${dataOffset} bytes, the file has ${source.byteLength}`);
+  }
+  let bytes = head.subarray(8, dataOffset);
+  if (bytes.byteLength < length) {
+    bytes = new Uint8Array(length);
+    await source.readInto(8, bytes, signal);
+  }
+  let header: unknown;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+    const twice = duplicateKey(text);
+    if (twice !== undefined) fail(`is damaged: its header has the key ${JSON.stringify(twice)} twice`);
+  } catch (error) {
+    if (error instanceof ClipError) throw error;
+    fail(`is damaged: its header is not valid JSON (${(error as Error).message})`, error);
+  }
+
+  const metadata: Record<string, string> = Object.create(null);
+  const tensors = new Map<string, TensorInfo>();
+  for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
+    if (name !== '__metadata__') {
+      tensors.set(name, readEntry(name, entry, dataOffset, fail));
+    } else if (!isObject(entry) || Object.values(entry).some((value) => typeof value !== 'string')) {
+      fail('is damaged: __metadata__ in its header must map strings to strings');
+    } else {
+      Object.assign(metadata, entry);
+    }
+  }
+  checkLayout([...tensors.values()], dataOffset, source.byteLength, fail);
+  return { name: source.name, metadata, tensors, dataOffset };
+}
+
+/** Bytes of one element of a type, or undefined if the type is not known. */
+export function elementBytes(dtype: string): number | undefined {
+  return ELEMENT_BYTES.get(dtype);
+}
+
+type Fail = (message: string, cause?: unknown) => never;
+
+function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail): TensorInfo {
+  const what = `is damaged: tensor ${JSON.stringify(name)} in its header`;
+  if (!isObject(entry)) return fail(`${what} is no object`);
+  const { dtype, shape, data_offsets: range } = entry;
+  if (typeof dtype !== 'string') return fail(`${what} has no dtype`);
+  if (!isCounts(shape)) return fail(`${what} has the shape ${brief(shape)}, expected non-negative integers`);
+  if (!isCounts(range) || range.length !== 2 || range[0] > range[1]) {
+    return fail(`${what} has the data_offsets ${brief(range)}, expected [begin, end]`);
+  }
+  let elements = 1;
+  for (const size of shape) {
+    elements *= size;
+    if (!Number.isSafeInteger(elements)) return fail(`${what} has the shape ${brief(shape)}, which is too large`);
+  }
+  const byteLength = range[1] - range[0];
+  const size = ELEMENT_BYTES.get(dtype);
+  if (size !== undefined && elements * size !== byteLength) {
+    return fail(
+      `${what} has ${byteLength} bytes, but its shape ${brief(shape)} in ${dtype} needs ${elements * size} bytes`,
+    );
+  }
+  return { name, dtype, shape, offset: dataOffset + range[0], byteLength };
+}
+
+/** The tensors must tile the rest of the file, in whatever order the header names them. */
+function checkLayout(tensors: TensorInfo[], dataOffset: number, fileLength: number, fail: Fail): void {
+  // An empty tensor may share its offset with the next one, so it has to sort before that.
+  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  let end = dataOffset;
+  let before = 'the header';
+  for (const { name, offset, byteLength } of tensors) {
+    const quoted = JSON.stringify(name);
+    if (offset < end) fail(`is damaged: tensor ${quoted} overlaps ${before} by ${end - offset} bytes`);
+    if (offset > end)
+      fail(`is damaged: there is a gap of ${offset - end} bytes between ${before} and tensor ${quoted}`);
+    end = offset + byteLength;
+    before = `tensor ${quoted}`;
+  }
+  if (end > fileLength) fail(`is truncated: expected ${end} bytes, found ${fileLength}`);
+  if (end < fileLength)
+    fail(`has ${fileLength - end} bytes after the last tensor: expected ${end}, found ${fileLength}`);
+}
+
+/**
+ * Lays tensors out as a safetensors file: the parts, one after the other, are its bytes. The tensors' data are not
+ * copied and keep their order. The header is padded with spaces so that the data begin at a multiple of `align` bytes
+ * (default 64, a cache line; a tensor inside is aligned as far as the lengths of those before it are).
+ * @throws TypeError if a name comes twice or the data's length does not fit dtype and shape.
+ */
+export function writeSafetensors(
+  tensors: readonly TensorData[],
+  metadata: Readonly<Record<string, string>> = {},
+  { align = 64 }: { align?: number } = {},
+): Uint8Array[] {
+  // The object is put together as text, because an object of JavaScript would move keys like "0" to the front.
+  const members: string[] = [];
+  const names = new Set(['__metadata__']);
+  if (Object.keys(metadata).length > 0) members.push(`"__metadata__":${JSON.stringify(metadata)}`);
+  let offset = 0;
+  for (const { name, dtype, shape, data } of tensors) {
+    if (names.has(name)) throw new TypeError(`tensor name ${JSON.stringify(name)} is reserved or comes twice`);
+    names.add(name);
+    const expected = shape.reduce((product, size) => product * size, ELEMENT_BYTES.get(dtype) ?? Number.NaN);
+    if (expected !== data.byteLength) {
+      throw new TypeError(`tensor ${name}: ${dtype} ${brief(shape)} needs ${expected} bytes, got ${data.byteLength}`);
+    }
+    const entry = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
+    members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(`{${members.join(',')}}`);
+  const dataOffset = Math.ceil((8 + json.byteLength) / align) * align;
+  const header = new Uint8Array(dataOffset).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(dataOffset - 8), true);
+  header.set(json, 8);
+  return [header, ...tensors.map(({ data }) => data)];
+}
+
+/**
+ * The first key that comes twice in one object of a valid JSON text. `JSON.parse` keeps the last one silently, and two
+ * readers that disagree on which one counts would load different models from one file.
+ */
+function duplicateKey(json: string): string | undefined {
+  const objects: Set<string>[] = [];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '{') objects.push(new Set());
+    else if (character === '}') objects.pop();
+    else if (character === '"') {
+      const begin = at++;
+      while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+      let next = at + 1;
+      while (' \t\n\r'.includes(json[next])) next++;
+      if (json[next] !== ':') continue;
+      const name: string = JSON.parse(json.slice(begin, at + 1));
+      const keys = objects[objects.length - 1];
+      if (keys.has(name)) return name;
+      keys.add(name);
+    }
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}
+
+/** A JSON value on one line, cut. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'missing';
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
