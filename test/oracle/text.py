@@ -81,7 +81,7 @@ HAND = [
     "ÎšÎ±Î»Î·Î¼Î­ÏÎ±", "Ã¥Â±Â±", "ðŸ±", "ðŸ˜‚ðŸ˜‚", "\xf0\x9f\x98\x82", "í ½í¸\x8d", "\xed\xa0\xbd\xed\xb8\x8d", "\xc0\x80 nul Ã©", "Ã¤\x81", "\x91quoted\x92", "\x85", "caf\x8e",
     "├⌐", "Ôäó", "‚Äòhello‚Äô", "‚àö", "√©t√©", "Ã©�", "ä½ å¥½", "l’Ã©tÃ©", "œuvre, Œuvre", "Ø§Ù„Ø¹Ø±Ø¨ÙŠØ©", "à²¬à³†à²‚", "×©×œ×•×", "100â€¯%",
     "Ã", "Ã ", " Â ", "Â", "â", "â€", "A²", "Å°", "ß°", "¿Qué? ¡Sí!", "(ง'̀-'́)ง ಠ_ಠ ʕ•ᴥ•ʔ ヽ(´ー`)ノ ┬─┬ノ( º _ ºノ)", "Ö×Ü", "MÃ¼nchen und München", "•Ã¡•", "ÄÖÜäöüß",
-    "İ I ı i\u0307 ΑΣ ΑΣ. ΑΣΑ Σ ΣΣ 'Σ ΑΣ\u0301 ǅ ẞ K Å", "<|startoftext|> hi <|endoftext|>", "!<|endoftext|> a<|ENDOFTEXT|>b", "<|startoftext|", "it'ſ ſo 'ſ don'ſt",
+    "İ I ı i\u0307 ΑΣ ΑΣ. ΑΣΑ Σ ΣΣ 'Σ ΑΣ\u0301 ǅ ẞ K Å", "<|startoftext|> hi <|endoftext|>", "!<|endoftext|> a<|ENDOFTEXT|>b", "<|startoftext|", "it'ſ ſo 'ſ don'ſt", "q\u0345 !\u0345! \u0345",
     "it's I'LL we'Ve '' ''s 's's", "a\u0085b", "!\ufeff!", "&#xFEFF;x&#xFEFF;!", "١٢٣ ²³ Ⅷ ½", "_a_ a_b", "a" * 300, "ab" * 200 + " end", "!" * 200, "." * 77, "\u0301" * 3, "a" + "\u0301\u0323" * 40,
     "supercalifragilisticexpialidocious" * 12, "x y " * 60, "日" * 90, "🐱" * 40, "hello</w> world</w>", "Ġhello \u0120", "\u200dx\u200c", "tab\tsep|pipe", "$& {} {label}",
 ]
@@ -123,6 +123,11 @@ def fuzz(count, seed):
     return texts
 
 
+def is_settled(text):
+    """Whether every character is assigned in the oldest Unicode tables at hand; on others the tables disagree."""
+    return not any(unicodedata.category(char) == "Cn" for char in clean(text) if char < "\ufdd0" or char > "\uffff")
+
+
 def case(text):
     entry = {"text": text, "cleaned": clean(text), "ids": tokenize(text)}
     for name, options in [("withoutEntities", dict(html_entities=False)), ("withoutRepairs", dict(repairs=False)), ("bare", dict(html_entities=False, repairs=False))]:
@@ -141,7 +146,7 @@ if __name__ == "__main__":
         "openai-clip": distribution.version,
     }
     texts = fuzz(int(sys.argv[1]), 7) if len(sys.argv) > 1 else list(dict.fromkeys(corpus() + fuzz(150, 1)))
-    lines = ",\n".join(json.dumps(case(text)) for text in texts)
+    lines = ",\n".join(json.dumps(case(text)) for text in texts if is_settled(text))
     body = f'{{"versions": {json.dumps(versions)},\n"about": "made by test/oracle/text.py; a variant that is missing equals `cleaned`",\n"cases": [\n{lines}\n]}}\n'
     target = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else root / "test/golden/cleaning.json"
     target.write_text(body, encoding="utf-8")
