@@ -91,7 +91,7 @@ export class Fields {
   refuseUnread(neutral: Neutral): void {
     for (const key of Object.keys(this.#json)) {
       const value = this.value(key);
-      const allowed = neutral[key];
+      const allowed = Object.hasOwn(neutral, key) ? neutral[key] : undefined;
       if (value === undefined || value === false || allowed === 'any') continue;
       if (allowed === undefined ? this.#read.has(key) : allowed.some((item) => show(item) === show(value))) continue;
       this.refuse(key, 'this option is');

@@ -23,7 +23,7 @@ export interface SafetensorsFile {
   readonly name: string;
   /** The free-form `__metadata__` of the file; empty if there is none. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** By name, in the order of the header. */
+  /** By name, in the order in which their bytes follow each other. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Where the first tensor's bytes begin, counted from the start of the file. */
   readonly dataOffset: number;
@@ -93,18 +93,20 @@ export async function readSafetensorsHeader(
   }
 
   const metadata: Record<string, string> = Object.create(null);
-  const tensors = new Map<string, TensorInfo>();
+  const tensors: TensorInfo[] = [];
   for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
     if (name !== '__metadata__') {
-      tensors.set(name, readEntry(name, entry, dataOffset, fail));
+      tensors.push(readEntry(name, entry, dataOffset, fail));
     } else if (!isObject(entry) || Object.values(entry).some((value) => typeof value !== 'string')) {
       fail('is damaged: __metadata__ in its header must map strings to strings');
     } else {
       Object.assign(metadata, entry);
     }
   }
-  checkLayout([...tensors.values()], dataOffset, source.byteLength, fail);
-  return { name: source.name, metadata, tensors, dataOffset };
+  // An empty tensor may share its offset with the next one, so it has to come before that.
+  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  checkLayout(tensors, dataOffset, source.byteLength, fail);
+  return { name: source.name, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), dataOffset };
 }
 
 /** Bytes of one element of a type, or undefined if the type is not known. */
@@ -138,10 +140,8 @@ function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail)
   return { name, dtype, shape, offset: dataOffset + range[0], byteLength };
 }
 
-/** The tensors must tile the rest of the file, in whatever order the header names them. */
-function checkLayout(tensors: TensorInfo[], dataOffset: number, fileLength: number, fail: Fail): void {
-  // An empty tensor may share its offset with the next one, so it has to sort before that.
-  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+/** The tensors, sorted by offset, must tile the rest of the file. */
+function checkLayout(tensors: readonly TensorInfo[], dataOffset: number, fileLength: number, fail: Fail): void {
   let end = dataOffset;
   let before = 'the header';
   for (const { name, offset, byteLength } of tensors) {

@@ -1,0 +1,325 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/model/config.ts';
+
+const json = async (path: string) => JSON.parse(await readFile(`test/golden/${path}`, 'utf8'));
+
+const open = {
+  embed_dim: 512,
+  vision_cfg: { image_size: 224, layers: 12, width: 768, patch_size: 32 },
+  text_cfg: { context_length: 77, vocab_size: 49408, width: 512, heads: 8, layers: 12 },
+};
+const vision = (changes: object) => ({ ...open, vision_cfg: { ...open.vision_cfg, ...changes } });
+const text = (changes: object) => ({ ...open, text_cfg: { ...open.text_cfg, ...changes } });
+
+function refusal(config: unknown): string {
+  try {
+    parseConfig(config);
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'ClipError', code: 'CONFIG' });
+    return (error as Error).message;
+  }
+  return 'accepted';
+}
+
+describe("OpenCLIP's configuration", () => {
+  it('reads the golden model', async () => {
+    expect(parseConfig(await json('tiny-vit/open_clip_config.json'))).toEqual({
+      embedDim: 96,
+      source: 'openclip',
+      vision: {
+        kind: 'vit',
+        imageSize: 80,
+        patch: 16,
+        preNorm: true,
+        width: 128,
+        layers: 3,
+        heads: 2,
+        mlpWidth: 512,
+        activation: 'quick_gelu',
+        layerNormEps: 1e-5,
+      },
+      text: {
+        width: 128,
+        layers: 3,
+        heads: 2,
+        mlpWidth: 512,
+        activation: 'quick_gelu',
+        layerNormEps: 1e-5,
+        contextLength: 77,
+        vocabSize: 600,
+        eot: { rule: 'argmax' },
+      },
+    });
+  });
+
+  it('reads the bare form and fills in the published defaults', () => {
+    const config = parseConfig({ embed_dim: 512, vision_cfg: {}, text_cfg: {} });
+    expect(config).toMatchObject({
+      vision: { kind: 'vit', imageSize: 224, patch: 16, width: 768, layers: 12, heads: 12, mlpWidth: 3072 },
+      text: { width: 512, heads: 8, layers: 12, mlpWidth: 2048, contextLength: 77, vocabSize: 49408 },
+    });
+    expect([config.vision, config.text]).toMatchObject([{ activation: 'gelu' }, { activation: 'gelu' }]);
+  });
+
+  it('reads ViT-bigG-14, whose MLP is no multiple and whose heads are not 64 wide', () => {
+    const config = parseConfig({
+      embed_dim: 1280,
+      vision_cfg: { image_size: 224, layers: 48, width: 1664, head_width: 104, mlp_ratio: 4.9231, patch_size: 14 },
+      text_cfg: { context_length: 77, vocab_size: 49408, width: 1280, heads: 20, layers: 32 },
+    });
+    expect(config.vision).toMatchObject({ heads: 16, mlpWidth: 8192 });
+  });
+
+  it('reads the embedded model', () => {
+    const config = parseConfig({
+      model_cfg: {
+        embed_dim: 384,
+        vision_cfg: {
+          timm_model_name: 'tf_efficientnet_lite0',
+          timm_model_pretrained: false,
+          timm_pool: '',
+          timm_proj: 'linear',
+          timm_proj_bias: true,
+          image_size: 224,
+        },
+        text_cfg: { context_length: 77, vocab_size: 16384, width: 256, heads: 4, layers: 4 },
+      },
+    });
+    expect(config.vision).toMatchObject({
+      kind: 'efficientnet-lite',
+      imageSize: 224,
+      stem: 32,
+      head: 1280,
+      bnEps: 1e-3,
+      projectionBias: true,
+    });
+    if (config.vision.kind !== 'efficientnet-lite') throw new Error('another tower');
+    expect(
+      config.vision.stages.map((stage) => [stage.repeats, stage.channels, stage.kernel, stage.stride, stage.expansion]),
+    ).toEqual([
+      [1, 16, 3, 1, 1],
+      [2, 24, 3, 2, 6],
+      [2, 40, 5, 2, 6],
+      [3, 80, 3, 2, 6],
+      [3, 112, 5, 1, 6],
+      [4, 192, 5, 2, 6],
+      [1, 320, 3, 1, 6],
+    ]);
+    expect(config.text.activation).toBe('gelu');
+  });
+
+  it('reads the options that change the graph', () => {
+    expect(parseConfig(vision({ no_ln_pre: true })).vision).toMatchObject({ preNorm: false });
+    expect(parseConfig(vision({ norm_kwargs: { eps: 1e-6 } })).vision).toMatchObject({ layerNormEps: 1e-6 });
+    expect(parseConfig(text({ norm_kwargs: { eps: 1e-6 } })).text.layerNormEps).toBe(1e-6);
+    expect(parseConfig(text({ mlp_ratio: 2 })).text.mlpWidth).toBe(1024);
+    expect(parseConfig(text({ pool_type: 'eos', eos_id: 7 })).text.eot).toEqual({ rule: 'id', id: 7 });
+    expect(parseConfig(vision({ image_size: [224, 224] })).vision.imageSize).toBe(224);
+  });
+
+  it('accepts what makes no difference', () => {
+    const plain = parseConfig(open);
+    expect(parseConfig(vision({ patch_dropout: 0.5, attentional_pool: false, ls_init_value: null }))).toEqual(plain);
+    expect(parseConfig(vision({ pool_type: 'tok', final_ln_after_pool: true, timm_model_name: null }))).toEqual(plain);
+    expect(parseConfig(text({ pad_id: 1, hf_tokenizer_name: 'x', tokenizer_kwargs: {}, embed_cls: false }))).toEqual(
+      plain,
+    );
+    expect(parseConfig({ ...open, custom_text: true, init_logit_scale: 4.6, some_new_thing: null })).toEqual(plain);
+  });
+
+  it.each([
+    [
+      'a ResNet',
+      vision({ layers: [3, 4, 6, 3], patch_size: null }),
+      'vision_cfg.layers is a list: ResNet image towers are not supported yet',
+    ],
+    ['attention pooling', vision({ attentional_pool: true }), 'vision_cfg.attentional_pool = true'],
+    ['mean pooling', vision({ global_average_pool: true }), 'vision_cfg.global_average_pool = true'],
+    ['mean pooling, newer', vision({ pool_type: 'avg' }), 'vision_cfg.pool_type = "avg"'],
+    ['layer scale', vision({ ls_init_value: 1e-4 }), 'vision_cfg.ls_init_value = 0.0001'],
+    ['tanh GELU', vision({ act_kwargs: { approximate: 'tanh' } }), 'vision_cfg.act_kwargs'],
+    [
+      'another norm',
+      vision({ norm_kwargs: { elementwise_affine: true } }),
+      'vision_cfg.norm_kwargs.elementwise_affine = true',
+    ],
+    ['an option nobody knows', vision({ rotary: 3 }), 'vision_cfg.rotary = 3: this option is not supported'],
+    [
+      'a text tower from Hugging Face',
+      text({ hf_model_name: 'xlm-roberta-base' }),
+      'text_cfg.hf_model_name = "xlm-roberta-base"',
+    ],
+    ['no causal mask', text({ no_causal_mask: true }), 'text_cfg.no_causal_mask = true'],
+    ['a class token in the text', text({ embed_cls: true }), 'text_cfg.embed_cls = true'],
+    ['pooling of the last token', text({ pool_type: 'last' }), 'text_cfg.pool_type = "last"'],
+    ['a projection with bias', text({ proj_bias: true }), 'text_cfg.proj_bias = true'],
+    ['no projection', text({ proj_type: 'none' }), 'text_cfg.proj_type = "none"'],
+    ['another cleaning of texts', text({ tokenizer_kwargs: { clean: 'canonicalize' } }), 'text_cfg.tokenizer_kwargs'],
+    ['CoCa', { ...open, multimodal_cfg: { width: 512 } }, 'CoCa models are not supported'],
+    ['SigLIP', { ...open, init_logit_bias: -10 }, 'SigLIP models are not supported'],
+    [
+      'another timm model',
+      vision({ timm_model_name: 'convnext_base' }),
+      'vision_cfg.timm_model_name: expected "tf_efficientnet_lite0"',
+    ],
+    ['the symmetric-padding twin', vision({ timm_model_name: 'efficientnet_lite0' }), 'timm_model_name'],
+    [
+      'timm attention pooling',
+      vision({ timm_model_name: 'tf_efficientnet_lite0', timm_pool: 'abs_attn' }),
+      'vision_cfg.timm_pool: expected "" or "avg", got "abs_attn"',
+    ],
+    [
+      'timm MLP projection',
+      vision({ timm_model_name: 'tf_efficientnet_lite0', timm_proj: 'mlp' }),
+      'vision_cfg.timm_proj',
+    ],
+    [
+      'a size timm would pad',
+      vision({ timm_model_name: 'tf_efficientnet_lite0', image_size: 225 }),
+      'vision_cfg.image_size: expected a multiple of 32, got 225',
+    ],
+  ])('refuses %s by name', (_, config, message) => {
+    expect(refusal(config)).toContain(message);
+    expect(refusal({ model_cfg: config })).toContain('model_cfg.');
+  });
+});
+
+describe("Hugging Face's configuration", () => {
+  it('reads the golden model', async () => {
+    const config = parseConfig(await json('tiny-vit-hf/config.json'));
+    const twin = parseConfig(await json('tiny-vit/open_clip_config.json'));
+    expect(config).toEqual({ ...twin, source: 'huggingface', text: { ...twin.text, eot: { rule: 'id', id: 599 } } });
+  });
+
+  it('fills in the published defaults: ViT-B/32', () => {
+    expect(parseConfig({ model_type: 'clip' })).toMatchObject({
+      embedDim: 512,
+      vision: {
+        imageSize: 224,
+        patch: 32,
+        width: 768,
+        layers: 12,
+        heads: 12,
+        mlpWidth: 3072,
+        activation: 'quick_gelu',
+        layerNormEps: 1e-5,
+      },
+      text: {
+        width: 512,
+        heads: 8,
+        layers: 12,
+        mlpWidth: 2048,
+        contextLength: 77,
+        vocabSize: 49408,
+        eot: { rule: 'id', id: 49407 },
+      },
+    });
+  });
+
+  it('pools the largest id where eos_token_id is 2, the old wrong value', () => {
+    expect(parseConfig({ text_config: { eos_token_id: 2 } }).text.eot).toEqual({ rule: 'argmax' });
+  });
+
+  it('lets a text_config_dict overrule text_config, as transformers does', () => {
+    const config = parseConfig({
+      model_type: 'clip',
+      text_config: { hidden_size: 512 },
+      text_config_dict: { hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 },
+      vision_config: { hidden_size: 1024, num_attention_heads: 16 },
+      vision_config_dict: null,
+    });
+    expect(config.text).toMatchObject({ width: 768, heads: 12, mlpWidth: 3072 });
+    expect(config.vision).toMatchObject({ width: 1024, heads: 16 });
+  });
+
+  it('ignores the many fields that are about other things', () => {
+    expect(
+      parseConfig({ model_type: 'clip', torch_dtype: 'float16', text_config: { top_k: 50, num_beams: 1 } }),
+    ).toEqual(parseConfig({ model_type: 'clip' }));
+  });
+
+  it.each([
+    ['another model', { model_type: 'siglip', vision_config: {} }, 'model_type: expected "clip", got "siglip"'],
+    ['one tower alone', { model_type: 'clip_text_model' }, 'model_type: expected "clip"'],
+    [
+      'another activation',
+      { vision_config: { hidden_act: 'gelu_new' } },
+      'vision_config.hidden_act: expected "gelu" or "quick_gelu", got "gelu_new"',
+    ],
+    ['other channels', { vision_config: { num_channels: 4 } }, 'vision_config.num_channels: expected 3, got 4'],
+    [
+      'an end token outside the vocabulary',
+      { text_config: { vocab_size: 600 } },
+      'text_config.eos_token_id: expected an integer from 0 to 599, got 49407',
+    ],
+    ['several end tokens', { text_config: { eos_token_id: [1, 2] } }, 'text_config.eos_token_id'],
+    ['a tower that is no object', { text_config: 'x', vision_config: {} }, 'text_config: expected an object, got "x"'],
+  ])('refuses %s', (_, config, message) => {
+    expect(refusal(config)).toContain(message);
+  });
+});
+
+describe('numbers', () => {
+  it.each([
+    ['text', vision({ width: '768' }), 'vision_cfg.width: expected an integer from 8 to 16384, got "768"'],
+    ['fractions', vision({ layers: 2.5 }), 'vision_cfg.layers: expected an integer from 1 to 256, got 2.5'],
+    ['zero', text({ layers: 0 }), 'text_cfg.layers'],
+    ['negative', text({ vocab_size: -1 }), 'text_cfg.vocab_size'],
+    [
+      'huge',
+      text({ context_length: 1e9 }),
+      'text_cfg.context_length: expected an integer from 3 to 4096, got 1000000000',
+    ],
+    ['infinite', text({ mlp_ratio: Number.POSITIVE_INFINITY }), 'text_cfg.mlp_ratio'],
+    ['no number', text({ mlp_ratio: Number.NaN }), 'text_cfg.mlp_ratio'],
+    ['an epsilon of zero', text({ norm_kwargs: { eps: 0 } }), 'text_cfg.norm_kwargs.eps'],
+    ['a flag that is a number', { ...open, quick_gelu: 1 }, 'quick_gelu: expected true or false, got 1'],
+    [
+      'absent but required',
+      { ...open, embed_dim: null },
+      'embed_dim: expected an integer from 1 to 16384, got nothing',
+    ],
+    ['heads that do not divide', text({ heads: 7 }), 'text_cfg.heads: expected a divisor of the width, 512, got 7'],
+    [
+      'heads of odd width',
+      text({ width: 96, heads: 8 }),
+      'text_cfg.heads: expected heads whose width is a multiple of 8, got 12 (96 / 8)',
+    ],
+    [
+      'head width that does not divide',
+      vision({ head_width: 80 }),
+      'vision_cfg.width: expected a multiple of head_width, 80, got 768',
+    ],
+    [
+      'a picture that is no multiple',
+      vision({ image_size: 225 }),
+      'vision_cfg.image_size: expected a multiple of patch_size, 32, got 225',
+    ],
+    [
+      'a picture that is no square',
+      vision({ image_size: [224, 256] }),
+      'vision_cfg.image_size: expected the side of a square, got [224,256]',
+    ],
+  ])('%s: refused with field, expected and found', (_, config, message) => {
+    expect(refusal(config)).toContain(message);
+  });
+
+  it.each([
+    ['null', null],
+    ['a list', []],
+    ['text', 'x'],
+    ['an empty object', {}],
+    ['something else', { image_mean: [0.5] }],
+    ['no text tower', { embed_dim: 8, vision_cfg: {} }],
+    ['no vision tower', { embed_dim: 8, text_cfg: {} }],
+  ])('%s is no configuration', (_, config) => {
+    expect(refusal(config)).not.toBe('accepted');
+  });
+
+  it('takes names that mean something in JavaScript for what they are', () => {
+    const named = JSON.parse('{"embed_dim": 8, "text_cfg": {}, "vision_cfg": {"__proto__": {"width": 64}}}');
+    expect(refusal(named)).toContain('vision_cfg.__proto__ = {"width":64}: this option is not supported');
+    expect(refusal(vision({ constructor: 1 }))).toContain('vision_cfg.constructor = 1');
+  });
+});
