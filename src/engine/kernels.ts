@@ -160,6 +160,26 @@ export interface Kernels {
   l2Normalize(x: Pointer, n: number): void;
   dotRows(rows: Pointer, n: number, d: number, q: Pointer, out: Pointer): void;
   softmax(x: Pointer, n: number, scale: number): void;
+  splitRow(row: Pointer, planes: Pointer, stride: number, pixels: number, channels: number): void;
+  resampleColumns(
+    planes: Pointer,
+    stride: number,
+    starts: Pointer,
+    coefficients: Pointer,
+    groups: number,
+    count: number,
+    out: Pointer,
+  ): void;
+  resampleRows(
+    ring: Pointer,
+    stride: number,
+    ringRows: number,
+    first: number,
+    taps: number,
+    coefficients: Pointer,
+    out: Pointer,
+    bytes: number,
+  ): void;
   /** x[0..n) = exp, erf, GELU or QuickGELU (kind 0..3), for the tests. */
   mapFunction(x: Pointer, n: number, kind: number): void;
 }

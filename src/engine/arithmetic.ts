@@ -1,0 +1,159 @@
+/** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
+
+import type { Kernels, Pointer } from './kernels.ts';
+import { GEMM_SCRATCH_BYTES, Mode } from './kernels.ts';
+import type { MemoryPlan } from './memory.ts';
+import { activationMax, roundUp } from './numerics.ts';
+
+/** `int8`: int8 weights, i16 activations, exact integer sums. `f32`: multiply, then add, in order. */
+export type Precision = 'int8' | 'f32';
+
+/** A linear map's weights in kernel order: n outputs (padded to 8), k inputs. `scale` and `sum` only in int8. */
+export interface Linear {
+  readonly n: number;
+  readonly k: number;
+  readonly panels: Pointer;
+  readonly scale: Pointer;
+  readonly sum: Pointer;
+  /** 0: no bias. */
+  readonly bias: Pointer;
+}
+
+/** A LayerNorm's gamma and beta, f32[width]. */
+export interface Norm {
+  readonly weight: Pointer;
+  readonly bias: Pointer;
+}
+
+/** Room for packed rows and their scales (assembly/packed-rows.ts). */
+export interface RowBuffer {
+  readonly data: Pointer;
+  readonly scale: Pointer;
+}
+
+/** m packed rows of k values; `scale` 0 means that the scale is folded into the weights. */
+export interface PackedRows extends RowBuffer {
+  readonly m: number;
+}
+
+/** Where and how `linear` writes: row stride in bytes, columns in slabs (a slab a head), what to do with the sums. */
+export interface Output {
+  /** Bytes from row to row; default n * 4, a dense matrix. */
+  stride?: number;
+  /** Columns a slab and bytes from slab to slab; default one slab of all columns. */
+  slab?: { columns: number; stride: number };
+  /** Rows a line of an image and the padding bytes after each line; default none. */
+  line?: { width: number; gap: number };
+  /** Sum of `Mode` flags; default none. */
+  mode?: number;
+}
+
+export class Arithmetic {
+  readonly kernels: Kernels;
+  readonly precision: Precision;
+  readonly #scratch: Pointer;
+
+  constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
+    this.kernels = kernels;
+    this.precision = precision;
+    this.#scratch = scratch;
+  }
+
+  /** Bytes of scratch one thread needs, for rows of at most `width` values and `keys` attention scores. */
+  static scratchBytes(width: number, keys: number): number {
+    return Math.max(GEMM_SCRATCH_BYTES, 4 * width * 4, roundUp(keys, 4) * 4);
+  }
+
+  /** Reserves room for m packed rows of k values. */
+  static reserveRows(plan: MemoryPlan, name: string, precision: Precision, m: number, k: number): RowBuffer {
+    const bytes = roundUp(m, 4) * roundUp(k, 4) * (precision === 'int8' ? 2 : 4);
+    return { data: plan.reserve(name, bytes), scale: precision === 'int8' ? plan.reserve(name, roundUp(m, 4) * 4) : 0 };
+  }
+
+  /** Packs m rows of k f32 at x, `stride` bytes apart; k a multiple of 4. */
+  pack(x: Pointer, m: number, k: number, into: RowBuffer, stride = k * 4): PackedRows {
+    if (this.precision === 'int8') {
+      this.kernels.quantizeRows(x, stride, m, k, activationMax(k), into.data, into.scale);
+    } else {
+      this.kernels.packRows(x, stride, m, k, into.data);
+    }
+    return { ...into, m };
+  }
+
+  /** LayerNorm of m rows of k f32 at x, packed; x itself stays. */
+  norm(x: Pointer, m: number, k: number, norm: Norm, eps: number, into: RowBuffer): PackedRows {
+    const { weight, bias } = norm;
+    if (this.precision === 'int8') {
+      const aMax = activationMax(k);
+      this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.#scratch);
+    } else {
+      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.#scratch);
+    }
+    return { ...into, m };
+  }
+
+  /** c = activation(a w + bias), or c += that (`Mode.add`). */
+  linear(a: PackedRows, w: Linear, c: Pointer, output: Output = {}): void {
+    const { stride = w.n * 4, mode = Mode.none } = output;
+    const { columns, stride: slabStride } = output.slab ?? { columns: w.n, stride: 0 };
+    const { width, gap } = output.line ?? { width: a.m, gap: 0 };
+    const scratch = this.#scratch;
+    if (this.precision === 'int8') {
+      const { panels, scale, sum, bias, n } = w;
+      const k = roundUp(w.k, 4);
+      this.kernels.gemmInt8(
+        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode, scratch,
+      ); // biome-ignore format: one line of operands, one of the result
+    } else {
+      this.kernels.gemmF32(
+        a.data, w.panels, w.bias, a.m, w.n, w.k, c, stride, width, gap, columns, slabStride, mode, scratch,
+      ); // biome-ignore format: as above
+    }
+  }
+
+  /** Columns [from, from + n) of a linear map; both multiples of 8. */
+  columns(w: Linear, from: number, n: number): Linear {
+    const cell = this.precision === 'int8' ? roundUp(w.k, 4) : w.k * 4;
+    const at = (p: Pointer) => (p === 0 ? 0 : p + from * 4);
+    return { n, k: w.k, panels: w.panels + from * cell, scale: at(w.scale), sum: at(w.sum), bias: at(w.bias) };
+  }
+
+  /** Attention of `rows` query rows over the lists of keys they see; see assembly/attention.ts. */
+  attention(
+    q: Pointer,
+    k: Pointer,
+    v: Pointer,
+    heads: number,
+    headDim: number,
+    slabs: { q: number; kv: number },
+    out: Pointer,
+    rows: number,
+    lists: KeyLists,
+  ): void {
+    const { starts, lengths, entries } = lists;
+    this.kernels.attention(
+      q,
+      k,
+      v,
+      heads,
+      slabs.q,
+      slabs.kv,
+      out,
+      heads * headDim * 4,
+      rows,
+      headDim,
+      starts,
+      lengths,
+      entries,
+      1 / Math.sqrt(headDim),
+      this.#scratch,
+    );
+  }
+}
+
+/** Which keys a query row sees: entries[starts[r] .. starts[r] + lengths[r]), all i32. */
+export interface KeyLists {
+  readonly starts: Pointer;
+  readonly lengths: Pointer;
+  readonly entries: Pointer;
+}

@@ -1,0 +1,173 @@
+/** The transformer block of CLIP's towers (OpenAI's `model.py`, ResidualAttentionBlock): pre-norm attention, then MLP. */
+
+import {
+  Arithmetic,
+  type KeyLists,
+  type Linear,
+  type Norm,
+  type Precision,
+  type RowBuffer,
+} from '../engine/arithmetic.ts';
+import type { Engine } from '../engine/engine.ts';
+import { Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.ts';
+import type { MemoryPlan } from '../engine/memory.ts';
+import { roundUp } from '../engine/numerics.ts';
+import type { Slot, Weights } from '../weights/layout.ts';
+import type { TransformerShape } from './config.ts';
+
+export interface BlockWeights {
+  readonly ln1: Norm;
+  readonly qkv: Linear;
+  readonly out: Linear;
+  readonly ln2: Norm;
+  readonly fc: Linear;
+  readonly proj: Linear;
+}
+
+/** The activations of a transformer of at most `rows` rows, of which `pooled` are kept at the end. */
+export interface BlockState {
+  /** The residual stream, f32 [rows, width]. */
+  readonly x: Pointer;
+  /** The rows that are pooled, f32 [pooled, width]. */
+  readonly y: Pointer;
+  readonly rowsIn: RowBuffer;
+  /** f32 [3][heads][rows, head]: queries, keys, values, a slab a head. */
+  readonly qkv: Pointer;
+  readonly attended: Pointer;
+  readonly hidden: Pointer;
+  readonly hiddenRows: RowBuffer;
+}
+
+/** The slots of one block, in the order in which the graph reads them. */
+export function blockSlots(name: string, { width, mlpWidth }: TransformerShape): Slot[] {
+  const norm = (part: string): Slot[] => [
+    { kind: 'vector', name: `${name}.${part}.weight`, shape: [width] },
+    { kind: 'vector', name: `${name}.${part}.bias`, shape: [width] },
+  ];
+  return [
+    ...norm('ln_1'),
+    { kind: 'linear', name: `${name}.attn.in_proj`, n: 3 * width, k: width, bias: true },
+    { kind: 'linear', name: `${name}.attn.out_proj`, n: width, k: width, bias: true },
+    ...norm('ln_2'),
+    { kind: 'linear', name: `${name}.mlp.c_fc`, n: mlpWidth, k: width, bias: true },
+    { kind: 'linear', name: `${name}.mlp.c_proj`, n: width, k: mlpWidth, bias: true },
+  ];
+}
+
+export function blockWeights(weights: Weights, name: string): BlockWeights {
+  return {
+    ln1: weights.norm(`${name}.ln_1`),
+    qkv: weights.linear(`${name}.attn.in_proj`),
+    out: weights.linear(`${name}.attn.out_proj`),
+    ln2: weights.norm(`${name}.ln_2`),
+    fc: weights.linear(`${name}.mlp.c_fc`),
+    proj: weights.linear(`${name}.mlp.c_proj`),
+  };
+}
+
+/** Rows that go through the MLP together: the hidden layer of a band stays in L2. */
+function bandRows(rows: number): number {
+  return roundUp(Math.ceil(rows / Math.ceil(rows / ROW_BLOCK)), 4);
+}
+
+export function planBlocks(
+  plan: MemoryPlan,
+  name: string,
+  precision: Precision,
+  shape: TransformerShape,
+  rows: number,
+  pooled: number,
+): BlockState {
+  const { width, mlpWidth } = shape;
+  const band = Math.min(rows, ROW_BLOCK);
+  return {
+    x: plan.reserve(name, rows * width * 4),
+    y: plan.reserve(name, pooled * width * 4),
+    rowsIn: Arithmetic.reserveRows(plan, name, precision, rows, width),
+    qkv: plan.reserve(name, rows * 3 * width * 4),
+    attended: plan.reserve(name, rows * width * 4),
+    hidden: plan.reserve(name, roundUp(band, 4) * mlpWidth * 4),
+    hiddenRows: Arithmetic.reserveRows(plan, name, precision, band, mlpWidth),
+  };
+}
+
+/** x += attention(ln_1(x)); x += mlp(ln_2(x)), over all rows of x. */
+export function block(
+  engine: Engine,
+  shape: TransformerShape,
+  w: BlockWeights,
+  s: BlockState,
+  rows: number,
+  lists: KeyLists,
+): void {
+  const { arithmetic } = engine;
+  const { width, heads, layerNormEps } = shape;
+  const head = width / heads;
+  const slab = rows * head * 4;
+  const keys = s.qkv + heads * slab;
+  const values = keys + heads * slab;
+
+  const a = arithmetic.norm(s.x, rows, width, w.ln1, layerNormEps, s.rowsIn); // [rows, width]
+  arithmetic.linear(a, w.qkv, s.qkv, { stride: head * 4, slab: { columns: head, stride: slab } }); // [3, heads, rows, head]
+  arithmetic.attention(s.qkv, keys, values, heads, head, { q: slab, kv: slab }, s.attended, rows, lists); // [rows, width]
+  const o = arithmetic.pack(s.attended, rows, width, s.rowsIn); // [rows, width]
+  arithmetic.linear(o, w.out, s.x, { mode: Mode.add }); // [rows, width]
+  mlp(engine, shape, w, s, s.x, rows);
+}
+
+/**
+ * The last block, which owes only the pooled rows: keys and values of all rows, everything else of the `pooled` rows
+ * whose numbers are given; their lists stand in the order of `pooled`. The result is in s.y.
+ */
+export function lastBlock(
+  engine: Engine,
+  shape: TransformerShape,
+  w: BlockWeights,
+  s: BlockState,
+  rows: number,
+  pooled: ArrayLike<number>,
+  lists: KeyLists,
+): void {
+  const { arithmetic } = engine;
+  const { width, heads, layerNormEps } = shape;
+  const head = width / heads;
+  const kv = rows * head * 4;
+  const q = pooled.length * head * 4;
+  const keys = s.qkv;
+  const values = keys + heads * kv;
+  const queries = values + heads * kv;
+
+  for (let i = 0; i < pooled.length; i++) {
+    engine.copyFloats(s.x + pooled[i]! * width * 4, s.y + i * width * 4, width);
+  }
+  const all = arithmetic.norm(s.x, rows, width, w.ln1, layerNormEps, s.rowsIn); // [rows, width]
+  arithmetic.linear(all, arithmetic.columns(w.qkv, width, 2 * width), keys, {
+    stride: head * 4,
+    slab: { columns: head, stride: kv },
+  }); // [2, heads, rows, head]
+  const few = arithmetic.norm(s.y, pooled.length, width, w.ln1, layerNormEps, s.rowsIn); // [pooled, width]
+  arithmetic.linear(few, arithmetic.columns(w.qkv, 0, width), queries, {
+    stride: head * 4,
+    slab: { columns: head, stride: q },
+  }); // [heads, pooled, head]
+  arithmetic.attention(queries, keys, values, heads, head, { q, kv }, s.attended, pooled.length, lists); // [pooled, width]
+  const o = arithmetic.pack(s.attended, pooled.length, width, s.rowsIn); // [pooled, width]
+  arithmetic.linear(o, w.out, s.y, { mode: Mode.add }); // [pooled, width]
+  mlp(engine, shape, w, s, s.y, pooled.length);
+}
+
+/** x += c_proj(gelu(c_fc(ln_2(x)))), a band of rows at a time. */
+function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockState, x: Pointer, rows: number): void {
+  const { arithmetic } = engine;
+  const { width, mlpWidth, layerNormEps, activation } = shape;
+  const mode = activation === 'quick_gelu' ? Mode.quickGelu : Mode.gelu;
+  const step = bandRows(rows);
+  for (let r = 0; r < rows; r += step) {
+    const band = Math.min(step, rows - r);
+    const at = x + r * width * 4;
+    const a = arithmetic.norm(at, band, width, w.ln2, layerNormEps, s.rowsIn); // [band, width]
+    arithmetic.linear(a, w.fc, s.hidden, { mode }); // [band, mlp]
+    const h = arithmetic.pack(s.hidden, band, mlpWidth, s.hiddenRows); // [band, mlp]
+    arithmetic.linear(h, w.proj, at, { mode: Mode.add }); // [band, width]
+  }
+}

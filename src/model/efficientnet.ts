@@ -1,0 +1,301 @@
+/**
+ * EfficientNet-Lite (Tan & Le 2019; timm's `tf_efficientnet_lite0`) as an image tower: inverted residual blocks (Sandler
+ * et al. 2018) without squeeze-excite, ReLU6, TensorFlow's "same" padding, batch norm folded into the weights.
+ * A block's wide activation is made and used in bands of lines that stay in cache.
+ */
+import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
+import type { Engine, Probe } from '../engine/engine.ts';
+import { Mode, type Pointer } from '../engine/kernels.ts';
+import type { MemoryPlan } from '../engine/memory.ts';
+import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
+import type { Slot, Weights } from '../weights/layout.ts';
+import type { EfficientNetConfig } from './config.ts';
+import { gatherPatches, type PixelState, planPatches, planPixelTable, type Windows } from './pixels.ts';
+
+/** One inverted residual block: expand 1x1, depthwise, project 1x1. The first block expands by the stem instead. */
+export interface InvertedResidual {
+  /** timm's name, `blocks.<stage>.<repeat>`. */
+  readonly name: string;
+  readonly stage: number;
+  readonly lastOfStage: boolean;
+  readonly input: number;
+  readonly wide: number;
+  readonly output: number;
+  readonly kernel: number;
+  readonly stride: number;
+  /** Lines and columns of the wide activation, and of the output. */
+  readonly size: number;
+  readonly outSize: number;
+  /** TensorFlow's "same" padding of the depthwise convolution. */
+  readonly padBefore: number;
+  readonly padded: number;
+}
+
+/** Bytes of wide activation that a band aims at: half of a small L2. */
+const BAND_BYTES = 192 * 1024;
+
+const STEM = { window: 3, stride: 2 };
+
+/** "same" padding before the first pixel, and padded size: total = max((out - 1) stride + kernel - in, 0). */
+function samePadding(size: number, kernel: number, stride: number) {
+  const outSize = Math.ceil(size / stride);
+  const total = Math.max((outSize - 1) * stride + kernel - size, 0);
+  return { outSize, padBefore: Math.floor(total / 2), padded: size + total };
+}
+
+/** The blocks of a configuration, with their sizes. */
+export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[] {
+  const blocks: InvertedResidual[] = [];
+  let size = samePadding(config.imageSize, STEM.window, STEM.stride).outSize;
+  let input = config.stem;
+  config.stages.forEach(({ repeats, channels, kernel, stride: first, expansion }, stage) => {
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const stride = repeat === 0 ? first : 1;
+      blocks.push({
+        name: `blocks.${stage}.${repeat}`,
+        stage,
+        lastOfStage: repeat === repeats - 1,
+        input,
+        wide: input * expansion,
+        output: channels,
+        kernel,
+        stride,
+        size,
+        ...samePadding(size, kernel, stride),
+      });
+      size = blocks.at(-1)!.outSize;
+      input = channels;
+    }
+  });
+  return blocks;
+}
+
+export function efficientNetSlots(config: EfficientNetConfig, embedDim: number): Slot[] {
+  const blocks = invertedResiduals(config);
+  const trunk = (part: string) => `visual.trunk.${part}`;
+  return [
+    { kind: 'linear', name: trunk('conv_stem'), n: config.stem, k: STEM.window ** 2 * 3, bias: true },
+    ...blocks.flatMap(({ name, input, wide, output, kernel }, i): Slot[] => [
+      ...(i > 0 ? [{ kind: 'linear', name: trunk(`${name}.expand`), n: wide, k: input, bias: true } as const] : []),
+      { kind: 'depthwise', name: trunk(`${name}.depthwise`), channels: wide, kernel, inputScale: FIXED_SCALE },
+      { kind: 'linear', name: trunk(`${name}.project`), n: output, k: wide, bias: true, inputScale: FIXED_SCALE },
+    ]),
+    { kind: 'linear', name: trunk('conv_head'), n: config.head, k: blocks.at(-1)!.output, bias: true },
+    { kind: 'linear', name: 'visual.head.proj', n: embedDim, k: config.head, bias: config.projectionBias },
+  ];
+}
+
+interface EfficientNetState extends PixelState {
+  /** Output lines a band, per block. */
+  readonly bands: readonly number[];
+  /** Packed rows of a band's input, and of its depthwise output. */
+  readonly rowsIn: RowBuffer;
+  readonly rowsWide: RowBuffer;
+  /** The padded wide activation of a band. */
+  readonly wide: Pointer;
+  /** Block inputs and outputs in turn, f32 [pixels, channels]. */
+  readonly x: readonly [Pointer, Pointer];
+  readonly features: Pointer;
+  readonly pooled: Pointer;
+  readonly embedding: Pointer;
+}
+
+interface BlockWeights {
+  readonly expand: Linear;
+  readonly depthwise: { taps: Pointer; scale: Pointer; bias: Pointer };
+  readonly project: Linear;
+}
+
+/** Lines of wide activation that `lines` output lines need. */
+const linesFor = ({ kernel, stride }: InvertedResidual, lines: number) => (lines - 1) * stride + kernel;
+
+function bandLines(block: InvertedResidual, cell: number): number {
+  const lineBytes = block.padded * block.wide * cell;
+  const lines = Math.floor((BAND_BYTES / lineBytes - block.kernel) / block.stride) + 1;
+  return Math.min(block.outSize, Math.max(2, lines - (lines % 2)));
+}
+
+export class EfficientNet {
+  readonly config: EfficientNetConfig;
+  readonly #engine: Engine;
+  readonly #state: EfficientNetState;
+  readonly #blocks: readonly (InvertedResidual & BlockWeights)[];
+  readonly #head: Linear;
+  readonly #proj: Linear;
+
+  constructor(config: EfficientNetConfig, weights: Weights, state: EfficientNetState, engine: Engine) {
+    this.config = config;
+    this.#engine = engine;
+    this.#state = state;
+    this.#blocks = invertedResiduals(config).map((block, i) => {
+      const name = `visual.trunk.${block.name}`;
+      const taps = `${name}.depthwise`;
+      return {
+        ...block,
+        expand: weights.linear(i === 0 ? 'visual.trunk.conv_stem' : `${name}.expand`),
+        depthwise: {
+          taps: weights.pointer(`${taps}.taps`),
+          scale: weights.pointer(`${taps}.scale`),
+          bias: weights.pointer(`${taps}.bias`),
+        },
+        project: weights.linear(`${name}.project`),
+      };
+    });
+    this.#head = weights.linear('visual.trunk.conv_head');
+    this.#proj = weights.linear('visual.head.proj');
+    state.table.fill(engine);
+  }
+
+  /** `whole`: bands of all lines, so that a probe sees every layer in one piece. */
+  static plan(
+    plan: MemoryPlan,
+    precision: Precision,
+    config: EfficientNetConfig,
+    embedDim: number,
+    mean: readonly number[],
+    whole = false,
+  ): EfficientNetState {
+    const name = 'image activations';
+    const cell = precision === 'int8' ? 2 : 4;
+    const blocks = invertedResiduals(config);
+    const bands = blocks.map((block) => (whole ? block.outSize : bandLines(block, cell)));
+    const most = (bytes: (block: InvertedResidual, band: number) => number) =>
+      Math.max(...blocks.map((block, i) => bytes(block, bands[i]!)));
+    const lines = (block: InvertedResidual, band: number) => Math.min(block.size, linesFor(block, band));
+    const last = blocks.at(-1)!;
+    const values = Math.max(...blocks.map((block) => block.outSize ** 2 * block.output));
+    const rowsIn = most((block, band) => roundUp(lines(block, band) * block.size, 4) * block.input);
+    const headIn = roundUp(last.outSize ** 2, 4) * last.output;
+    return {
+      pixels: plan.reserve(name, config.imageSize ** 2 * 3),
+      table: planPixelTable(plan, name, precision, mean),
+      bands,
+      patches: planPatches(plan, name, precision, stemWindows(config), lines(blocks[0]!, bands[0]!)),
+      rowsIn: rowBuffer(plan, name, precision, Math.max(rowsIn, headIn, config.head), blocks[0]!.size ** 2),
+      rowsWide: rowBuffer(plan, name, precision, most((block, band) => roundUp(band * block.outSize, 4) * block.wide), 0), // biome-ignore format: as above
+      wide: plan.reserve(name, most((block, band) => linesFor(block, band) * block.padded * block.wide * cell)), // biome-ignore format: one line a buffer
+      x: [plan.reserve(name, values * 4), plan.reserve(name, values * 4)],
+      features: plan.reserve(name, last.outSize ** 2 * config.head * 4),
+      pooled: plan.reserve(name, config.head * 4),
+      embedding: plan.reserve(name, roundUp(embedDim, 8) * 4),
+    };
+  }
+
+  /** Where the crop's RGB bytes go: u8 [imageSize, imageSize, 3]. */
+  get pixels(): Pointer {
+    return this.#state.pixels;
+  }
+
+  /** The picture at `pixels` to its embedding, not normalised: f32 [embedDim]. A probe needs a plan of `whole` bands. */
+  encode(probe?: Probe): Pointer {
+    const engine = this.#engine;
+    const { arithmetic, kernels } = engine;
+    const s = this.#state;
+    const see = (name: string, shape: number[], at: Pointer) =>
+      probe?.(name, shape, engine.view(at, shape.reduce((a, b) => a * b)).slice()); // biome-ignore format: one line
+
+    let [x, y] = s.x;
+    for (const [i, block] of this.#blocks.entries()) {
+      const residual = i > 0 && block.stride === 1 && block.input === block.output;
+      this.#invertedResidual(i, x, residual ? x : y, residual, i === 0 ? probe : undefined); // [outSize, outSize, output]
+      if (!residual) [x, y] = [y, x];
+      if (block.lastOfStage) see(`image.stage.${block.stage}`, [block.outSize, block.outSize, block.output], x);
+    }
+    const { outSize, output } = this.#blocks.at(-1)!;
+    const pixels = outSize * outSize;
+    const a = arithmetic.pack(x, pixels, output, s.rowsIn); // [pixels, output]
+    arithmetic.linear(a, this.#head, s.features, { mode: Mode.relu6 }); // [pixels, head]
+    see('image.head', [outSize, outSize, this.#head.n], s.features);
+    kernels.meanRows(s.features, pixels, this.#head.n, s.pooled); // [1, head]
+    const pooled = arithmetic.pack(s.pooled, 1, this.#head.n, s.rowsIn); // [1, head]
+    arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
+    return s.embedding;
+  }
+
+  /** Block i from x to `out`, which is x itself where the block is residual. */
+  #invertedResidual(i: number, x: Pointer, out: Pointer, residual: boolean, probe?: Probe): void {
+    const engine = this.#engine;
+    const { arithmetic, bytes } = engine;
+    const s = this.#state;
+    const block = this.#blocks[i]!;
+    const { wide, padded, padBefore, size, outSize, kernel, stride } = block;
+    const int8 = arithmetic.precision === 'int8';
+    const cell = wide * (int8 ? 2 : 4);
+    const lineBytes = padded * cell;
+    const band = s.bands[i]!;
+    const mode = int8 ? Mode.relu6 + Mode.fixed : Mode.relu6;
+    const room = s.wide + linesFor(block, band) * lineBytes;
+
+    bytes.fill(0, s.wide, room);
+    let made = 0; // padded lines that stand in the buffer, from the band's first
+    for (let first = 0; first < outSize; first += band) {
+      const lines = Math.min(band, outSize - first);
+      const need = linesFor(block, lines);
+      const top = first * stride - padBefore; // the line of x at the buffer's start
+      const from = Math.max(0, top + made);
+      const to = Math.min(size, top + need);
+      if (to > from) {
+        const a = this.#bandRows(i, x, from, to - from); // [(to - from) size, input]
+        arithmetic.linear(a, block.expand, s.wide + (from - top) * lineBytes + padBefore * cell, {
+          stride: cell,
+          line: { width: size, gap: (padded - size) * cell },
+          mode,
+        }); // [to - from, padded, wide]
+      }
+      bytes.fill(0, s.wide + Math.max(made, to - top) * lineBytes, s.wide + need * lineBytes); // lines below the picture
+      if (probe) probe('image.stem', [size, size, wide], this.#interior(block));
+      const d = this.#depthwise(block, lines, lineBytes); // [lines outSize, wide]
+      arithmetic.linear(d, block.project, out + first * outSize * block.output * 4, {
+        mode: residual ? Mode.add : Mode.none,
+      }); // [lines outSize, output]
+      made = Math.max(0, kernel - stride);
+      bytes.copyWithin(s.wide, s.wide + (need - made) * lineBytes, s.wide + need * lineBytes);
+    }
+  }
+
+  /** Lines [from, from + lines) of the block's input as packed rows: of x, or of the stem's windows. */
+  #bandRows(i: number, x: Pointer, from: number, lines: number): PackedRows {
+    const s = this.#state;
+    if (i === 0) return gatherPatches(this.#engine, s, stemWindows(this.config), from, lines);
+    const { size, input } = this.#blocks[i]!;
+    return this.#engine.arithmetic.pack(x + from * size * input * 4, lines * size, input, s.rowsIn);
+  }
+
+  #depthwise(block: InvertedResidual & BlockWeights, lines: number, lineBytes: number): PackedRows {
+    const { kernels, arithmetic } = this.#engine;
+    const { wide, rowsWide } = this.#state;
+    const { kernel, stride, outSize, depthwise } = block;
+    const { taps, scale, bias } = depthwise;
+    if (arithmetic.precision === 'int8') {
+      kernels.depthwiseInt8(wide, lineBytes, kernel, stride, taps, scale, bias, block.wide, outSize, lines, rowsWide.data); // biome-ignore format: operands in a line
+    } else {
+      kernels.depthwiseF32(wide, lineBytes, kernel, stride, taps, bias, block.wide, outSize, lines, rowsWide.data);
+    }
+    return { data: rowsWide.data, scale: 0, m: lines * outSize };
+  }
+
+  /** The wide activation without its padding, for a probe; the band holds all lines. */
+  #interior({ size, wide, padded, padBefore }: InvertedResidual): Float32Array {
+    const values = new Float32Array(size * size * wide);
+    for (let y = 0; y < size; y++) {
+      const line = this.#state.wide + ((y + padBefore) * padded + padBefore) * wide * 4;
+      values.set(this.#engine.view(line, size * wide), y * size * wide);
+    }
+    return values;
+  }
+}
+
+/** The stem as windows over the picture: 3x3, stride 2. */
+function stemWindows({ imageSize }: EfficientNetConfig): Windows {
+  const { outSize, padBefore } = samePadding(imageSize, STEM.window, STEM.stride);
+  return { imageSize, ...STEM, padBefore, across: outSize };
+}
+
+/** Room for packed rows of `values` values in all, of at most `rows` rows with a scale each (0: none needed). */
+function rowBuffer(plan: MemoryPlan, name: string, precision: Precision, values: number, rows: number): RowBuffer {
+  const int8 = precision === 'int8';
+  return {
+    data: plan.reserve(name, values * (int8 ? 2 : 4)),
+    scale: int8 && rows > 0 ? plan.reserve(name, roundUp(rows, 4) * 4) : 0,
+  };
+}

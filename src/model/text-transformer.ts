@@ -1,0 +1,124 @@
+/** CLIP's text tower (OpenAI's `model.py`, CLIP.encode_text): a causal transformer, pooled at the end token. */
+
+import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import type { Engine, Probe } from '../engine/engine.ts';
+import type { Pointer } from '../engine/kernels.ts';
+import type { MemoryPlan } from '../engine/memory.ts';
+import { roundUp } from '../engine/numerics.ts';
+import type { Chunk } from '../text/prefix-tree.ts';
+import type { Slot, Weights } from '../weights/layout.ts';
+import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
+import type { TextConfig } from './config.ts';
+
+/** Nodes of a prefix tree that are computed together; more share more, and take more memory. */
+export const CHUNK_NODES = 256;
+
+interface TextState extends BlockState {
+  readonly ids: Pointer;
+  readonly positions: Pointer;
+  readonly lists: KeyLists;
+  /** The lists of the pooled rows: they share `entries`. */
+  readonly pooledLists: KeyLists;
+  readonly embeddings: Pointer;
+}
+
+export function textTransformerSlots(config: TextConfig, embedDim: number): Slot[] {
+  const { width, layers, vocabSize, contextLength } = config;
+  return [
+    { kind: 'vector', name: 'logit_scale', shape: [1] },
+    { kind: 'table', name: 'token_embedding', rows: vocabSize, width },
+    { kind: 'vector', name: 'positional_embedding', shape: [contextLength, width] },
+    ...Array.from({ length: layers }, (_, i) => blockSlots(`transformer.resblocks.${i}`, config)).flat(),
+    { kind: 'vector', name: 'ln_final.weight', shape: [width] },
+    { kind: 'vector', name: 'ln_final.bias', shape: [width] },
+    { kind: 'linear', name: 'text_projection', n: embedDim, k: width, bias: false },
+  ];
+}
+
+export class TextTransformer {
+  readonly config: TextConfig;
+  readonly #engine: Engine;
+  readonly #state: TextState;
+  readonly #table: { rows: Pointer; scale: Pointer };
+  readonly #positions: Pointer;
+  readonly #blocks: BlockWeights[];
+  readonly #lnFinal: Norm;
+  readonly #projection: Linear;
+
+  constructor(config: TextConfig, weights: Weights, state: TextState, engine: Engine) {
+    this.config = config;
+    this.#engine = engine;
+    this.#state = state;
+    this.#table = { rows: weights.pointer('token_embedding.rows'), scale: weights.pointer('token_embedding.scale') };
+    this.#positions = weights.pointer('positional_embedding');
+    this.#blocks = Array.from({ length: config.layers }, (_, i) => blockWeights(weights, `transformer.resblocks.${i}`));
+    this.#lnFinal = weights.norm('ln_final');
+    this.#projection = weights.linear('text_projection');
+  }
+
+  /** Most nodes a chunk may have for this model: at least one whole text. */
+  static chunkNodes({ contextLength }: TextConfig): number {
+    return Math.max(CHUNK_NODES, contextLength);
+  }
+
+  static plan(plan: MemoryPlan, precision: Precision, config: TextConfig, embedDim: number): TextState {
+    const name = 'text activations';
+    const nodes = TextTransformer.chunkNodes(config);
+    const ints = (n: number) => plan.reserve(name, n * 4);
+    const lists = { starts: ints(nodes), lengths: ints(nodes), entries: ints(nodes * config.contextLength) };
+    return {
+      ids: ints(nodes),
+      positions: ints(nodes),
+      lists,
+      pooledLists: { starts: ints(nodes), lengths: ints(nodes), entries: lists.entries },
+      embeddings: plan.reserve(name, nodes * roundUp(embedDim, 8) * 4),
+      ...planBlocks(plan, name, precision, config, nodes, nodes),
+    };
+  }
+
+  /**
+   * One chunk of a prefix tree to the embeddings of its leaves, not normalised: f32 [leaves, embedDim rounded up to 8].
+   * A probe makes the last block do all rows.
+   */
+  encode(chunk: Chunk, probe?: Probe): Pointer {
+    const engine = this.#engine;
+    const { arithmetic, kernels } = engine;
+    const { config } = this;
+    const { width, layerNormEps } = config;
+    const s = this.#state;
+    const rows = chunk.tokens.length;
+    const pooled = Int32Array.from(chunk.leaves, (leaf) => leaf.node);
+    const see = (name: string) => probe?.(name, [rows, width], engine.view(s.x, rows * width).slice());
+    engine.writeInts(s.ids, chunk.tokens);
+    engine.writeInts(s.positions, chunk.positions);
+    engine.writeInts(s.lists.entries, chunk.ancestors);
+    engine.writeInts(s.lists.starts, chunk.listStart);
+    engine.writeInts(s.lists.lengths, chunk.listLength);
+    engine.writeInts(s.pooledLists.starts, pooled.map((node) => chunk.listStart[node]!)); // biome-ignore format: a pair
+    engine.writeInts(s.pooledLists.lengths, pooled.map((node) => chunk.listLength[node]!)); // biome-ignore format: a pair
+
+    const table = this.#table;
+    if (arithmetic.precision === 'int8') {
+      kernels.embedInt8(s.ids, s.positions, rows, table.rows, table.scale, this.#positions, width, s.x); // [rows, width]
+    } else {
+      kernels.embedF32(s.ids, s.positions, rows, table.rows, this.#positions, width, s.x); // [rows, width]
+    }
+    const last = config.layers - 1;
+    for (let i = 0; i < last; i++) {
+      block(engine, config, this.#blocks[i]!, s, rows, s.lists); // [rows, width]
+      see(`text.block.${i}`);
+    }
+    if (probe) {
+      block(engine, config, this.#blocks[last]!, s, rows, s.lists); // [rows, width]
+      see(`text.block.${last}`);
+      pooled.forEach((node, i) => {
+        engine.copyFloats(s.x + node * width * 4, s.y + i * width * 4, width);
+      });
+    } else {
+      lastBlock(engine, config, this.#blocks[last]!, s, rows, pooled, s.pooledLists); // [leaves, width]
+    }
+    const leaves = arithmetic.norm(s.y, pooled.length, width, this.#lnFinal, layerNormEps, s.rowsIn); // [leaves, width]
+    arithmetic.linear(leaves, this.#projection, s.embeddings); // [leaves, embedDim]
+    return s.embeddings;
+  }
+}

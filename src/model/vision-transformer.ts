@@ -1,0 +1,142 @@
+/** CLIP's image tower as a Vision Transformer (Dosovitskiy et al. 2021; OpenAI's `model.py`, VisionTransformer). */
+
+import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import type { Engine, Probe } from '../engine/engine.ts';
+import { Mode, type Pointer } from '../engine/kernels.ts';
+import type { MemoryPlan } from '../engine/memory.ts';
+import { roundUp } from '../engine/numerics.ts';
+import type { Slot, Weights } from '../weights/layout.ts';
+import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
+import type { VisionTransformerConfig } from './config.ts';
+import { gatherPatches, type PixelState, planPatches, planPixelTable, type Windows } from './pixels.ts';
+
+interface VisionState extends BlockState, PixelState {
+  readonly lists: KeyLists;
+  readonly embedding: Pointer;
+}
+
+export function visionTransformerSlots(config: VisionTransformerConfig, embedDim: number): Slot[] {
+  const { width, patch, layers, preNorm } = config;
+  const norm = (name: string): Slot[] => [
+    { kind: 'vector', name: `${name}.weight`, shape: [width] },
+    { kind: 'vector', name: `${name}.bias`, shape: [width] },
+  ];
+  return [
+    { kind: 'linear', name: 'visual.conv1', n: width, k: patch * patch * 3, bias: true },
+    { kind: 'vector', name: 'visual.tokens', shape: [tokenCount(config), width] },
+    ...(preNorm ? norm('visual.ln_pre') : []),
+    ...Array.from({ length: layers }, (_, i) => blockSlots(`visual.transformer.resblocks.${i}`, config)).flat(),
+    ...norm('visual.ln_post'),
+    { kind: 'linear', name: 'visual.proj', n: embedDim, k: width, bias: false },
+  ];
+}
+
+/** Tokens of a picture: the class token and a token a patch. */
+export function tokenCount({ imageSize, patch }: VisionTransformerConfig): number {
+  return (imageSize / patch) ** 2 + 1;
+}
+
+/** The patch embedding is a convolution whose windows do not overlap. */
+function windows({ imageSize, patch }: VisionTransformerConfig): Windows {
+  return { imageSize, window: patch, stride: patch, padBefore: 0, across: imageSize / patch };
+}
+
+export class VisionTransformer {
+  readonly config: VisionTransformerConfig;
+  readonly #engine: Engine;
+  readonly #state: VisionState;
+  readonly #conv1: Linear;
+  readonly #tokens: Pointer;
+  readonly #lnPre: Norm;
+  readonly #blocks: BlockWeights[];
+  readonly #lnPost: Norm;
+  readonly #proj: Linear;
+
+  constructor(config: VisionTransformerConfig, weights: Weights, state: VisionState, engine: Engine) {
+    this.config = config;
+    this.#engine = engine;
+    this.#state = state;
+    this.#conv1 = weights.linear('visual.conv1');
+    this.#tokens = weights.pointer('visual.tokens');
+    this.#lnPre = weights.norm('visual.ln_pre');
+    this.#blocks = Array.from({ length: config.layers }, (_, i) =>
+      blockWeights(weights, `visual.transformer.resblocks.${i}`),
+    );
+    this.#lnPost = weights.norm('visual.ln_post');
+    this.#proj = weights.linear('visual.proj');
+    const tokens = tokenCount(config);
+    engine.writeInts(state.lists.starts, new Int32Array(tokens)); // every token sees every token
+    engine.writeInts(state.lists.lengths, new Int32Array(tokens).fill(tokens));
+    engine.writeInts(
+      state.lists.entries,
+      Int32Array.from({ length: tokens }, (_, i) => i),
+    );
+    state.table.fill(engine);
+  }
+
+  static plan(
+    plan: MemoryPlan,
+    precision: Precision,
+    config: VisionTransformerConfig,
+    embedDim: number,
+    mean: readonly number[],
+  ): VisionState {
+    const name = 'image activations';
+    const tokens = tokenCount(config);
+    const pixels = plan.reserve(name, config.imageSize ** 2 * 3);
+    const table = planPixelTable(plan, name, precision, mean);
+    const lists = {
+      starts: plan.reserve(name, tokens * 4),
+      lengths: plan.reserve(name, tokens * 4),
+      entries: plan.reserve(name, tokens * 4),
+    };
+    const embedding = plan.reserve(name, roundUp(embedDim, 8) * 4);
+    return {
+      pixels,
+      table,
+      lists,
+      embedding,
+      patches: planPatches(plan, name, precision, windows(config)),
+      ...planBlocks(plan, name, precision, config, tokens, tokens),
+    };
+  }
+
+  /** Where the crop's RGB bytes go: u8 [imageSize, imageSize, 3]. */
+  get pixels(): Pointer {
+    return this.#state.pixels;
+  }
+
+  /** The picture at `pixels` to its embedding, not normalised: f32 [embedDim]. A probe makes the last block do all rows. */
+  encode(probe?: Probe): Pointer {
+    const engine = this.#engine;
+    const { arithmetic } = engine;
+    const { config } = this;
+    const { width, patch, imageSize, layerNormEps } = config;
+    const s = this.#state;
+    const tokens = tokenCount(config);
+    const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
+
+    const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
+    engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
+    arithmetic.linear(patches, this.#conv1, s.x + width * 4, { mode: Mode.add }); // [tokens, width]
+    if (config.preNorm) {
+      engine.kernels.layerNorm(s.x, width * 4, tokens, width, this.#lnPre.weight, this.#lnPre.bias, layerNormEps);
+      see('vision.ln_pre');
+    }
+    const last = config.layers - 1;
+    for (let i = 0; i < last; i++) {
+      block(engine, config, this.#blocks[i]!, s, tokens, s.lists); // [tokens, width]
+      see(`vision.block.${i}`);
+    }
+    if (probe) {
+      block(engine, config, this.#blocks[last]!, s, tokens, s.lists); // [tokens, width]
+      see(`vision.block.${last}`);
+      engine.copyFloats(s.x, s.y, width);
+    } else {
+      lastBlock(engine, config, this.#blocks[last]!, s, tokens, [0], s.lists); // [1, width]
+    }
+    const pooled = arithmetic.norm(s.y, 1, width, this.#lnPost, layerNormEps, s.rowsIn); // [1, width]
+    arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
+    return s.embedding;
+  }
+}

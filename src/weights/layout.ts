@@ -1,0 +1,143 @@
+/**
+ * How a tower's weights lie in memory and in a packed file: the same bytes in the same order, so that loading a packed
+ * file is one copy. A slot is a weight of the graph; each slot is one or more tensors, every one a multiple of 16 bytes.
+ */
+import type { Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import type { Pointer } from '../engine/kernels.ts';
+import { roundUp } from '../engine/numerics.ts';
+
+/** Changes whenever the meaning of a packed file's bytes does. */
+export const LAYOUT_VERSION = '1';
+
+/** A weight of the graph, as the mathematics sees it. */
+export type Slot =
+  /** f32 values; `shape` as published. */
+  | { readonly kind: 'vector'; readonly name: string; readonly shape: readonly number[] }
+  /** y = W x + b with W [n, k]. `inputScale`: what one unit of the input's integers means, where that is fixed. */
+  | {
+      readonly kind: 'linear';
+      readonly name: string;
+      readonly n: number;
+      readonly k: number;
+      readonly bias: boolean;
+      readonly inputScale?: number;
+    }
+  /** A kernel x kernel filter a channel, with bias. */
+  | {
+      readonly kind: 'depthwise';
+      readonly name: string;
+      readonly channels: number;
+      readonly kernel: number;
+      readonly inputScale: number;
+    }
+  /** Rows looked up by id. */
+  | { readonly kind: 'table'; readonly name: string; readonly rows: number; readonly width: number };
+
+/** One tensor of a packed file. */
+export interface PackedTensor {
+  readonly name: string;
+  readonly dtype: 'F32' | 'I8' | 'I32';
+  readonly shape: readonly number[];
+  /** Bytes from the tower's first byte. */
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+/** Taps of a depthwise filter, paired: 5 pairs of 3x3, 13 of 5x5 (assembly/depthwise.ts says in which order). */
+export const tapPairs = (kernel: number) => (kernel * kernel + 1) >> 1;
+
+function slotTensors(slot: Slot, precision: Precision): Omit<PackedTensor, 'offset' | 'byteLength'>[] {
+  const { name } = slot;
+  const int8 = precision === 'int8';
+  const f32 = (part: string, ...shape: number[]) => ({ name: name + part, dtype: 'F32', shape }) as const;
+  const i8 = (part: string, ...shape: number[]) => ({ name: name + part, dtype: 'I8', shape }) as const;
+  switch (slot.kind) {
+    case 'vector':
+      return [f32('', roundUp(product(slot.shape), 4))];
+    case 'table': {
+      const { rows, width } = slot;
+      return int8 ? [i8('.rows', rows, width), f32('.scale', roundUp(rows, 4))] : [f32('.rows', rows, width)];
+    }
+    case 'linear': {
+      const n = roundUp(slot.n, 8);
+      const bias = slot.bias ? [f32('.bias', n)] : [];
+      if (!int8) return [f32('.panels', n / 8, slot.k, 8), ...bias];
+      const sum = { name: `${name}.sum`, dtype: 'I32', shape: [n] } as const;
+      return [i8('.panels', n / 8, roundUp(slot.k, 4) / 2, 8, 2), f32('.scale', n), sum, ...bias];
+    }
+    case 'depthwise': {
+      const { channels, kernel } = slot;
+      const bias = f32('.bias', channels);
+      if (!int8) return [f32('.taps', channels / 8, kernel * kernel, 8), bias];
+      return [i8('.taps', channels / 8, tapPairs(kernel), 8, 2), f32('.scale', channels), bias];
+    }
+  }
+}
+
+export function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/** The tensors of a tower, in order, with their places. */
+export class Layout {
+  readonly slots: readonly Slot[];
+  readonly precision: Precision;
+  readonly tensors: ReadonlyMap<string, PackedTensor>;
+  readonly byteLength: number;
+
+  constructor(slots: readonly Slot[], precision: Precision) {
+    this.slots = slots;
+    this.precision = precision;
+    const tensors = new Map<string, PackedTensor>();
+    let offset = 0;
+    for (const slot of slots) {
+      for (const tensor of slotTensors(slot, precision)) {
+        const byteLength = product(tensor.shape) * (tensor.dtype === 'I8' ? 1 : 4);
+        tensors.set(tensor.name, { ...tensor, offset, byteLength });
+        offset += byteLength;
+      }
+    }
+    this.tensors = tensors;
+    this.byteLength = offset;
+  }
+
+  /** The slots' tensors as the graph wants them, for a tower whose first byte is at `base`. */
+  at(base: Pointer): Weights {
+    return new Weights(this, base);
+  }
+}
+
+/** Addresses of a tower's weights by slot name. */
+export class Weights {
+  readonly #layout: Layout;
+  readonly #base: Pointer;
+
+  constructor(layout: Layout, base: Pointer) {
+    this.#layout = layout;
+    this.#base = base;
+  }
+
+  /** Address of a packed tensor; 0 if the slot has none such (no bias, no scale in f32). */
+  pointer(name: string): Pointer {
+    const tensor = this.#layout.tensors.get(name);
+    return tensor ? this.#base + tensor.offset : 0;
+  }
+
+  /** A LayerNorm's two vectors. */
+  norm(name: string): Norm {
+    return { weight: this.pointer(`${name}.weight`), bias: this.pointer(`${name}.bias`) };
+  }
+
+  linear(name: string): Linear {
+    const slot = this.#layout.slots.find((s) => s.name === name && s.kind === 'linear');
+    if (slot?.kind !== 'linear') throw new RangeError(`the layout has no linear map "${name}"`);
+    return {
+      n: roundUp(slot.n, 8),
+      k: slot.k,
+      panels: this.pointer(`${name}.panels`),
+      scale: this.pointer(`${name}.scale`),
+      sum: this.pointer(`${name}.sum`),
+      bias: this.pointer(`${name}.bias`),
+    };
+  }
+}

@@ -1,0 +1,160 @@
+/** Our packed form: a safetensors file whose data section is the tower's memory, byte for byte (layout.ts). */
+
+import type { Precision } from '../engine/arithmetic.ts';
+import { ClipError } from '../errors.ts';
+import type { ClipConfig } from '../model/config.ts';
+import { readTensor } from './elements.ts';
+import { LAYOUT_VERSION, Layout, type Slot } from './layout.ts';
+import type { Tower } from './names.ts';
+import { unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
+import type { Normalization } from './published.ts';
+import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
+import { type SlotSource, type SlotValues, towerSlots } from './slots.ts';
+import type { Source } from './source.ts';
+
+/** Value of `format` in a packed file's metadata. */
+const FORMAT = 'edgeclip';
+
+export const isPacked = (file: SafetensorsFile) => file.metadata.format === FORMAT;
+
+/** A packed file's metadata: everything that changes what its bytes mean. */
+export function packedMetadata(
+  tower: Tower,
+  precision: Precision,
+  normalization: Normalization,
+): Record<string, string> {
+  return {
+    format: FORMAT,
+    layout: LAYOUT_VERSION,
+    tower,
+    precision,
+    // The image tower's first layer has the normalisation folded in.
+    ...(tower === 'image' && { mean: JSON.stringify(normalization.mean), std: JSON.stringify(normalization.std) }),
+  };
+}
+
+/** A tower's memory as a packed file, in parts. */
+export function writePacked(layout: Layout, bytes: Uint8Array, metadata: Record<string, string>): Uint8Array[] {
+  const tensors = [...layout.tensors.values()].map(({ name, dtype, shape, offset, byteLength }) => ({
+    name,
+    dtype,
+    shape,
+    data: bytes.subarray(offset, offset + byteLength),
+  }));
+  return writeSafetensors(tensors, metadata);
+}
+
+/**
+ * Checks that a packed file is the tower that the configuration describes, in a layout that this version reads.
+ * @throws ClipError `WEIGHTS_FORMAT`, `WEIGHTS_MISSING` or `WEIGHTS_SHAPE`, naming what differs.
+ */
+export function checkPacked(
+  file: SafetensorsFile,
+  config: ClipConfig,
+  tower: Tower,
+  normalization: Normalization,
+): Layout {
+  const precision = file.metadata.precision === 'f32' ? 'f32' : 'int8';
+  const expected = packedMetadata(tower, precision, normalization);
+  for (const [key, value] of Object.entries(expected)) {
+    const found = file.metadata[key];
+    if (found !== value) {
+      throw new ClipError(
+        'WEIGHTS_FORMAT',
+        `"${file.name}": packed weights with ${key} ${found ?? '(none)'}, expected ${value}; pack the model again`,
+      );
+    }
+  }
+  const layout = new Layout(towerSlots(config, tower), precision);
+  for (const { name, dtype, shape, offset } of layout.tensors.values()) {
+    const tensor = file.tensors.get(name);
+    if (!tensor) {
+      throw new ClipError('WEIGHTS_MISSING', `"${file.name}" lacks the packed tensor ${name} of the ${tower} tower`);
+    }
+    if (tensor.dtype !== dtype || tensor.shape.join() !== shape.join()) {
+      throw new ClipError(
+        'WEIGHTS_SHAPE',
+        `"${file.name}": packed tensor ${name} is ${tensor.dtype} [${tensor.shape.join(', ')}], expected ${dtype} [${shape.join(', ')}]`,
+      );
+    }
+    if (tensor.offset !== file.dataOffset + offset) {
+      throw new ClipError(
+        'WEIGHTS_FORMAT',
+        `"${file.name}": packed tensor ${name} stands in another order than the layout's`,
+      );
+    }
+  }
+  return layout;
+}
+
+/**
+ * Reads a packed tower straight into its memory. Only the f32 tensors are looked at, for NaN and infinity.
+ * @throws ClipError as `checkPacked` does; `WEIGHTS_VALUE`; the signal's reason if aborted.
+ */
+export async function readPacked(
+  source: Source,
+  dataOffset: number,
+  layout: Layout,
+  into: Uint8Array,
+  signal?: AbortSignal,
+) {
+  await source.readInto(dataOffset, into, signal);
+  for (const { name, dtype, offset, byteLength } of layout.tensors.values()) {
+    if (dtype !== 'F32') continue;
+    const values = new Float32Array(into.buffer, into.byteOffset + offset, byteLength / 4);
+    const bad = values.findIndex((v) => !Number.isFinite(v));
+    if (bad >= 0) {
+      throw new ClipError('WEIGHTS_VALUE', `"${source.name}": tensor ${name} has ${values[bad]} at index ${bad}`);
+    }
+  }
+}
+
+/** Slots of an int8 packed tower as f32: what the integers stand for. */
+export class PackedSlots implements SlotSource {
+  readonly #source: Source;
+  readonly #file: SafetensorsFile;
+
+  constructor(source: Source, file: SafetensorsFile) {
+    this.#source = source;
+    this.#file = file;
+  }
+
+  async read(slot: Exclude<Slot, { kind: 'table' }>, signal?: AbortSignal): Promise<SlotValues> {
+    const { name } = slot;
+    if (slot.kind === 'vector') return { values: await this.#floats(name, signal) };
+    if (slot.kind === 'depthwise') {
+      const { channels, kernel, inputScale } = slot;
+      const taps = await this.#integers(`${name}.taps`, signal);
+      const scale = await this.#floats(`${name}.scale`, signal);
+      const bias = await this.#floats(`${name}.bias`, signal);
+      return { values: unpackTapsInt8(taps, scale, channels, kernel, inputScale), bias };
+    }
+    const { n, k, inputScale = 1 } = slot;
+    const panels = await this.#integers(`${name}.panels`, signal);
+    const scale = await this.#floats(`${name}.scale`, signal);
+    const values = unpackPanelsInt8(panels, scale, n, k, inputScale);
+    return slot.bias ? { values, bias: await this.#floats(`${name}.bias`, signal) } : { values };
+  }
+
+  async *rows(slot: Extract<Slot, { kind: 'table' }>, signal?: AbortSignal): AsyncIterable<Float32Array> {
+    const { name, rows, width } = slot;
+    const scale = await this.#floats(`${name}.scale`, signal);
+    const integers = await this.#integers(`${name}.rows`, signal);
+    const row = new Float32Array(width);
+    for (let r = 0; r < rows; r++) {
+      for (let i = 0; i < width; i++) row[i] = integers[r * width + i]! * scale[r]!;
+      yield row;
+    }
+  }
+
+  #floats(name: string, signal?: AbortSignal): Promise<Float32Array> {
+    return readTensor(this.#source, this.#file.tensors.get(name)!, { finite: true, ...(signal && { signal }) });
+  }
+
+  async #integers(name: string, signal?: AbortSignal): Promise<Int8Array> {
+    const tensor = this.#file.tensors.get(name)!;
+    const bytes = new Int8Array(tensor.byteLength);
+    await this.#source.readInto(tensor.offset, new Uint8Array(bytes.buffer), signal);
+    return bytes;
+  }
+}
