@@ -99,11 +99,7 @@ export class Tokenizer {
   private readonly cleaning: CleaningOptions;
   private longestToken = 0;
 
-  private constructor(bpe: BpeTokenizer, options: TokenizerOptions) {
-    const { contextLength = 77, ...cleaning } = options;
-    if (!Number.isInteger(contextLength) || contextLength < 2) {
-      throw new RangeError(`contextLength must be an integer of at least 2 (BOS and EOT), got ${contextLength}`);
-    }
+  private constructor(bpe: BpeTokenizer, contextLength: number, cleaning: CleaningOptions) {
     this.contextLength = contextLength;
     this.cleaning = cleaning;
     this.bpe = bpe;
@@ -122,6 +118,10 @@ export class Tokenizer {
    *   RangeError if `contextLength` is no integer of at least 2.
    */
   static fromJSON(json: string | object, options: TokenizerOptions = {}): Tokenizer {
+    const { contextLength = 77, ...cleaning } = options;
+    if (!Number.isInteger(contextLength) || contextLength < 2) {
+      throw new RangeError(`contextLength must be an integer of at least 2 (BOS and EOT), got ${contextLength}`);
+    }
     let parsed: unknown = json;
     if (typeof json === 'string') {
       try {
@@ -149,7 +149,7 @@ export class Tokenizer {
     } catch (error) {
       fail(error instanceof Error ? error.message : String(error), error);
     }
-    return new Tokenizer(bpe, options);
+    return new Tokenizer(bpe, contextLength, cleaning);
   }
 
   /**
