@@ -10,8 +10,7 @@
 // They are computed in TypeScript (src/image/resample.ts).
 
 /** log2 of one in Pillow's fixed point: 32 - 8 - 2. */
-// @ts-expect-error: decorators are AssemblyScript's
-@inline const PRECISION_BITS: i32 = 22;
+const PRECISION_BITS: i32 = 22;
 
 /**
  * One row of interleaved pixels to three planes of bytes: planes[0..] R, planes[stride..] G, planes[2 * stride..] B.

@@ -1,0 +1,214 @@
+/** From a file's bytes to pixels, as Pillow's `Image.open(..).convert("RGB")` gives them: JPEG, PNG and WebP. */
+import { ClipError } from '../errors.ts';
+import { type CodecName, decodePixels, type PixelSink } from './codecs.ts';
+import { type ImageFormat, sniffFormat } from './format.ts';
+import { checkJpegEnd, readJpegHeader } from './jpeg.ts';
+import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
+import { exifOrientation, turnUpright } from './orientation.ts';
+import { isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
+import { fromRawPixels, isRawPixels, type RawImage, type RawPixels, rejectEmpty } from './raw-image.ts';
+import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpExif } from './webp.ts';
+
+/** A picture: the bytes of a JPEG, PNG or WebP file, or pixels. */
+export type ImageInput = Uint8Array | ArrayBuffer | Blob | ImageData | RawPixels;
+
+export interface DecodeOptions {
+  /** Turn the picture upright as its EXIF orientation says. Default false, as in the published Python code. */
+  readonly orient?: boolean | undefined;
+  /** Most pixels, width times height. Default 100,000,000. A side is at most 65,535 in any case. */
+  readonly maxPixels?: number | undefined;
+  /** Most bytes of a file. Default 134,217,728 (128 MiB). */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Decodes a picture. Colours are as stored (no colour profile is applied, as in the published code); alpha is not looked at,
+ * so the colour under transparent pixels counts; of an animation the first frame is taken.
+ *
+ * @returns pixels that are the caller's own, except that raw RGB and RGBA input is passed through
+ * @throws ClipError IMAGE_FORMAT (not a picture, damaged, or of an unsupported kind), IMAGE_TRUNCATED (ends early),
+ *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 a side; found before anything is allocated);
+ *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length
+ */
+export function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawImage> {
+  return decodeWith(input, options, (image, borrowed) => (borrowed ? { ...image, data: image.data.slice() } : image));
+}
+
+/**
+ * Decodes a picture and calls `use` while the pixels still lie in the decoder's memory: no copy of them is made.
+ *
+ * @param use must not keep `image.data` if `borrowed`, and must not be asynchronous
+ * @returns what `use` returns
+ * @throws as {@link decodeImage}, and what `use` throws
+ */
+export async function decodeWith<T>(
+  input: ImageInput,
+  options: DecodeOptions,
+  use: (image: RawImage, borrowed: boolean) => T,
+): Promise<T> {
+  const limits = imageLimits(options);
+  const bytes = await fileBytes(input, limits);
+  if (!bytes) return use(fromRawPixels(input as RawPixels, limits), false);
+  checkBytes(bytes.length, limits);
+  const format = sniffFormat(bytes);
+  const { orientation, decode } = readers[format](bytes, limits);
+  const turn = options.orient === true ? orientation() : 1;
+  let result: { value: T } | undefined;
+  await decode((image, borrowed) => {
+    result = { value: turn === 1 ? use(image, borrowed) : use(turnUpright(image, turn), false) };
+  });
+  return (result as { value: T }).value;
+}
+
+type Deliver = (image: RawImage, borrowed: boolean) => void;
+
+interface Picture {
+  orientation(): number;
+  decode(deliver: Deliver): Promise<void>;
+}
+
+/** Each checks the file's header and completeness, then says how to get its pixels. */
+const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: ImageLimits) => Picture } = {
+  jpeg(bytes, limits) {
+    const { width, height, exif } = readJpegHeader(bytes);
+    checkHeader('JPEG', width, height, limits);
+    checkJpegEnd(bytes);
+    return { orientation: () => exifOrientation(exif), decode: (deliver) => decodeJpeg(bytes, deliver) };
+  },
+  png(bytes, limits) {
+    const header = readPngHeader(bytes);
+    checkHeader('PNG', header.width, header.height, limits);
+    const content = readPngContent(bytes, header);
+    return {
+      orientation: () => exifOrientation(content.exif),
+      decode: (deliver) => decodePng(bytes, content, deliver),
+    };
+  },
+  webp(bytes, limits) {
+    const header = readWebpHeader(bytes);
+    checkHeader('WebP', header.width, header.height, limits);
+    checkWebpEnd(bytes);
+    return {
+      orientation: () => exifOrientation(webpExif(bytes)),
+      decode: (deliver) => decodeWebp(bytes, header, deliver),
+    };
+  },
+};
+
+async function decodeJpeg(bytes: Uint8Array, deliver: Deliver): Promise<void> {
+  const decoded = await runCodec('jpeg', 'JPEG', bytes, deliver);
+  // libjpeg met a marker where it still expected data: what is missing is painted grey.
+  if (/premature end/i.test(decoded.warnings)) {
+    throw new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
+  }
+}
+
+async function decodePng(
+  bytes: Uint8Array,
+  content: ReturnType<typeof readPngContent>,
+  deliver: Deliver,
+): Promise<void> {
+  const receive: Deliver = isGrey16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
+  const run = (repair: boolean) => runCodec('png', 'PNG', stillPng(bytes, content, repair), receive);
+  try {
+    await run(false);
+  } catch (error) {
+    if (!(error instanceof ClipError) || error.code !== 'IMAGE_FORMAT') throw error;
+    try {
+      await run(true);
+    } catch (again) {
+      if (!content.cut || !(again instanceof ClipError)) throw again;
+      throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
+        cause: again,
+      });
+    }
+  }
+}
+
+async function decodeWebp(
+  bytes: Uint8Array,
+  header: ReturnType<typeof readWebpHeader>,
+  deliver: Deliver,
+): Promise<void> {
+  if (!header.animated) {
+    await runCodec('webp', 'WebP', bytes, deliver);
+    return;
+  }
+  const frame = firstWebpFrame(bytes);
+  if (frame.left + frame.width > header.width || frame.top + frame.height > header.height) {
+    throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame reaches beyond the canvas');
+  }
+  await runCodec('webp', 'animated WebP', frame.bytes, (image, borrowed) => {
+    if (image.width === header.width && image.height === header.height) deliver(image, borrowed);
+    else deliver(placeOnCanvas(image, header, frame), false);
+  });
+}
+
+/** Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is. */
+async function runCodec(name: CodecName, what: string, bytes: Uint8Array, deliver: Deliver) {
+  let delivered: { error: unknown } | undefined;
+  const sink: PixelSink = (data, width, height) => {
+    try {
+      deliver({ data, width, height, channels: 4 }, true);
+    } catch (error) {
+      delivered = { error };
+    }
+  };
+  let result: Awaited<ReturnType<typeof decodePixels>>;
+  try {
+    result = await decodePixels(name, bytes, sink);
+  } catch (error) {
+    throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`, { cause: error });
+  }
+  if (delivered) throw delivered.error;
+  return result;
+}
+
+/** Emscripten throws pointers and Rust traps; neither tells anything to a reader. */
+function reason(error: unknown): string {
+  const opaque = !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || error.message === '';
+  return opaque ? 'its picture data cannot be decoded' : `its picture data cannot be decoded (${error.message})`;
+}
+
+function checkHeader(format: string, width: number, height: number, limits: ImageLimits): void {
+  rejectEmpty(format, width, height);
+  checkSize(format, width, height, limits);
+}
+
+/** Grey of 16 bits comes as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
+function clipGrey16({ data, width, height }: RawImage): RawImage {
+  const rgb = new Uint8Array(width * height * 3);
+  for (let to = 0, from = 0; to < rgb.length; to += 3, from += 4) {
+    rgb.fill(data[from] === 0 ? (data[from + 3] as number) : 255, to, to + 3);
+  }
+  return { data: rgb, width, height, channels: 3 };
+}
+
+/** A frame smaller than the canvas: the rest is transparent black, whatever background the file names (as Pillow shows it). */
+function placeOnCanvas(
+  image: RawImage,
+  canvas: { readonly width: number; readonly height: number },
+  at: { readonly left: number; readonly top: number },
+): RawImage {
+  const data = new Uint8Array(canvas.width * canvas.height * 4);
+  for (let y = 0; y < image.height; y++) {
+    const row = image.data.subarray(y * image.width * 4, (y + 1) * image.width * 4);
+    data.set(row, ((at.top + y) * canvas.width + at.left) * 4);
+  }
+  return { data, width: canvas.width, height: canvas.height, channels: 4 };
+}
+
+/** The file's bytes; undefined for pixels. Types are told by their tags, since runtimes mix realms. */
+async function fileBytes(input: ImageInput, limits: ImageLimits): Promise<Uint8Array | undefined> {
+  const tag = Object.prototype.toString.call(input).slice(8, -1);
+  if (tag === 'Uint8Array') return input as Uint8Array;
+  if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer') return new Uint8Array(input as ArrayBuffer);
+  if (tag === 'Blob' || tag === 'File') {
+    checkBytes((input as Blob).size, limits);
+    return new Uint8Array(await (input as Blob).arrayBuffer());
+  }
+  if (isRawPixels(input)) return undefined;
+  throw new TypeError(
+    `an image must be a Uint8Array, ArrayBuffer or Blob with the bytes of a file, an ImageData, or { data, width, height }; found ${tag}`,
+  );
+}

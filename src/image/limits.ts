@@ -1,0 +1,50 @@
+/** Bounds on pictures, checked from the header before anything is allocated. */
+import { ClipError } from '../errors.ts';
+
+/**
+ * The longest side that is supported, in pixels: JPEG's own limit. The resize arithmetic and its memory plan rely on it,
+ * so it cannot be raised.
+ */
+export const MAX_SIDE = 65_535;
+
+/** The default of `maxPixels`: 100 million, 400 MB of RGBA while the picture is decoded. */
+export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+/** The default of `maxBytes`: 128 MiB of file. */
+export const DEFAULT_MAX_BYTES = 134_217_728;
+
+export interface ImageLimits {
+  /** Width times height, at most. Default 100,000,000. */
+  readonly maxPixels: number;
+  /** Bytes of the file, at most. Default 134,217,728. */
+  readonly maxBytes: number;
+}
+
+/** Fills in defaults. @throws RangeError unless both limits are positive numbers. */
+export function imageLimits(options: { maxPixels?: number | undefined; maxBytes?: number | undefined }): ImageLimits {
+  const { maxPixels = DEFAULT_MAX_PIXELS, maxBytes = DEFAULT_MAX_BYTES } = options;
+  for (const [name, value] of Object.entries({ maxPixels, maxBytes })) {
+    if (!(value > 0)) throw new RangeError(`${name} must be a positive number, found ${value}`);
+  }
+  return { maxPixels, maxBytes };
+}
+
+/** @throws ClipError IMAGE_TOO_LARGE if a side or the area is beyond the limits. */
+export function checkSize(what: string, width: number, height: number, limits: ImageLimits): void {
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new ClipError('IMAGE_TOO_LARGE', `${what} of ${width} x ${height} pixels: a side is at most ${MAX_SIDE}`);
+  }
+  if (width * height > limits.maxPixels) {
+    throw new ClipError(
+      'IMAGE_TOO_LARGE',
+      `${what} of ${width} x ${height} = ${width * height} pixels: the limit (maxPixels) is ${limits.maxPixels}`,
+    );
+  }
+}
+
+/** @throws ClipError IMAGE_TOO_LARGE if a file has more bytes than the limit. */
+export function checkBytes(bytes: number, limits: ImageLimits): void {
+  if (bytes > limits.maxBytes) {
+    throw new ClipError('IMAGE_TOO_LARGE', `image file of ${bytes} bytes: the limit (maxBytes) is ${limits.maxBytes}`);
+  }
+}

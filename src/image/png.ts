@@ -1,0 +1,171 @@
+/**
+ * The structure of a PNG file: size, kind, EXIF; and a plain still PNG made of it for the decoder. That one has no
+ * animation, no transparency (Pillow's convert("RGB") drops it and keeps the colour) and nothing else that could trip it.
+ */
+import { ClipError } from '../errors.ts';
+import { hasText } from './format.ts';
+
+/** Bytes before the first chunk, and around a chunk's data (length and type before, check sum after). */
+const SIGNATURE = 8;
+const BEFORE = 8;
+const AFTER = 4;
+
+/** Allowed bit depths by colour type (PNG specification, table 11.1). */
+const DEPTHS: { readonly [colourType: number]: readonly number[] } = {
+  0: [1, 2, 4, 8, 16],
+  2: [8, 16],
+  3: [1, 2, 4, 8],
+  4: [8, 16],
+  6: [8, 16],
+};
+
+export interface PngHeader {
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly colourType: number;
+}
+
+export interface PngContent extends PngHeader {
+  readonly exif: Uint8Array | undefined;
+  readonly palette: Uint8Array | undefined;
+  /** Content of the IDAT chunks with the check sum that the file gives for each (none if the file ends before it). */
+  readonly data: readonly { readonly bytes: Uint8Array; readonly sum: number | undefined }[];
+  /** The file ends before its IEND chunk. */
+  readonly cut: boolean;
+}
+
+/** @throws ClipError IMAGE_TRUNCATED or IMAGE_FORMAT */
+export function readPngHeader(bytes: Uint8Array): PngHeader {
+  if (bytes.length < SIGNATURE + BEFORE + 13 + AFTER) {
+    throw new ClipError(
+      'IMAGE_TRUNCATED',
+      `truncated PNG: the file ends after ${bytes.length} bytes, inside its header`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(SIGNATURE) !== 13 || !hasText(bytes, SIGNATURE + 4, 'IHDR'))
+    throw damaged('the first chunk is not a header');
+  checkSum(view, bytes, SIGNATURE, 13);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const [depth, colourType, compression, filter, interlace] = bytes.subarray(24, 29) as unknown as number[];
+  if (
+    !DEPTHS[colourType as number]?.includes(depth as number) ||
+    compression !== 0 ||
+    filter !== 0 ||
+    (interlace as number) > 1
+  ) {
+    throw damaged(
+      `a header with bit depth ${depth}, colour type ${colourType}, methods ${compression}, ${filter}, ${interlace}`,
+    );
+  }
+  return { width, height, depth: depth as number, colourType: colourType as number };
+}
+
+/** Goes through the chunks. A file that ends early is reported, not refused: its picture data may still be whole. */
+export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const data: { bytes: Uint8Array; sum: number | undefined }[] = [];
+  let palette: Uint8Array | undefined;
+  let exif: Uint8Array | undefined;
+  let cut = true;
+  for (let at = SIGNATURE; at + BEFORE <= bytes.length; ) {
+    const length = view.getUint32(at);
+    const start = at + BEFORE;
+    const end = start + length;
+    const content = bytes.subarray(start, end);
+    const whole = end + AFTER <= bytes.length;
+    if (hasText(bytes, at + 4, 'IDAT')) data.push({ bytes: content, sum: whole ? view.getUint32(end) : undefined });
+    if (hasText(bytes, at + 4, 'IEND')) {
+      cut = false;
+      break;
+    }
+    if (!whole) break;
+    if (hasText(bytes, at + 4, 'PLTE') && palette === undefined) {
+      checkSum(view, bytes, at, length);
+      palette = content;
+    }
+    if (hasText(bytes, at + 4, 'eXIf')) exif = content;
+    at = end + AFTER;
+  }
+  if (data.length === 0) {
+    if (cut)
+      throw new ClipError(
+        'IMAGE_TRUNCATED',
+        `truncated PNG: the file ends after ${bytes.length} bytes, before its picture data`,
+      );
+    throw damaged('no picture data');
+  }
+  return { ...header, exif, palette, data, cut };
+}
+
+/** Grey of 16 bits: its two bytes a pixel pass through the decoder as grey and alpha, see {@link stillPng}. */
+export function isGrey16({ depth, colourType }: PngHeader): boolean {
+  return depth === 16 && colourType === 0;
+}
+
+/**
+ * A PNG with header, palette and data only.
+ *
+ * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder gives
+ * back both bytes of each sample untouched. They are needed because Pillow clips such samples at 255 (its I;16 to L)
+ * where other decoders take the high byte.
+ *
+ * @param repair compute the data's check sums instead of copying them: Pillow does not look at those of IDAT
+ */
+export function stillPng(original: Uint8Array, content: PngContent, repair: boolean): Uint8Array {
+  const palette = content.colourType === 3 ? fullPalette(content) : undefined;
+  const size = content.data.reduce((sum, part) => sum + BEFORE + part.bytes.length + AFTER, 0);
+  const bytes = new Uint8Array(33 + (palette ? BEFORE + palette.length + AFTER : 0) + size + BEFORE + AFTER);
+  const view = new DataView(bytes.buffer);
+  let at = SIGNATURE;
+  const put = (type: string, body: Uint8Array, sum?: number) => {
+    view.setUint32(at, body.length);
+    for (let i = 0; i < 4; i++) bytes[at + 4 + i] = type.charCodeAt(i);
+    bytes.set(body, at + BEFORE);
+    const end = at + BEFORE + body.length;
+    view.setUint32(end, sum ?? crc32(bytes.subarray(at + 4, end)));
+    at = end + AFTER;
+  };
+  bytes.set(original.subarray(0, SIGNATURE));
+  const header = original.slice(16, 29);
+  if (isGrey16(content)) header.set([8, 4], 8);
+  put('IHDR', header);
+  if (palette) put('PLTE', palette);
+  for (const part of content.data) put('IDAT', part.bytes, repair ? undefined : part.sum);
+  put('IEND', new Uint8Array(0));
+  return bytes;
+}
+
+/** As many entries as the bit depth can name. Like Pillow, what the file does not define is black. */
+function fullPalette({ palette, depth }: PngContent): Uint8Array {
+  const full = new Uint8Array(3 * 2 ** depth);
+  if (palette)
+    full.set(palette.subarray(0, full.length - (full.length % 3)).subarray(0, palette.length - (palette.length % 3)));
+  return full;
+}
+
+function damaged(what: string): ClipError {
+  return new ClipError('IMAGE_FORMAT', `damaged PNG: ${what}`);
+}
+
+function checkSum(view: DataView, bytes: Uint8Array, chunk: number, length: number): void {
+  const end = chunk + BEFORE + length;
+  if (view.getUint32(end) !== crc32(bytes.subarray(chunk + 4, end))) {
+    throw damaged(`wrong check sum in chunk ${String.fromCharCode(...bytes.subarray(chunk + 4, chunk + 8))}`);
+  }
+}
+
+let crcTable: Int32Array | undefined;
+
+/** CRC-32 as PNG uses it (polynomial 0xedb88320, reflected; PNG specification, annex D). */
+export function crc32(bytes: Uint8Array): number {
+  crcTable ??= Int32Array.from({ length: 256 }, (_, n) => {
+    let c = n;
+    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+    return c;
+  });
+  let crc = -1;
+  for (const byte of bytes) crc = (crcTable[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
