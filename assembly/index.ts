@@ -11,3 +11,4 @@ export { packRows, quantizeRows } from './packed-rows';
 export { gatherF32, gatherInt8 } from './patches';
 export { meanRows } from './pooling';
 export { dotRows, softmax } from './ranking';
+export { resampleColumns, resampleRows, splitRow } from './resample';

@@ -9,6 +9,18 @@ export async function kernelModule(variant: KernelVariant): Promise<WebAssembly.
   return WebAssembly.compile(await readFile(new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url)));
 }
 
+/** The decoders' files inside their packages. */
+const CODECS = {
+  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
+  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
+  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
+} as const;
+
+/** Compiles an image decoder. */
+export async function codecModule(name: keyof typeof CODECS): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await readFile(new URL(import.meta.resolve(CODECS[name]))));
+}
+
 /** The most that one read asks for, in bytes, so that an aborted load stops soon. */
 const READ_STEP = 16 << 20;
 
