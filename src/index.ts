@@ -1,1 +1,31 @@
+export {
+  Classifier,
+  type ClassifierOptions,
+  type ClassifyInput,
+  type ClassifyOptions,
+  type Ranked,
+} from './classifier.ts';
+export {
+  Clip,
+  type ClipInfo,
+  type EncodeImageOptions,
+  type EncodeOptions,
+  type LoadOptions,
+  loadClip,
+} from './clip.ts';
+export type { Precision } from './engine/arithmetic.ts';
+export type { KernelVariant } from './engine/kernels.ts';
 export { ClipError, type ClipErrorCode } from './errors.ts';
+export type { ImageInput } from './image/decode.ts';
+export { type PreprocessedImage, preprocess } from './image/preprocess.ts';
+export {
+  type PreprocessConfig,
+  preprocessConfigFromHuggingFace,
+  preprocessConfigFromOpenClip,
+} from './image/preprocess-config.ts';
+export type { RawPixels } from './image/raw-image.ts';
+export { type Templates, templateSets } from './text/prompts.ts';
+export { Tokenizer, type TokenizerOptions } from './text/tokenizer.ts';
+export type { ModelFiles } from './weights/model-files.ts';
+export type { Tower } from './weights/names.ts';
+export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -1,7 +1,10 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
 import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { KernelVariant } from '../engine/kernels.ts';
 import { ClipError } from '../errors.ts';
+import type { ModelFiles } from '../weights/model-files.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 
 /** Compiles the kernels of one build. `import.meta.url` keeps its escapes, so any folder name works. */
@@ -87,4 +90,23 @@ function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
     EPERM: 'permission denied',
   };
   return new ClipError('IO', `cannot read "${path}": ${reasons[error.code ?? ''] ?? error.message}`, { cause: error });
+}
+
+/** A model's folder. */
+export function directoryFiles(directory: string): ModelFiles {
+  const missing = (error: unknown) => {
+    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw error;
+  };
+  return {
+    name: `"${directory}"`,
+    text: (name) => readTextFile(join(directory, name)).catch(missing),
+    source: (name) => fileSource(join(directory, name)).catch(missing),
+  };
+}
+
+/** The model inside the package. */
+export function defaultFiles(): ModelFiles {
+  return directoryFiles(fileURLToPath(new URL('../../weights/default', import.meta.url)));
 }

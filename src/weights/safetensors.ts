@@ -59,12 +59,31 @@ export async function readSafetensorsHeader(
   source: Source,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<SafetensorsFile> {
-  const fail = (message: string, cause?: unknown): never => {
-    throw new ClipError('WEIGHTS_FORMAT', `"${source.name}" ${message}`, cause === undefined ? {} : { cause });
-  };
   const head = new Uint8Array(Math.min(source.byteLength, FOREIGN_BYTES));
   await source.readInto(0, head, signal);
-  const length = head.byteLength < 9 ? 0 : Number(new DataView(head.buffer).getBigUint64(0, true));
+  const dataOffset = headerEnd(head, source.byteLength, source.name);
+  let bytes = head.subarray(8, dataOffset);
+  if (8 + bytes.byteLength < dataOffset) {
+    bytes = new Uint8Array(dataOffset - 8);
+    await source.readInto(8, bytes, signal);
+  }
+  return parseHeader(bytes, source.byteLength, source.name);
+}
+
+/**
+ * Reads and checks the header of a safetensors file that is in memory, whole.
+ * @throws ClipError `WEIGHTS_FORMAT`, as `readSafetensorsHeader` does.
+ */
+export function parseSafetensorsHeader(file: Uint8Array, name: string): SafetensorsFile {
+  const dataOffset = headerEnd(file.subarray(0, FOREIGN_BYTES), file.byteLength, name);
+  return parseHeader(file.subarray(8, dataOffset), file.byteLength, name);
+}
+
+/** Where the header ends, from the file's first bytes. */
+function headerEnd(head: Uint8Array, byteLength: number, name: string): number {
+  const fail = failure(name);
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const length = head.byteLength < 9 ? 0 : Number(view.getBigUint64(0, true));
   // Other formats are only looked for once this one is excluded: a header of the right length can begin as gzip does.
   if (length < 2 || length > MAX_HEADER || head[8] !== 0x7b /* { */) {
     fail(
@@ -73,14 +92,16 @@ export async function readSafetensorsHeader(
     );
   }
   const dataOffset = 8 + length;
-  if (dataOffset > source.byteLength) {
-    fail(`is truncated: the header alone needs ${dataOffset} bytes, the file has ${source.byteLength}`);
+  if (dataOffset > byteLength) {
+    fail(`is truncated: the header alone needs ${dataOffset} bytes, the file has ${byteLength}`);
   }
-  let bytes = head.subarray(8, dataOffset);
-  if (bytes.byteLength < length) {
-    bytes = new Uint8Array(length);
-    await source.readInto(8, bytes, signal);
-  }
+  return dataOffset;
+}
+
+/** From the header's JSON to the checked list of tensors. */
+function parseHeader(bytes: Uint8Array, byteLength: number, name: string): SafetensorsFile {
+  const fail = failure(name);
+  const dataOffset = 8 + bytes.byteLength;
   let header: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -94,9 +115,9 @@ export async function readSafetensorsHeader(
 
   const metadata: Record<string, string> = Object.create(null);
   const tensors: TensorInfo[] = [];
-  for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
-    if (name !== '__metadata__') {
-      tensors.push(readEntry(name, entry, dataOffset, fail));
+  for (const [key, entry] of Object.entries(header as Record<string, unknown>)) {
+    if (key !== '__metadata__') {
+      tensors.push(readEntry(key, entry, dataOffset, fail));
     } else if (!isObject(entry) || Object.values(entry).some((value) => typeof value !== 'string')) {
       fail('is damaged: __metadata__ in its header must map strings to strings');
     } else {
@@ -105,8 +126,8 @@ export async function readSafetensorsHeader(
   }
   // An empty tensor may share its offset with the next one, so it has to come before that.
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
-  checkLayout(tensors, dataOffset, source.byteLength, fail);
-  return { name: source.name, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), dataOffset };
+  checkLayout(tensors, dataOffset, byteLength, fail);
+  return { name, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), dataOffset };
 }
 
 /** Bytes of one element of a type, or undefined if the type is not known. */
@@ -115,6 +136,13 @@ export function elementBytes(dtype: string): number | undefined {
 }
 
 type Fail = (message: string, cause?: unknown) => never;
+
+/** Throws the error of a file, by its name. */
+function failure(name: string): Fail {
+  return (message, cause) => {
+    throw new ClipError('WEIGHTS_FORMAT', `"${name}" ${message}`, cause === undefined ? {} : { cause });
+  };
+}
 
 function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail): TensorInfo {
   const what = `is damaged: tensor ${JSON.stringify(name)} in its header`;
