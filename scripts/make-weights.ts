@@ -1,0 +1,64 @@
+/**
+ * Makes the embedded model (weights/default) from its source, and checks it against the golden embeddings.
+ *
+ *   npm run weights [-- SOURCE]     SOURCE: a folder in OpenCLIP's layout; default ../shared/weights-source
+ *   npm run weights -- --check      makes it in memory and compares with what is there; writes nothing
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { loadClip } from '../src/clip.ts';
+import { directoryFiles } from '../src/platform/node.ts';
+import { openTower } from '../src/weights/load.ts';
+import { readDescription, towerSource } from '../src/weights/model-files.ts';
+import { packedMetadata, writePacked } from '../src/weights/packed.ts';
+import { cosine, type Expected, largestError, readGolden, syntheticPicture } from '../test/model/golden.ts';
+
+const { values: flags, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
+const root = new URL('../', import.meta.url).pathname;
+const source = positionals[0] ?? `${root}../shared/weights-source`;
+const target = `${root}weights/default`;
+if (!existsSync(source)) throw new Error(`no source of the default model at ${source}`);
+
+const files = directoryFiles(source);
+const { config, preprocess } = await readDescription(files);
+mkdirSync(target, { recursive: true });
+for (const tower of ['image', 'text'] as const) {
+  const input = await towerSource(files, tower);
+  const file = await openTower(input, config, tower, 'int8', preprocess);
+  const bytes = new Uint8Array(file.layout.byteLength);
+  await file.fill(bytes);
+  const packed = Buffer.concat(writePacked(file.layout, bytes, packedMetadata(tower, 'int8', preprocess)));
+  const path = `${target}/${tower}.safetensors`;
+  if (flags.check) {
+    if (!packed.equals(readFileSync(path))) throw new Error(`${path} is not what the source gives: run npm run weights`);
+  } else {
+    writeFileSync(path, packed);
+  }
+  console.log(`${tower}.safetensors: ${packed.length} bytes${flags.check ? ', as committed' : ''}`);
+  await input.close?.();
+}
+for (const name of ['open_clip_config.json', 'tokenizer.json']) {
+  if (!flags.check) copyFileSync(`${source}/${name}`, `${target}/${name}`);
+  else if (!readFileSync(`${source}/${name}`).equals(readFileSync(`${target}/${name}`))) throw new Error(`${name} differs`);
+}
+
+const expected = readGolden<Expected & { texts: string[] }>('default/expected.json');
+const bars = { f32: 0.999999, int8: 0.9995 } as const;
+for (const [precision, model] of [
+  ['f32', source],
+  ['int8', target],
+] as const) {
+  using clip = await loadClip(model, { precision });
+  const image = await clip.encodeImage(syntheticPicture(224));
+  const texts = await clip.encodeText(expected.texts);
+  const pairs: [Float32Array, number[]][] = [
+    [image, expected.image_embedding],
+    ...texts.map((text, i): [Float32Array, number[]] => [text, expected.text_embeddings[i]!]),
+  ];
+  const worst = Math.min(...pairs.map(([a, b]) => cosine(a, b)));
+  const error = Math.max(...pairs.map(([a, b]) => largestError(a, b)));
+  console.log(
+    `${precision}: image cosine ${cosine(image, expected.image_embedding).toFixed(7)}, worst cosine ${worst.toFixed(7)}, largest error ${error.toExponential(2)}`,
+  );
+  if (worst < bars[precision] || (precision === 'f32' && error > 2e-5)) throw new Error(`${precision} is off`);
+}
