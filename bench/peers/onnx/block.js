@@ -1,15 +1,11 @@
-// The transformer block of both towers (pre-LN, QuickGELU), in the forms a user of onnxruntime may have:
-//   plain      the operators an exporter emits; onnxruntime fuses what it can while loading
-//   mha        what its offline transformer optimizer makes of them: MultiHeadAttention, SkipLayerNormalization, QuickGelu
-//   attention  the same with Attention, or QAttention in int8, which hold the query-key-value product too
-
-import { quantizeRows, transpose } from './graph.js';
-import { INT8 } from './proto.js';
+// The transformer block of both towers (pre-LN, QuickGELU), in the two forms a user of onnxruntime may have:
+//   plain  the operators an exporter emits; onnxruntime fuses what it can while loading
+//   fused  what its offline transformer optimizer makes of them: MultiHeadAttention, SkipLayerNormalization, QuickGelu
 
 const MINUS_INFINITY = -3.4e38;
 
 /**
- * @typedef {'plain' | 'mha' | 'attention'} Form
+ * @typedef {'plain' | 'fused'} Form
  * @typedef {{ width: number, heads: number, form: Form, causal: boolean, sequence?: number }} Shape
  */
 
@@ -72,18 +68,11 @@ function attention(g, x, { width, heads, form, causal, mask, name, weights }) {
     rows: 3 * width,
     columns: width,
   };
-  const attributes = { num_heads: heads, unidirectional: causal ? 1 : 0 };
-  let context;
-  if (form === 'attention') {
-    context = g.int8 ? quantizedAttention(g, x, packed, attributes) : wholeAttention(g, x, packed, attributes);
-  } else {
-    const parts = [width, width, width];
-    const [q, k, v] = g.nodes('Split', [g.linear(x, packed), g.ints(parts)], 3, { axis: -1 });
-    context =
-      form === 'mha'
-        ? g.contrib('MultiHeadAttention', [q, k, v], attributes)
-        : plainAttention(g, q, k, v, { width, heads, mask });
-  }
+  const [q, k, v] = g.nodes('Split', [g.linear(x, packed), g.ints([width, width, width])], 3, { axis: -1 });
+  const context =
+    form === 'fused'
+      ? g.contrib('MultiHeadAttention', [q, k, v], { num_heads: heads, unidirectional: causal ? 1 : 0 })
+      : plainAttention(g, q, k, v, { width, heads, mask });
   return g.linear(context, linear(weights, `${name}.attn.out_proj`, width, width));
 }
 
@@ -96,27 +85,6 @@ function plainAttention(g, q, k, v, { width, heads, mask }) {
   if (mask) scores = g.add(scores, mask);
   const context = g.node('MatMul', [g.node('Softmax', [scores], { axis: -1 }), byHead(v, [0, 2, 1, 3])]);
   return g.node('Reshape', [g.node('Transpose', [context], { perm: [0, 2, 1, 3] }), g.ints([0, -1, width])]);
-}
-
-function wholeAttention(g, x, { weight, bias, rows, columns }, attributes) {
-  const matrix = g.floats([columns, rows], transpose(weight, rows, columns));
-  return g.contrib('Attention', [x, matrix, g.floats([rows], bias)], attributes);
-}
-
-function quantizedAttention(g, x, { weight, bias, rows, columns }, attributes) {
-  const [values, scale, zero] = g.nodes('DynamicQuantizeLinear', [x], 3);
-  const { data, scales } = quantizeRows(weight, rows, columns);
-  const inputs = [
-    values,
-    g.tensor(INT8, [columns, rows], transpose(data, rows, columns)),
-    g.floats([rows], bias),
-    scale,
-    g.floats([rows], scales),
-    '',
-    zero,
-    g.tensor(INT8, [rows], new Int8Array(rows)),
-  ];
-  return g.contrib('QAttention', inputs, attributes);
 }
 
 // An exporter keeps the mask for the whole context as a constant and cuts it to the sequence at hand.

@@ -1,0 +1,115 @@
+// Measures edgeclip and its peers turn by turn: for each task every contestant loads in a process of its own, then they
+// run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. See README.md.
+import { writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { barChart } from './chart.js';
+import { Contestant } from './contestant.js';
+import { allTasks, describe, taskName } from './tasks.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] }, // part of "engine/tower/precision/threads", all must match
+    rounds: { type: 'string' },
+    ids: { type: 'string', default: fileURLToPath(new URL('models/labels.json', import.meta.url)) },
+    padding: { type: 'string', default: 'all' }, // the peers' texts: to the longest of `all`, or of their `batch`
+    forms: { type: 'boolean', default: false }, // the peers in both forms of the graph instead of the plain one
+    json: { type: 'boolean', default: false },
+    chart: { type: 'string' }, // an SVG file to write
+  },
+});
+
+const engines = flags.forms ? ['web', 'node'] : ['ours', 'web', 'node'];
+const forms = flags.forms ? ['plain', 'fused'] : [undefined];
+const results = [];
+for (const task of allTasks()) {
+  if (flags.forms && task.tower === 'small') continue; // has one form only
+  results.push(...(await measure(task)));
+}
+const report = {
+  machine: { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), platform: `${os.platform()} ${os.arch()}` },
+  node: process.version,
+  results,
+};
+if (flags.chart) writeFileSync(flags.chart, barChart(report));
+if (flags.json) console.log(JSON.stringify(report, null, 2));
+
+async function measure(task) {
+  const contestants = [];
+  for (const engine of engines) {
+    if (!flags.only.every((part) => `${engine}/${taskName(task)}`.includes(part))) continue;
+    for (const form of forms) {
+      const contestant = new Contestant(engine, task, { ids: flags.ids, padding: flags.padding, form });
+      try {
+        contestants.push(await contestant.start());
+      } catch (error) {
+        console.error(`${engine}/${taskName(task)} left out: ${error.message}`);
+      }
+    }
+  }
+  if (contestants.length === 0) return [];
+  const text = task.tower === 'text';
+  const rounds = Number(flags.rounds ?? (text ? 2 : 9));
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of contestants) await contestant.run(text ? 1 : 5);
+  }
+  await Promise.all(contestants.map((contestant) => contestant.quit()));
+  const rows = summarise(task, contestants);
+  if (!flags.json) print(task, rows);
+  return rows;
+}
+
+function summarise(task, contestants) {
+  const ours = contestants.find(({ engine }) => engine === 'ours');
+  return contestants.map(({ engine, ready, ms, cpu }) => ({
+    task: taskName(task),
+    engine,
+    version: ready.version,
+    detail: ready.detail,
+    medianMs: median(ms),
+    leastMs: Math.min(...ms),
+    runs: ms.length,
+    cpu: median(cpu),
+    loadMs: ready.loadMs,
+    rssMB: ready.rssMB,
+    ratio: ours && engine !== 'ours' ? median(ours.ms) / median(ms) : undefined,
+    cosine: ours && engine !== 'ours' ? cosine(ours.ready.embedding, ready.embedding) : undefined,
+  }));
+}
+
+function print(task, rows) {
+  const { precision, threads } = task;
+  console.log(`\n${describe(task)}, ${precision}, ${threads} thread${threads > 1 ? 's' : ''}`);
+  console.log(
+    `${'contestant'.padEnd(36)}${['median ms', 'least', 'ours/it', 'cpu/wall', 'cosine', 'RSS MB'].map((t) => t.padStart(11)).join('')}`,
+  );
+  for (const row of rows) {
+    const cells = [
+      row.medianMs.toFixed(1),
+      row.leastMs.toFixed(1),
+      row.ratio?.toFixed(3) ?? '',
+      row.cpu.toFixed(2),
+      row.cosine?.toFixed(5) ?? '',
+      String(row.rssMB),
+    ];
+    const name = `${row.version}${row.detail ? ` (${row.detail})` : ''}`;
+    console.log(`${name.padEnd(36)}${cells.map((cell) => cell.padStart(11)).join('')}`);
+  }
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function cosine(a, b) {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return dot / Math.sqrt(aa * bb);
+}
