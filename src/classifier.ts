@@ -99,9 +99,13 @@ export class Classifier {
       if (clip && clip.config.embedDim !== embedDim) {
         fail(`its embeddings have ${embedDim} numbers, the model's ${clip.config.embedDim}`);
       }
-      const data = view.slice(tensor.offset, tensor.offset + tensor.byteLength);
-      const embeddings = new Float32Array(data.buffer);
-      if (!embeddings.every(Number.isFinite)) fail('an embedding is not finite');
+      const embeddings = new Float32Array(tensor.byteLength / 4);
+      // Not by `slice`, which for a Buffer gives a view.
+      new Uint8Array(embeddings.buffer).set(view.subarray(tensor.offset, tensor.offset + tensor.byteLength));
+      for (let i = 0; i < n!; i++) {
+        const length = Math.hypot(...embeddings.subarray(i * embedDim!, (i + 1) * embedDim!));
+        if (!(Math.abs(length - 1) < 1e-3)) fail(`embedding ${i} has the length ${length}, expected 1`);
+      }
       return new Classifier(labels, embeddings, logitScale, clip);
     } catch (error) {
       if (error instanceof ClipError && error.code === 'CLASSIFIER_FORMAT') throw error;

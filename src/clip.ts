@@ -98,7 +98,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     signal,
     onProgress,
   } = options;
-  checkLoadOptions(precision, towers);
+  checkLoadOptions(precision, towers, options.kernels ?? 'simd', maxPixels);
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   const variant = options.kernels ?? 'simd';
@@ -128,6 +128,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
       await fill(engine.bytes.subarray(at, at + layout.byteLength), signal, onProgress);
+      signal?.throwIfAborted();
     }
     const { vision } = config;
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
@@ -177,6 +178,7 @@ export class Clip {
     input: ImageInput | readonly ImageInput[],
     options: EncodeImageOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
+    this.#imageTower();
     const images: readonly ImageInput[] = Array.isArray(input) ? input : [input as ImageInput];
     const embeddings: Float32Array[] = [];
     for (const [i, image] of images.entries()) {
@@ -184,10 +186,7 @@ export class Clip {
       try {
         embeddings.push(await this.#inTurn(() => this.#encodeOne(image, options), options.signal));
       } catch (error) {
-        if (Array.isArray(input) && error instanceof ClipError && error.code.startsWith('IMAGE')) {
-          throw new ClipError(error.code, `image ${i}: ${error.message}`, { cause: error });
-        }
-        throw error;
+        throw Array.isArray(input) ? atPosition(error, i) : error;
       }
       options.onProgress?.({ done: i + 1, total: images.length });
     }
@@ -345,17 +344,33 @@ export class Clip {
   }
 }
 
+/** An error that is about the picture itself, with its position in the batch. */
+function atPosition(error: unknown, i: number): unknown {
+  const message = `image ${i}: ${(error as Error).message}`;
+  if (error instanceof ClipError && error.code.startsWith('IMAGE')) {
+    return new ClipError(error.code, message, { cause: error });
+  }
+  if (error instanceof TypeError) return new TypeError(message, { cause: error });
+  return error instanceof RangeError ? new RangeError(message, { cause: error }) : error;
+}
+
 function towerNotLoaded(tower: Tower): ClipError {
   return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
 }
 
-function checkLoadOptions(precision: unknown, towers: readonly unknown[]): void {
+function checkLoadOptions(precision: unknown, towers: readonly unknown[], kernels: unknown, maxPixels: unknown): void {
   if (precision !== 'int8' && precision !== 'f32') {
     throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
   }
   const known = (tower: unknown) => tower === 'image' || tower === 'text';
   if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
     throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
+  }
+  if (kernels !== 'simd' && kernels !== 'relaxed') {
+    throw new RangeError(`kernels must be "simd" or "relaxed", got ${JSON.stringify(kernels)}`);
+  }
+  if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
+    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
   }
 }
 
