@@ -93,7 +93,8 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const foreign = describeForeign(new TextEncoder().encode(text.slice(0, 4096)));
+    // What begins as JSON is the right kind of file, but damaged.
+    const foreign = /^\s*[{[]/.test(text) ? undefined : describeForeign(new TextEncoder().encode(text.slice(0, 4096)));
     throw new ClipError('CONFIG', `${files.name}: ${name} ${foreign ?? `is not JSON: ${(cause as Error).message}`}`, {
       cause,
     });
