@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type LoadOptions, loadClip } from '../../src/clip.ts';
+import { ClipError } from '../../src/errors.ts';
+import { blobSource, type Source } from '../../src/weights/source.ts';
+import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
+import { pack, readFolder, rejection, storeOf } from './checkpoint.ts';
+
+const picture = syntheticPicture(80);
+const { token_ids: ids } = readGolden('tiny-vit/expected.json');
+const folder = readFolder('tiny-vit-hf');
+const temporary = mkdtempSync(join(tmpdir(), 'edgeclip loading #1 100% '));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+describe('loadClip', () => {
+  it('loads a tower alone, in less memory, with the same bits', async () => {
+    using both = await loadClip(goldenPath('tiny-vit'));
+    using image = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+    using text = await loadClip(goldenPath('tiny-vit'), { towers: ['text'] });
+    expect(both.info().towers).toEqual(['image', 'text']);
+    expect(image.info().towers).toEqual(['image']);
+    expect(text.info().towers).toEqual(['text']);
+    const total = both.info().memory.total;
+    for (const [alone, other] of [
+      [image, 'text weights'],
+      [text, 'image weights'],
+    ] as const) {
+      const left = total - alone.info().memory.total;
+      expect(left).toBeGreaterThanOrEqual(both.info().memory.use[other] - 65_536);
+      expect(alone.info().memory.use).not.toHaveProperty(other);
+    }
+    expect(await image.encodeImage(picture)).toEqual(await both.encodeImage(picture));
+    expect(await text.encodeTokens(ids)).toEqual(await both.encodeTokens(ids));
+    expect(await rejection(image.encodeTokens(ids))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+    expect(await rejection(text.encodeImage(picture))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+    expect(await rejection(text.encodeImage([]))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+    expect(() => image.tokenize(['a cat'])).toThrow(expect.objectContaining({ code: 'TOWER_NOT_LOADED' }));
+    expect(() => image.logitScale).toThrow(expect.objectContaining({ code: 'TOWER_NOT_LOADED' }));
+  });
+
+  it('keeps int8 weights in about a quarter of the memory of f32', async () => {
+    using small = await loadClip(goldenPath('tiny-vit'));
+    using large = await loadClip(goldenPath('tiny-vit'), { precision: 'f32' });
+    expect(small.info().precision).toBe('int8');
+    expect(large.info().precision).toBe('f32');
+    for (const name of ['image weights', 'text weights']) {
+      const ratio = large.info().memory.use[name] / small.info().memory.use[name];
+      expect(ratio).toBeGreaterThan(3);
+      expect(ratio).toBeLessThanOrEqual(4);
+    }
+    expect(await small.encodeImage(picture)).not.toEqual(await large.encodeImage(picture));
+  });
+
+  it.each<[string, object, string]>([
+    ['an unknown precision', { precision: 'int4' }, '"int4"'],
+    ['an unknown tower', { towers: ['image', 'audio'] }, '"audio"'],
+    ['no tower', { towers: [] }, '[]'],
+    ['a tower twice', { towers: ['text', 'text'] }, '["text","text"]'],
+    ['a tower that is no list', { towers: 'image' }, '"image"'],
+    ['unknown kernels', { kernels: 'avx' }, '"avx"'],
+    ['no pixels', { maxPixels: 0 }, 'got 0'],
+    ['pixels that are no number', { maxPixels: Number.NaN }, 'got NaN'],
+  ])('refuses %s', async (_, options, message) => {
+    const error = await rejection(loadClip(goldenPath('tiny-vit'), options as LoadOptions));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error.message).toContain(message);
+  });
+
+  it('says which folder is missing or empty, or is a file', async () => {
+    const missing = await rejection(loadClip(join(temporary, 'nowhere')));
+    expect(missing).toMatchObject({ name: 'ClipError', code: 'CONFIG' });
+    expect(missing.message).toContain('nowhere"');
+    expect(missing.message).toContain('open_clip_config.json');
+    expect(await rejection(loadClip(temporary))).toMatchObject({ code: 'CONFIG' });
+    const file = join(temporary, 'a file');
+    writeFileSync(file, 'x');
+    const error = await rejection(loadClip(file));
+    expect(error).toMatchObject({ code: 'IO' });
+    expect(error.message).toContain('a file');
+  });
+
+  it('loads a folder whose name has blanks, # and %', async () => {
+    for (const [name, bytes] of Object.entries(folder)) writeFileSync(join(temporary, name), bytes);
+    using there = await loadClip(temporary);
+    using golden = await loadClip(goldenPath('tiny-vit-hf'));
+    expect(await there.encodeImage(picture)).toEqual(await golden.encodeImage(picture));
+    expect(there.info().model).toContain(temporary);
+  });
+
+  it("loads a caller's own files, from bytes and from blobs, and closes what it opened", async () => {
+    const open = new Set<string>();
+    const store = storeOf(folder, 'my store');
+    const watched = (source: Source): Source => {
+      const held = `${source.name} ${open.size}`;
+      open.add(held);
+      return { ...source, close: async () => void open.delete(held) };
+    };
+    const blobs = {
+      ...store,
+      source: async (name: string) => folder[name] && watched(blobSource(new Blob([folder[name] as BlobPart]), name)),
+    };
+    using fromBytes = await loadClip(store);
+    using fromBlobs = await loadClip(blobs);
+    expect(open).toEqual(new Set());
+    expect(fromBytes.info().model).toBe('my store');
+    expect(await fromBytes.encodeImage(picture)).toEqual(await fromBlobs.encodeImage(picture));
+    expect(await fromBytes.encodeTokens(ids)).toEqual(await fromBlobs.encodeTokens(ids));
+    const bad = {
+      ...blobs,
+      source: async (name: string) => (name.startsWith('model') ? watched(blobSource(new Blob(['no']))) : undefined),
+    };
+    expect(await rejection(loadClip(bad))).toBeInstanceOf(ClipError);
+    expect(open).toEqual(new Set());
+  });
+});
+
+describe.each(['published', 'packed'])('loading a %s model', (form) => {
+  const model = form === 'packed' ? pack(folder) : Promise.resolve(folder);
+
+  it('reports progress up to the total, tower by tower', async () => {
+    const seen: { tower: string; loaded: number; total: number }[] = [];
+    using clip = await loadClip(storeOf(await model), { onProgress: (progress) => seen.push(progress) });
+    const { use } = clip.info().memory;
+    for (const tower of ['image', 'text']) {
+      const own = seen.filter((progress) => progress.tower === tower);
+      expect(own.map(({ loaded }) => loaded)).toEqual(own.map(({ loaded }) => loaded).sort((a, b) => a - b));
+      expect(own.at(-1)).toEqual({ tower, loaded: use[`${tower} weights`], total: use[`${tower} weights`] });
+    }
+    expect(seen.map(({ tower }) => tower).lastIndexOf('image')).toBeLessThan(
+      seen.map(({ tower }) => tower).indexOf('text'),
+    );
+  });
+
+  it('stops by a signal before it begins, and reads nothing', async () => {
+    const store = storeOf(await model);
+    const touched: string[] = [];
+    const counted = {
+      name: store.name,
+      text(name: string) {
+        touched.push(name);
+        return store.text(name);
+      },
+      source(name: string) {
+        touched.push(name);
+        return store.source(name);
+      },
+    };
+    const reason = new Error('changed my mind');
+    expect(await rejection(loadClip(counted, { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(touched).toEqual([]);
+  });
+
+  it('stops by a signal at any read, and loads afterwards', async () => {
+    const store = storeOf(await model);
+    using whole = await loadClip(store);
+    const reason = new Error('enough');
+    let reads = 0;
+    const stopped = async (at: number) => {
+      const controller = new AbortController();
+      reads = 0;
+      const files = {
+        ...store,
+        async source(name: string) {
+          const source = await store.source(name);
+          if (!source) return undefined;
+          const readInto: Source['readInto'] = (offset, target, signal) => {
+            if (reads++ === at) controller.abort(reason);
+            // A source that does not look at the signal: loading has to.
+            return source.readInto(offset, target, at % 2 === 0 ? signal : undefined);
+          };
+          return { ...source, readInto };
+        },
+      };
+      return rejection(loadClip(files, { signal: controller.signal }));
+    };
+    await stopped(-1).catch(() => {});
+    const total = reads;
+    expect(total).toBeGreaterThanOrEqual(4);
+    for (let at = 0; at < total; at += form === 'packed' ? 1 : 7) expect(await stopped(at)).toBe(reason);
+    expect(await stopped(total - 1)).toBe(reason);
+    using again = await loadClip(store, { signal: new AbortController().signal });
+    expect(await again.encodeImage(picture)).toEqual(await whole.encodeImage(picture));
+  });
+});
