@@ -1,12 +1,15 @@
 /** The public model: load, embed pictures and texts, make classifiers. */
 
-import { defaultFiles, directoryFiles } from '#platform';
+import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Classifier, type ClassifierOptions } from './classifier.ts';
 import { Arithmetic, type Precision } from './engine/arithmetic.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
-import type { KernelVariant } from './engine/kernels.ts';
+import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
 import { MemoryPlan, type MemoryUse } from './engine/memory.ts';
+import { roundUp } from './engine/numerics.ts';
+import { threadedKernels } from './engine/threaded-kernels.ts';
+import { ThreadPool } from './engine/threads.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';
@@ -32,6 +35,11 @@ export interface LoadOptions {
   towers?: readonly Tower[];
   /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
   kernels?: KernelVariant;
+  /**
+   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
+   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
+   */
+  threads?: number | 'auto';
   /** Most pixels of a picture, width times height. Default 100,000,000. */
   maxPixels?: number;
   /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
@@ -57,11 +65,18 @@ export interface EncodeOptions {
 
 export interface EncodeImageOptions extends EncodeOptions, Pick<DecodeOptions, 'orient' | 'maxBytes' | 'maxPixels'> {}
 
+/** More threads than this are taken for a mistake. */
+const MAX_THREADS = 64;
+/** `auto` stops here: a layer has no more work than for so many. */
+const AUTO_THREADS = 8;
+
 /** What `info` reports; sizes in bytes. */
 export interface ClipInfo {
   readonly model: string;
   readonly precision: Precision;
   readonly kernels: KernelVariant;
+  /** How many threads compute, and why not more if more were asked for. */
+  readonly threads: { readonly count: number; readonly reason?: string };
   readonly towers: readonly Tower[];
   readonly embedDim: number;
   readonly image: { readonly kind: string; readonly size: number };
@@ -76,6 +91,8 @@ interface Parts {
   readonly preprocess: PreprocessConfig;
   readonly engine: Engine;
   readonly variant: KernelVariant;
+  readonly threads: ClipInfo['threads'];
+  readonly pool?: ThreadPool;
   readonly use: MemoryUse;
   readonly maxPixels: number;
   readonly scratch: number;
@@ -102,12 +119,14 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   const variant = options.kernels ?? 'simd';
-  const compiled = compiledKernels(variant);
+  const threads = threadCount(options.threads ?? 1);
+  const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
   const sources: Source[] = [];
+  let pool: ThreadPool | undefined;
   try {
     const opened: Partial<Record<Tower, TowerFile>> = {};
     for (const tower of towers) {
@@ -115,21 +134,27 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const { plan, places, scratch, resample, image, text } = planModel(
+    const { plan, places, scratch, control, resample, image, text } = planModel(
       config,
       preprocess,
       precision,
       opened,
       maxPixels,
       options.probe !== undefined,
+      threads.count,
     );
-    const engine = Engine.single(await compiled, plan.allocate(), precision, scratch);
+    const module = await compiled;
+    const memory = plan.allocate(threads.count > 1);
+    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count);
+    const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
+    const engine = new Engine(memory, kernels, precision, scratch.at);
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
       await fill(engine.bytes.subarray(at, at + layout.byteLength), signal, onProgress);
       signal?.throwIfAborted();
     }
+    await pool?.ready(); // they came up while the weights did
     const { vision } = config;
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
@@ -138,6 +163,8 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       preprocess,
       engine,
       variant,
+      threads,
+      ...(pool && { pool }),
       use: plan.use,
       maxPixels,
       scratch: resample,
@@ -147,6 +174,9 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       ...(tokenizer && { tokenizer }),
       ...(options.probe && { probe: options.probe }),
     });
+  } catch (error) {
+    pool?.stop();
+    throw error;
   } finally {
     await Promise.all(sources.map((source) => source.close?.()));
   }
@@ -286,12 +316,13 @@ export class Clip {
 
   /** What was loaded, and the memory plan in bytes. */
   info(): ClipInfo {
-    const { name, config, engine, variant, use, image, text, tokenizer } = this.#alive();
+    const { name, config, engine, variant, threads, use, image, text, tokenizer } = this.#alive();
     const { vision } = config;
     return {
       model: name,
       precision: engine.arithmetic.precision,
       kernels: variant,
+      threads,
       towers: [...(image ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
       image: { kind: vision.kind === 'vit' ? `ViT, patch ${vision.patch}` : vision.kind, size: vision.imageSize },
@@ -306,6 +337,7 @@ export class Clip {
 
   /** Lets go of the memory. Every later call throws; calls that wait reject. */
   dispose(): void {
+    this.#parts?.pool?.stop();
     this.#parts = undefined;
   }
 
@@ -327,8 +359,9 @@ export class Clip {
   /** Runs `work` after all earlier calls; their failures are theirs alone. */
   async #inTurn<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#alive();
-    const turn = this.#queue.then(() => {
+    const turn = this.#queue.then(async () => {
       signal?.throwIfAborted();
+      await this.#alive().pool?.ready();
       this.#alive();
       return work();
     });
@@ -358,6 +391,21 @@ function towerNotLoaded(tower: Tower): ClipError {
   return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
 }
 
+/** How many threads there will be, of how many were asked for. */
+function threadCount(wanted: unknown): ClipInfo['threads'] {
+  if (
+    wanted !== 'auto' &&
+    !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
+  ) {
+    throw new RangeError(
+      `threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${JSON.stringify(wanted)}`,
+    );
+  }
+  const count = wanted === 'auto' ? Math.min(AUTO_THREADS, processors()) : (wanted as number);
+  const reason = count > 1 ? noThreads() : undefined;
+  return reason === undefined ? { count } : { count: 1, reason };
+}
+
 function checkLoadOptions(precision: unknown, towers: readonly unknown[], kernels: unknown, maxPixels: unknown): void {
   if (precision !== 'int8' && precision !== 'f32') {
     throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
@@ -382,6 +430,7 @@ function planModel(
   opened: Partial<Record<Tower, TowerFile>>,
   maxPixels: number,
   whole: boolean,
+  threads: number,
 ) {
   const { vision, text, embedDim } = config;
   const plan = new MemoryPlan();
@@ -392,14 +441,16 @@ function planModel(
   }
   const widths = [text.mlpWidth, vision.kind === 'vit' ? vision.mlpWidth : vision.head];
   const keys = Math.max(text.contextLength, vision.kind === 'vit' ? tokenCount(vision) : 0);
-  const scratch = plan.reserve('scratch', Arithmetic.scratchBytes(Math.max(...widths), keys));
+  const scratchBytes = roundUp(Arithmetic.scratchBytes(Math.max(...widths), keys), 64);
+  const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };
+  const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
   const resample = opened.image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
   const { mean } = preprocess;
   const [image, textState] = plan.overlap(
     () => (opened.image ? planImageTower(plan, precision, config, embedDim, mean, whole) : undefined),
     () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim) : undefined),
   );
-  return { plan, places, scratch, resample, image, text: textState };
+  return { plan, places, scratch, control, resample, image, text: textState };
 }
 
 type ImageTower = (

@@ -1,7 +1,7 @@
 /** A memory at its final size, the kernels on it, and typed views that stay valid because it never grows. */
 
 import { Arithmetic, type Precision } from './arithmetic.ts';
-import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
+import type { Kernels, Pointer } from './kernels.ts';
 
 export class Engine {
   readonly memory: WebAssembly.Memory;
@@ -18,16 +18,6 @@ export class Engine {
     this.bytes = new Uint8Array(memory.buffer);
     this.floats = new Float32Array(memory.buffer);
     this.ints = new Int32Array(memory.buffer);
-  }
-
-  /** An engine on one thread. */
-  static single(
-    module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
-    precision: Precision,
-    scratch: Pointer,
-  ): Engine {
-    return new Engine(memory, instantiateKernels(module, memory), precision, scratch);
   }
 
   /** n f32 at p, a view. */

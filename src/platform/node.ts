@@ -1,16 +1,37 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
 import { open, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import type { KernelVariant } from '../engine/kernels.ts';
+import { importSharedMemory } from '../engine/shared-import.ts';
+import type { StartThread } from '../engine/threads.ts';
+import { WORKER_SOURCE } from '../engine/worker-source.ts';
 import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 
-/** Compiles the kernels of one build. `import.meta.url` keeps its escapes, so any folder name works. */
-export async function kernelModule(variant: KernelVariant): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url)));
+/** Compiles the kernels of one build, for a shared memory or one of its own. `import.meta.url` keeps its escapes, so any folder name works. */
+export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
+  const bytes = new Uint8Array(await readFile(new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url)));
+  return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
 }
+
+/** Processors that this process may use. */
+export const processors = (): number => availableParallelism();
+
+/** Why there are no worker threads here; undefined where there are. */
+export const noThreads = (): string | undefined => undefined;
+
+/** Starts a worker thread that never keeps the process alive. */
+export const startThread: StartThread = (message) => {
+  const prelude = "const { workerData } = require('node:worker_threads'); const start = (serve) => serve(workerData);";
+  const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, workerData: message });
+  worker.unref();
+  worker.on('error', () => {}); // an exit follows, and that is what counts
+  return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
+};
 
 /** The decoders' files inside their packages. */
 const CODECS = {

@@ -1,0 +1,223 @@
+/**
+ * The kernels on all threads of a pool. Every part writes its own columns, rows, heads or lines with the very arithmetic
+ * of the whole, so no result depends on how many parts there are.
+ */
+import { type Kernels, Mode, type Pointer } from './kernels.ts';
+import type { ThreadPool } from './threads.ts';
+
+/** Fewer multiplications than this are done sooner than a second thread wakes. */
+const WORTH_SPLITTING = 100_000;
+
+/** Cuts [0, n) into at most `parts` ranges whose bounds are multiples of `step`, as even as can be. */
+export function ranges(n: number, parts: number, step: number): [number, number][] {
+  const steps = Math.ceil(n / step);
+  const count = Math.min(parts, steps);
+  return Array.from({ length: count }, (_, i) => {
+    const from = Math.floor((steps * i) / count) * step;
+    return [from, Math.min(n, Math.floor((steps * (i + 1)) / count) * step) - from];
+  });
+}
+
+/** Rows of a GEMM may be cut between groups of 4, and between lines of a padded image. */
+function rowStep(width: number, gap: number): number {
+  if (gap === 0) return 4;
+  let step = width;
+  while (step % 4 !== 0) step += width;
+  return step;
+}
+
+/** @param scratchBytes bytes of scratch a thread; the scratch that is passed to a kernel is the first thread's */
+export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels {
+  const { own, count } = pool;
+  const scratchOf = (scratch: Pointer, thread: number) => scratch + thread * scratchBytes;
+  /** Rows in groups of four. */
+  const groups = (m: number) => ranges(m, count, 4);
+  /** Whether cutting rows moves less memory than cutting columns: many pixels, few channels. */
+  const byRows = (m: number, n: number) => m > n;
+
+  return {
+    ...own,
+
+    gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
+      if (m * n * k < WORTH_SPLITTING) {
+        own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
+      } else if (byRows(m, n)) {
+        const parts = ranges(m, count, rowStep(width, gap)).map(([from, rows], t) => {
+          const scale = aScale === 0 ? 0 : aScale + from * 4;
+          const out = c + from * ldc + Math.floor(from / width) * gap;
+          const at = a + from * k * 2;
+          return [
+            at,
+            scale,
+            b,
+            bScale,
+            bSum,
+            bias,
+            rows,
+            n,
+            k,
+            out,
+            ldc,
+            width,
+            gap,
+            slab,
+            slabStride,
+            mode,
+            scratchOf(scratch, t),
+          ];
+        });
+        pool.run('gemmInt8', parts);
+      } else {
+        const cell = mode & Mode.fixed ? 2 : 4;
+        const parts = ranges(n, count, slabStride === 0 ? 8 : slab).map(([from, columns], t) => {
+          const vector = (p: Pointer) => (p === 0 ? 0 : p + from * 4);
+          const out = c + (slabStride === 0 ? from * cell : (from / slab) * slabStride);
+          const part = slabStride === 0 ? columns : slab;
+          return [
+            a, aScale, b + from * k, vector(bScale), vector(bSum), vector(bias), m, columns, k,
+            out, ldc, width, gap, part, slabStride, mode, scratchOf(scratch, t),
+          ]; // biome-ignore format: operands, then the result
+        });
+        pool.run('gemmInt8', parts);
+      }
+    },
+
+    gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
+      if (m * n * k < WORTH_SPLITTING) {
+        own.gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
+      } else if (byRows(m, n)) {
+        const parts = ranges(m, count, rowStep(width, gap)).map(([from, rows], t) => {
+          const out = c + from * ldc + Math.floor(from / width) * gap;
+          return [
+            a + from * k * 4,
+            b,
+            bias,
+            rows,
+            n,
+            k,
+            out,
+            ldc,
+            width,
+            gap,
+            slab,
+            slabStride,
+            mode,
+            scratchOf(scratch, t),
+          ];
+        });
+        pool.run('gemmF32', parts);
+      } else {
+        const parts = ranges(n, count, slabStride === 0 ? 8 : slab).map(([from, columns], t) => {
+          const out = c + (slabStride === 0 ? from * 4 : (from / slab) * slabStride);
+          const part = slabStride === 0 ? columns : slab;
+          const offset = bias === 0 ? 0 : bias + from * 4;
+          return [
+            a,
+            b + from * k * 4,
+            offset,
+            m,
+            columns,
+            k,
+            out,
+            ldc,
+            width,
+            gap,
+            part,
+            slabStride,
+            mode,
+            scratchOf(scratch, t),
+          ];
+        });
+        pool.run('gemmF32', parts);
+      }
+    },
+
+    quantizeRows(x, stride, m, k, aMax, out, scale) {
+      const parts = groups(m).map(([from, rows]) => [
+        x + from * stride,
+        stride,
+        rows,
+        k,
+        aMax,
+        out + from * k * 2,
+        scale + from * 4,
+      ]);
+      pool.run('quantizeRows', parts);
+    },
+
+    packRows(x, stride, m, k, out) {
+      const parts = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
+      pool.run('packRows', parts);
+    },
+
+    layerNorm(x, stride, m, k, gamma, beta, eps) {
+      const parts = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
+      pool.run('layerNorm', parts);
+    },
+
+    layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
+      const parts = groups(m).map(([from, rows], t) => [
+        x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
+        out + from * k * 2, scale + from * 4, scratchOf(scratch, t),
+      ]); // biome-ignore format: operands, then the result
+      pool.run('layerNormQuantize', parts);
+    },
+
+    layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
+      const parts = groups(m).map(([from, rows], t) => [
+        x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratchOf(scratch, t),
+      ]); // biome-ignore format: operands, then the result
+      pool.run('layerNormPack', parts);
+    },
+
+    attention(q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths, lists, scale, scratch) {
+      if (heads % count === 0 || rows < count) {
+        const parts = ranges(heads, count, 1).map(([from, n], t) => [
+          q + from * qSlab, k + from * kvSlab, v + from * kvSlab, n, qSlab, kvSlab, out + from * headDim * 4, ldo,
+          rows, headDim, starts, lengths, lists, scale, scratchOf(scratch, t),
+        ]); // biome-ignore format: operands, then the result
+        pool.run('attention', parts);
+      } else {
+        const parts = ranges(rows, count, 1).map(([from, n], t) => [
+          q + from * headDim * 4, k, v, heads, qSlab, kvSlab, out + from * ldo, ldo,
+          n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratchOf(scratch, t),
+        ]); // biome-ignore format: operands, then the result
+        pool.run('attention', parts);
+      }
+    },
+
+    gatherInt8(pixels, size, window, stride, padBefore, across, firstLine, lines, kPadded, table, out) {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+        pixels, size, window, stride, padBefore, across, firstLine + from, n, kPadded, table, out + from * across * kPadded * 2,
+      ]); // biome-ignore format: operands, then the result
+      pool.run('gatherInt8', parts);
+    },
+
+    gatherF32(pixels, size, window, stride, padBefore, across, firstLine, lines, table, out) {
+      const k = window * window * 3;
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+        pixels, size, window, stride, padBefore, across, firstLine + from, n, table, out + from * across * k * 4,
+      ]); // biome-ignore format: operands, then the result
+      pool.run('gatherF32', parts);
+    },
+
+    depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, out) {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+        input + from * stride * lineBytes, lineBytes, kernel, stride, weights, scale, bias,
+        channels, across, n, out + from * across * channels * 2,
+      ]); // biome-ignore format: operands, then the result
+      pool.run('depthwiseInt8', parts);
+    },
+
+    depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, out) {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+        input + from * stride * lineBytes, lineBytes, kernel, stride, weights, bias,
+        channels, across, n, out + from * across * channels * 4,
+      ]); // biome-ignore format: operands, then the result
+      pool.run('depthwiseF32', parts);
+    },
+  };
+}
+
+/** Lines of `across` rows that make whole groups of 4 rows: 1, 2 or 4. */
+const wholeGroups = (across: number) => (across % 4 === 0 ? 1 : across % 2 === 0 ? 2 : 4);
