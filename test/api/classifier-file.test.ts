@@ -1,0 +1,162 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Classifier } from '../../src/classifier.ts';
+import { loadClip } from '../../src/clip.ts';
+import { ClipError } from '../../src/errors.ts';
+import { goldenPath } from '../model/golden.ts';
+import { type Checkpoint, readCheckpoint, rejection, utf8, writeCheckpoint } from './checkpoint.ts';
+import { photo } from './pictures.ts';
+
+const clip = await loadClip();
+afterAll(() => clip.dispose());
+const classifier = await clip.classifier(['cat', 'dog', 'a cup of coffee']);
+const bytes = classifier.toBytes();
+const embedding = await clip.encodeImage(photo);
+const ranked = await classifier.classify(photo);
+
+/** The file with something in it changed. */
+function rewritten(edit: (file: Checkpoint) => Checkpoint): Uint8Array {
+  return writeCheckpoint(edit(readCheckpoint(bytes)));
+}
+
+const withMetadata = (change: Record<string, string>) =>
+  rewritten((file) => ({ ...file, metadata: { ...file.metadata, ...change } }));
+
+/** What `fromBytes` throws; undefined if it gives a classifier. */
+function failure(file: Uint8Array, model?: typeof clip): ClipError | undefined {
+  try {
+    Classifier.fromBytes(file, model);
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(ClipError);
+    expect((error as ClipError).code).toBe('CLASSIFIER_FORMAT');
+    return error as ClipError;
+  }
+}
+
+describe('a classifier file', () => {
+  it('is read from any wrapping of its bytes, and written again as it was', async () => {
+    const padded = new Uint8Array(bytes.length + 3);
+    padded.set(bytes, 3);
+    for (const file of [bytes, Buffer.from(bytes), bytes.slice().buffer, padded.subarray(3)]) {
+      const copy = Classifier.fromBytes(file);
+      expect(copy.labels).toEqual(classifier.labels);
+      expect(copy.logitScale).toBe(classifier.logitScale);
+      expect(copy.embedDim).toBe(384);
+      expect(copy.toBytes()).toEqual(bytes);
+      expect(await copy.classify(embedding)).toEqual(ranked);
+    }
+  });
+
+  it('is kept apart from the bytes it came from', async () => {
+    const file = bytes.slice();
+    const copy = Classifier.fromBytes(file);
+    file.fill(0);
+    expect(await copy.classify(embedding)).toEqual(ranked);
+    copy.toBytes().fill(0);
+    expect(copy.toBytes()).toEqual(bytes);
+  });
+
+  it('without a model ranks embeddings and says what pictures need', async () => {
+    const alone = Classifier.fromBytes(bytes);
+    expect(await alone.classify(embedding, { topK: 1 })).toEqual(ranked.slice(0, 1));
+    const error = await rejection(alone.classify(photo));
+    expect(error).toMatchObject({ name: 'ClipError', code: 'TOWER_NOT_LOADED' });
+    expect(error.message).toMatch(/no model.*fromBytes/);
+  });
+
+  it('with an image tower alone gives the bits of the full model', async () => {
+    using edge = await loadClip(undefined, { towers: ['image'] });
+    expect(edge.info().memory.total).toBeLessThan(clip.info().memory.total - 5_000_000);
+    const there = Classifier.fromBytes(bytes, edge);
+    expect(await there.classify(photo)).toEqual(ranked);
+    expect(await rejection(edge.classifier(['cat']))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+  });
+
+  it('of a model with other embeddings is refused with both lengths', async () => {
+    using other = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+    const error = failure(bytes, other as typeof clip);
+    expect(error?.message).toContain('384');
+    expect(error?.message).toContain('96');
+  });
+});
+
+describe('a classifier file that is none, or damaged', () => {
+  it.each<[string, Uint8Array, RegExp]>([
+    ['nothing', new Uint8Array(0), /empty/],
+    ['a text', utf8('hello, this is no classifier'), /text/],
+    ['a web page', utf8('<!doctype html><html></html>'), /web page/],
+    ['zeros', new Uint8Array(1000), /zeros/],
+    [
+      'a safetensors file of something else',
+      rewritten((file) => ({ ...file, metadata: {} })),
+      /edgeclip-classifier.*\(none\)/,
+    ],
+    ['another version', withMetadata({ version: '2' }), /version 1, found 2/],
+    ['no labels', withMetadata({ labels: '[]' }), /empty/],
+    ['labels that are no JSON', withMetadata({ labels: '["cat"' }), /./],
+    ['labels that are no strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
+    ['fewer labels than vectors', withMetadata({ labels: '["cat"]' }), /\[1, any\], found F32 \[3, 384\]/],
+    ['no logit scale', withMetadata({ logit_scale: '' }), /logit scale/],
+    ['an infinite logit scale', withMetadata({ logit_scale: '1e999' }), /logit scale/],
+    ['no embeddings', rewritten((file) => ({ ...file, tensors: [] })), /no embeddings/],
+    [
+      'embeddings of another type',
+      rewritten((file) => ({ ...file, tensors: [{ ...file.tensors[0], dtype: 'I32' }] })),
+      /found I32/,
+    ],
+    [
+      'embeddings of another rank',
+      rewritten((file) => ({ ...file, tensors: [{ ...file.tensors[0], shape: [3, 384, 1] }] })),
+      /\[3, 384, 1\]/,
+    ],
+    [
+      'embeddings without numbers',
+      rewritten((file) => ({ ...file, tensors: [{ ...file.tensors[0], shape: [3, 0], data: new Uint8Array(0) }] })),
+      /\[3, 0\]/,
+    ],
+  ])('%s', (_, file, message) => {
+    expect(failure(file)?.message).toMatch(message);
+  });
+
+  it('truncated anywhere', () => {
+    for (let length = 0; length < bytes.length; length += length < 700 ? 1 : 97) {
+      expect(failure(bytes.subarray(0, length)), `${length} bytes`).toBeDefined();
+    }
+  });
+
+  it('with something after its end', () => {
+    expect(failure(new Uint8Array([...bytes, 0]))?.message).toContain('after the last tensor');
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30])('with %d in a vector', (value) => {
+    const file = rewritten((file) => {
+      const vectors = new Float32Array(file.tensors[0].data.slice().buffer);
+      vectors.fill(value, 384, value === 0 ? 768 : 385);
+      return { ...file, tensors: [{ ...file.tensors[0], data: new Uint8Array(vectors.buffer) }] };
+    });
+    expect(failure(file)?.message).toContain('embedding 1');
+  });
+
+  it('with any flipped bit: refused by its code, or usable', async () => {
+    const header = bytes.length - 3 * 384 * 4;
+    let refused = 0;
+    let tried = 0;
+    for (let bit = 0; bit < bytes.length * 8; bit += bit < header * 8 ? 1 : 61, tried++) {
+      const file = bytes.slice();
+      file[bit >> 3] ^= 1 << (bit & 7);
+      if (failure(file)) {
+        refused++;
+        continue;
+      }
+      if (tried % 16 !== 0) continue;
+      const scores = (await Classifier.fromBytes(file).classify(embedding)).map(({ score }) => score);
+      expect(scores).toHaveLength(3);
+      expect(
+        scores.reduce((sum, score) => sum + score),
+        `bit ${bit}`,
+      ).toBeCloseTo(1, 5);
+    }
+    // What passes are flips in labels and in low bits of numbers.
+    expect(refused).toBeGreaterThan(tried / 3);
+  });
+});
