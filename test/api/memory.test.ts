@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Clip, loadClip } from '../../src/clip.ts';
+import { goldenPath } from '../model/golden.ts';
+import { rejection } from './checkpoint.ts';
+import { badPictures, photo, pictures } from './pictures.ts';
+import { tokenRows } from './token-ids.ts';
+
+afterEach(() => vi.unstubAllGlobals());
+
+const PAGE = 65_536;
+
+/** The memories that are made while loading: ours has a maximum; the decoders' are made inside. */
+async function watchMemories(load: () => Promise<Clip>): Promise<{ clip: Clip; memories: WebAssembly.Memory[] }> {
+  const memories: WebAssembly.Memory[] = [];
+  class Watched extends WebAssembly.Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      super(descriptor);
+      memories.push(this);
+    }
+  }
+  vi.stubGlobal('WebAssembly', Object.create(WebAssembly, { Memory: { value: Watched } }));
+  const clip = await load();
+  vi.unstubAllGlobals();
+  return { clip, memories };
+}
+
+async function workHard(clip: Clip) {
+  await clip.encodeImage(pictures);
+  await clip.encodeImage({ data: new Uint8Array(60_000).fill(9), width: 1, height: 20_000 });
+  await clip.encodeImage({ data: new Uint8Array(60_000).fill(9), width: 20_000, height: 1 });
+  await clip.encodeImage({ data: new Uint8Array(3 * 1500 * 1500).fill(9), width: 1500, height: 1500 });
+  for (const [, bytes] of badPictures) await rejection(clip.encodeImage(bytes));
+  await clip.encodeTokens(tokenRows(150));
+  await clip.encodeTokens([Array(77).fill(1), Array(77).fill(2), Array(77).fill(3), Array(77).fill(4)]);
+}
+
+describe.each([
+  ['the embedded model', undefined, 'int8'],
+  ['tiny-vit', goldenPath('tiny-vit'), 'int8'],
+  ['tiny-vit-hf', goldenPath('tiny-vit-hf'), 'f32'],
+] as const)('the memory of %s', (_, model, precision) => {
+  it('is made once, at the size of the plan, and cannot grow', async () => {
+    const { clip, memories } = await watchMemories(() => loadClip(model, { precision }));
+    expect(memories).toHaveLength(1);
+    const [memory] = memories;
+    const before = clip.info();
+    expect(before.memory.total).toBe(memory.buffer.byteLength);
+    const kept = memory.buffer;
+    await workHard(clip);
+    expect(memory.buffer).toBe(kept);
+    expect(clip.info()).toEqual(before);
+    expect(() => memory.grow(1)).toThrow(RangeError);
+    clip.dispose();
+  });
+
+  it('is what the parts take, of which the activations of one tower lie over those of the other', async () => {
+    using clip = await loadClip(model, { precision });
+    const { total, use } = clip.info().memory;
+    const { 'image activations': image, 'text activations': text, ...rest } = use;
+    expect(Object.keys(rest).sort()).toEqual(['image weights', 'resize', 'scratch', 'text weights']);
+    const parts = Object.values(rest).reduce((sum, bytes) => sum + bytes, 0) + Math.max(image, text);
+    expect(total % PAGE).toBe(0);
+    expect(total).toBeGreaterThanOrEqual(parts);
+    // A part begins at a multiple of 64, the whole ends at a page's end.
+    expect(total - parts).toBeLessThan(PAGE + 64 * 100);
+  });
+});
+
+it('reports what a model of one tower takes', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['text'] });
+  const { use } = clip.info().memory;
+  expect(Object.keys(use).sort()).toEqual(['scratch', 'text activations', 'text weights']);
+});
+
+it('a picture of any size within the limits fits the memory that was planned for it', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'], maxPixels: 1_000_000 });
+  const { total } = clip.info().memory;
+  const expected = await clip.encodeImage(photo);
+  for (const [width, height] of [
+    [1000, 1000],
+    [999, 1001],
+    [15, 65_535],
+    [65_535, 15],
+    [1, 1],
+    [79, 80],
+    [80, 12_500],
+  ]) {
+    const grey = { data: new Uint8Array(width * height).fill(100), width, height };
+    const plain = { data: new Uint8Array(80 * 80).fill(100), width: 80, height: 80 };
+    expect(await clip.encodeImage(grey), `${width} x ${height}`).toEqual(await clip.encodeImage(plain));
+  }
+  expect(await clip.encodeImage(photo)).toEqual(expected);
+  expect(clip.info().memory.total).toBe(total);
+});
