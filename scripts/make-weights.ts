@@ -30,7 +30,8 @@ for (const tower of ['image', 'text'] as const) {
   const packed = Buffer.concat(writePacked(file.layout, bytes, packedMetadata(tower, 'int8', preprocess)));
   const path = `${target}/${tower}.safetensors`;
   if (flags.check) {
-    if (!packed.equals(readFileSync(path))) throw new Error(`${path} is not what the source gives: run npm run weights`);
+    if (!packed.equals(readFileSync(path)))
+      throw new Error(`${path} is not what the source gives: run npm run weights`);
   } else {
     writeFileSync(path, packed);
   }
@@ -39,7 +40,8 @@ for (const tower of ['image', 'text'] as const) {
 }
 for (const name of ['open_clip_config.json', 'tokenizer.json']) {
   if (!flags.check) copyFileSync(`${source}/${name}`, `${target}/${name}`);
-  else if (!readFileSync(`${source}/${name}`).equals(readFileSync(`${target}/${name}`))) throw new Error(`${name} differs`);
+  else if (!readFileSync(`${source}/${name}`).equals(readFileSync(`${target}/${name}`)))
+    throw new Error(`${name} differs`);
 }
 
 const expected = readGolden<Expected & { texts: string[] }>('default/expected.json');

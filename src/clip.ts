@@ -10,6 +10,7 @@ import { MemoryPlan, type MemoryUse } from './engine/memory.ts';
 import { roundUp } from './engine/numerics.ts';
 import { threadedKernels } from './engine/threaded-kernels.ts';
 import { ThreadPool } from './engine/threads.ts';
+import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';
@@ -118,8 +119,8 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   checkLoadOptions(precision, towers, options.kernels ?? 'simd', maxPixels);
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
-  const variant = options.kernels ?? 'simd';
   const threads = threadCount(options.threads ?? 1);
+  const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);

@@ -18,6 +18,12 @@ export async function kernelModule(variant: KernelVariant, shared = false): Prom
   return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
 }
 
+/** Why relaxed SIMD gives wrong results here: Node 20 has it behind a flag, and answered wrong in a case within the rules. */
+export function distrustRelaxed(): string | undefined {
+  const own = 'Deno' in globalThis || 'Bun' in globalThis; // their process.versions.node is for show
+  return !own && Number.parseInt(process.versions.node, 10) < 22 ? 'Node 20 gets it wrong' : undefined;
+}
+
 /** Processors that this process may use. */
 export const processors = (): number => availableParallelism();
 

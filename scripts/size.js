@@ -1,0 +1,24 @@
+// Reports the sizes that people judge the package by, and holds the kernels to their budget.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+
+const KERNEL_BUDGET = 64 * 1024;
+
+const size = (path) => statSync(path).size;
+const kernels = readdirSync('dist').filter((name) => name.endsWith('.wasm'));
+let total = 0;
+for (const name of kernels) {
+  total += size(`dist/${name}`);
+  console.log(`dist/${name}: ${size(`dist/${name}`)} bytes, ${gzipSync(readFileSync(`dist/${name}`)).length} gzipped`);
+}
+const scripts = readdirSync('dist', { recursive: true }).filter((name) => name.endsWith('.js'));
+console.log(
+  `dist/**/*.js: ${scripts.reduce((sum, name) => sum + size(`dist/${name}`), 0)} bytes in ${scripts.length} files`,
+);
+for (const name of readdirSync('weights/default'))
+  console.log(`weights/default/${name}: ${size(`weights/default/${name}`)} bytes`);
+if (total > KERNEL_BUDGET) {
+  console.error(`the kernels have ${total} bytes, more than ${KERNEL_BUDGET}`);
+  process.exit(1);
+}
+console.log(`kernels: ${total} of ${KERNEL_BUDGET} bytes`);

@@ -1,0 +1,33 @@
+// Installs the tarball in an empty folder with an awkward name, and classifies there by command and by import.
+import { execFileSync, execSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const folder = mkdtempSync(join(tmpdir(), 'my app #1 100% '));
+try {
+  const [{ filename }] = JSON.parse(
+    execSync(`npm pack --json --ignore-scripts --pack-destination "${folder}"`, { encoding: 'utf8' }),
+  );
+  const run = (command, args) =>
+    execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  run('npm', ['install', '--no-audit', '--no-fund', `./${filename}`]);
+  cpSync(resolve('examples/cat.png'), join(folder, '50% off #3.png'));
+  const table = run('npx', ['edgeclip', 'classify', '50% off #3.png', '--labels', 'cat, dog, rocket', '--json']);
+  writeFileSync(
+    join(folder, 'try.js'),
+    `import { readFile } from 'node:fs/promises';
+     import { loadClip } from 'edgeclip';
+     const clip = await loadClip();
+     const classifier = await clip.classifier(['dog', 'cat']);
+     console.log((await classifier.classify(await readFile('50% off #3.png')))[0].label);`,
+  );
+  const label = run(process.execPath, ['try.js']).trim();
+  const first = JSON.parse(table).labels[0].label;
+  if (first !== 'cat' || label !== 'cat')
+    throw new Error(`expected cat, got ${first} by command and ${label} by import`);
+  console.log('installed, classified: cat');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
