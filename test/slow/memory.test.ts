@@ -1,0 +1,127 @@
+/** R31: nothing is kept of pictures, broken ones included, nor of models that were disposed of. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import encodeJpeg, { init as initJpeg } from '@jsquash/jpeg/encode.js';
+import encodePng, { init as initPng } from '@jsquash/png/encode.js';
+import encodeWebp, { init as initWebp } from '@jsquash/webp/encode.js';
+import { beforeAll, expect, it } from 'vitest';
+import { type Clip, loadClip } from '../../src/clip.ts';
+import { goldenPath } from '../model/golden.ts';
+
+/** Growth of resident memory that is taken for noise: 15 kB for each of 400 pictures, a fortieth of 50 tiny models. */
+const NOISE = 6 << 20;
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+/** Resident bytes once garbage is collected: the least of some looks, since freed pages go back late. */
+async function residentBytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 6; look++) {
+    collect();
+    await pause(50);
+    least = Math.min(least, process.memoryUsage.rss());
+  }
+  return least;
+}
+
+/** A picture that no codec can press much, different for every seed. */
+function noisyPicture(width: number, height: number, seed: number): ImageData {
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let i = 0, state = seed; i < data.length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    data[i] = i % 4 === 3 ? 255 : 128 + ((i >> 6) & 63) + (state >>> 27);
+  }
+  return { data, width, height, colorSpace: 'srgb' };
+}
+
+const sizes = [
+  [120, 90],
+  [640, 480],
+  [1200, 900],
+] as const;
+
+/** JPEG, PNG and WebP in turn, of each size. */
+const files: Uint8Array[] = [];
+
+beforeAll(async () => {
+  const module = async (path: string) =>
+    WebAssembly.compile(await readFile(new URL(import.meta.resolve(`@jsquash/${path}`))));
+  await initJpeg(await module('jpeg/codec/enc/mozjpeg_enc.wasm'));
+  await initPng(await module('png/codec/pkg/squoosh_png_bg.wasm'));
+  await initWebp(await module('webp/codec/enc/webp_enc_simd.wasm'));
+  for (const [i, [width, height]] of sizes.entries()) {
+    for (const encode of [encodeJpeg, encodePng, encodeWebp]) {
+      files.push(new Uint8Array(await encode(noisyPicture(width, height, i))));
+    }
+  }
+});
+
+/** The picture of a turn; every tenth is broken: cut, with a hole in its data, or with another header. */
+function pictureOf(turn: number): { bytes: Uint8Array; broken: boolean } {
+  const file = files[turn % files.length];
+  if (turn % 10 !== 9) return { bytes: file, broken: false };
+  if (turn % 20 === 9) return { bytes: file.subarray(0, file.length >> 1), broken: true };
+  const bytes = file.slice();
+  bytes.fill(0xff, turn % 30 === 19 ? bytes.length >> 2 : 0, (bytes.length >> 2) + 40);
+  return { bytes, broken: true };
+}
+
+async function embedAll(clip: Clip, from: number, to: number): Promise<void> {
+  for (let turn = from; turn < to; turn++) {
+    const { bytes, broken } = pictureOf(turn);
+    const failed = await clip.encodeImage(bytes).then(
+      () => false,
+      (error) => {
+        expect(error).toMatchObject({ name: 'ClipError', code: expect.stringMatching(/^IMAGE_/) });
+        return true;
+      },
+    );
+    // A hole in the picture data of a JPEG is no error to libjpeg, as in Pillow.
+    if (!broken) expect(failed).toBe(false);
+  }
+}
+
+/** Runs the work, and again as long as memory grew: noise does not grow each time, a leak does. */
+async function leastGrowth(work: () => Promise<void>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && least > NOISE; attempt++) {
+    const before = await residentBytes();
+    await work();
+    least = Math.min(least, (await residentBytes()) - before);
+  }
+  return least;
+}
+
+it('resident memory is as high after 500 pictures as after 100', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['image'] });
+  const { total } = clip.info().memory;
+  await embedAll(clip, 0, 100);
+  expect(await leastGrowth(() => embedAll(clip, 100, 500))).toBeLessThan(NOISE);
+  expect(clip.info().memory.total).toBe(total);
+});
+
+it('fifty times load and dispose return to where they began', async () => {
+  const loadAndDispose = async () => {
+    const clip = await loadClip(goldenPath('tiny-vit-hf'));
+    await clip.encodeImage(files[0]);
+    await clip.encodeTokens([[598, 5, 599]]);
+    clip.dispose();
+  };
+  for (let warm = 0; warm < 5; warm++) await loadAndDispose();
+  const fifty = async () => {
+    for (let i = 0; i < 50; i++) await loadAndDispose();
+  };
+  expect(await leastGrowth(fifty)).toBeLessThan(NOISE);
+});
+
+it('broken pictures alone leave nothing behind', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['image'] });
+  const broken = async () => {
+    for (let turn = 9; turn < 1000; turn += 10) await embedAll(clip, turn, turn + 1);
+  };
+  await broken();
+  expect(await leastGrowth(broken)).toBeLessThan(NOISE);
+});
