@@ -1,82 +1,119 @@
-// Windows of an RGB u8 picture as packed rows: the left operand of a ViT's patch embedding (window = stride = patch)
-// and of a convolutional stem (3x3, stride 2, padded with zeros after normalisation).
-// A window's values stand as [y][x][channel], so the weights are permuted to that order while loading.
+// From an RGB u8 picture to the left operand of a first convolution: a ViT's patch embedding (window = stride = patch) or a
+// stem (3x3, stride 2). First the bytes become centred integers in a padded image, then each window becomes a packed row,
+// its values as [y][x][channel]; the weights are permuted to that order while loading.
 
 import { groupStride, storeQuad } from './packed-rows';
 
-/** Where tap t of a window lies: its byte in the picture, or -1 outside of it. */
+/** i16 2p - z, z by channel: |2 p0 - z0|2 p1 - z1|... of 8 bytes. */
 @inline
-function tapOffset(y: i32, x: i32, size: i32): i32 {
-  return <u32>y < <u32>size && <u32>x < <u32>size ? (y * size + x) * 3 : -1;
+function centre(p: usize, z: v128): v128 {
+  return i16x8.sub(i16x8.shl(v128.load_ext<u8>(p), 1), z);
 }
 
-/** i16 value of element e = (y * window + x) * 3 + channel: table[channel][byte], 0 outside the picture. */
+/** Eight centres from channel `first` on: |z first|z first+1|.. */
 @inline
-function element(pixels: usize, size: i32, top: i32, left: i32, window: i32, e: i32, k: i32, table: usize): i32 {
-  if (e >= k) return 0;
-  const tap = e / 3;
-  const channel = e - tap * 3;
-  const y = tap / window;
-  const offset = tapOffset(top + y, left + tap - y * window, size);
-  if (offset < 0) return 0;
-  const byte = <usize>load<u8>(pixels + <usize>(offset + channel));
-  return load<i16>(table + ((<usize>(channel << 8) + byte) << 1));
+function pattern(a: i16, b: i16, c: i16): v128 {
+  let v = i16x8.splat(a);
+  v = i16x8.replace_lane(v, 1, b);
+  v = i16x8.replace_lane(v, 2, c);
+  v = i16x8.replace_lane(v, 4, b);
+  v = i16x8.replace_lane(v, 5, c);
+  return i16x8.replace_lane(v, 7, b);
 }
 
 /**
- * Windows of output lines [firstLine, firstLine + lines), across a grid of `across` columns, as packed i16 rows of kPadded
- * values (window^2 * 3 and zeros). table: i16[3][256], what a byte of each channel counts as.
+ * u8 [size, size, 3] to i16 2p - z in an image [padded, padded, 3] of which the picture is the part from line and column
+ * `before` on; the rest is zero, which is what a convolution pads with.
  */
-export function gatherInt8(
-  pixels: usize, size: i32, window: i32, stride: i32, padBefore: i32, across: i32, firstLine: i32, lines: i32,
-  kPadded: i32, table: usize, out: usize,
+export function centrePixels(
+  pixels: usize, size: i32, z0: i32, z1: i32, z2: i32, before: i32, padded: i32, out: usize,
 ): void {
-  const k = window * window * 3;
-  const m = lines * across;
-  for (let i = 0; i < m; i++) {
-    const line = i / across;
-    const top = (firstLine + line) * stride - padBefore;
-    const left = (i - line * across) * stride - padBefore;
-    const group = out + <usize>(i >> 2) * groupStride(kPadded);
-    const rows = min(4, m - (i & ~3));
-    for (let e = 0; e < kPadded; e += 4) {
-      let v = i16x8.splat(0);
-      v = i16x8.replace_lane(v, 0, <i16>element(pixels, size, top, left, window, e, k, table));
-      v = i16x8.replace_lane(v, 1, <i16>element(pixels, size, top, left, window, e + 1, k, table));
-      v = i16x8.replace_lane(v, 2, <i16>element(pixels, size, top, left, window, e + 2, k, table));
-      v = i16x8.replace_lane(v, 3, <i16>element(pixels, size, top, left, window, e + 3, k, table));
-      storeQuad(group, rows, i & 3, e, v);
+  memory.fill(out, 0, <usize>(padded * padded * 6));
+  const line = size * 3;
+  const a = pattern(<i16>z0, <i16>z1, <i16>z2);
+  const b = pattern(<i16>z2, <i16>z0, <i16>z1); // 8 mod 3 = 2
+  const c = pattern(<i16>z1, <i16>z2, <i16>z0); // 16 mod 3 = 1
+  for (let y = 0; y < size; y++) {
+    let q = out + <usize>(((y + before) * padded + before) * 6);
+    let i = 0;
+    for (; i + 24 <= line; i += 24) {
+      v128.store(q, centre(pixels, a));
+      v128.store(q, centre(pixels + 8, b), 16);
+      v128.store(q, centre(pixels + 16, c), 32);
+      pixels += 24;
+      q += 48;
+    }
+    for (; i < line; i++) {
+      const channel = i % 3;
+      store<i16>(q, <i16>(2 * <i32>load<u8>(pixels) - (channel == 0 ? z0 : channel == 1 ? z1 : z2)));
+      pixels++;
+      q += 2;
     }
   }
 }
 
-/** The same as packed f32 rows of k = window^2 * 3 values; table: f32[3][256] of (byte / 255 - mean) / std. */
+/**
+ * Copies a window's lines one behind the other. Whole vectors are copied, so a line's end is garbage until the next line
+ * covers it; the last one's is made zero up to kPadded values.
+ */
+@inline
+function strip(corner: usize, lineBytes: usize, window: i32, kPadded: i32, to: usize): void {
+  const run = <usize>(window * 6);
+  let at = to;
+  for (let y = 0; y < window; y++) {
+    for (let o: usize = 0; o < run; o += 16) v128.store(at + o, v128.load(corner + o));
+    corner += lineBytes;
+    at += run;
+  }
+  const end = to + (<usize>kPadded << 1);
+  for (; at < end; at += 2) store<i16>(at, 0);
+}
+
+/**
+ * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centred image whose lines are lineBytes
+ * apart: packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch: kPadded * 2 + 16 bytes.
+ */
+export function gatherInt8(
+  image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
+  kPadded: i32, out: usize, scratch: usize,
+): void {
+  const m = lines * across;
+  let i = 0;
+  for (let y = firstLine; y < firstLine + lines; y++) {
+    let corner = image + <usize>(y * stride) * lineBytes;
+    for (let x = 0; x < across; x++) {
+      strip(corner, lineBytes, window, kPadded, scratch);
+      const group = out + <usize>(i >> 2) * groupStride(kPadded);
+      const rows = min(4, m - (i & ~3));
+      for (let e = 0; e < kPadded; e += 4) {
+        storeQuad(group, rows, i & 3, e, v128.load64_zero(scratch + (<usize>e << 1)));
+      }
+      corner += <usize>(stride * 6);
+      i++;
+    }
+  }
+}
+
+/** The same as packed f32 rows of k = window^2 * 3 values. scratch: k * 2 + 16 bytes. */
 export function gatherF32(
-  pixels: usize, size: i32, window: i32, stride: i32, padBefore: i32, across: i32, firstLine: i32, lines: i32,
-  table: usize, out: usize,
+  image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
+  out: usize, scratch: usize,
 ): void {
   const k = window * window * 3;
   const m = lines * across;
-  for (let i = 0; i < m; i++) {
-    const line = i / across;
-    const top = (firstLine + line) * stride - padBefore;
-    const left = (i - line * across) * stride - padBefore;
-    const rows = min(4, m - (i & ~3));
-    const step = <usize>rows << 2;
-    let p = out + (<usize>(i >> 2) * <usize>k << 4) + (<usize>(i & 3) << 2);
-    for (let y = 0; y < window; y++) {
-      for (let x = 0; x < window; x++) {
-        const offset = tapOffset(top + y, left + x, size);
-        for (let channel = 0; channel < 3; channel++) {
-          let v: f32 = 0;
-          if (offset >= 0) {
-            const byte = <usize>load<u8>(pixels + <usize>(offset + channel));
-            v = load<f32>(table + ((<usize>(channel << 8) + byte) << 2));
-          }
-          store<f32>(p, v);
-          p += step;
-        }
+  let i = 0;
+  for (let y = firstLine; y < firstLine + lines; y++) {
+    let corner = image + <usize>(y * stride) * lineBytes;
+    for (let x = 0; x < across; x++) {
+      strip(corner, lineBytes, window, k, scratch);
+      const step = <usize>min(4, m - (i & ~3)) << 2;
+      let p = out + (<usize>(i >> 2) * <usize>k << 4) + (<usize>(i & 3) << 2);
+      for (let e = 0; e < k; e++) {
+        store<f32>(p, <f32>load<i16>(scratch + (<usize>e << 1)));
+        p += step;
       }
+      corner += <usize>(stride * 6);
+      i++;
     }
   }
 }

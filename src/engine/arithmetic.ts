@@ -51,15 +51,16 @@ export interface Output {
 export class Arithmetic {
   readonly kernels: Kernels;
   readonly precision: Precision;
-  readonly #scratch: Pointer;
+  /** The first thread's scratch. */
+  readonly scratch: Pointer;
 
   constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
     this.kernels = kernels;
     this.precision = precision;
-    this.#scratch = scratch;
+    this.scratch = scratch;
   }
 
-  /** Bytes of scratch one thread needs, for rows of at most `width` values and `keys` attention scores. */
+  /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
     return Math.max(GEMM_SCRATCH_BYTES, 4 * width * 4, roundUp(keys, 4) * 4);
   }
@@ -85,9 +86,9 @@ export class Arithmetic {
     const { weight, bias } = norm;
     if (this.precision === 'int8') {
       const aMax = activationMax(k);
-      this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.#scratch);
+      this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.scratch);
     } else {
-      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.#scratch);
+      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
     }
     return { ...into, m };
   }
@@ -97,7 +98,7 @@ export class Arithmetic {
     const { stride = w.n * 4, mode = Mode.none } = output;
     const { columns, stride: slabStride } = output.slab ?? { columns: w.n, stride: 0 };
     const { width, gap } = output.line ?? { width: a.m, gap: 0 };
-    const scratch = this.#scratch;
+    const scratch = this.scratch;
     if (this.precision === 'int8') {
       const { panels, scale, sum, bias, n } = w;
       const k = roundUp(w.k, 4);
@@ -146,7 +147,7 @@ export class Arithmetic {
       lengths,
       entries,
       1 / Math.sqrt(headDim),
-      this.#scratch,
+      this.scratch,
     );
   }
 }

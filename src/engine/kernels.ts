@@ -95,30 +95,38 @@ export interface Kernels {
     scale: number,
     scratch: Pointer,
   ): void;
-  gatherInt8(
+  centrePixels(
     pixels: Pointer,
     size: number,
+    z0: number,
+    z1: number,
+    z2: number,
+    before: number,
+    padded: number,
+    out: Pointer,
+  ): void;
+  gatherInt8(
+    image: Pointer,
+    lineBytes: number,
     window: number,
     stride: number,
-    padBefore: number,
     across: number,
     firstLine: number,
     lines: number,
     kPadded: number,
-    table: Pointer,
     out: Pointer,
+    scratch: Pointer,
   ): void;
   gatherF32(
-    pixels: Pointer,
-    size: number,
+    image: Pointer,
+    lineBytes: number,
     window: number,
     stride: number,
-    padBefore: number,
     across: number,
     firstLine: number,
     lines: number,
-    table: Pointer,
     out: Pointer,
+    scratch: Pointer,
   ): void;
   depthwiseInt8(
     input: Pointer,

@@ -186,18 +186,19 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
       }
     },
 
-    gatherInt8(pixels, size, window, stride, padBefore, across, firstLine, lines, kPadded, table, out) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
-        pixels, size, window, stride, padBefore, across, firstLine + from, n, kPadded, table, out + from * across * kPadded * 2,
-      ]); // biome-ignore format: operands, then the result
+    gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, out, scratch) {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n], t) => {
+        const at = out + from * across * kPadded * 2;
+        return [image, lineBytes, window, stride, across, firstLine + from, n, kPadded, at, scratchOf(scratch, t)];
+      });
       pool.run('gatherInt8', parts);
     },
 
-    gatherF32(pixels, size, window, stride, padBefore, across, firstLine, lines, table, out) {
-      const k = window * window * 3;
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
-        pixels, size, window, stride, padBefore, across, firstLine + from, n, table, out + from * across * k * 4,
-      ]); // biome-ignore format: operands, then the result
+    gatherF32(image, lineBytes, window, stride, across, firstLine, lines, out, scratch) {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n], t) => {
+        const at = out + from * across * window * window * 12;
+        return [image, lineBytes, window, stride, across, firstLine + from, n, at, scratchOf(scratch, t)];
+      });
       pool.run('gatherF32', parts);
     },
 

@@ -10,7 +10,7 @@ import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
 import type { Slot, Weights } from '../weights/layout.ts';
 import type { EfficientNetConfig } from './config.ts';
-import { gatherPatches, type PixelState, planPatches, planPixelTable, type Windows } from './pixels.ts';
+import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 
 /** One inverted residual block: expand 1x1, depthwise, project 1x1. The first block expands by the stem instead. */
 export interface InvertedResidual {
@@ -143,7 +143,6 @@ export class EfficientNet {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
-    state.table.fill(engine);
   }
 
   /** `whole`: bands of all lines, so that a probe sees every layer in one piece. */
@@ -167,10 +166,8 @@ export class EfficientNet {
     const rowsIn = most((block, band) => roundUp(lines(block, band) * block.size, 4) * block.input);
     const headIn = roundUp(last.outSize ** 2, 4) * last.output;
     return {
-      pixels: plan.reserve(name, config.imageSize ** 2 * 3),
-      table: planPixelTable(plan, name, precision, mean),
+      ...planPixels(plan, name, precision, stemWindows(config), mean, lines(blocks[0]!, bands[0]!)),
       bands,
-      patches: planPatches(plan, name, precision, stemWindows(config), lines(blocks[0]!, bands[0]!)),
       rowsIn: rowBuffer(plan, name, precision, Math.max(rowsIn, headIn, config.head), blocks[0]!.size ** 2),
       rowsWide: rowBuffer(plan, name, precision, most((block, band) => roundUp(band * block.outSize, 4) * block.wide), 0), // biome-ignore format: as above
       wide: plan.reserve(name, most((block, band) => linesFor(block, band) * block.padded * block.wide * cell)), // biome-ignore format: one line a buffer
@@ -194,6 +191,7 @@ export class EfficientNet {
     const see = (name: string, shape: number[], at: Pointer) =>
       probe?.(name, shape, engine.view(at, shape.reduce((a, b) => a * b)).slice()); // biome-ignore format: one line
 
+    centrePixels(engine, s, stemWindows(this.config)); // [imageSize, imageSize, 3]
     let [x, y] = s.x;
     for (const [i, block] of this.#blocks.entries()) {
       const residual = i > 0 && block.stride === 1 && block.input === block.output;

@@ -12,30 +12,6 @@ import { roundUp } from '../engine/numerics.ts';
 /** The integer that stands for a channel's mean: 510 mean, rounded. */
 export const centre = (mean: number) => Math.round(510 * mean);
 
-export interface PixelTable {
-  readonly at: Pointer;
-  /** Writes the table's three rows of 256 integers. */
-  fill(engine: Engine): void;
-}
-
-/** A table [3][256] of what a byte counts as: i16 in int8, f32 in f32. */
-export function planPixelTable(
-  plan: MemoryPlan,
-  name: string,
-  precision: Precision,
-  mean: readonly number[],
-): PixelTable {
-  const at = plan.reserve(name, 3 * 256 * (precision === 'int8' ? 2 : 4));
-  return {
-    at,
-    fill({ memory }) {
-      const table =
-        precision === 'int8' ? new Int16Array(memory.buffer, at, 768) : new Float32Array(memory.buffer, at, 768);
-      for (let c = 0; c < 3; c++) for (let p = 0; p < 256; p++) table[c * 256 + p] = 2 * p - centre(mean[c]!);
-    },
-  };
-}
-
 /** The windows of a convolution over the picture: square, the same stride both ways, `across` windows a line. */
 export interface Windows {
   readonly imageSize: number;
@@ -45,40 +21,57 @@ export interface Windows {
   readonly across: number;
 }
 
-/** What the gathering needs: the picture, its table, and room for the rows. */
 export interface PixelState {
+  /** The crop, u8 [imageSize, imageSize, 3]. */
   readonly pixels: Pointer;
-  readonly table: PixelTable;
+  /** The crop as centred integers, padded, i16 [padded, padded, 3]. */
+  readonly centred: Pointer;
+  readonly centres: readonly [number, number, number];
   readonly patches: RowBuffer;
 }
 
-/** Lines [first, first + lines) of windows as packed rows: [lines * across, window² 3]. */
-export function gatherPatches(
-  engine: Engine,
-  { pixels, table, patches }: PixelState,
-  { imageSize, window, stride, padBefore, across }: Windows,
-  first: number,
-  lines: number,
-): PackedRows {
-  const { kernels, arithmetic } = engine;
-  const k = window * window * 3;
-  if (arithmetic.precision === 'int8') {
-    kernels.gatherInt8(
-      pixels, imageSize, window, stride, padBefore, across, first, lines, roundUp(k, 4), table.at, patches.data,
-    ); // biome-ignore format: operands in a line
-  } else {
-    kernels.gatherF32(pixels, imageSize, window, stride, padBefore, across, first, lines, table.at, patches.data);
-  }
-  return { data: patches.data, scale: 0, m: lines * across };
-}
+/** Lines and columns of the padded image: as far as the last window reaches, and no less than the picture. */
+const paddedSize = ({ imageSize, window, stride, padBefore, across }: Windows) =>
+  Math.max(padBefore + imageSize, (across - 1) * stride + window);
 
-/** Room for `lines` lines of windows; default all of them. */
-export function planPatches(
+/** Room for the picture in its two forms and for `lines` lines of windows (default all). */
+export function planPixels(
   plan: MemoryPlan,
   name: string,
   precision: Precision,
   windows: Windows,
+  mean: readonly number[],
   lines = windows.across,
-): RowBuffer {
-  return Arithmetic.reserveRows(plan, name, precision, lines * windows.across, windows.window ** 2 * 3);
+): PixelState {
+  return {
+    pixels: plan.reserve(name, windows.imageSize ** 2 * 3),
+    centred: plan.reserve(name, paddedSize(windows) ** 2 * 6 + 16), // whole vectors are read
+    centres: [centre(mean[0]!), centre(mean[1]!), centre(mean[2]!)],
+    patches: Arithmetic.reserveRows(plan, name, precision, lines * windows.across, windows.window ** 2 * 3),
+  };
+}
+
+/** Centres the crop: once a picture, before its windows are gathered. */
+export function centrePixels(engine: Engine, { pixels, centred, centres }: PixelState, windows: Windows): void {
+  engine.kernels.centrePixels(pixels, windows.imageSize, ...centres, windows.padBefore, paddedSize(windows), centred);
+}
+
+/** Lines [first, first + lines) of windows as packed rows: [lines * across, window² 3]. */
+export function gatherPatches(
+  { arithmetic }: Engine,
+  { centred, patches }: PixelState,
+  windows: Windows,
+  first: number,
+  lines: number,
+): PackedRows {
+  const { window, stride, across } = windows;
+  const { kernels, scratch } = arithmetic;
+  const line = paddedSize(windows) * 6;
+  if (arithmetic.precision === 'int8') {
+    const k = roundUp(window * window * 3, 4);
+    kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, patches.data, scratch);
+  } else {
+    kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
+  }
+  return { data: patches.data, scale: 0, m: lines * across };
 }

@@ -8,7 +8,7 @@ import { roundUp } from '../engine/numerics.ts';
 import type { Slot, Weights } from '../weights/layout.ts';
 import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
-import { gatherPatches, type PixelState, planPatches, planPixelTable, type Windows } from './pixels.ts';
+import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 
 interface VisionState extends BlockState, PixelState {
   readonly lists: KeyLists;
@@ -71,7 +71,6 @@ export class VisionTransformer {
       state.lists.entries,
       Int32Array.from({ length: tokens }, (_, i) => i),
     );
-    state.table.fill(engine);
   }
 
   static plan(
@@ -83,8 +82,6 @@ export class VisionTransformer {
   ): VisionState {
     const name = 'image activations';
     const tokens = tokenCount(config);
-    const pixels = plan.reserve(name, config.imageSize ** 2 * 3);
-    const table = planPixelTable(plan, name, precision, mean);
     const lists = {
       starts: plan.reserve(name, tokens * 4),
       lengths: plan.reserve(name, tokens * 4),
@@ -92,11 +89,9 @@ export class VisionTransformer {
     };
     const embedding = plan.reserve(name, roundUp(embedDim, 8) * 4);
     return {
-      pixels,
-      table,
+      ...planPixels(plan, name, precision, windows(config), mean),
       lists,
       embedding,
-      patches: planPatches(plan, name, precision, windows(config)),
       ...planBlocks(plan, name, precision, config, tokens, tokens),
     };
   }
@@ -116,6 +111,7 @@ export class VisionTransformer {
     const tokens = tokenCount(config);
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
+    centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
     arithmetic.linear(patches, this.#conv1, s.x + width * 4, { mode: Mode.add }); // [tokens, width]
