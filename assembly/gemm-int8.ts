@@ -3,11 +3,12 @@
 // B stands in panels of 8 columns, k in pairs: [n/8][k/2][8][2] i8, so that one load8x8_s gives
 //
 //   b0 |c0 k0 k1|c1 k0 k1|c2 k0 k1|c3 k0 k1|      b1 the same for c4..c7
-//   a  |r  k0 k1|r  k0 k1|r  k0 k1|r  k0 k1|      one load32_splat a row
-//   dot_i16x8_s(a, b0): four i32 lanes, one a column, two products each
+//   a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|      one load for four rows, each row spread by a shuffle
+//   dot_i16x8_s(|r r r r|, b0): four i32 lanes, one a column, two products each
 //
-// Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s. 8 accumulators, 2 b, 1 a, 1 product: 12 of the 15 vector registers
-// that V8 gives; 5x8 spills on Node 20 (bench/README.md). One pointer each for A and B, as A is packed in groups of 4 rows.
+// Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s. 8 accumulators, 2 b, 1 a, 1 row, 1 product: 13 of the 15 vector registers
+// that V8 gives; 5x8 spills on Node 20. A splat load a row is a little faster in Node and a quarter slower where loads are
+// checked (Deno) or splats are slow (JavaScriptCore): bench/README.md. One pointer each for A and B.
 
 import { ACC_ROW, finishPanel } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
@@ -29,23 +30,34 @@ function tileSimd(mr: i32, a: usize, b: usize, k: i32, acc: usize): void {
   while (b < end) {
     const b0 = v128.load_ext<i8>(b);
     const b1 = v128.load_ext<i8>(b, 8);
-    let r = v128.load_splat<u32>(a);
-    c00 = mac(c00, r, b0);
-    c01 = mac(c01, r, b1);
-    if (mr > 1) {
-      r = v128.load_splat<u32>(a, 4);
+    if (mr == 4) {
+      const rows = v128.load(a);
+      let r = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
+      c00 = mac(c00, r, b0);
+      c01 = mac(c01, r, b1);
+      r = v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
       c10 = mac(c10, r, b0);
       c11 = mac(c11, r, b1);
-    }
-    if (mr > 2) {
-      r = v128.load_splat<u32>(a, 8);
+      r = v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
       c20 = mac(c20, r, b0);
       c21 = mac(c21, r, b1);
-    }
-    if (mr > 3) {
-      r = v128.load_splat<u32>(a, 12);
+      r = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
       c30 = mac(c30, r, b0);
       c31 = mac(c31, r, b1);
+    } else {
+      let r = v128.load_splat<u32>(a);
+      c00 = mac(c00, r, b0);
+      c01 = mac(c01, r, b1);
+      if (mr > 1) {
+        r = v128.load_splat<u32>(a, 4);
+        c10 = mac(c10, r, b0);
+        c11 = mac(c11, r, b1);
+      }
+      if (mr > 2) {
+        r = v128.load_splat<u32>(a, 8);
+        c20 = mac(c20, r, b0);
+        c21 = mac(c21, r, b1);
+      }
     }
     a += 4 * mr;
     b += 16;
