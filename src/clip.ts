@@ -119,7 +119,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   checkLoadOptions(precision, towers, options.kernels ?? 'simd', maxPixels);
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
-  const threads = threadCount(options.threads ?? 1);
+  let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
@@ -147,15 +147,20 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
     if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count);
-    const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at);
+    const bytes = new Uint8Array(memory.buffer);
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
-      await fill(engine.bytes.subarray(at, at + layout.byteLength), signal, onProgress);
-      signal?.throwIfAborted();
+      await fill(bytes.subarray(at, at + layout.byteLength), signal, onProgress);
     }
-    await pool?.ready(); // they came up while the weights did
+    // The workers came up while the weights did; if they could not, one thread does.
+    await pool?.ready().catch((error: ClipError) => {
+      pool?.stop();
+      pool = undefined;
+      threads = { count: 1, reason: error.message };
+    });
+    const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
+    const engine = new Engine(memory, kernels, precision, scratch.at);
     const { vision } = config;
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({

@@ -45,6 +45,7 @@ export class ThreadPool {
   readonly #state: Int32Array;
   readonly #arguments: Float64Array;
   readonly #own: Kernels;
+  readonly #patience: number;
   #threads: Thread[] = [];
   #broken = false;
   #stopped = false;
@@ -52,6 +53,7 @@ export class ThreadPool {
   /**
    * Starts `count - 1` workers; the caller's thread is the first of `count`.
    * @param control start of `ThreadPool.controlBytes(count)` bytes of `memory`, a multiple of 8
+   * @param patienceMs after so long without an answer a worker counts as dead
    */
   constructor(
     start: StartThread,
@@ -59,7 +61,9 @@ export class ThreadPool {
     memory: WebAssembly.Memory,
     control: Pointer,
     count: number,
+    patienceMs = PATIENCE_MS,
   ) {
+    this.#patience = patienceMs;
     this.count = count;
     this.#start = start;
     this.#module = module;
@@ -109,7 +113,7 @@ export class ThreadPool {
     if (this.#broken) this.#startThreads();
     const others = this.count - 1;
     for (let waited = 0; Atomics.load(this.#state, 4) < others; waited++) {
-      if (this.#broken || waited > PATIENCE_MS) {
+      if (this.#broken || waited > this.#patience) {
         this.#broken = true;
         throw new ClipError(
           'WORKER',
@@ -125,7 +129,7 @@ export class ThreadPool {
     const others = this.count - 1;
     for (let i = 0; i < SPINS && Atomics.load(state, 1) < others; i++);
     for (let done = Atomics.load(state, 1); done < others; done = Atomics.load(state, 1)) {
-      if (Atomics.wait(state, 1, done, PATIENCE_MS) === 'timed-out') {
+      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out') {
         this.#broken = true;
         throw new ClipError(
           'WORKER',

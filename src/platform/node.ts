@@ -33,7 +33,8 @@ export const noThreads = (): string | undefined => undefined;
 /** Starts a worker thread that never keeps the process alive. */
 export const startThread: StartThread = (message) => {
   const prelude = "const { workerData } = require('node:worker_threads'); const start = (serve) => serve(workerData);";
-  const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, workerData: message });
+  // Without the parent's flags: --input-type=module would make this script a module.
+  const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });
   worker.unref();
   worker.on('error', () => {}); // an exit follows, and that is what counts
   return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };

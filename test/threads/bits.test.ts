@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { loadClip } from '../../src/clip.ts';
+import { ranges } from '../../src/engine/threaded-kernels.ts';
+import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
+
+const tiny = readGolden('tiny-vit/expected.json');
+const photo = new Uint8Array(readFileSync(goldenPath('photos/rocket.jpg')));
+
+describe('threads change no bit', () => {
+  it.each(['int8', 'f32'] as const)('of the tiny transformer in %s', async (precision) => {
+    const embed = async (threads: number) => {
+      using clip = await loadClip(goldenPath('tiny-vit'), { precision, threads });
+      expect(clip.info().threads).toEqual({ count: threads });
+      return [await clip.encodeImage(syntheticPicture(80)), ...(await clip.encodeTokens(tiny.token_ids))];
+    };
+    const one = await embed(1);
+    for (const threads of [2, 3, 4, 8]) expect(await embed(threads), `${threads} threads`).toEqual(one);
+  });
+
+  it.each(['int8', 'f32'] as const)('of the embedded convolutional tower in %s', async (precision) => {
+    const embed = async (threads: number) => {
+      using clip = await loadClip(undefined, { precision, threads });
+      return [await clip.encodeImage(photo), ...(await clip.encodeText(['a cat', 'a photo of a dog', 'a cat']))];
+    };
+    const one = await embed(1);
+    for (const threads of [2, 3, 4, 8]) expect(await embed(threads), `${threads} threads`).toEqual(one);
+  });
+});
+
+describe('ranges', () => {
+  it('cover everything once, on whole steps', () => {
+    for (const n of [1, 3, 4, 5, 49, 50, 257, 2304]) {
+      for (const parts of [1, 2, 3, 8]) {
+        for (const step of [1, 4, 8, 64]) {
+          const cut = ranges(n, parts, step);
+          expect(cut.length).toBeLessThanOrEqual(parts);
+          let next = 0;
+          for (const [from, length] of cut) {
+            expect(from).toBe(next);
+            expect(from % step).toBe(0);
+            expect(length).toBeGreaterThan(0);
+            next = from + length;
+          }
+          expect(next).toBe(n);
+        }
+      }
+    }
+  });
+});
+
+describe('thread counts', () => {
+  it('are checked', async () => {
+    for (const threads of [0, -1, 1.5, 65, Number.NaN, '2' as never]) {
+      await expect(loadClip(goldenPath('tiny-vit'), { threads })).rejects.toThrow(RangeError);
+    }
+  });
+
+  it('"auto" has one a processor, at most eight', async () => {
+    using clip = await loadClip(goldenPath('tiny-vit'), { threads: 'auto' });
+    const { count } = clip.info().threads;
+    expect(count).toBeGreaterThanOrEqual(1);
+    expect(count).toBeLessThanOrEqual(8);
+  });
+});
