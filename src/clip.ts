@@ -152,6 +152,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
       await fill(bytes.subarray(at, at + layout.byteLength), signal, onProgress);
+      signal?.throwIfAborted();
     }
     // The workers came up while the weights did; if they could not, one thread does.
     await pool?.ready().catch((error: ClipError) => {

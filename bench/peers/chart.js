@@ -23,7 +23,7 @@ export function barChart(report) {
   const versions = new Map(rows.map((row) => [row.engine, row.version]));
   const legend = [...versions].map(
     ([engine, version], i) => `  <rect class="${engine}" x="${LEFT + i * 190}" y="22" width="12" height="12" rx="2"/>
-  <text x="${LEFT + i * 190 + 18}" y="32">${escape(version)}</text>`,
+  <text x="${LEFT + i * 190 + 18}" y="32">${xml(version)}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Time of edgeclip divided by the time of its peers; less is better">
   <style>
@@ -35,11 +35,11 @@ export function barChart(report) {
 ${legend.join('\n')}
 ${bars.join('\n')}
   <line x1="${one}" x2="${one}" y1="42" y2="${height - 30}" stroke-dasharray="4 3"/>
-  <text x="8" y="${height - 10}">${escape(`${report.machine.cpu?.trim()}, ${report.machine.cores} cores, Node ${report.node}`)}</text>
+  <text x="8" y="${height - 10}">${xml(`${report.machine.cpu?.trim()}, ${report.machine.cores} cores, Node ${report.node}`)}</text>
 </svg>
 `;
 }
 
-function escape(text) {
+function xml(text) {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }

@@ -33,6 +33,18 @@ export function packInt16(values: ArrayLike<number>, m: number, k: number, layou
   return bytes;
 }
 
+/** The [m, k] matrix that packed rows stand for. */
+export function unpackInt16(packed: Uint8Array<ArrayBuffer>, m: number, k: number, layout: RowLayout): Int16Array {
+  const shorts = new Int16Array(packed.buffer, packed.byteOffset, packed.length / 2);
+  const values = new Int16Array(m * k);
+  for (const { from, start, rows, row, i } of cells(m, k)) {
+    const pair = start + ((i >> 1) * rows + row) * 2 + (i & 1);
+    const quad = start * 2 + ((i >> 2) * rows + row) * 8 + (i & 3);
+    values[from] = layout === 'simd' ? shorts[pair]! : 128 * (packed[quad]! - 64) + packed[quad + 4]!;
+  }
+  return values;
+}
+
 /** [k][rows] f32. */
 export function packFloats(values: ArrayLike<number>, m: number, k: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(m * k);
