@@ -23,7 +23,7 @@ import { TextTransformer } from './model/text-transformer.ts';
 import { tokenCount, VisionTransformer } from './model/vision-transformer.ts';
 import { pooledLength } from './text/end-token.ts';
 import { buildPrefixTree } from './text/prefix-tree.ts';
-import type { Tokenizer } from './text/tokenizer.ts';
+import { Tokenizer } from './text/tokenizer.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
 import type { Tower } from './weights/names.ts';
@@ -99,14 +99,14 @@ interface Parts {
   readonly scratch: number;
   readonly image?: VisionTransformer | EfficientNet;
   readonly text?: TextTransformer;
-  readonly tokenizer?: Tokenizer;
+  readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;
   readonly probe?: Probe;
 }
 
 /**
  * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
- * @throws ClipError CONFIG, TOKENIZER, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
+ * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
  */
 export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
   const {
@@ -270,7 +270,7 @@ export class Clip {
     if (!tokenizer) {
       throw new ClipError('TOKENIZER', `${name} came without a tokenizer.json: give ids to encodeTokens instead`);
     }
-    return texts.map((text) => tokenizer.encode(text));
+    return texts.map((text) => tokenizer().encode(text));
   }
 
   /**
@@ -482,26 +482,34 @@ function planImageTower(
   return (_, weights, engine) => new EfficientNet(vision, weights, state, engine);
 }
 
+/**
+ * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it.
+ * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
+ */
 async function readTokenizer(
   files: ModelFiles,
   { text }: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
-): Promise<Tokenizer | undefined> {
+): Promise<(() => Tokenizer) | undefined> {
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
-  const { Tokenizer } = await import('./text/tokenizer.ts');
-  const tokenizer = Tokenizer.fromJSON(json, {
-    contextLength: text.contextLength,
-    ...(htmlEntities !== undefined && { htmlEntities }),
-    ...(repairs !== undefined && { repairs }),
-  });
-  if (tokenizer.vocabSize > text.vocabSize) {
-    throw new ClipError(
-      'TOKENIZER',
-      `${files.name}: tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, the text tower only ${text.vocabSize} rows`,
-    );
-  }
-  return tokenizer;
+  let made: Tokenizer | undefined;
+  return () => {
+    if (made) return made;
+    const tokenizer = Tokenizer.fromJSON(json, {
+      contextLength: text.contextLength,
+      ...(htmlEntities !== undefined && { htmlEntities }),
+      ...(repairs !== undefined && { repairs }),
+    });
+    if (tokenizer.vocabSize > text.vocabSize) {
+      throw new ClipError(
+        'TOKENIZER',
+        `${files.name}: tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, the text tower only ${text.vocabSize} rows`,
+      );
+    }
+    made = tokenizer;
+    return made;
+  };
 }
 
 /** exp(logit_scale) by our own exp, so that scores too are the same everywhere. */
