@@ -64,13 +64,6 @@ export class VisionTransformer {
     );
     this.#lnPost = weights.norm('visual.ln_post');
     this.#proj = weights.linear('visual.proj');
-    const tokens = tokenCount(config);
-    engine.writeInts(state.lists.starts, new Int32Array(tokens)); // every token sees every token
-    engine.writeInts(state.lists.lengths, new Int32Array(tokens).fill(tokens));
-    engine.writeInts(
-      state.lists.entries,
-      Int32Array.from({ length: tokens }, (_, i) => i),
-    );
   }
 
   static plan(
@@ -111,6 +104,7 @@ export class VisionTransformer {
     const tokens = tokenCount(config);
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
+    this.#everyTokenSeesAll(tokens);
     centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
@@ -134,5 +128,16 @@ export class VisionTransformer {
     const pooled = arithmetic.norm(s.y, 1, width, this.#lnPost, layerNormEps, s.rowsIn); // [1, width]
     arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
     return s.embedding;
+  }
+
+  /** The key lists of a picture: made anew each time, as the text tower uses the same memory in between. */
+  #everyTokenSeesAll(tokens: number): void {
+    const { starts, lengths, entries } = this.#state.lists;
+    this.#engine.writeInts(starts, new Int32Array(tokens));
+    this.#engine.writeInts(lengths, new Int32Array(tokens).fill(tokens));
+    this.#engine.writeInts(
+      entries,
+      Int32Array.from({ length: tokens }, (_, i) => i),
+    );
   }
 }

@@ -96,3 +96,36 @@ it('texts, pictures and classifiers of the embedded model at once equal their lo
   for (const call of run) alone.push(await call());
   expect(await Promise.all(run.map((call) => call()))).toEqual(alone);
 });
+
+it('calls run in the order in which they came', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'));
+  const order: string[] = [];
+  const note = (name: string) => () => void order.push(name);
+  await Promise.all([
+    clip.encodeImage(new Blob([photo.slice()])).then(note('a blob')),
+    clip.encodeTokens([rows[3]]).then(note('a text')),
+    clip.encodeImage(pictures.slice(1, 2)).then(note('a picture')),
+    clip.encodeTokens([rows[4]]).then(note('another text')),
+  ]);
+  expect(order).toEqual(['a blob', 'a text', 'a picture', 'another text']);
+});
+
+it('a call that is aborted while it waits rejects with the reason, and those behind it go on', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'));
+  const [expected] = await clip.encodeTokens([rows[3]]);
+  const controller = new AbortController();
+  const outcomes = Promise.allSettled([
+    clip.encodeImage(new Blob([photo.slice()])),
+    clip.encodeImage(photo, { signal: controller.signal }),
+    clip.encodeTokens([rows[3]], { signal: controller.signal }),
+    clip.encodeTokens([rows[3]]),
+  ]);
+  controller.abort(reason);
+  const [first, ...others] = await outcomes;
+  expect(first.status).toBe('fulfilled');
+  expect(others).toEqual([
+    { status: 'rejected', reason },
+    { status: 'rejected', reason },
+    { status: 'fulfilled', value: [expected] },
+  ]);
+});

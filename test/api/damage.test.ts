@@ -60,7 +60,6 @@ describe('a model that is none', () => {
       /open_clip_config\.json is not JSON: /,
     ],
     ['a configuration of something else', { ...folder, 'open_clip_config.json': utf8('{"a":1}') }, 'CONFIG', /keys a$/],
-    ['a web page as tokenizer', { ...folder, 'tokenizer.json': page }, 'TOKENIZER', /^tokenizer\.json: not JSON/],
     ['no weights', { 'open_clip_config.json': folder['open_clip_config.json'] }, 'WEIGHTS_MISSING', /image tower/],
     ['a web page as weights', withWeights(page), 'WEIGHTS_FORMAT', /is a web page/],
     ['empty weights', withWeights(new Uint8Array(0)), 'WEIGHTS_FORMAT', /is empty/],
@@ -75,6 +74,13 @@ describe('a model that is none', () => {
     const error = await refusal(model);
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
+  });
+
+  it('a web page as tokenizer, which is looked at when the first text comes', async () => {
+    using clip = await loadClip(storeOf({ ...folder, 'tokenizer.json': page }));
+    expect(() => clip.tokenize(['a cat'])).toThrow(expect.objectContaining({ code: 'TOKENIZER' }));
+    await expect(clip.encodeText('a cat')).rejects.toThrow(/^tokenizer\.json: not JSON/);
+    expect(await clip.encodeTokens([[598, 255, 599]])).toHaveLength(1);
   });
 
   it.each([

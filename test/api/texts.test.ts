@@ -100,11 +100,11 @@ describe('encodeText', () => {
   it('refuses a tokenizer with more ids than the tower has rows', async () => {
     const json = readFileSync(goldenPath('clip-tokenizer/tokenizer.json'), 'utf8');
     const store = storeOf({ ...readFolder('tiny-vit-hf'), 'tokenizer.json': utf8(json) });
-    const error = await rejection(loadClip(store));
+    using clip = await loadClip(store, { towers: ['text'] });
+    const error = await rejection(clip.encodeText('a cat'));
     expect(error).toMatchObject({ code: 'TOKENIZER' });
     expect(error.message).toContain('49407');
     expect(error.message).toContain('600');
-    (await loadClip(store, { towers: ['image'] })).dispose();
   });
 
   it('stops between two chunks by its signal, and reports each that is done', async () => {
@@ -209,21 +209,19 @@ describe('encodeTokens', () => {
   });
 });
 
-describe.each(['int8', 'f32'] as const)('a batch of texts in %s', (precision) => {
-  it.each(['tiny-vit', 'tiny-vit-hf'])(
-    'has the bits of lone runs, whatever shares its beginnings: %s',
-    async (model) => {
-      using clip = await loadClip(goldenPath(model), { towers: ['text'], precision });
-      const rows = tokenRows(320);
-      expect(new Set(rows.map((row) => row.length)).size).toBe(70);
-      expect(new Set(rows.map(String)).size).toBeLessThan(320);
-      const batch = await clip.encodeTokens(rows);
-      for (const [i, row] of rows.entries()) {
-        const [alone] = await clip.encodeTokens([row]);
-        expect(batch[i], `row ${i} of ${row.length} tokens`).toEqual(alone);
-      }
-      const backwards = await clip.encodeTokens(rows.toReversed());
-      expect(backwards.reverse()).toEqual(batch);
-    },
-  );
-});
+it.each(['int8', 'f32'] as const)(
+  'a batch in %s has the bits of lone runs, whatever shares its beginnings',
+  async (precision) => {
+    using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['text'], precision });
+    const rows = tokenRows(320);
+    expect(new Set(rows.map((row) => row.length)).size).toBe(70);
+    expect(new Set(rows.map(String)).size).toBeLessThan(320);
+    const batch = await clip.encodeTokens(rows);
+    for (const [i, row] of rows.entries()) {
+      const [alone] = await clip.encodeTokens([row]);
+      expect(batch[i], `row ${i} of ${row.length} tokens`).toEqual(alone);
+    }
+    const backwards = await clip.encodeTokens(rows.toReversed());
+    expect(backwards.reverse()).toEqual(batch);
+  },
+);
