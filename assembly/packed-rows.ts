@@ -90,11 +90,15 @@ export function quantizeGroup(x: usize, stride: usize, rows: i32, k: i32, aMax: 
   }
 }
 
+/** Below this a row counts as zeros: the inverse of its scale would leave the f32 range, and its values the integers'. */
+const TINY: f32 = 1e-30;
+
 /** Stores the row's scale (largest / aMax) and returns its inverse; a row of zeros has scale 0. */
 @inline
 function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
-  store<f32>(scale, largest / aMax);
-  return largest > 0 ? aMax / largest : 0;
+  const some = largest >= TINY;
+  store<f32>(scale, some ? largest / aMax : 0);
+  return some ? aMax / largest : 0;
 }
 
 /** Packs m rows of k f32 at x (`stride` bytes apart) as i16 with a scale a row. */

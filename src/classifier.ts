@@ -138,7 +138,8 @@ export class Classifier {
 
   /**
    * Ranks the labels for a picture, or for an embedding of one, best first; equal scores by position.
-   * @throws RangeError for a `topK` that is no positive integer or an embedding of another length; and as `Clip.encodeImage`
+   * @throws RangeError for a `topK` that is no positive integer or an embedding of another length or not finite; and as
+   *   `Clip.encodeImage`
    */
   async classify(image: ClassifyInput, options: ClassifyOptions = {}): Promise<Ranked[]> {
     const { topK = this.labels.length, ...encodeOptions } = options;
@@ -147,6 +148,7 @@ export class Classifier {
     if (embedding.length !== this.embedDim) {
       throw new RangeError(`expected an embedding of ${this.embedDim} numbers, got ${embedding.length}`);
     }
+    if (!embedding.every(Number.isFinite)) throw new RangeError('the embedding holds a number that is not finite');
     this.#ranking ??= Ranking.create(this.#embeddings, this.labels.length);
     const { similarities, scores } = (await this.#ranking).rank(embedding, this.logitScale);
     return Array.from(this.labels, (label, index) => ({

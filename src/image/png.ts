@@ -128,7 +128,7 @@ export function stillPng(original: Uint8Array, content: PngContent, repair: bool
     at = end + AFTER;
   };
   bytes.set(original.subarray(0, SIGNATURE));
-  const header = original.slice(16, 29);
+  const header = new Uint8Array(original.subarray(16, 29)); // a copy: slice of a Buffer is none
   if (isGrey16(content)) header.set([8, 4], 8);
   put('IHDR', header);
   if (palette) put('PLTE', palette);

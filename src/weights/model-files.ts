@@ -91,7 +91,7 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.text(name);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
     // What begins as JSON is the right kind of file, but damaged.
     const foreign = /^\s*[{[]/.test(text) ? undefined : describeForeign(new TextEncoder().encode(text.slice(0, 4096)));

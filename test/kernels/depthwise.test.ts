@@ -1,0 +1,116 @@
+import { describe, it } from 'vitest';
+import { packTaps, packTapsInt8, tapOrder } from '../../src/weights/panels.ts';
+import type { Arena } from './arena.ts';
+import { type Build, describeBuilds } from './builds.ts';
+import { expectSameBits } from './compare.ts';
+import { Random } from './random.ts';
+import { add, fixed, mul, relu6 } from './twins/float.ts';
+import { packedBytes, packFloats, packInt16 } from './twins/packed-rows.ts';
+
+interface Shape {
+  kernel: 3 | 5;
+  stride: 1 | 2;
+  channels: number;
+  across: number;
+  lines: number;
+}
+
+const inside = ({ kernel, stride, across, lines }: Shape) => ({
+  width: (across - 1) * stride + kernel,
+  height: (lines - 1) * stride + kernel,
+});
+
+/** Each output pixel and channel: its taps' values and filters, line by line. */
+function* outputs<T extends ArrayLike<number>>(s: Shape, input: T, weights: ArrayLike<number>) {
+  const { width } = inside(s);
+  for (let y = 0; y < s.lines; y++) {
+    for (let x = 0; x < s.across; x++) {
+      for (let c = 0; c < s.channels; c++) {
+        const taps: [number, number][] = [];
+        for (let t = 0; t < s.kernel ** 2; t++) {
+          const at = (y * s.stride + Math.floor(t / s.kernel)) * width + x * s.stride + (t % s.kernel);
+          taps.push([input[at * s.channels + c]!, weights[c * s.kernel ** 2 + t]!]);
+        }
+        yield { c, taps };
+      }
+    }
+  }
+}
+
+const shapes: Shape[] = [];
+for (const kernel of [3, 5] as const) {
+  for (const stride of [1, 2] as const) {
+    for (const [channels, across, lines] of [
+      [8, 1, 1],
+      [8, 3, 2],
+      [32, 4, 1],
+      [96, 5, 3],
+      [16, 9, 2],
+    ] as const) {
+      shapes.push({ kernel, stride, channels, across, lines });
+    }
+  }
+}
+
+function runInt8(arena: Arena, { layout }: Build, s: Shape, extreme: boolean) {
+  const random = new Random(s.channels + s.across);
+  const { width, height } = inside(s);
+  const count = s.kernel ** 2;
+  const input = Int16Array.from({ length: width * height * s.channels }, () =>
+    extreme ? 8191 : random.integer(0, 8191),
+  );
+  const filters = random.floats(s.channels * count, 1).map((v) => (extreme ? 1 : v));
+  const taps = new Int8Array((s.channels / 8) * tapOrder(s.kernel).length * 8);
+  const scale = new Float32Array(s.channels);
+  packTapsInt8(filters, s.channels, s.kernel, 1, { taps, scale });
+  const integers = filters.map((v, i) => Math.round(v / ((Math.max(...filters.subarray(Math.floor(i / count) * count, (Math.floor(i / count) + 1) * count).map(Math.abs))) / 127))); // biome-ignore format: as quantizeRow
+  // Scales that put the sums around the range of ReLU6, in both directions.
+  const own = scale.map(() => (extreme ? 1 / (count * 8191 * 32) : random.between(1, -2e-6, 4e-6)[0]!));
+  const bias = random.floats(s.channels, 2);
+  const m = s.lines * s.across;
+  const expected: number[] = [];
+  for (const { c, taps } of outputs(s, input, integers)) {
+    const sum = taps.reduce((total, [value, weight]) => total + value * weight, 0);
+    expected.push(fixed(relu6(add(mul(Math.fround(sum), own[c]!), bias[c]!))));
+  }
+  arena.reset();
+  const at = [arena.input(input), arena.input(taps), arena.input(own), arena.input(bias)] as const;
+  const out = arena.output(packedBytes(m, s.channels, 2));
+  arena.kernels.depthwiseInt8(
+    at[0], width * s.channels * 2, s.kernel, s.stride, at[1], at[2], at[3], s.channels, s.across, s.lines, out,
+  ); // biome-ignore format: operands in a line
+  expectSameBits(arena.bytes(out, packedBytes(m, s.channels, 2)), packInt16(expected, m, s.channels, layout));
+  arena.check();
+}
+
+function runF32(arena: Arena, s: Shape) {
+  const random = new Random(s.channels * 7 + s.lines);
+  const { width, height } = inside(s);
+  const input = random.between(width * height * s.channels, 0, 6);
+  const filters = random.floats(s.channels * s.kernel ** 2, 0.5);
+  const taps = new Float32Array(filters.length);
+  packTaps(filters, s.channels, s.kernel, taps);
+  const bias = random.floats(s.channels, 2);
+  const m = s.lines * s.across;
+  const expected: number[] = [];
+  for (const { c, taps } of outputs(s, input, filters)) {
+    const sum = taps.reduce((total, [value, weight]) => add(total, mul(value, weight)), 0);
+    expected.push(relu6(add(sum, bias[c]!)));
+  }
+  arena.reset();
+  const at = [arena.input(input), arena.input(taps), arena.input(bias)] as const;
+  const out = arena.output(packedBytes(m, s.channels, 4));
+  arena.kernels.depthwiseF32(
+    at[0], width * s.channels * 4, s.kernel, s.stride, at[1], at[2], s.channels, s.across, s.lines, out,
+  ); // biome-ignore format: operands in a line
+  expectSameBits(arena.floats(out, m * s.channels), packFloats(expected, m, s.channels));
+  arena.check();
+}
+
+describeBuilds((arena, build) => {
+  describe.each(shapes)('depthwise $kernel x $kernel, stride $stride, $channels channels, $lines x $across', (s) => {
+    it('of integers, to the bit', () => runInt8(arena, build, s, false));
+    it('of the largest integers', () => runInt8(arena, build, s, true));
+    it('of floats, to the bit', () => runF32(arena, s));
+  });
+});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import type { Arena } from './arena.ts';
+import { type Build, describeBuilds } from './builds.ts';
+import { expectSameBits } from './compare.ts';
+import { Random } from './random.ts';
+import { packedBytes, packFloats, packInt16 } from './twins/packed-rows.ts';
+
+const CENTRES = [246, 233, 208] as const;
+
+interface Shape {
+  size: number;
+  window: number;
+  stride: number;
+  before: number;
+  across: number;
+}
+
+const padded = ({ size, window, stride, before, across }: Shape) =>
+  Math.max(before + size, (across - 1) * stride + window);
+
+function picture(size: number): Uint8Array {
+  const random = new Random(size);
+  return Uint8Array.from({ length: size * size * 3 }, (_, i) => (i < 2 ? i * 255 : random.integer(0, 255)));
+}
+
+/** 2p - z at (y, x) of the picture, 0 outside. */
+const centred = (pixels: Uint8Array, size: number, y: number, x: number, c: number) =>
+  y < 0 || x < 0 || y >= size || x >= size ? 0 : 2 * pixels[(y * size + x) * 3 + c]! - CENTRES[c]!;
+
+/** The windows of some lines, [lines * across, k], k padded with zeros. */
+function windows(pixels: Uint8Array, s: Shape, first: number, lines: number, k: number): Float32Array {
+  const out = new Float32Array(lines * s.across * k);
+  for (let i = 0; i < lines * s.across; i++) {
+    const top = (first + Math.floor(i / s.across)) * s.stride - s.before;
+    const left = (i % s.across) * s.stride - s.before;
+    for (let e = 0; e < s.window * s.window * 3; e++) {
+      const tap = Math.floor(e / 3);
+      const [y, x] = [top + Math.floor(tap / s.window), left + (tap % s.window)];
+      out[i * k + e] = centred(pixels, s.size, y, x, e % 3);
+    }
+  }
+  return out;
+}
+
+function centreInto(arena: Arena, pixels: Uint8Array, s: Shape) {
+  const side = padded(s);
+  const image = arena.output(side * side * 6 + 16);
+  arena.kernels.centrePixels(arena.input(pixels), s.size, ...CENTRES, s.before, side, image);
+  return { image, line: side * 6, side };
+}
+
+const shapes: [string, Shape][] = [
+  ['patches of 16', { size: 48, window: 16, stride: 16, before: 0, across: 3 }],
+  ['patches of 32', { size: 64, window: 32, stride: 32, before: 0, across: 2 }],
+  ['patches of 14', { size: 70, window: 14, stride: 14, before: 0, across: 5 }],
+  ['patches of 5, an odd number of bytes', { size: 15, window: 5, stride: 5, before: 0, across: 3 }],
+  ['a stem on an even size', { size: 12, window: 3, stride: 2, before: 0, across: 6 }],
+  ['a stem on an odd size', { size: 9, window: 3, stride: 2, before: 1, across: 5 }],
+];
+
+describeBuilds((arena: Arena, { layout }: Build) => {
+  describe('centrePixels', () => {
+    it.each([1, 7, 8, 15, 16, 33])('centres a picture of %i pixels and pads it with zeros', (size) => {
+      for (const before of [0, 1, 2]) {
+        arena.reset();
+        const pixels = picture(size);
+        const s = { size, window: 3, stride: 1, before, across: size + before };
+        const { image, side } = centreInto(arena, pixels, s);
+        const expected = new Int16Array(side * side * 3);
+        for (let y = 0; y < side; y++) {
+          for (let x = 0; x < side; x++) {
+            for (let c = 0; c < 3; c++) {
+              expected[(y * side + x) * 3 + c] = centred(pixels, size, y - before, x - before, c);
+            }
+          }
+        }
+        expectSameBits(new Int16Array(arena.bytes(image, side * side * 6).buffer), expected, `before ${before}`);
+        arena.check();
+      }
+    });
+  });
+
+  describe.each(shapes)('gathering %s', (_, s) => {
+    const k = s.window * s.window * 3;
+    const kPadded = Math.ceil(k / 4) * 4;
+
+    it('packs integers, any part of the lines', () => {
+      for (const [first, lines] of [
+        [0, s.across],
+        [0, 1],
+        [1, 1],
+        [s.across - 1, 1],
+      ] as const) {
+        arena.reset();
+        const pixels = picture(s.size);
+        const { image, line } = centreInto(arena, pixels, s);
+        const m = lines * s.across;
+        const out = arena.output(packedBytes(m, kPadded, 2));
+        const scratch = arena.output(kPadded * 2 + 16);
+        arena.kernels.gatherInt8(image, line, s.window, s.stride, s.across, first, lines, kPadded, out, scratch);
+        const expected = packInt16(windows(pixels, s, first, lines, kPadded), m, kPadded, layout);
+        expectSameBits(arena.bytes(out, packedBytes(m, kPadded, 2)), expected, `lines ${first}, ${lines}`);
+        arena.check();
+      }
+    });
+
+    it('packs floats', () => {
+      arena.reset();
+      const pixels = picture(s.size);
+      const { image, line } = centreInto(arena, pixels, s);
+      const m = s.across * s.across;
+      const out = arena.output(packedBytes(m, k, 4));
+      const scratch = arena.output(k * 2 + 16);
+      arena.kernels.gatherF32(image, line, s.window, s.stride, s.across, 0, s.across, out, scratch);
+      expectSameBits(arena.floats(out, m * k), packFloats(windows(pixels, s, 0, s.across, k), m, k));
+      arena.check();
+    });
+  });
+
+  it('the twin sees the padding of the odd stem', () => {
+    const s = shapes[5]![1];
+    expect(
+      windows(picture(9), s, 0, 1, 28)
+        .slice(0, 9)
+        .every((v) => v === 0),
+    ).toBe(true);
+  });
+});

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { describeBuilds } from './builds.ts';
+import { expectClose, expectSameBits } from './compare.ts';
+import { Random } from './random.ts';
+import { add, laneSum, mul } from './twins/float.ts';
+
+describeBuilds((arena) => {
+  describe('embedding', () => {
+    const [vocabulary, context, width] = [11, 5, 24];
+    const random = new Random(3);
+    const ids = Int32Array.of(0, 10, 3, 3, 7);
+    const at = Int32Array.of(0, 1, 2, 4, 4);
+    const positions = random.floats(context * width);
+    const sum = (row: (id: number, i: number) => number) =>
+      Float32Array.from({ length: ids.length * width }, (_, j) => {
+        const [n, i] = [Math.floor(j / width), j % width];
+        return add(row(ids[n]!, i), positions[at[n]! * width + i]!);
+      });
+
+    it('adds a table row, times its scale, to a position', () => {
+      arena.reset();
+      const table = Int8Array.from({ length: vocabulary * width }, () => random.integer(-127, 127));
+      const scale = random.between(vocabulary, 0.01, 0.1);
+      const out = arena.output(ids.length * width * 4);
+      const inputs = [ids, at, table, scale, positions].map((array) => arena.input(array));
+      const [idsAt, atAt, tableAt, scaleAt, positionsAt] = inputs as [number, number, number, number, number];
+      arena.kernels.embedInt8(idsAt, atAt, ids.length, tableAt, scaleAt, positionsAt, width, out);
+      expectSameBits(
+        arena.floats(out, ids.length * width),
+        sum((id, i) => mul(table[id * width + i]!, scale[id]!)),
+      );
+      arena.check();
+    });
+
+    it('adds an f32 table row to a position', () => {
+      arena.reset();
+      const table = random.floats(vocabulary * width);
+      const out = arena.output(ids.length * width * 4);
+      const inputs = [ids, at, table, positions].map((array) => arena.input(array));
+      const [idsAt, atAt, tableAt, positionsAt] = inputs as [number, number, number, number];
+      arena.kernels.embedF32(idsAt, atAt, ids.length, tableAt, positionsAt, width, out);
+      expectSameBits(
+        arena.floats(out, ids.length * width),
+        sum((id, i) => table[id * width + i]!),
+      );
+      arena.check();
+    });
+  });
+
+  it.each([
+    [1, 4],
+    [7, 8],
+    [49, 1280],
+  ])('meanRows of %i rows of %i sums rows in order', (m, n) => {
+    arena.reset();
+    const x = new Random(m).floats(m * n, 4);
+    const out = arena.output(n * 4);
+    arena.kernels.meanRows(arena.input(x), m, n, out);
+    const share = Math.fround(1 / m);
+    const expected = Float32Array.from({ length: n }, (_, i) => {
+      let sum = 0;
+      for (let r = 0; r < m; r++) sum = add(sum, x[r * n + i]!);
+      return mul(sum, share);
+    });
+    expectSameBits(arena.floats(out, n), expected);
+    arena.check();
+  });
+
+  describe('l2Normalize', () => {
+    it.each([1, 3, 96, 384, 512])('gives %i numbers the length 1 and keeps their direction', (n) => {
+      arena.reset();
+      const x = new Random(n).floats(n, 9);
+      const at = arena.inPlace(x);
+      arena.kernels.l2Normalize(at, n);
+      const y = arena.floats(at, n);
+      const length = Math.hypot(...x);
+      expectClose(
+        y,
+        x.map((v) => v / length),
+        1e-7,
+      );
+      expect(Math.hypot(...y)).toBeCloseTo(1, 6);
+      arena.check();
+    });
+
+    it('leaves a zero vector, and does not overflow', () => {
+      arena.reset();
+      const zeros = arena.inPlace(new Float32Array(8));
+      arena.kernels.l2Normalize(zeros, 8);
+      expect([...arena.floats(zeros, 8)]).toEqual(Array(8).fill(0));
+      const large = arena.inPlace(new Float32Array(4).fill(1e30));
+      arena.kernels.l2Normalize(large, 4);
+      expect([...arena.floats(large, 4)]).toEqual([0.5, 0.5, 0.5, 0.5]);
+    });
+  });
+
+  it.each([
+    [1, 4],
+    [5, 96],
+    [30, 384],
+  ])('dotRows of %i rows of %i sums in four lanes', (n, d) => {
+    arena.reset();
+    const [rows, q] = [new Random(n).floats(n * d), new Random(d).floats(d)];
+    const out = arena.output(n * 4);
+    arena.kernels.dotRows(arena.input(rows), n, d, arena.input(q), out);
+    const expected = Float32Array.from({ length: n }, (_, r) => laneSum(d, (i) => mul(rows[r * d + i]!, q[i]!)));
+    expectSameBits(arena.floats(out, n), expected);
+    arena.check();
+  });
+
+  describe('softmax', () => {
+    it.each([1, 2, 3, 4, 5, 30, 1000])('of %i numbers agrees with float64 and sums to 1', (n) => {
+      arena.reset();
+      const x = new Random(n).floats(n, 1);
+      const room = new Float32Array(Math.ceil(n / 4) * 4);
+      room.set(x);
+      const at = arena.inPlace(room);
+      arena.kernels.softmax(at, n, 30);
+      const y = arena.floats(at, n);
+      const powers = Array.from(x, (v) => Math.exp(30 * (v - Math.max(...x))));
+      const total = powers.reduce((a, b) => a + b, 0);
+      expectClose(
+        y,
+        powers.map((p) => p / total),
+        2e-6,
+      );
+      expect(y.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
+      arena.check();
+    });
+
+    it('does not overflow', () => {
+      arena.reset();
+      const at = arena.inPlace(Float32Array.of(1e4, -1e4, 1e4, 0));
+      arena.kernels.softmax(at, 3, 100);
+      expect([...arena.floats(at, 3)]).toEqual([0.5, 0, 0.5]);
+    });
+  });
+});
