@@ -24,7 +24,18 @@ async function info(options: ModelOptions & { readonly json?: boolean }): Promis
   await standardOutput().write(options.json ? `${JSON.stringify(report)}\n` : sheet(report));
 }
 
-function sheet({ model, towers, image, text, embedDim, precision, kernels, memory, versions }: Report): string {
+function sheet({
+  model,
+  towers,
+  image,
+  text,
+  embedDim,
+  precision,
+  kernels,
+  threads,
+  memory,
+  versions,
+}: Report): string {
   const lines: [string, string | number][] = [
     ['model', visible(model)],
     ['towers', towers.join(', ')],
@@ -33,6 +44,7 @@ function sheet({ model, towers, image, text, embedDim, precision, kernels, memor
     ['embedding', `${embedDim} numbers`],
     ['precision', precision],
     ['kernels', kernels],
+    ['threads', threads.reason === undefined ? threads.count : `${threads.count} (${threads.reason})`],
     ['edgeclip', versions.edgeclip],
     ['node', `${versions.node} (V8 ${versions.v8}, ${versions.platform})`],
   ];

@@ -1,5 +1,5 @@
 /** The options that choose a model, and its loading under a progress bar. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Clip, loadClip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import type { Tower } from '../weights/names.ts';
@@ -9,21 +9,40 @@ import type { Progress } from './progress.ts';
 export interface ModelOptions {
   readonly model?: string;
   readonly precision: Precision;
+  readonly threads: number | 'auto';
+}
+
+/** `loadClip` takes no more; said here too, because a bad option must be told from a model that fails. */
+const MAX_THREADS = 64;
+
+function threads(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MAX_THREADS) {
+    throw new InvalidArgumentError(`expected auto or a whole number from 1 to ${MAX_THREADS}.`);
+  }
+  return count;
 }
 
 export function addModelOptions(command: Command): Command {
   return command
     .option('--model <dir>', "a model's directory (OpenCLIP or Hugging Face layout); without it, the embedded model")
-    .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'));
+    .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
+    .addOption(
+      new Option('--threads <n>', 'threads that compute; auto: one a processor, at most 8. The results are the same')
+        .argParser(threads)
+        .default('auto'),
+    );
 }
 
 /** Loads the towers that are needed, once a run. */
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
-  const { model, precision } = options;
+  const { model, precision, threads } = options;
   if (model === '') throw new UsageError('--model is empty (an unset variable of the shell?)');
   try {
     return await loadClip(model, {
       precision,
+      threads,
       towers,
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total),
     });
