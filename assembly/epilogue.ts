@@ -1,5 +1,6 @@
 // What follows a GEMM's k-loop, while the panel of 8 columns is still in L1:
-// scale (int8 only), bias, activation, residual, and the store into row-major or padded memory.
+// scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
+// each row, which the next quantization needs.
 
 import { gelu4, quickGelu4 } from './math';
 
@@ -10,6 +11,9 @@ export const FIXED: i32 = 8; // store i16 = round(8191 / 6 * x): ReLU6 bounds x,
 
 /** Bytes of one row of the scratch accumulators: 8 columns of i32 or f32. */
 export const ACC_ROW: usize = 32;
+
+/** Bytes of a row's running maximum: four lanes, joined when they are read. */
+export const MAXIMUM_BYTES: usize = 16;
 
 @inline
 function activate(kind: i32, v: v128): v128 {
@@ -29,7 +33,7 @@ function dequantize(int8: bool, acc: v128, colScale: v128, rowScale: v128, bias:
 @inline
 function finishRows(
   int8: bool, kind: i32, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
-  c: usize, ldc: usize, line: i32, width: i32, gap: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize,
 ): void {
   const s0 = int8 ? v128.load(colScale) : f32x4.splat(0);
   const s1 = int8 ? v128.load(colScale, 16) : f32x4.splat(0);
@@ -58,6 +62,10 @@ function finishRows(
       }
       v128.store(c, v0);
       v128.store(c, v1, 16);
+      if (int8 && maxima) {
+        v128.store(maxima, f32x4.pmax(v128.load(maxima), f32x4.pmax(f32x4.abs(v0), f32x4.abs(v1))));
+        maxima += MAXIMUM_BYTES;
+      }
     }
     acc += ACC_ROW;
     c += ldc;
@@ -71,15 +79,16 @@ function finishRows(
 /**
  * Finishes `rows` rows by 8 columns of accumulators. Row i goes to c + i * ldc, plus `gap` bytes after every `width`
  * rows (`line` rows of the first line are already behind): with gap 0 a matrix, else an image with padded lines.
+ * maxima: running maxima of the rows, or 0.
  */
 @inline
 export function finishPanel(
   int8: bool, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
-  c: usize, ldc: usize, line: i32, width: i32, gap: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize,
 ): void {
   const kind = mode & ACTIVATION;
-  if (kind == 0) finishRows(int8, 0, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
-  else if (kind == 1) finishRows(int8, 1, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
-  else if (kind == 2) finishRows(int8, 2, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
-  else finishRows(int8, 3, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap);
+  if (kind == 0) finishRows(int8, 0, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
+  else if (kind == 1) finishRows(int8, 1, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
+  else if (kind == 2) finishRows(int8, 2, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
+  else finishRows(int8, 3, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
 }

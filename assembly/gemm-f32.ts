@@ -101,7 +101,7 @@ export function gemmF32(
       else if (r == 2) tile2(ap, bp, k, acc);
       else if (r == 1) tile1(ap, bp, k, acc);
       finishPanel(false, mode, scratch, rows, 0, 0, bias ? bias + (<usize>j << 2) : 0,
-        slabBase + (<usize>done << 2), ldc, line, width, gap);
+        slabBase + (<usize>done << 2), ldc, line, width, gap, 0);
       bp += panel;
       done += 8;
       if (done == slab) {

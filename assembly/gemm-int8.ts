@@ -10,7 +10,7 @@
 // that V8 gives; 5x8 spills on Node 20. A splat load a row is a little faster in Node and a quarter slower where loads are
 // checked (Deno) or splats are slow (JavaScriptCore): bench/README.md. One pointer each for A and B.
 
-import { ACC_ROW, finishPanel } from './epilogue';
+import { ACC_ROW, MAXIMUM_BYTES, finishPanel } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
 import { groupStride } from './packed-rows';
 
@@ -102,12 +102,13 @@ function tile1(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
  * bSum: i32[n] sums of B's columns (relaxed build only), bias: f32[n] or 0. n a multiple of 8, k of 4.
  * c: row i at c + i * ldc + floor(i / width) * gap bytes; columns in slabs of `slab` columns, `slabStride` bytes apart
  * (one slab of n columns is a matrix; a slab a head is what attention reads). mode: see epilogue.ts.
- * scratch: ROW_BLOCK * 32 bytes.
+ * scratch: ROW_BLOCK * 32 bytes. maxima: four f32 a row that get the row's largest magnitude in one of them, or 0.
  */
 export function gemmInt8(
   a: usize, aScale: usize, b: usize, bScale: usize, bSum: usize, bias: usize, m: i32, n: i32, k: i32,
-  c: usize, ldc: usize, width: i32, gap: usize, slab: i32, slabStride: usize, mode: i32, scratch: usize,
+  c: usize, ldc: usize, width: i32, gap: usize, slab: i32, slabStride: usize, mode: i32, scratch: usize, maxima: usize,
 ): void {
+  if (maxima) memory.fill(maxima, 0, <usize>m * MAXIMUM_BYTES);
   const cell: usize = mode & 8 ? 16 : 32;
   const panel = <usize>k << 3;
   for (let i = 0; i < m; i += ROW_BLOCK) {
@@ -132,7 +133,8 @@ export function gemmInt8(
       else if (r == 1) tile1(ap, bp, bSum, k, acc);
       const column = <usize>j << 2;
       finishPanel(true, mode, scratch, rows, bScale + column, aScale, bias ? bias + column : 0,
-        slabBase + (<usize>(done >> 3)) * cell, ldc, line, width, gap);
+        slabBase + (<usize>(done >> 3)) * cell, ldc, line, width, gap,
+        maxima ? maxima + <usize>i * MAXIMUM_BYTES : 0);
       bp += panel;
       bSum += 32;
       done += 8;

@@ -43,7 +43,7 @@ export function layerNormQuantize(
       normalizeRow(x, gamma, beta, eps, k, scratch + <usize>r * row);
       x += stride;
     }
-    quantizeGroup(scratch, row, rows, k, aMax, out, scale);
+    quantizeGroup(scratch, row, rows, k, aMax, out, scale, 0);
     out += groupStride(k);
     scale += 16;
   }

@@ -7,6 +7,7 @@
 //
 // Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
 
+import { MAXIMUM_BYTES } from './epilogue';
 import { maxLanes, roundToInt } from './math';
 
 /** Bytes between two groups of 4 rows. */
@@ -59,16 +60,27 @@ function rowMaximum(x: usize, k: i32): f32 {
   return maxLanes(m);
 }
 
-/** Quantizes `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale. */
-export function quantizeGroup(x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize): void {
+/** A row's largest magnitude: as the GEMM that made it saw it, or found out now. */
+@inline
+function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
+  return maxima ? maxLanes(v128.load(maxima + row * MAXIMUM_BYTES)) : rowMaximum(x, k);
+}
+
+/**
+ * Quantizes `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale.
+ * maxima: the rows' maxima from gemmInt8, or 0.
+ */
+export function quantizeGroup(
+  x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize, maxima: usize,
+): void {
   if (rows == 4) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
-    const i0 = f32x4.splat(quantizer(rowMaximum(x, k), aMax, scale));
-    const i1 = f32x4.splat(quantizer(rowMaximum(x1, k), aMax, scale + 4));
-    const i2 = f32x4.splat(quantizer(rowMaximum(x2, k), aMax, scale + 8));
-    const i3 = f32x4.splat(quantizer(rowMaximum(x3, k), aMax, scale + 12));
+    const i0 = f32x4.splat(quantizer(largestOf(x, k, maxima, 0), aMax, scale));
+    const i1 = f32x4.splat(quantizer(largestOf(x1, k, maxima, 1), aMax, scale + 4));
+    const i2 = f32x4.splat(quantizer(largestOf(x2, k, maxima, 2), aMax, scale + 8));
+    const i3 = f32x4.splat(quantizer(largestOf(x3, k, maxima, 3), aMax, scale + 12));
     const bytes = <usize>k << 2;
     for (let o: usize = 0; o < bytes; o += 16) {
       const r0 = roundToInt(f32x4.mul(v128.load(x + o), i0));
@@ -81,7 +93,7 @@ export function quantizeGroup(x: usize, stride: usize, rows: i32, k: i32, aMax: 
     return;
   }
   for (let r = 0; r < rows; r++) {
-    const inverse = f32x4.splat(quantizer(rowMaximum(x, k), aMax, scale + (<usize>r << 2)));
+    const inverse = f32x4.splat(quantizer(largestOf(x, k, maxima, r), aMax, scale + (<usize>r << 2)));
     for (let i = 0; i < k; i += 4) {
       const v = roundToInt(f32x4.mul(v128.load(x + (<usize>i << 2)), inverse));
       storeQuad(group, rows, r, i, i16x8.narrow_i32x4_s(v, v));
@@ -101,10 +113,13 @@ function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
   return some ? aMax / largest : 0;
 }
 
-/** Packs m rows of k f32 at x (`stride` bytes apart) as i16 with a scale a row. */
-export function quantizeRows(x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize): void {
+/** Packs m rows of k f32 at x (`stride` bytes apart) as i16 with a scale a row. maxima: from gemmInt8, or 0. */
+export function quantizeRows(
+  x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
+): void {
   for (let i = 0; i < m; i += 4) {
-    quantizeGroup(x, stride, min(4, m - i), k, aMax, out, scale);
+    quantizeGroup(x, stride, min(4, m - i), k, aMax, out, scale, maxima);
+    if (maxima) maxima += 4 * MAXIMUM_BYTES;
     x += stride << 2;
     out += groupStride(k);
     scale += 16;

@@ -454,8 +454,8 @@ function planModel(
   const resample = opened.image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
   const { mean } = preprocess;
   const [image, textState] = plan.overlap(
-    () => (opened.image ? planImageTower(plan, precision, config, embedDim, mean, whole) : undefined),
-    () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim) : undefined),
+    () => (opened.image ? planImageTower(plan, precision, config, embedDim, mean, whole, threads) : undefined),
+    () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim, threads) : undefined),
   );
   return { plan, places, scratch, control, resample, image, text: textState };
 }
@@ -473,9 +473,10 @@ function planImageTower(
   embedDim: number,
   mean: readonly number[],
   whole: boolean,
+  threads: number,
 ): ImageTower {
   if (vision.kind === 'vit') {
-    const state = VisionTransformer.plan(plan, precision, vision, embedDim, mean);
+    const state = VisionTransformer.plan(plan, precision, vision, embedDim, mean, threads);
     return (_, weights, engine) => new VisionTransformer(vision, weights, state, engine);
   }
   const state = EfficientNet.plan(plan, precision, vision, embedDim, mean, whole);

@@ -46,6 +46,8 @@ export interface Output {
   line?: { width: number; gap: number };
   /** Sum of `Mode` flags; default none. */
   mode?: number;
+  /** Where each row's largest magnitude goes, for `pack`: MAXIMUM_BYTES a row, at most ROW_BLOCK rows (int8 only). */
+  maxima?: Pointer;
 }
 
 export class Arithmetic {
@@ -71,12 +73,12 @@ export class Arithmetic {
     return { data: plan.reserve(name, bytes), scale: precision === 'int8' ? plan.reserve(name, roundUp(m, 4) * 4) : 0 };
   }
 
-  /** Packs m rows of k f32 at x, `stride` bytes apart; k a multiple of 4. */
-  pack(x: Pointer, m: number, k: number, into: RowBuffer, stride = k * 4): PackedRows {
+  /** Packs m dense rows of k f32 at x; k a multiple of 4. `maxima`: what `linear` left there, or 0. */
+  pack(x: Pointer, m: number, k: number, into: RowBuffer, maxima: Pointer = 0): PackedRows {
     if (this.precision === 'int8') {
-      this.kernels.quantizeRows(x, stride, m, k, activationMax(k), into.data, into.scale);
+      this.kernels.quantizeRows(x, k * 4, m, k, activationMax(k), into.data, into.scale, maxima);
     } else {
-      this.kernels.packRows(x, stride, m, k, into.data);
+      this.kernels.packRows(x, k * 4, m, k, into.data);
     }
     return { ...into, m };
   }
@@ -95,7 +97,7 @@ export class Arithmetic {
 
   /** c = activation(a w + bias), or c += that (`Mode.add`). */
   linear(a: PackedRows, w: Linear, c: Pointer, output: Output = {}): void {
-    const { stride = w.n * 4, mode = Mode.none } = output;
+    const { stride = w.n * 4, mode = Mode.none, maxima = 0 } = output;
     const { columns, stride: slabStride } = output.slab ?? { columns: w.n, stride: 0 };
     const { width, gap } = output.line ?? { width: a.m, gap: 0 };
     const scratch = this.scratch;
@@ -103,7 +105,7 @@ export class Arithmetic {
       const { panels, scale, sum, bias, n } = w;
       const k = roundUp(w.k, 4);
       this.kernels.gemmInt8(
-        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode, scratch,
+        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode, scratch, maxima,
       ); // biome-ignore format: one line of operands, one of the result
     } else {
       this.kernels.gemmF32(

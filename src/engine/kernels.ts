@@ -14,6 +14,9 @@ export const ROW_BLOCK = 64;
 /** Scratch bytes of one GEMM call: ROW_BLOCK rows of 8 accumulators. */
 export const GEMM_SCRATCH_BYTES = ROW_BLOCK * 32;
 
+/** Bytes of a row's maximum, as gemmInt8 leaves it for quantizeRows: four f32. */
+export const MAXIMUM_BYTES = 16;
+
 /** Each method is documented where it is written, in assembly/. */
 export interface Kernels {
   gemmInt8(
@@ -34,6 +37,7 @@ export interface Kernels {
     slabStride: number,
     mode: number,
     scratch: Pointer,
+    maxima: Pointer,
   ): void;
   gemmF32(
     a: Pointer,
@@ -51,7 +55,16 @@ export interface Kernels {
     mode: number,
     scratch: Pointer,
   ): void;
-  quantizeRows(x: Pointer, stride: number, m: number, k: number, aMax: number, out: Pointer, scale: Pointer): void;
+  quantizeRows(
+    x: Pointer,
+    stride: number,
+    m: number,
+    k: number,
+    aMax: number,
+    out: Pointer,
+    scale: Pointer,
+    maxima: Pointer,
+  ): void;
   packRows(x: Pointer, stride: number, m: number, k: number, out: Pointer): void;
   layerNorm(x: Pointer, stride: number, m: number, k: number, gamma: Pointer, beta: Pointer, eps: number): void;
   layerNormQuantize(

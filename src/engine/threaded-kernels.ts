@@ -2,14 +2,32 @@
  * The kernels on all threads of a pool. Every part writes its own columns, rows, heads or lines with the very arithmetic
  * of the whole, so no result depends on how many parts there are.
  */
-import { type Kernels, Mode, type Pointer } from './kernels.ts';
+import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from './kernels.ts';
 import type { ThreadPool } from './threads.ts';
 
 /** Fewer multiplications than this are done sooner than a second thread wakes. */
 const WORTH_SPLITTING = 100_000;
 
+/** Where a part begins, and how much it has. */
+type Range = readonly [from: number, length: number];
+
+/** Bytes of the row maxima that a thread keeps for itself: at most ROW_BLOCK rows. */
+const MAXIMA_BYTES = ROW_BLOCK * MAXIMUM_BYTES;
+
+/** The maxima of m rows over the columns of all parts, into the first part's. */
+function joinMaxima(floats: Float32Array, maxima: Pointer, m: number, parts: number): void {
+  const first = maxima / 4;
+  for (let part = 1; part < parts; part++) {
+    const own = first + (part * MAXIMA_BYTES) / 4;
+    for (let i = 0; i < m * 4; i++) floats[first + i] = Math.max(floats[first + i]!, floats[own + i]!);
+  }
+}
+
+/** The pointer to a column's number, where there are any. */
+const offset = (vector: Pointer, column: number): Pointer => (vector === 0 ? 0 : vector + column * 4);
+
 /** Cuts [0, n) into at most `parts` ranges whose bounds are multiples of `step`, as even as can be. */
-export function ranges(n: number, parts: number, step: number): [number, number][] {
+export function ranges(n: number, parts: number, step: number): Range[] {
   const steps = Math.ceil(n / step);
   const count = Math.min(parts, steps);
   return Array.from({ length: count }, (_, i) => {
@@ -38,110 +56,60 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
   return {
     ...own,
 
-    gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
+    gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima) {
       if (m * n * k < WORTH_SPLITTING) {
-        own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
-      } else if (byRows(m, n)) {
-        const parts = ranges(m, count, rowStep(width, gap)).map(([from, rows], t) => {
-          const scale = aScale === 0 ? 0 : aScale + from * 4;
-          const out = c + from * ldc + Math.floor(from / width) * gap;
-          const at = a + from * k * 2;
-          return [
-            at,
-            scale,
-            b,
-            bScale,
-            bSum,
-            bias,
-            rows,
-            n,
-            k,
-            out,
-            ldc,
-            width,
-            gap,
-            slab,
-            slabStride,
-            mode,
-            scratchOf(scratch, t),
-          ];
-        });
-        pool.run('gemmInt8', parts);
-      } else {
-        const cell = mode & Mode.fixed ? 2 : 4;
-        const parts = ranges(n, count, slabStride === 0 ? 8 : slab).map(([from, columns], t) => {
-          const vector = (p: Pointer) => (p === 0 ? 0 : p + from * 4);
-          const out = c + (slabStride === 0 ? from * cell : (from / slab) * slabStride);
-          const part = slabStride === 0 ? columns : slab;
-          return [
-            a, aScale, b + from * k, vector(bScale), vector(bSum), vector(bias), m, columns, k,
-            out, ldc, width, gap, part, slabStride, mode, scratchOf(scratch, t),
-          ]; // biome-ignore format: operands, then the result
-        });
-        pool.run('gemmInt8', parts);
+        own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
+        return;
       }
+      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, t: number, ownMaxima: Pointer) => [
+        a + rows[0] * k * 2, aScale === 0 ? 0 : aScale + rows[0] * 4,
+        b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
+        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratchOf(scratch, t), ownMaxima,
+      ]; // biome-ignore format: operands, then the result
+      if (byRows(m, n)) {
+        const parts = ranges(m, count, rowStep(width, gap)).map((rows, t) => {
+          const out = c + rows[0] * ldc + Math.floor(rows[0] / width) * gap;
+          return part(rows, [0, n], slab, out, t, maxima === 0 ? 0 : maxima + rows[0] * MAXIMUM_BYTES);
+        });
+        pool.run('gemmInt8', parts);
+        return;
+      }
+      const cell = mode & Mode.fixed ? 2 : 4;
+      const cut = ranges(n, count, slabStride === 0 ? 8 : slab);
+      const parts = cut.map((columns, t) => {
+        const out = c + (slabStride === 0 ? columns[0] * cell : (columns[0] / slab) * slabStride);
+        const ownMaxima = maxima === 0 ? 0 : maxima + t * MAXIMA_BYTES;
+        return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, t, ownMaxima);
+      });
+      pool.run('gemmInt8', parts);
+      if (maxima !== 0) joinMaxima(pool.floats, maxima, m, parts.length);
     },
 
     gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
       if (m * n * k < WORTH_SPLITTING) {
         own.gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
-      } else if (byRows(m, n)) {
-        const parts = ranges(m, count, rowStep(width, gap)).map(([from, rows], t) => {
-          const out = c + from * ldc + Math.floor(from / width) * gap;
-          return [
-            a + from * k * 4,
-            b,
-            bias,
-            rows,
-            n,
-            k,
-            out,
-            ldc,
-            width,
-            gap,
-            slab,
-            slabStride,
-            mode,
-            scratchOf(scratch, t),
-          ];
-        });
-        pool.run('gemmF32', parts);
-      } else {
-        const parts = ranges(n, count, slabStride === 0 ? 8 : slab).map(([from, columns], t) => {
-          const out = c + (slabStride === 0 ? from * 4 : (from / slab) * slabStride);
-          const part = slabStride === 0 ? columns : slab;
-          const offset = bias === 0 ? 0 : bias + from * 4;
-          return [
-            a,
-            b + from * k * 4,
-            offset,
-            m,
-            columns,
-            k,
-            out,
-            ldc,
-            width,
-            gap,
-            part,
-            slabStride,
-            mode,
-            scratchOf(scratch, t),
-          ];
-        });
-        pool.run('gemmF32', parts);
+        return;
       }
+      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, t: number) => [
+        a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
+        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratchOf(scratch, t),
+      ]; // biome-ignore format: operands, then the result
+      const parts = byRows(m, n)
+        ? ranges(m, count, rowStep(width, gap)).map((rows, t) =>
+            part(rows, [0, n], slab, c + rows[0] * ldc + Math.floor(rows[0] / width) * gap, t),
+          )
+        : ranges(n, count, slabStride === 0 ? 8 : slab).map((columns, t) => {
+            const out = c + (slabStride === 0 ? columns[0] * 4 : (columns[0] / slab) * slabStride);
+            return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, t);
+          });
+      pool.run('gemmF32', parts);
     },
 
-    quantizeRows(x, stride, m, k, aMax, out, scale) {
-      const parts = groups(m).map(([from, rows]) => [
-        x + from * stride,
-        stride,
-        rows,
-        k,
-        aMax,
-        out + from * k * 2,
-        scale + from * 4,
-      ]);
+    quantizeRows(x, stride, m, k, aMax, out, scale, maxima) {
+      const parts = groups(m).map(([from, rows]) => {
+        const ownMaxima = maxima === 0 ? 0 : maxima + from * MAXIMUM_BYTES;
+        return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
+      });
       pool.run('quantizeRows', parts);
     },
 

@@ -72,12 +72,16 @@ export class ThreadPool {
     this.#state = new Int32Array(memory.buffer, control, 5);
     this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * count);
     this.#own = instantiateKernels(module, memory);
+    this.floats = new Float32Array(memory.buffer);
     this.#startThreads();
   }
 
   static controlBytes(count: number): number {
     return CONTROL_BYTES + count * ARGUMENTS * 8;
   }
+
+  /** The whole memory as f32. */
+  readonly floats: Float32Array;
 
   /** The kernels on the caller's own thread. */
   get own(): Kernels {

@@ -6,7 +6,7 @@
  * call, or -1 to stop; [3] 1 once a kernel has failed; [4] workers that have started. Behind it, f64 arguments, `ARGUMENTS` a thread.
  */
 
-/** Arguments a thread has room for: gemmInt8 takes 17. */
+/** Arguments a thread has room for: gemmInt8 takes 18. */
 export const ARGUMENTS = 20;
 /** Bytes of the control block before the arguments. */
 export const CONTROL_BYTES = 64;

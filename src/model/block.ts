@@ -9,7 +9,7 @@ import {
   type RowBuffer,
 } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
-import { Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.ts';
+import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import type { Slot, Weights } from '../weights/layout.ts';
@@ -35,6 +35,8 @@ export interface BlockState {
   readonly qkv: Pointer;
   readonly attended: Pointer;
   readonly hidden: Pointer;
+  /** Largest magnitudes of the hidden rows, a set a thread; 0 in f32. */
+  readonly maxima: Pointer;
   readonly hiddenRows: RowBuffer;
 }
 
@@ -77,6 +79,7 @@ export function planBlocks(
   shape: TransformerShape,
   rows: number,
   pooled: number,
+  threads: number,
 ): BlockState {
   const { width, mlpWidth } = shape;
   const band = Math.min(rows, ROW_BLOCK);
@@ -87,6 +90,7 @@ export function planBlocks(
     qkv: plan.reserve(name, rows * 3 * width * 4),
     attended: plan.reserve(name, rows * width * 4),
     hidden: plan.reserve(name, roundUp(band, 4) * mlpWidth * 4),
+    maxima: precision === 'int8' ? plan.reserve(name, threads * ROW_BLOCK * MAXIMUM_BYTES) : 0,
     hiddenRows: Arithmetic.reserveRows(plan, name, precision, band, mlpWidth),
   };
 }
@@ -166,8 +170,8 @@ function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockS
     const band = Math.min(step, rows - r);
     const at = x + r * width * 4;
     const a = arithmetic.norm(at, band, width, w.ln2, layerNormEps, s.rowsIn); // [band, width]
-    arithmetic.linear(a, w.fc, s.hidden, { mode }); // [band, mlp]
-    const h = arithmetic.pack(s.hidden, band, mlpWidth, s.hiddenRows); // [band, mlp]
+    arithmetic.linear(a, w.fc, s.hidden, { mode, maxima: s.maxima }); // [band, mlp]
+    const h = arithmetic.pack(s.hidden, band, mlpWidth, s.hiddenRows, s.maxima); // [band, mlp]
     arithmetic.linear(h, w.proj, at, { mode: Mode.add }); // [band, width]
   }
 }

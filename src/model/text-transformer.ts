@@ -61,7 +61,13 @@ export class TextTransformer {
     return Math.max(CHUNK_NODES, contextLength);
   }
 
-  static plan(plan: MemoryPlan, precision: Precision, config: TextConfig, embedDim: number): TextState {
+  static plan(
+    plan: MemoryPlan,
+    precision: Precision,
+    config: TextConfig,
+    embedDim: number,
+    threads: number,
+  ): TextState {
     const name = 'text activations';
     const nodes = TextTransformer.chunkNodes(config);
     const ints = (n: number) => plan.reserve(name, n * 4);
@@ -72,7 +78,7 @@ export class TextTransformer {
       lists,
       pooledLists: { starts: ints(nodes), lengths: ints(nodes), entries: lists.entries },
       embeddings: plan.reserve(name, nodes * roundUp(embedDim, 8) * 4),
-      ...planBlocks(plan, name, precision, config, nodes, nodes),
+      ...planBlocks(plan, name, precision, config, nodes, nodes, threads),
     };
   }
 

@@ -72,6 +72,7 @@ export class VisionTransformer {
     config: VisionTransformerConfig,
     embedDim: number,
     mean: readonly number[],
+    threads: number,
   ): VisionState {
     const name = 'image activations';
     const tokens = tokenCount(config);
@@ -85,7 +86,7 @@ export class VisionTransformer {
       ...planPixels(plan, name, precision, windows(config), mean),
       lists,
       embedding,
-      ...planBlocks(plan, name, precision, config, tokens, tokens),
+      ...planBlocks(plan, name, precision, config, tokens, tokens, threads),
     };
   }
 

@@ -33,6 +33,27 @@ describeBuilds((arena, build) => {
       }
     });
 
+    it.each([Mode.none, Mode.quickGelu, Mode.gelu, Mode.add])(
+      'leaves the largest magnitude of each row, mode %i',
+      (mode) => {
+        const random = new Random(9);
+        const weights = randomInt8Weights(random, 72, 28);
+        for (const m of [1, 5, 64, 65]) {
+          const region = new Uint8Array(random.floats(m * 72, 3).buffer);
+          let maxima = new Float32Array();
+          const onMaxima = (values: Float32Array) => {
+            maxima = Float32Array.from({ length: m }, (_, r) => Math.max(...values.subarray(r * 4, r * 4 + 4)));
+          };
+          const call = { m, a: random.int16(m * 28, 8191), weights, bias: random.floats(72), mode, region, onMaxima };
+          const c = floats(runInt8(arena, build, call));
+          const expected = Float32Array.from({ length: m }, (_, r) =>
+            Math.max(...c.subarray(r * 72, r * 72 + 72).map(Math.abs)),
+          );
+          expectSameBits(maxima, expected, `m ${m}`);
+        }
+      },
+    );
+
     it('lets the zeros that pad the weights silence whatever pads a row', () => {
       const random = new Random(1);
       const weights = randomInt8Weights(random, 8, 5);

@@ -1,5 +1,5 @@
 /** Operands of the two GEMMs in kernel order, and one call of each: what their tests share. */
-import { GEMM_SCRATCH_BYTES, Mode, type Pointer } from '../../src/engine/kernels.ts';
+import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, type Pointer } from '../../src/engine/kernels.ts';
 import { roundUp } from '../../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../../src/weights/panels.ts';
 import type { Arena } from './arena.ts';
@@ -57,6 +57,8 @@ export interface Int8Call {
   readonly region: Uint8Array;
   /** What stands in A beyond k. */
   readonly filler?: number;
+  /** Receives the rows' maxima, four numbers a row; without it none are asked for. */
+  readonly onMaxima?: (maxima: Float32Array) => void;
 }
 
 /** Runs gemmInt8 in a fresh arena and returns C's region. */
@@ -70,11 +72,13 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
   const a = at(packInt16(padRows(call.a, m, weights.k, call.filler ?? 0), m, k, build.layout));
   const aScale = at(call.aScale?.subarray(0, m));
   const c = arena.inPlace(call.region);
+  const maxima = call.onMaxima ? arena.output(m * MAXIMUM_BYTES) : 0;
   arena.kernels.gemmInt8(
     a, aScale, at(weights.panels), at(weights.scale), at(weights.sum), at(call.bias), m, n, k,
-    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES),
+    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES), maxima,
   ); // biome-ignore format: operands, then the result
   arena.check(`m ${m} n ${n} k ${weights.k}`);
+  call.onMaxima?.(arena.floats(maxima, m * 4));
   return arena.bytes(c, call.region.byteLength);
 }
 

@@ -107,7 +107,7 @@ describeBuilds((arena) => {
         arena.reset();
         const out = arena.output(packedBytes(m, k, 2));
         const scale = arena.output(m * 4);
-        arena.kernels.quantizeRows(arena.input(rows), k * 4, m, k, activationMax(k), out, scale);
+        arena.kernels.quantizeRows(arena.input(rows), k * 4, m, k, activationMax(k), out, scale, 0);
         const unfused = { packed: arena.bytes(out, packedBytes(m, k, 2)), scale: arena.floats(scale, m) };
         for (const gap of [0, 8]) {
           const one = fused(arena, o, 2, gap);

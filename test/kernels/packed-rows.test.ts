@@ -18,7 +18,7 @@ function runQuantize(arena: Arena, rows: Float32Array, m: number, k: number, aMa
   const x = arena.input(apart(rows, m, k, stride));
   const out = arena.output(packedBytes(m, k, 2));
   const scale = arena.output(m * 4);
-  arena.kernels.quantizeRows(x, stride * 4, m, k, aMax, out, scale);
+  arena.kernels.quantizeRows(x, stride * 4, m, k, aMax, out, scale, 0);
   arena.check(`m ${m} k ${k}`);
   return { packed: arena.bytes(out, packedBytes(m, k, 2)), scale: arena.floats(scale, m) };
 }
@@ -76,6 +76,22 @@ describeBuilds((arena, { layout }) => {
       const { packed, scale } = runQuantize(arena, rows, 5, 12, activationMax(12));
       expect(unpackInt16(packed, 5, 12, layout).every((v) => v === 0)).toBe(true);
       expect([...scale]).toEqual([0, 0, 0, 0, 0]);
+    });
+
+    it('takes the maxima that it is given', () => {
+      const [m, k] = [6, 12];
+      const rows = new Random(8).floats(m * k, 5);
+      const found = runQuantize(arena, rows, m, k, activationMax(k));
+      arena.reset();
+      const maxima = Float32Array.from({ length: m * 4 }, (_, i) => {
+        const row = rows.subarray((i >> 2) * k, ((i >> 2) + 1) * k).map(Math.abs);
+        return (i & 3) === (i >> 2) % 4 ? Math.max(...row) : 0; // in any of the four lanes
+      });
+      const out = arena.output(packedBytes(m, k, 2));
+      const scale = arena.output(m * 4);
+      arena.kernels.quantizeRows(arena.input(rows), k * 4, m, k, activationMax(k), out, scale, arena.input(maxima));
+      expectSameBits(arena.bytes(out, packedBytes(m, k, 2)), found.packed);
+      expectSameBits(arena.floats(scale, m), found.scale);
     });
 
     it('keeps every value within half a step', () => {
