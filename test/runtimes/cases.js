@@ -13,7 +13,7 @@ const texts = ['a photo of a cat.', 'Déjà vu &amp; naïve café', '', 'the Eif
 
 async function digest(vectors) {
   const bytes = new Uint8Array(vectors.length * vectors[0].byteLength);
-  vectors.forEach((vector, i) => bytes.set(new Uint8Array(vector.buffer), i * vector.byteLength));
+  for (const [i, vector] of vectors.entries()) bytes.set(new Uint8Array(vector.buffer), i * vector.byteLength);
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
