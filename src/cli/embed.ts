@@ -1,7 +1,8 @@
 /** `edgeclip embed`: vectors of pictures and texts. */
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { forEachPicture } from './batch.ts';
-import { EXIT_FAILED, UsageError } from './failure.ts';
+import { EXIT_FAILED, quote, UsageError } from './failure.ts';
 import { nineDigits } from './float32.ts';
 import { pictureInputs } from './inputs.ts';
 import { readTexts } from './labels.ts';
@@ -52,7 +53,8 @@ export function addEmbed(program: Command): void {
     )
     .option('--text-file <file>', 'one text a line; blank lines are no texts')
     .addOption(new Option('--format <format>', 'what to write').choices(['json', 'npy']).default('json'))
-    .addOption(new Option('--json', 'the same as --format json').implies({ format: 'json' }).conflicts('format'))
+    // JSON is what comes anyway: the switch, there for likeness with classify, only must not contradict.
+    .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .option('--output <file>', 'write to a file instead of standard output')
     .option('--index <file>', 'write which row is whose')
     .option('--no-normalize', 'leave the vectors as long as the model makes them (default: length 1)')
@@ -74,10 +76,18 @@ async function embed(images: string[], options: EmbedCommandOptions): Promise<vo
   for (const name of ['output', 'index'] as const) {
     if (options[name] === '') throw new UsageError(`--${name} is empty (an unset variable of the shell?)`);
   }
+  if (
+    options.output !== undefined &&
+    options.index !== undefined &&
+    resolve(options.output) === resolve(options.index)
+  ) {
+    throw new UsageError(`--output and --index are the same file, ${quote(options.output)}`);
+  }
   const inputs = await pictureInputs(images);
   const progress = new Progress();
   const towers = [...(inputs.length > 0 ? (['image'] as const) : []), ...(texts.length > 0 ? (['text'] as const) : [])];
   using clip = await loadModel(options, towers, progress);
+  const tokens = texts.length > 0 ? clip.tokenize(texts) : []; // a model without a tokenizer says so before the pictures
   const output = options.output === undefined ? standardOutput() : await fileOutput(options.output);
   const index = options.index === undefined ? undefined : await fileOutput(options.index);
   const writer = new RowWriter(options.format, output, index, progress);
@@ -89,9 +99,9 @@ async function embed(images: string[], options: EmbedCommandOptions): Promise<vo
     (bytes) => clip.encodeImage(bytes, { orient, normalize }),
     (embedding, { name }) => writer.add({ file: name }, embedding),
   );
-  if (texts.length > 0) {
+  if (tokens.length > 0) {
     const onProgress = ({ done, total }: { done: number; total: number }) => progress.show('texts', done, total);
-    const embeddings = await clip.encodeText(texts, { normalize, onProgress });
+    const embeddings = await clip.encodeTokens(tokens, { normalize, onProgress });
     progress.clear();
     for (const [i, text] of texts.entries()) await writer.add({ text }, embeddings[i]!);
   }

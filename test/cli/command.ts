@@ -1,0 +1,63 @@
+/** The command as users start it: a process of its own, in a folder of its own. Needs `npm run build`. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export const projectPath = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly bytes: Buffer;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Surroundings {
+  readonly cwd?: string;
+  readonly input?: Uint8Array;
+  /** Closes standard output after the first chunk, as `| head -1` does. */
+  readonly hangUp?: boolean;
+}
+
+export function edgeclip(args: readonly string[], { cwd, input, hangUp }: Surroundings = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => {
+      out.push(chunk);
+      if (hangUp) child.stdout.destroy();
+    });
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const bytes = Buffer.concat(out);
+      resolve({ code, bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() });
+    });
+    child.stdin.on('error', () => {}); // it may end before it has read
+    child.stdin.end(input);
+  });
+}
+
+/** Lines of JSON, parsed. */
+export const jsonLines = <T>(text: string): T[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+
+/** A folder of these files, whose name is hard on careless path handling. */
+export function workFolder(files: Record<string, string | Uint8Array>): { path: string; remove(): void } {
+  const top = mkdtempSync(join(tmpdir(), 'edgeclip-'));
+  const path = join(top, 'my pictures #1 100%');
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), content);
+  }
+  return { path, remove: () => rmSync(top, { recursive: true, force: true }) };
+}

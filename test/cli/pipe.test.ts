@@ -1,0 +1,58 @@
+import { Writable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { Progress } from '../../src/cli/progress.ts';
+import { edgeclip, projectPath } from './command.ts';
+
+describe('in a pipe', { timeout: 60_000 }, () => {
+  it('there is no progress bar, colour or other escape sequence', async () => {
+    // 480 prompts and six pictures: beyond the bar's patience
+    const args = ['classify', 'examples', '--labels', 'cat,dog,rocket,grass,galaxy,person', '--templates', 'openai-80'];
+    const { code, stdout, stderr } = await edgeclip(args, { cwd: projectPath });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^[\x20-\x7e\n]+$/);
+    expect(code).toBe(0);
+  });
+
+  it('a reader that leaves after the first line ends the run quietly', async () => {
+    const args = ['embed', ...Array(12).fill('examples/cat.png')];
+    const { code, stdout, stderr } = await edgeclip(args, { cwd: projectPath, hangUp: true });
+    expect(stdout).toMatch(/^\{"file":"examples\/cat.png"/);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+});
+
+describe('the progress bar', () => {
+  /** A terminal's standard error, or (not `isTTY`) a pipe, and what was written to it. */
+  function stream(isTTY: boolean): { stream: NodeJS.WriteStream; written: () => string } {
+    let written = '';
+    const sink = new Writable({
+      write(chunk, _, done) {
+        written += chunk;
+        done();
+      },
+    });
+    return {
+      stream: Object.assign(sink, { isTTY, columns: 80 }) as unknown as NodeJS.WriteStream,
+      written: () => written,
+    };
+  }
+
+  it.each([
+    [true, 400, /images \[.*\] 1\/3/],
+    [true, 100, /^$/],
+    [false, 400, /^$/],
+  ])('on a terminal (%s) after %i ms', (isTTY, elapsed, shown) => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { stream: to, written } = stream(isTTY);
+      const progress = new Progress(to);
+      vi.advanceTimersByTime(elapsed);
+      progress.show('images', 1, 3);
+      progress.clear();
+      expect(written()).toMatch(shown);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { photo } from '../api/pictures.ts';
+import { edgeclip, projectPath, workFolder } from './command.ts';
+
+let folder: ReturnType<typeof workFolder>;
+beforeAll(() => {
+  folder = workFolder({ 'a.jpg': photo, 'blank.txt': '\n \n', 'no-place.txt': 'a photo of {}\na photo\n' });
+});
+afterAll(() => folder.remove());
+
+describe.concurrent('a command line that cannot be used exits with 2 and says why', { timeout: 60_000 }, () => {
+  const wrong: readonly [name: string, args: string[], reason: RegExp][] = [
+    ['no command', [], /Usage: edgeclip/],
+    ['an unknown command', ['clasify'], /unknown command 'clasify'/],
+    ['an unknown option', ['classify', 'a.jpg', '--labels', 'cat', '--lables', 'dog'], /unknown option '--lables'/],
+    ['no picture', ['classify', '--labels', 'cat'], /missing required argument 'images'/],
+    ['an empty picture argument', ['classify', '', '--labels', 'cat'], /image argument is empty/],
+    ['standard input twice', ['classify', '-', '-', '--labels', 'cat'], /can be given once/],
+    ['no labels', ['classify', 'a.jpg'], /give labels/],
+    ['empty labels', ['classify', 'a.jpg', '--labels', ''], /--labels is empty/],
+    ['a blank label', ['classify', 'a.jpg', '--labels', 'cat,,dog'], /label 1 is blank/],
+    ['labels of both kinds', ['classify', 'a.jpg', '--labels', 'cat', '--labels-file', 'x'], /cannot be used with/],
+    ['a labels file that is missing', ['classify', 'a.jpg', '--labels-file', 'x'], /"x": there is no such file/],
+    ['a labels file of blank lines', ['classify', 'a.jpg', '--labels-file', 'blank.txt'], /"blank.txt" holds no label/],
+    ['an unknown set', ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'openai-8'], /"openai-8" .*openai-80/],
+    [
+      'R11: a template without {}',
+      ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'a photo'],
+      /"a photo" has no/,
+    ],
+    ['R11: an empty template', ['classify', 'a.jpg', '--labels', 'cat', '--templates', ''], /"" has no \{\}/],
+    [
+      'R11: one in a file',
+      ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'no-place.txt'],
+      /"no-place.txt": template 1, "a photo", has no \{\}/,
+    ],
+    ['a --top of 0', ['classify', 'a.jpg', '--labels', 'cat', '--top', '0'], /--top .*'0'.*whole number from 1/],
+    ['a --top that is no number', ['classify', 'a.jpg', '--labels', 'cat', '--top', '3x'], /'3x'/],
+    ['no thread', ['classify', 'a.jpg', '--labels', 'cat', '--threads', '0'], /auto or a whole number from 1 to 64/],
+    ['too many threads', ['embed', 'a.jpg', '--threads', '65'], /'65' is invalid/],
+    ['an unknown precision', ['info', '--precision', 'fp16'], /Allowed choices are int8, f32/],
+    ['an empty model', ['info', '--model', ''], /--model is empty/],
+    ['nothing to embed', ['embed'], /nothing to embed/],
+    ['an unknown format', ['embed', 'a.jpg', '--format', 'npz'], /Allowed choices are json, npy/],
+    ['two formats', ['embed', 'a.jpg', '--json', '--format', 'npy'], /cannot be used with/],
+    ['one file for rows and index', ['embed', 'a.jpg', '--output', 'x', '--index', './x'], /the same file, "x"/],
+  ];
+  it.each(wrong)('%s', async (_, args, reason) => {
+    const { code, stdout, stderr } = await edgeclip(args, { cwd: folder.path });
+    expect(stderr).toMatch(reason);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+});
+
+describe.concurrent('what is asked for exits with 0, on standard output', { timeout: 60_000 }, () => {
+  it('help: only --labels splits at commas, and how rows are told apart', async () => {
+    const [all, classify, embed] = await Promise.all([
+      edgeclip(['--help']),
+      edgeclip(['classify', '--help']),
+      edgeclip(['embed', '--help']),
+    ]);
+    expect(all).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/classify.*embed.*info/s) });
+    expect(classify).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/only\s+option that splits/) });
+    expect(embed).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/--index FILE\s+tells which row/),
+    });
+  });
+
+  it('the version', async () => {
+    const { version } = JSON.parse(readFileSync(join(projectPath, 'package.json'), 'utf8'));
+    expect(await edgeclip(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('info, with the threads that were asked for', async () => {
+    const [sheet, json] = await Promise.all([
+      edgeclip(['info', '--threads', '1']),
+      edgeclip(['info', '--threads', '2', '--json']),
+    ]);
+    expect(sheet).toMatchObject({ code: 0, stdout: expect.stringMatching(/^threads +1$/m), stderr: '' });
+    const info = JSON.parse(json.stdout);
+    expect(info).toMatchObject({ precision: 'int8', embedDim: 384, threads: { count: 2 }, towers: ['image', 'text'] });
+    expect(info.memory.total).toBeGreaterThan(12e6);
+  });
+});
