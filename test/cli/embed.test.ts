@@ -19,6 +19,8 @@ beforeAll(() => {
     'huge.png': pngHeader(30_000, 30_000),
     'c.jpg': golden('preprocess/inputs/photo_1.jpg'),
     'half.jpg': photo.subarray(0, photo.length >> 1),
+    'most.jpg': photo.subarray(0, Math.floor(photo.length * 0.9)),
+    'nearly.jpg': photo.subarray(0, -2),
     'texts.txt': 'a photo of a cat\n\na red bicycle, leaning\n',
     'tiny/config.json': golden('tiny-vit-hf/config.json'),
     'tiny/model.safetensors': golden('tiny-vit-hf/model.safetensors'),
@@ -73,11 +75,16 @@ describe('R15: bad pictures in a batch', { timeout: 60_000 }, () => {
   });
 });
 
-describe('R09: a truncated JPEG as the second of three', { timeout: 60_000 }, () => {
-  it('is reported as truncated, and the other two are done', async () => {
-    const { code, stdout, stderr } = await embed('a.jpg', 'half.jpg', 'c.jpg');
+describe('R09: truncated JPEGs between two good ones', { timeout: 60_000 }, () => {
+  it('are reported as truncated, and the good ones are done', async () => {
+    const { code, stdout, stderr } = await embed('a.jpg', 'half.jpg', 'most.jpg', 'nearly.jpg', 'c.jpg');
     expect(jsonLines<Line>(stdout).map(({ file }) => file)).toEqual(['a.jpg', 'c.jpg']);
-    expect(stderr).toMatch(/^error: "half.jpg": truncated JPEG.*\[IMAGE_TRUNCATED\]\n$/);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const [i, name] of ['half.jpg', 'most.jpg', 'nearly.jpg'].entries()) {
+      expect(lines[i]).toMatch(/^error: ".*": truncated JPEG.*\[IMAGE_TRUNCATED\]$/);
+      expect(lines[i]).toContain(`"${name}"`);
+    }
     expect(code).toBe(1);
   });
 });
