@@ -109,19 +109,13 @@ async function decodePng(
   deliver: Deliver,
 ): Promise<void> {
   const receive: Deliver = isGrey16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
-  const run = (repair: boolean) => runCodec('png', 'PNG', stillPng(bytes, content, repair), receive);
   try {
-    await run(false);
+    await runCodec('png', 'PNG', stillPng(bytes, content), receive);
   } catch (error) {
-    if (!(error instanceof ClipError) || error.code !== 'IMAGE_FORMAT') throw error;
-    try {
-      await run(true);
-    } catch (again) {
-      if (!content.cut || !(again instanceof ClipError)) throw again;
-      throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
-        cause: again,
-      });
-    }
+    if (!content.cut || !(error instanceof ClipError)) throw error;
+    throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
+      cause: error,
+    });
   }
 }
 
@@ -164,9 +158,10 @@ async function runCodec(name: CodecName, what: string, bytes: Uint8Array, delive
   return result;
 }
 
-/** Emscripten throws pointers and Rust traps; neither tells anything to a reader. */
+/** Emscripten throws pointers, Rust traps or names its own `unwrap`; none of that tells a reader anything. */
 function reason(error: unknown): string {
-  const opaque = !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || error.message === '';
+  const opaque =
+    !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || /^$|unwrap/.test(error.message);
   return opaque ? 'its picture data cannot be decoded' : `its picture data cannot be decoded (${error.message})`;
 }
 

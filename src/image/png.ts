@@ -105,15 +105,14 @@ export function isGrey16({ depth, colourType }: PngHeader): boolean {
 }
 
 /**
- * A PNG with header, palette and data only.
+ * A PNG with header, palette and data only. Check sums of the data are the file's, so that the decoder finds damage; where
+ * the file ends before one, it is computed, as the data itself may be whole.
  *
  * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder gives
  * back both bytes of each sample untouched. They are needed because Pillow clips such samples at 255 (its I;16 to L)
  * where other decoders take the high byte.
- *
- * @param repair compute the data's check sums instead of copying them: Pillow does not look at those of IDAT
  */
-export function stillPng(original: Uint8Array, content: PngContent, repair: boolean): Uint8Array {
+export function stillPng(original: Uint8Array, content: PngContent): Uint8Array {
   const palette = content.colourType === 3 ? fullPalette(content) : undefined;
   const size = content.data.reduce((sum, part) => sum + BEFORE + part.bytes.length + AFTER, 0);
   const bytes = new Uint8Array(33 + (palette ? BEFORE + palette.length + AFTER : 0) + size + BEFORE + AFTER);
@@ -132,7 +131,7 @@ export function stillPng(original: Uint8Array, content: PngContent, repair: bool
   if (isGrey16(content)) header.set([8, 4], 8);
   put('IHDR', header);
   if (palette) put('PLTE', palette);
-  for (const part of content.data) put('IDAT', part.bytes, repair ? undefined : part.sum);
+  for (const part of content.data) put('IDAT', part.bytes, part.sum);
   put('IEND', new Uint8Array(0));
   return bytes;
 }
