@@ -45,6 +45,7 @@ async function measure(task) {
         contestants.push(await contestant.start());
       } catch (error) {
         console.error(`${engine}/${taskName(task)} left out: ${error.message}`);
+        process.exitCode = 1;
       }
     }
   }
