@@ -1,9 +1,11 @@
 /** The options that choose a model, and its loading under a progress bar. */
+import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Clip, loadClip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
+import { ClipError } from '../errors.ts';
 import type { Tower } from '../weights/names.ts';
-import { UsageError } from './failure.ts';
+import { quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';
 
 export interface ModelOptions {
@@ -39,6 +41,13 @@ export function addModelOptions(command: Command): Command {
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
   const { model, precision, threads } = options;
   if (model === '') throw new UsageError('--model is empty (an unset variable of the shell?)');
+  const directory =
+    model === undefined ||
+    (await stat(model).then(
+      (found) => found.isDirectory(),
+      () => false,
+    ));
+  if (!directory) throw new ClipError('IO', `--model ${quote(model)}: there is no such directory`);
   try {
     return await loadClip(model, {
       precision,
