@@ -5,7 +5,7 @@ import { type ImageFormat, sniffFormat } from './format.ts';
 import { checkJpegEnd, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
 import { exifOrientation, turnUpright } from './orientation.ts';
-import { isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
+import { isDataIntact, isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
 import { fromRawPixels, isRawPixels, type RawImage, type RawPixels, rejectEmpty } from './raw-image.ts';
 import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpExif } from './webp.ts';
 
@@ -109,6 +109,8 @@ async function decodePng(
   deliver: Deliver,
 ): Promise<void> {
   const receive: Deliver = isGrey16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
+  if (!(await isDataIntact(content)))
+    throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong check sum of its picture data');
   try {
     await runCodec('png', 'PNG', stillPng(bytes, content), receive);
   } catch (error) {
