@@ -1,0 +1,55 @@
+/**
+ * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
+ *
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. What each means: README.md.
+ */
+import { parseArgs } from 'node:util';
+import { defaultFiles } from '../src/platform/node.ts';
+import { readDescription } from '../src/weights/model-files.ts';
+import { benchCeilings, openCeilings } from './ceiling.ts';
+import { benchGemm } from './gemm.ts';
+import { removeModels } from './models.ts';
+import { benchPictures } from './pictures.ts';
+import { benchPrompts } from './prompts.ts';
+import { machine, Report } from './report.ts';
+import { gemmShapes } from './shapes.ts';
+import { benchTexts, benchTowers } from './towers.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    threads: { type: 'string', default: '2' },
+    json: { type: 'string' },
+  },
+});
+
+const threads = Number(flags.threads);
+if (!Number.isInteger(threads) || threads < 1)
+  throw new RangeError(`--threads: ${flags.threads} is no number of threads`);
+
+const ceilings = openCeilings();
+const { config: embedded } = await readDescription(defaultFiles());
+const suites: Record<string, (report: Report) => Promise<void>> = {
+  ceiling: (report) => benchCeilings(report, ceilings),
+  gemm: (report) => {
+    if (embedded.vision.kind === 'vit') throw new Error('the embedded model has become a ViT: choose its shapes');
+    return benchGemm(report, ceilings, gemmShapes(embedded.vision));
+  },
+  towers: (report) => benchTowers(report, ceilings, threads),
+  texts: (report) => benchTexts(report, ceilings, threads),
+  prompts: benchPrompts,
+  pictures: benchPictures,
+};
+
+const chosen = flags.only ?? Object.keys(suites);
+for (const name of chosen) {
+  if (!suites[name]) throw new Error(`no suite "${name}"; there are ${Object.keys(suites).join(', ')}`);
+}
+const report = new Report();
+console.log(Object.values(machine()).join(', '));
+try {
+  for (const name of chosen) await suites[name]!(report);
+} finally {
+  removeModels();
+  if (flags.json) report.write(flags.json);
+}

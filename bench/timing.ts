@@ -1,0 +1,59 @@
+/** Times by tinybench, in rounds: on a machine that others use too, only what ran in turns can be compared. */
+import { Bench } from 'tinybench';
+
+export interface Timing {
+  /** Of all runs of all rounds, in milliseconds. */
+  readonly medianMs: number;
+  readonly leastMs: number;
+  /** The least of the rounds' medians: the round in which others disturbed least. */
+  readonly bestMs: number;
+  readonly runs: number;
+}
+
+export interface Rounds {
+  readonly rounds?: number;
+  /** Milliseconds of a task a round, at least. */
+  readonly time?: number;
+  /** Runs of a task a round, at least. */
+  readonly iterations?: number;
+}
+
+/** Runs every task for `time` a round, `rounds` times. */
+export async function inTurns<Name extends string>(
+  tasks: { readonly [N in Name]?: () => unknown },
+  { rounds = 5, time = 30, iterations = 3 }: Rounds = {},
+): Promise<Record<Name, Timing>> {
+  const names = Object.keys(tasks) as Name[];
+  const samples = new Map<Name, number[][]>(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    const warm = { warmup: round === 0, warmupTime: Math.min(time, 50), warmupIterations: 2 };
+    const bench = new Bench({ time, iterations, retainSamples: true, throws: true, ...warm });
+    for (const name of names) bench.add(name, tasks[name]!);
+    await bench.run();
+    for (const task of bench.tasks) {
+      if (task.result.state !== 'completed') throw new Error(`${task.name}: ${task.result.state}`);
+      samples.get(task.name as Name)!.push([...task.result.latency.samples!]);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, timing(samples.get(name)!)])) as Record<Name, Timing>;
+}
+
+/** Sums up samples in milliseconds, a list a round. */
+export function timing(rounds: readonly (readonly number[])[]): Timing {
+  const all = rounds.flat();
+  return {
+    medianMs: median(all),
+    leastMs: all.reduce((a, b) => Math.min(a, b)),
+    bestMs: Math.min(...rounds.map(median)),
+    runs: all.length,
+  };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Billions of multiply-adds a second. */
+export const gmacs = (macs: number, ms: number) => macs / ms / 1e6;
