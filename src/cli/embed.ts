@@ -88,7 +88,6 @@ async function embed(images: string[], options: EmbedCommandOptions): Promise<vo
   const towers = [...(inputs.length > 0 ? (['image'] as const) : []), ...(texts.length > 0 ? (['text'] as const) : [])];
   using clip = await loadModel(options, towers, progress);
   const tokens = texts.length > 0 ? clip.tokenize(texts) : []; // a model without a tokenizer says so before the pictures
-  const ids = texts.length > 0 ? clip.tokenize(texts) : []; // a model without a tokenizer fails before the work
   const output = options.output === undefined ? standardOutput() : await fileOutput(options.output);
   const index = options.index === undefined ? undefined : await fileOutput(options.index);
   const writer = new RowWriter(options.format, output, index, progress);
