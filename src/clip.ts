@@ -268,7 +268,7 @@ export class Clip {
     const { tokenizer, text, name } = this.#alive();
     if (!text) throw towerNotLoaded('text');
     if (!tokenizer) {
-      throw new ClipError('TOKENIZER', `${name} came without a tokenizer.json: give ids to encodeTokens instead`);
+      throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
     }
     return texts.map((text) => tokenizer().encode(text));
   }
@@ -505,7 +505,7 @@ async function readTokenizer(
     if (tokenizer.vocabSize > text.vocabSize) {
       throw new ClipError(
         'TOKENIZER',
-        `${files.name}: tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, the text tower only ${text.vocabSize} rows`,
+        `"${files.name}": tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, the text tower only ${text.vocabSize} rows`,
       );
     }
     made = tokenizer;

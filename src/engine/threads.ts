@@ -2,9 +2,10 @@
  * A pool of worker threads on one shared memory. Every thread has the same stateless kernels; a call is cut into parts
  * that write different places, so the bits are those of one thread. Between calls the threads sleep.
  */
+import { processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
-import { ARGUMENTS, CONTROL_BYTES, SPINS } from './worker-source.ts';
+import { ARGUMENTS, CONTROL_BYTES } from './worker-source.ts';
 
 /** A running worker, as the platform gives it. It must not keep the process alive. */
 export interface Thread {
@@ -33,6 +34,12 @@ const KERNELS = [
 ] as const satisfies readonly (keyof Kernels)[];
 export type ThreadedKernel = (typeof KERNELS)[number];
 
+/**
+ * Looks at the turn before a thread sleeps: some 50 microseconds, longer than what lies between two kernels of a call.
+ * Where there are more threads than processors, whoever looks holds up whoever works: they sleep at once.
+ */
+const SPINS = 20_000;
+
 /** After so long without an answer a worker counts as dead; the longest kernel takes a hundredth of it. */
 const PATIENCE_MS = 10_000;
 
@@ -46,6 +53,7 @@ export class ThreadPool {
   readonly #arguments: Float64Array;
   readonly #own: Kernels;
   readonly #patience: number;
+  readonly #spins: number;
   #threads: Thread[] = [];
   #broken = false;
   #stopped = false;
@@ -64,6 +72,7 @@ export class ThreadPool {
     patienceMs = PATIENCE_MS,
   ) {
     this.#patience = patienceMs;
+    this.#spins = count <= processors() ? SPINS : 0;
     this.count = count;
     this.#start = start;
     this.#module = module;
@@ -131,7 +140,7 @@ export class ThreadPool {
   #await(): void {
     const state = this.#state;
     const others = this.count - 1;
-    for (let i = 0; i < SPINS && Atomics.load(state, 1) < others; i++);
+    for (let i = 0; i < this.#spins && Atomics.load(state, 1) < others; i++);
     for (let done = Atomics.load(state, 1); done < others; done = Atomics.load(state, 1)) {
       if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out') {
         this.#broken = true;
@@ -156,6 +165,7 @@ export class ThreadPool {
         control: this.#control,
         thread: i + 1,
         names: KERNELS,
+        spins: this.#spins,
       });
       thread.onExit(() => {
         if (!this.#stopped && this.#threads.includes(thread)) this.#broken = true;

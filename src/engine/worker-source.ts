@@ -10,12 +10,9 @@
 export const ARGUMENTS = 20;
 /** Bytes of the control block before the arguments. */
 export const CONTROL_BYTES = 64;
-/** Looks at the turn before a thread sleeps: about 100 microseconds, longer than what lies between two kernels of a call. */
-export const SPINS = 20_000;
-
 /** The body of a script; `start(handler)` is given by the platform and delivers one message. */
 export const WORKER_SOURCE = `
-start(({ module, memory, control, thread, names }) => {
+start(({ module, memory, control, thread, names, spins }) => {
   const abort = () => { throw new Error('kernel assertion failed'); };
   const kernels = new WebAssembly.Instance(module, { env: { memory, abort } }).exports;
   const calls = names.map((name) => kernels[name]);
@@ -24,7 +21,7 @@ start(({ module, memory, control, thread, names }) => {
   let turn = 0;
   Atomics.add(state, 4, 1);
   for (;;) {
-    for (let i = 0; i < ${SPINS} && Atomics.load(state, 0) === turn; i++);
+    for (let i = 0; i < spins && Atomics.load(state, 0) === turn; i++);
     while (Atomics.load(state, 0) === turn) Atomics.wait(state, 0, turn);
     turn = Atomics.load(state, 0);
     const call = state[2];

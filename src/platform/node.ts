@@ -128,7 +128,7 @@ export function directoryFiles(directory: string): ModelFiles {
     throw error;
   };
   return {
-    name: `"${directory}"`,
+    name: directory,
     text: (name) => readTextFile(join(directory, name)).catch(missing),
     source: (name) => fileSource(join(directory, name)).catch(missing),
   };

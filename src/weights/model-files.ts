@@ -43,14 +43,14 @@ export async function readDescription(files: ModelFiles): Promise<ModelDescripti
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json'));
   if (json === undefined) {
-    throw new ClipError('CONFIG', `${files.name}: there is no open_clip_config.json and no config.json`);
+    throw new ClipError('CONFIG', `"${files.name}": there is no open_clip_config.json and no config.json`);
   }
   const config = parseConfig(json);
   const checkWidth = (tower: string, width: number) => {
     if (width % 8 === 0) return;
     throw new ClipError(
       'CONFIG',
-      `${files.name}: ${tower} tower: expected an MLP width that is a multiple of 8, got ${width}`,
+      `"${files.name}": ${tower} tower: expected an MLP width that is a multiple of 8, got ${width}`,
     );
   };
   checkWidth('text', config.text.mlpWidth);
@@ -66,7 +66,7 @@ export async function readDescription(files: ModelFiles): Promise<ModelDescripti
   if (preprocess.size !== imageSize) {
     throw new ClipError(
       'CONFIG',
-      `${files.name}: the pictures are cropped to ${preprocess.size} pixels, but the image tower takes ${imageSize}`,
+      `"${files.name}": the pictures are cropped to ${preprocess.size} pixels, but the image tower takes ${imageSize}`,
     );
   }
   return { config, preprocess };
@@ -83,7 +83,7 @@ export async function towerSource(files: ModelFiles, tower: Tower): Promise<Sour
   }
   throw new ClipError(
     'WEIGHTS_MISSING',
-    `${files.name}: no weights for the ${tower} tower; looked for ${tower}.safetensors, ${WEIGHTS.slice(0, 2).join(', ')}`,
+    `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ${WEIGHTS.slice(0, 2).join(', ')}`,
   );
 }
 
@@ -95,7 +95,7 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   } catch (cause) {
     // What begins as JSON is the right kind of file, but damaged.
     const foreign = /^\s*[{[]/.test(text) ? undefined : describeForeign(new TextEncoder().encode(text.slice(0, 4096)));
-    throw new ClipError('CONFIG', `${files.name}: ${name} ${foreign ?? `is not JSON: ${(cause as Error).message}`}`, {
+    throw new ClipError('CONFIG', `"${files.name}": ${name} ${foreign ?? `is not JSON: ${(cause as Error).message}`}`, {
       cause,
     });
   }
