@@ -86,13 +86,9 @@ export function resampleColumns(
   const half = i32x4.splat(1 << (PRECISION_BITS - 1));
   const size = (<usize>groups) << 5;
   const last = starts + ((<usize>count) << 2);
+  const stride2 = stride << 1;
   while (starts < last) {
-    const red = planes + <usize>load<u32>(starts);
-    const blue = red + (stride << 1);
-    const toRed = red - coefficients;
-    let plane = red;
-    let green = red + stride;
-    let b = blue;
+    let plane = planes + <usize>load<u32>(starts);
     let hiR = i32x4.splat(0);
     let loR = i32x4.splat(0);
     let hiG = i32x4.splat(0);
@@ -100,23 +96,21 @@ export function resampleColumns(
     let hiB = i32x4.splat(0);
     let loB = i32x4.splat(0);
     const end = coefficients + size;
-    while (coefficients < end) {
+    do {
       const hi = v128.load(coefficients);
       const lo = v128.load(coefficients, 16);
       const r = v128.load_ext<u8>(plane);
+      const g = v128.load_ext<u8>(plane + stride);
+      const v = v128.load_ext<u8>(plane + stride2);
+      coefficients += 32;
+      plane += 8;
       hiR = i32x4.add(hiR, i32x4.dot_i16x8_s(r, hi));
       loR = i32x4.add(loR, i32x4.dot_i16x8_s(r, lo));
-      const g = v128.load_ext<u8>(green);
       hiG = i32x4.add(hiG, i32x4.dot_i16x8_s(g, hi));
       loG = i32x4.add(loG, i32x4.dot_i16x8_s(g, lo));
-      const v = v128.load_ext<u8>(b);
       hiB = i32x4.add(hiB, i32x4.dot_i16x8_s(v, hi));
       loB = i32x4.add(loB, i32x4.dot_i16x8_s(v, lo));
-      plane += 8;
-      green += 8;
-      b += 8;
-      coefficients += 32;
-    }
+    } while (coefficients < end);
     const sumR = i32x4.add(i32x4.shl(hiR, 15), loR);
     const sumG = i32x4.add(i32x4.shl(hiG, 15), loG);
     const sumB = i32x4.add(i32x4.shl(hiB, 15), loB);

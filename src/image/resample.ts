@@ -25,8 +25,8 @@ export interface ResampleLimits {
 }
 
 /**
- * Bytes of scratch that {@link resampleCrop} needs for any picture within the limits: 363,344 for a target of 224 and the
- * default limits. It grows with the short side of the picture, about 36 bytes a pixel of it, and not with the long one.
+ * Bytes of scratch that {@link resampleCrop} needs for any picture within the limits: 362,704 for a target of 224 and the
+ * default limits. It grows with the short side of the picture, about 35 bytes a pixel of it, and not with the long one.
  */
 export function resampleBytes({ target, maxSide = MAX_SIDE, maxPixels = DEFAULT_MAX_PIXELS }: ResampleLimits): number {
   const short = Math.min(maxSide, Math.floor(Math.sqrt(maxPixels)));
