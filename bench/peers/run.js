@@ -1,6 +1,6 @@
 // Measures edgeclip and its peers turn by turn: for each task every contestant loads in a process of its own, then they
 // run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. See README.md.
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -63,6 +63,8 @@ async function measure(task) {
 
 function summarise(task, contestants) {
   const ours = contestants.find(({ engine }) => engine === 'ours');
+  // The small tower's ONNX weights are synthetic unless built from the embedded model's source.
+  const sameModel = task.tower !== 'small' || existsSync(new URL('models/efficientnet-lite0.source', import.meta.url));
   return contestants.map(({ engine, ready, ms, cpu }) => ({
     task: taskName(task),
     engine,
@@ -75,7 +77,7 @@ function summarise(task, contestants) {
     loadMs: ready.loadMs,
     rssMB: ready.rssMB,
     ratio: ours && engine !== 'ours' ? median(ours.ms) / median(ms) : undefined,
-    cosine: ours && engine !== 'ours' ? cosine(ours.ready.embedding, ready.embedding) : undefined,
+    cosine: ours && sameModel && engine !== 'ours' ? cosine(ours.ready.embedding, ready.embedding) : undefined,
   }));
 }
 
@@ -97,6 +99,8 @@ function print(task, rows) {
     const name = `${row.version}${row.detail ? ` (${row.detail})` : ''}`;
     console.log(`${name.padEnd(36)}${cells.map((cell) => cell.padStart(11)).join('')}`);
   }
+  if (rows.some((row) => row.cpu < 0.9))
+    console.log('cpu/wall below 0.9: others were using this machine, do not trust it');
 }
 
 function median(values) {
