@@ -7,8 +7,9 @@
 //   dot_i16x8_s(|r r r r|, b0): four i32 lanes, one a column, two products each
 //
 // Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s. 8 accumulators, 2 b, 1 a, 1 row, 1 product: 13 of the 15 vector registers
-// that V8 gives; 5x8 spills on Node 20. A splat load a row is a little faster in Node and a quarter slower where loads are
-// checked (Deno) or splats are slow (JavaScriptCore): bench/README.md. One pointer each for A and B.
+// that V8 gives; 5x8 spills on Node 20. One pointer each for A and B. There are two forms: a splat load a row is faster in
+// Node, and slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so a race at start-up picks one
+// (engine/variants.ts, bench/README.md). The sums are the same.
 
 import { ACC_ROW, MAXIMUM_BYTES, finishPanel } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
@@ -22,15 +23,18 @@ function mac(acc: v128, a: v128, b: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
 }
 
+/** Flag of `mode`: the tile with a splat load a row. */
+const SPLAT: i32 = 16;
+
 @inline
-function tileSimd(mr: i32, a: usize, b: usize, k: i32, acc: usize): void {
+function tileSimd(mr: i32, splat: bool, a: usize, b: usize, k: i32, acc: usize): void {
   let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
   let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
   const end = b + (<usize>k << 3);
   while (b < end) {
     const b0 = v128.load_ext<i8>(b);
     const b1 = v128.load_ext<i8>(b, 8);
-    if (mr == 4) {
+    if (mr == 4 && !splat) {
       const rows = v128.load(a);
       let r = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
       c00 = mac(c00, r, b0);
@@ -58,6 +62,11 @@ function tileSimd(mr: i32, a: usize, b: usize, k: i32, acc: usize): void {
         c20 = mac(c20, r, b0);
         c21 = mac(c21, r, b1);
       }
+      if (mr > 3) {
+        r = v128.load_splat<u32>(a, 12);
+        c30 = mac(c30, r, b0);
+        c31 = mac(c31, r, b1);
+      }
     }
     a += 4 * mr;
     b += 16;
@@ -79,22 +88,25 @@ function tileSimd(mr: i32, a: usize, b: usize, k: i32, acc: usize): void {
 }
 
 @inline
-function tile(mr: i32, a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
+function tile(mr: i32, splat: bool, a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) tileRelaxed(mr, a, b, bSum, k, acc);
-  else tileSimd(mr, a, b, k, acc);
+  else tileSimd(mr, splat, a, b, k, acc);
 }
 
 function tile4(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
-  tile(4, a, b, bSum, k, acc);
+  tile(4, false, a, b, bSum, k, acc);
+}
+function tile4Splat(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
+  tile(4, true, a, b, bSum, k, acc);
 }
 function tile3(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
-  tile(3, a, b, bSum, k, acc);
+  tile(3, false, a, b, bSum, k, acc);
 }
 function tile2(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
-  tile(2, a, b, bSum, k, acc);
+  tile(2, false, a, b, bSum, k, acc);
 }
 function tile1(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
-  tile(1, a, b, bSum, k, acc);
+  tile(1, false, a, b, bSum, k, acc);
 }
 
 /**
@@ -124,7 +136,8 @@ export function gemmInt8(
       let acc = scratch;
       let r = rows;
       for (; r >= 4; r -= 4) {
-        tile4(ap, bp, bSum, k, acc);
+        if (!ASC_FEATURE_RELAXED_SIMD && mode & SPLAT) tile4Splat(ap, bp, bSum, k, acc);
+        else tile4(ap, bp, bSum, k, acc);
         ap += groupStride(k);
         acc += 4 * ACC_ROW;
       }

@@ -120,7 +120,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   let threads = threadCount(options.threads ?? 1);
-  const variant = await chooseVariant(options.kernels);
+  const { kernels: variant, tile } = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);
@@ -161,7 +161,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at);
+    const engine = new Engine(memory, kernels, precision, scratch.at, tile);
     const { vision } = config;
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({

@@ -56,7 +56,11 @@ export class Arithmetic {
   /** The first thread's scratch. */
   readonly scratch: Pointer;
 
-  constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
+  /** Mode.splat or none: which form of the int8 tile. */
+  readonly #tile: number;
+
+  constructor(kernels: Kernels, precision: Precision, scratch: Pointer, tile: number = Mode.none) {
+    this.#tile = tile;
     this.kernels = kernels;
     this.precision = precision;
     this.scratch = scratch;
@@ -105,7 +109,7 @@ export class Arithmetic {
       const { panels, scale, sum, bias, n } = w;
       const k = roundUp(w.k, 4);
       this.kernels.gemmInt8(
-        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode, scratch, maxima,
+        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.#tile, scratch, maxima,
       ); // biome-ignore format: one line of operands, one of the result
     } else {
       this.kernels.gemmF32(

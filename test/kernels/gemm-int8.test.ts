@@ -54,6 +54,21 @@ describeBuilds((arena, build) => {
       },
     );
 
+    it('has the same sums in its two forms', () => {
+      const random = new Random(11);
+      const weights = randomInt8Weights(random, 72, 100);
+      for (const m of [1, 4, 7, 65]) {
+        const call = {
+          m,
+          a: random.int16(m * 100, 8191),
+          weights,
+          bias: random.floats(72),
+          region: untouched(m * 72 * 4),
+        };
+        expectSameBits(runInt8(arena, build, { ...call, mode: Mode.splat }), runInt8(arena, build, call), `m ${m}`);
+      }
+    });
+
     it('lets the zeros that pad the weights silence whatever pads a row', () => {
       const random = new Random(1);
       const weights = randomInt8Weights(random, 8, 5);
