@@ -9,10 +9,13 @@ import { readDescription } from '../src/weights/model-files.ts';
 import { benchCeilings, openCeilings } from './ceiling.ts';
 import { benchGemm } from './gemm.ts';
 import { removeModels } from './models.ts';
+import { benchPairs } from './pairs.ts';
 import { benchPictures } from './pictures.ts';
 import { benchPrompts } from './prompts.ts';
 import { machine, Report } from './report.ts';
+import { benchRuntimes } from './runtimes.ts';
 import { gemmShapes } from './shapes.ts';
+import { benchMemory, benchStart } from './start.ts';
 import { benchTexts, benchTowers } from './towers.ts';
 
 const { values: flags } = parseArgs({
@@ -39,6 +42,10 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   texts: (report) => benchTexts(report, ceilings, threads),
   prompts: benchPrompts,
   pictures: benchPictures,
+  start: benchStart,
+  memory: benchMemory,
+  pairs: benchPairs,
+  runtimes: benchRuntimes,
 };
 
 const chosen = flags.only ?? Object.keys(suites);

@@ -1,0 +1,20 @@
+// From import to the first embedding, in a fresh process of any runtime. `start.js PICTURE`
+import { readFileSync } from 'node:fs';
+
+const picture = new Uint8Array(readFileSync(process.argv[2]));
+const start = performance.now();
+const { loadClip } = await import('../../dist/index.js');
+const imported = performance.now();
+const clip = await loadClip();
+const loaded = performance.now();
+await clip.encodeImage(picture);
+const end = performance.now();
+console.log(
+  JSON.stringify({
+    boot: start,
+    import: imported - start,
+    load: loaded - imported,
+    first: end - loaded,
+    all: end - start,
+  }),
+);

@@ -1,0 +1,51 @@
+/** The parent's end of children/tower.js: a process of its own with one image tower. Runs the built package. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Precision } from '../src/engine/arithmetic.ts';
+import type { Runtime } from './runtimes.ts';
+
+export interface Runs {
+  readonly ms: number[];
+  readonly elapsed: number;
+}
+
+export class TowerProcess {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor({ command, args }: Runtime, folder: string, precision: Precision, threads: number) {
+    const script = fileURLToPath(new URL('children/tower.js', import.meta.url));
+    this.#child = spawn(command, [...args, script, folder, precision, String(threads)]);
+    this.#child.stderr.pipe(process.stderr);
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Waits until it has loaded and warmed up. */
+  async ready(): Promise<{ kernels: string; threads: number }> {
+    return (await this.#answer()) as { kernels: string; threads: number };
+  }
+
+  /** Embeds for so many milliseconds; the last picture is finished. */
+  async run(milliseconds: number): Promise<Runs> {
+    this.#child.stdin.write(`run ${milliseconds}\n`);
+    return (await this.#answer()) as Runs;
+  }
+
+  async quit(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.stdin.end('quit\n');
+    await exit;
+  }
+
+  async #answer(): Promise<unknown> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error('children/tower.js ended without an answer; is the package built?');
+    return JSON.parse(value);
+  }
+}
+
+/** Pictures a second. */
+export const rate = ({ ms, elapsed }: Runs) => (1000 * ms.length) / elapsed;
