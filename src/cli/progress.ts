@@ -25,10 +25,17 @@ export class Progress {
     this.clear();
     this.#task = task;
     this.#total = total;
-    const format = `${task} [{bar}] {value}/{total}`;
-    this.#bar = new cliProgress.SingleBar({ stream: this.#stream, format, barsize: 30, clearOnComplete: true });
+    // Wrapping stays on and the cursor shown, so that a run that is killed leaves nothing to set right; the bar is cut at the
+    // terminal's width. A signal handler instead would run only between two long computations: Ctrl-C would wait.
+    this.#bar = new cliProgress.SingleBar({
+      stream: this.#stream,
+      format: `${task} [{bar}] {value}/{total}`,
+      barsize: 30,
+      linewrap: true,
+      clearOnComplete: true,
+    });
     this.#bar.start(total, done);
-    process.on('exit', this.#onExit).on('SIGINT', this.#onSignal).on('SIGTERM', this.#onSignal);
+    process.once('exit', this.#onExit);
   }
 
   /** Takes the bar away, so that a line can be printed in its place; the next `show` draws it again. */
@@ -36,13 +43,8 @@ export class Progress {
     if (!this.#bar) return;
     this.#bar.stop();
     this.#bar = undefined;
-    process.off('exit', this.#onExit).off('SIGINT', this.#onSignal).off('SIGTERM', this.#onSignal);
+    process.off('exit', this.#onExit);
   }
 
-  // The bar switches line wrapping off; it must be on again however the process ends.
   readonly #onExit = () => this.clear();
-  readonly #onSignal = (signal: NodeJS.Signals) => {
-    this.clear(); // takes this handler away too, so the signal now does what it does by default
-    process.kill(process.pid, signal);
-  };
 }
