@@ -1,11 +1,11 @@
 /** From a file's bytes: decode, resize, embed; and the resize of a large photo by itself. */
 import { readFileSync } from 'node:fs';
-import { loadClip } from '../src/clip.ts';
 import { compiledKernels } from '../src/engine/compiled.ts';
 import { instantiateKernels } from '../src/engine/kernels.ts';
 import { MemoryPlan } from '../src/engine/memory.ts';
 import { cropGeometry } from '../src/image/geometry.ts';
 import { cropBytes, resampleCrop } from '../src/image/resample.ts';
+import { loadClip } from '../src/load.ts';
 import { vitB32 } from './models.ts';
 import { randomPicture } from './random.ts';
 import { ms, type Report } from './report.ts';

@@ -1,6 +1,6 @@
 /** 100 labels in 80 templates: the prefix tree against the same texts one by one, whose tokens after EOT are not computed either. */
 import { readFileSync } from 'node:fs';
-import { loadClip } from '../src/clip.ts';
+import { loadClip } from '../src/load.ts';
 import { fillTemplate, resolveTemplates } from '../src/text/prompts.ts';
 import { ms, percent, type Report } from './report.ts';
 import { inTurns } from './timing.ts';

@@ -1,6 +1,7 @@
 /** Whole towers: a picture of the model's size to its embedding, a text of so many tokens to its own. */
-import { type Clip, loadClip } from '../src/clip.ts';
+import type { Clip } from '../src/clip.ts';
 import type { Precision } from '../src/engine/arithmetic.ts';
+import { loadClip } from '../src/load.ts';
 import type { Tower } from '../src/weights/names.ts';
 import type { Ceilings } from './ceiling.ts';
 import { imageMacs, textMacs } from './macs.ts';

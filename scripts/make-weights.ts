@@ -6,7 +6,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { loadClip } from '../src/clip.ts';
+import { loadClip } from '../src/load.ts';
 import { directoryFiles } from '../src/platform/node.ts';
 import { openTower } from '../src/weights/load.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';

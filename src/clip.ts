@@ -1,59 +1,24 @@
-/** The public model: load, embed pictures and texts, make classifiers. */
+/** The public model: embed pictures and texts, make classifiers. */
 
-import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Classifier, type ClassifierOptions } from './classifier.ts';
-import { Arithmetic, type Precision } from './engine/arithmetic.ts';
-import { compiledKernels } from './engine/compiled.ts';
-import { Engine, type Probe } from './engine/engine.ts';
-import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
-import { MemoryPlan, type MemoryUse } from './engine/memory.ts';
-import { roundUp } from './engine/numerics.ts';
-import { threadedKernels } from './engine/threaded-kernels.ts';
-import { ThreadPool } from './engine/threads.ts';
-import { chooseVariant } from './engine/variants.ts';
+import type { Precision } from './engine/arithmetic.ts';
+import type { Engine, Probe } from './engine/engine.ts';
+import type { KernelVariant } from './engine/kernels.ts';
+import type { MemoryUse } from './engine/memory.ts';
+import type { ThreadPool } from './engine/threads.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';
-import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
-import { resampleBytes, resampleCrop } from './image/resample.ts';
+import { resampleCrop } from './image/resample.ts';
 import type { ClipConfig } from './model/config.ts';
-import { EfficientNet } from './model/efficientnet.ts';
+import type { EfficientNet } from './model/efficientnet.ts';
 import { TextTransformer } from './model/text-transformer.ts';
-import { tokenCount, VisionTransformer } from './model/vision-transformer.ts';
+import type { VisionTransformer } from './model/vision-transformer.ts';
 import { pooledLength } from './text/end-token.ts';
 import { buildPrefixTree } from './text/prefix-tree.ts';
-import { Tokenizer } from './text/tokenizer.ts';
-import { type LoadProgress, openTower, type TowerFile } from './weights/load.ts';
-import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 import type { Tower } from './weights/names.ts';
-import type { Source } from './weights/source.ts';
-
-export interface LoadOptions {
-  /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
-  precision?: Precision;
-  /** Which towers to load. Default both. */
-  towers?: readonly Tower[];
-  /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
-  kernels?: KernelVariant;
-  /**
-   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
-   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
-   */
-  threads?: number | 'auto';
-  /** Most pixels of a picture, width times height. Default 100,000,000. */
-  maxPixels?: number;
-  /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
-  htmlEntities?: boolean;
-  /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
-  repairs?: boolean;
-  /** Stops the loading. */
-  signal?: AbortSignal;
-  /** Called as the weights come in. */
-  onProgress?: LoadProgress;
-  /** Sees every layer's activations; last blocks then compute all rows. @internal */
-  probe?: Probe;
-}
 
 export interface EncodeOptions {
   /** Divide each embedding by its length. Default true. */
@@ -65,11 +30,6 @@ export interface EncodeOptions {
 }
 
 export interface EncodeImageOptions extends EncodeOptions, Pick<DecodeOptions, 'orient' | 'maxBytes' | 'maxPixels'> {}
-
-/** More threads than this are taken for a mistake. */
-const MAX_THREADS = 64;
-/** `auto` stops here: a layer has no more work than for so many. */
-const AUTO_THREADS = 8;
 
 /** What `info` reports; sizes in bytes. */
 export interface ClipInfo {
@@ -85,8 +45,8 @@ export interface ClipInfo {
   readonly memory: { readonly total: number; readonly use: MemoryUse };
 }
 
-/** What `loadClip` hands to the constructor. */
-interface Parts {
+/** What `loadClip` hands to the constructor. @internal */
+export interface Parts {
   readonly name: string;
   readonly config: ClipConfig;
   readonly preprocess: PreprocessConfig;
@@ -102,91 +62,6 @@ interface Parts {
   readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;
   readonly probe?: Probe;
-}
-
-/**
- * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
- * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
- */
-export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
-  const {
-    precision = 'int8',
-    towers = ['image', 'text'],
-    maxPixels = DEFAULT_MAX_PIXELS,
-    signal,
-    onProgress,
-  } = options;
-  checkLoadOptions(precision, towers, options.kernels ?? 'simd', maxPixels);
-  signal?.throwIfAborted();
-  const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
-  let threads = threadCount(options.threads ?? 1);
-  const { kernels: variant, tile } = await chooseVariant(options.kernels);
-  const compiled = compiledKernels(variant, threads.count > 1);
-  compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess } = await readDescription(files);
-  const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
-
-  const sources: Source[] = [];
-  let pool: ThreadPool | undefined;
-  try {
-    const opened: Partial<Record<Tower, TowerFile>> = {};
-    for (const tower of towers) {
-      const source = await towerSource(files, tower);
-      sources.push(source);
-      opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
-    }
-    const { plan, places, scratch, control, resample, image, text } = planModel(
-      config,
-      preprocess,
-      precision,
-      opened,
-      maxPixels,
-      options.probe !== undefined,
-      threads.count,
-    );
-    const module = await compiled;
-    const memory = plan.allocate(threads.count > 1);
-    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count);
-    const bytes = new Uint8Array(memory.buffer);
-    for (const tower of towers) {
-      const { layout, fill } = opened[tower]!;
-      const at = places[tower]!;
-      await fill(bytes.subarray(at, at + layout.byteLength), signal, onProgress);
-      signal?.throwIfAborted();
-    }
-    // The workers came up while the weights did; if they could not, one thread does.
-    await pool?.ready().catch((error: ClipError) => {
-      pool?.stop();
-      pool = undefined;
-      threads = { count: 1, reason: error.message };
-    });
-    const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at, tile);
-    const { vision } = config;
-    const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
-    return new Clip({
-      name: files.name,
-      config,
-      preprocess,
-      engine,
-      variant,
-      threads,
-      ...(pool && { pool }),
-      use: plan.use,
-      maxPixels,
-      scratch: resample,
-      ...(image && { image: image(vision, weights('image'), engine) }),
-      ...(text && { text: new TextTransformer(config.text, weights('text'), text, engine) }),
-      ...(text && { logitScale: readLogitScale(engine, weights('text').pointer('logit_scale')) }),
-      ...(tokenizer && { tokenizer }),
-      ...(options.probe && { probe: options.probe }),
-    });
-  } catch (error) {
-    pool?.stop();
-    throw error;
-  } finally {
-    await Promise.all(sources.map((source) => source.close?.()));
-  }
 }
 
 /** A CLIP model: `loadClip` makes one. Calls may overlap; they run one after the other and do not disturb each other. */
@@ -396,128 +271,4 @@ function atPosition(error: unknown, i: number): unknown {
 
 function towerNotLoaded(tower: Tower): ClipError {
   return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
-}
-
-/** How many threads there will be, of how many were asked for. */
-function threadCount(wanted: unknown): ClipInfo['threads'] {
-  if (
-    wanted !== 'auto' &&
-    !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
-  ) {
-    throw new RangeError(
-      `threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${JSON.stringify(wanted)}`,
-    );
-  }
-  const count = wanted === 'auto' ? Math.min(AUTO_THREADS, processors()) : (wanted as number);
-  const reason = count > 1 ? noThreads() : undefined;
-  return reason === undefined ? { count } : { count: 1, reason };
-}
-
-function checkLoadOptions(precision: unknown, towers: readonly unknown[], kernels: unknown, maxPixels: unknown): void {
-  if (precision !== 'int8' && precision !== 'f32') {
-    throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
-  }
-  const known = (tower: unknown) => tower === 'image' || tower === 'text';
-  if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
-    throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
-  }
-  if (kernels !== 'simd' && kernels !== 'relaxed') {
-    throw new RangeError(`kernels must be "simd" or "relaxed", got ${JSON.stringify(kernels)}`);
-  }
-  if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
-    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
-  }
-}
-
-/** All addresses of a model: weights first, then what both towers share, then each tower's activations over the other's. */
-function planModel(
-  config: ClipConfig,
-  preprocess: PreprocessConfig,
-  precision: Precision,
-  opened: Partial<Record<Tower, TowerFile>>,
-  maxPixels: number,
-  whole: boolean,
-  threads: number,
-) {
-  const { vision, text, embedDim } = config;
-  const plan = new MemoryPlan();
-  const places: Partial<Record<Tower, number>> = {};
-  for (const tower of ['image', 'text'] as const) {
-    const file = opened[tower];
-    if (file) places[tower] = plan.reserve(`${tower} weights`, file.layout.byteLength);
-  }
-  const widths = [text.mlpWidth, ...(vision.kind === 'vit' ? [vision.mlpWidth, vision.patch ** 2 * 3] : [vision.head])];
-  const keys = Math.max(text.contextLength, vision.kind === 'vit' ? tokenCount(vision) : 0);
-  const scratchBytes = roundUp(Arithmetic.scratchBytes(Math.max(...widths), keys), 64);
-  const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };
-  const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
-  const resample = opened.image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
-  const { mean } = preprocess;
-  const [image, textState] = plan.overlap(
-    () => (opened.image ? planImageTower(plan, precision, config, embedDim, mean, whole, threads) : undefined),
-    () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim, threads) : undefined),
-  );
-  return { plan, places, scratch, control, resample, image, text: textState };
-}
-
-type ImageTower = (
-  vision: ClipConfig['vision'],
-  weights: ReturnType<TowerFile['layout']['at']>,
-  engine: Engine,
-) => VisionTransformer | EfficientNet;
-
-function planImageTower(
-  plan: MemoryPlan,
-  precision: Precision,
-  { vision }: ClipConfig,
-  embedDim: number,
-  mean: readonly number[],
-  whole: boolean,
-  threads: number,
-): ImageTower {
-  if (vision.kind === 'vit') {
-    const state = VisionTransformer.plan(plan, precision, vision, embedDim, mean, threads);
-    return (_, weights, engine) => new VisionTransformer(vision, weights, state, engine);
-  }
-  const state = EfficientNet.plan(plan, precision, vision, embedDim, mean, whole);
-  return (_, weights, engine) => new EfficientNet(vision, weights, state, engine);
-}
-
-/**
- * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it.
- * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
- */
-async function readTokenizer(
-  files: ModelFiles,
-  { text }: ClipConfig,
-  { htmlEntities, repairs }: LoadOptions,
-): Promise<(() => Tokenizer) | undefined> {
-  const json = await files.text('tokenizer.json');
-  if (json === undefined) return undefined;
-  let made: Tokenizer | undefined;
-  return () => {
-    if (made) return made;
-    const tokenizer = Tokenizer.fromJSON(json, {
-      contextLength: text.contextLength,
-      ...(htmlEntities !== undefined && { htmlEntities }),
-      ...(repairs !== undefined && { repairs }),
-    });
-    if (tokenizer.vocabSize > text.vocabSize) {
-      throw new ClipError(
-        'TOKENIZER',
-        `"${files.name}": tokenizer.json has ids up to ${tokenizer.vocabSize - 1}, the text tower only ${text.vocabSize} rows`,
-      );
-    }
-    made = tokenizer;
-    return made;
-  };
-}
-
-/** exp(logit_scale) by our own exp, so that scores too are the same everywhere. */
-function readLogitScale(engine: Engine, at: number): number {
-  const kept = engine.view(at, 4).slice();
-  engine.kernels.mapFunction(at, 4, 0);
-  const scale = engine.view(at, 1)[0]!;
-  engine.view(at, 4).set(kept);
-  return scale;
 }

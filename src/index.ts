@@ -10,8 +10,6 @@ export {
   type ClipInfo,
   type EncodeImageOptions,
   type EncodeOptions,
-  type LoadOptions,
-  loadClip,
 } from './clip.ts';
 export type { Precision } from './engine/arithmetic.ts';
 export type { KernelVariant } from './engine/kernels.ts';
@@ -24,6 +22,7 @@ export {
   preprocessConfigFromOpenClip,
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
+export { type LoadOptions, loadClip } from './load.ts';
 export { type Templates, templateSets } from './text/prompts.ts';
 export { Tokenizer, type TokenizerOptions } from './text/tokenizer.ts';
 export type { ModelFiles } from './weights/model-files.ts';

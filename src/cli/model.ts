@@ -1,9 +1,10 @@
 /** The options that choose a model, and its loading under a progress bar. */
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Clip, loadClip } from '../clip.ts';
+import type { Clip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
+import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../weights/names.ts';
 import { quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';
@@ -13,9 +14,6 @@ export interface ModelOptions {
   readonly precision: Precision;
   readonly threads: number | 'auto';
 }
-
-/** `loadClip` takes no more; said here too, because a bad option must be told from a model that fails. */
-const MAX_THREADS = 64;
 
 function threads(text: string): number | 'auto' {
   if (text === 'auto') return text;

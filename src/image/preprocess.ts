@@ -1,5 +1,5 @@
 /** The picture a tower sees: decoded, resized, cropped. */
-import { kernelModule } from '#platform';
+import { compiledKernels } from '../engine/compiled.ts';
 import { instantiateKernels, type Kernels } from '../engine/kernels.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
@@ -30,14 +30,13 @@ export async function preprocess(
   options: DecodeOptions = {},
 ): Promise<PreprocessedImage> {
   checkedPreprocessConfig(config);
-  const module = await compiledKernels();
+  const module = await compiledKernels('simd'); // the resize has no relaxed instructions
   return decodeWith(image, options, (raw) => crop(module, raw, config));
 }
 
 const PAGE = 65_536;
 /** The kernels' own little memory, a few hundred kB: made when first needed, replaced when a picture needs more. */
 let workspace: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | undefined;
-let compiled: Promise<WebAssembly.Module> | undefined;
 
 function crop(module: WebAssembly.Module, raw: RawImage, config: PreprocessConfig): PreprocessedImage {
   const { size } = config;
@@ -51,13 +50,4 @@ function crop(module: WebAssembly.Module, raw: RawImage, config: PreprocessConfi
   const { kernels, memory } = workspace;
   resampleCrop(kernels, memory, 0, raw, geometry, scratch);
   return { data: new Uint8Array(memory.buffer, scratch, size * size * 3).slice(), width: size, height: size };
-}
-
-/** One compilation for all calls; a failed one is tried again. The resize has no relaxed instructions. */
-function compiledKernels(): Promise<WebAssembly.Module> {
-  compiled ??= kernelModule('simd').catch((error) => {
-    compiled = undefined;
-    throw error;
-  });
-  return compiled;
 }

@@ -13,7 +13,7 @@ import type { TextConfig } from './config.ts';
 /** Nodes of a prefix tree that are computed together; more share more, and take more memory. */
 export const CHUNK_NODES = 256;
 
-interface TextState extends BlockState {
+export interface TextState extends BlockState {
   readonly ids: Pointer;
   readonly positions: Pointer;
   readonly lists: KeyLists;

@@ -1,7 +1,7 @@
 /** Models in memory that tests rewrite: a folder as a record of files, a checkpoint as a list of tensors. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { loadClip } from '../../src/clip.ts';
 import { ClipError } from '../../src/errors.ts';
+import { loadClip } from '../../src/load.ts';
 import { openTower } from '../../src/weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
 import { packedMetadata, writePacked } from '../../src/weights/packed.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
-import { loadClip } from '../../src/clip.ts';
 import { ClipError } from '../../src/errors.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { type Checkpoint, readCheckpoint, rejection, utf8, writeCheckpoint } from './checkpoint.ts';
 import { photo } from './pictures.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
-import { loadClip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { parseLabelsFile, templateSets } from '../../src/text/prompts.ts';
 import { cosine, goldenPath } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';

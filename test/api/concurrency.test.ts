@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Clip, loadClip } from '../../src/clip.ts';
+import type { Clip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { badPictures, photo, pictures } from './pictures.ts';
 import { tokenRows } from './token-ids.ts';

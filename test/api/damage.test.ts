@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
 import { ClipError } from '../../src/errors.ts';
+import { loadClip } from '../../src/load.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
 import {
   type Checkpoint,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
-import { Clip, loadClip } from '../../src/clip.ts';
+import { Clip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';
 import { photo, pictures } from './pictures.ts';

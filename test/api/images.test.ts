@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
 import { ClipError } from '../../src/errors.ts';
 import { decodeImage, type ImageInput } from '../../src/image/decode.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';
 import { badPictures, golden, photo, pictures } from './pictures.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath, readGolden } from '../model/golden.ts';
 import { readFolder, rejection, storeOf, utf8 } from './checkpoint.ts';
 import { BOS, EOT, tokenRows } from './token-ids.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
+import { loadClip } from '../../src/load.ts';
 import { cosine, type Expected, goldenPath, readGolden, sketchError, syntheticPicture } from './golden.ts';
 
 interface ExpectedDefault extends Expected {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { cosine, goldenPath, largestError, readGolden, sketchError, syntheticPicture } from './golden.ts';
 
 const expected = readGolden('tiny-vit/expected.json');

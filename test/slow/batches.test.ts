@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { fillTemplate, templateSets } from '../../src/text/prompts.ts';
 import { goldenPath } from '../model/golden.ts';
 

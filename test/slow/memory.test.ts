@@ -7,7 +7,8 @@ import encodeJpeg, { init as initJpeg } from '@jsquash/jpeg/encode.js';
 import encodePng, { init as initPng } from '@jsquash/png/encode.js';
 import encodeWebp, { init as initWebp } from '@jsquash/webp/encode.js';
 import { beforeAll, expect, it } from 'vitest';
-import { type Clip, loadClip } from '../../src/clip.ts';
+import type { Clip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 
 /** Growth of resident memory that is taken for noise: 15 kB for each of 400 pictures, a fortieth of 50 tiny models. */

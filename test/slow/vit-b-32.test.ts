@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
+import { loadClip } from '../../src/load.ts';
 import { cosine, largestError, readGolden, sketchError, syntheticPicture } from '../model/golden.ts';
 import { syntheticFiles, VIT_B_32 } from '../model/synthetic.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loadClip } from '../../src/clip.ts';
 import { ranges } from '../../src/engine/threaded-kernels.ts';
+import { loadClip } from '../../src/load.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 
 const tiny = readGolden('tiny-vit/expected.json');

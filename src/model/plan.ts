@@ -1,0 +1,62 @@
+/** Where everything of a model lies in its one memory. */
+
+import { Arithmetic, type Precision } from '../engine/arithmetic.ts';
+import type { Engine } from '../engine/engine.ts';
+import { MemoryPlan } from '../engine/memory.ts';
+import { roundUp } from '../engine/numerics.ts';
+import { ThreadPool } from '../engine/threads.ts';
+import type { PreprocessConfig } from '../image/preprocess-config.ts';
+import { resampleBytes } from '../image/resample.ts';
+import type { Weights } from '../weights/layout.ts';
+import type { TowerFile } from '../weights/load.ts';
+import type { Tower } from '../weights/names.ts';
+import type { ClipConfig } from './config.ts';
+import { EfficientNet } from './efficientnet.ts';
+import { TextTransformer } from './text-transformer.ts';
+import { tokenCount, VisionTransformer } from './vision-transformer.ts';
+
+export interface PlanInput {
+  readonly config: ClipConfig;
+  readonly preprocess: PreprocessConfig;
+  readonly precision: Precision;
+  /** The towers to load, opened. */
+  readonly opened: Partial<Record<Tower, TowerFile>>;
+  readonly maxPixels: number;
+  readonly threads: number;
+  /** Layers in one piece, for a probe. */
+  readonly whole: boolean;
+}
+
+/** Puts the image tower on its planned state. */
+type ImageTower = (weights: Weights, engine: Engine) => VisionTransformer | EfficientNet;
+
+/** All addresses of a model: weights first, then what both towers share, then each tower's activations over the other's. */
+export function planModel({ config, preprocess, precision, opened, maxPixels, threads, whole }: PlanInput) {
+  const { vision, text, embedDim } = config;
+  const plan = new MemoryPlan();
+  const places: Partial<Record<Tower, number>> = {};
+  for (const tower of ['image', 'text'] as const) {
+    const file = opened[tower];
+    if (file) places[tower] = plan.reserve(`${tower} weights`, file.layout.byteLength);
+  }
+  const widths = [text.mlpWidth, ...(vision.kind === 'vit' ? [vision.mlpWidth, vision.patch ** 2 * 3] : [vision.head])];
+  const keys = Math.max(text.contextLength, vision.kind === 'vit' ? tokenCount(vision) : 0);
+  const scratchBytes = roundUp(Arithmetic.scratchBytes(Math.max(...widths), keys), 64);
+  const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };
+  const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
+  const resample = opened.image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
+  const { mean } = preprocess;
+  const planImage = (): ImageTower => {
+    if (vision.kind === 'vit') {
+      const state = VisionTransformer.plan(plan, precision, vision, embedDim, mean, threads);
+      return (weights, engine) => new VisionTransformer(vision, weights, state, engine);
+    }
+    const state = EfficientNet.plan(plan, precision, vision, embedDim, mean, whole);
+    return (weights, engine) => new EfficientNet(vision, weights, state, engine);
+  };
+  const [image, textState] = plan.overlap(
+    () => (opened.image ? planImage() : undefined),
+    () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim, threads) : undefined),
+  );
+  return { plan, places, scratch, control, resample, image, text: textState };
+}
