@@ -8,8 +8,8 @@
 //
 // Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s. 8 accumulators, 2 b, 1 a, 1 row, 1 product: 13 of the 15 vector registers
 // that V8 gives; 5x8 spills on Node 20. One pointer each for A and B. There are two forms: a splat load a row is faster in
-// Node, and slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so a race at start-up picks one
-// (engine/variants.ts, bench/README.md). The sums are the same.
+// Node, and slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so the first calls find out
+// which is better (engine/tile-trial.ts, bench/README.md). The sums are the same.
 
 import { ACC_ROW, MAXIMUM_BYTES, finishPanel } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';

@@ -6,6 +6,7 @@ import type { Engine, Probe } from './engine/engine.ts';
 import type { KernelVariant } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
 import type { ThreadPool } from './engine/threads.ts';
+import { TileTrial } from './engine/tile-trial.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';
@@ -71,6 +72,8 @@ export class Clip {
   readonly preprocess: PreprocessConfig;
   #parts: Parts | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #imageTrial = new TileTrial();
+  readonly #textTrial = new TileTrial();
 
   /** @internal */
   constructor(parts: Parts) {
@@ -115,7 +118,11 @@ export class Clip {
       const tower = this.#imageTower();
       const geometry = cropGeometry(raw.width, raw.height, preprocess.size, preprocess.crop);
       resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, tower.pixels);
-      return this.#take(tower.encode(probe), options.normalize);
+      const at = this.#imageTrial.run(1, 1, (form) => {
+        engine.arithmetic.tile = form;
+        return tower.encode(probe);
+      });
+      return this.#take(at, options.normalize);
     });
   }
 
@@ -165,8 +172,13 @@ export class Clip {
     for (const chunk of buildPrefixTree(sequences, TextTransformer.chunkNodes(config))) {
       options.signal?.throwIfAborted();
       await this.#inTurn(async () => {
-        const { text, config, probe } = this.#alive();
-        const at = text!.encode(chunk, probe);
+        const { engine, text, config, probe } = this.#alive();
+        const nodes = chunk.tokens.length;
+        // Few rows say little about speed.
+        const at = this.#textTrial.run(nodes, TextTransformer.chunkNodes(text!.config) / 2, (form) => {
+          engine.arithmetic.tile = form;
+          return text!.encode(chunk, probe);
+        });
         const stride = Math.ceil(config.embedDim / 8) * 32;
         for (const [leaf, { sequences }] of chunk.leaves.entries()) {
           const embedding = this.#take(at + leaf * stride, options.normalize);

@@ -67,7 +67,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   let threads = threadCount(options.threads ?? 1);
-  const { kernels: variant, tile } = await chooseVariant(options.kernels);
+  const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);
@@ -108,7 +108,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at, tile);
+    const engine = new Engine(memory, kernels, precision, scratch.at);
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,

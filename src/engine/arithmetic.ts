@@ -56,11 +56,10 @@ export class Arithmetic {
   /** The first thread's scratch. */
   readonly scratch: Pointer;
 
-  /** Mode.splat or none: which form of the int8 tile. */
-  readonly #tile: number;
+  /** Mode.splat or none: which form of the int8 tile to take. */
+  tile: number = Mode.none;
 
-  constructor(kernels: Kernels, precision: Precision, scratch: Pointer, tile: number = Mode.none) {
-    this.#tile = tile;
+  constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
     this.kernels = kernels;
     this.precision = precision;
     this.scratch = scratch;
@@ -109,7 +108,7 @@ export class Arithmetic {
       const { panels, scale, sum, bias, n } = w;
       const k = roundUp(w.k, 4);
       this.kernels.gemmInt8(
-        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.#tile, scratch, maxima,
+        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch, maxima,
       ); // biome-ignore format: one line of operands, one of the result
     } else {
       this.kernels.gemmF32(

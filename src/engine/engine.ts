@@ -11,10 +11,10 @@ export class Engine {
   readonly floats: Float32Array;
   readonly ints: Int32Array;
 
-  constructor(memory: WebAssembly.Memory, kernels: Kernels, precision: Precision, scratch: Pointer, tile: number) {
+  constructor(memory: WebAssembly.Memory, kernels: Kernels, precision: Precision, scratch: Pointer) {
     this.memory = memory;
     this.kernels = kernels;
-    this.arithmetic = new Arithmetic(kernels, precision, scratch, tile);
+    this.arithmetic = new Arithmetic(kernels, precision, scratch);
     this.bytes = new Uint8Array(memory.buffer);
     this.floats = new Float32Array(memory.buffer);
     this.ints = new Int32Array(memory.buffer);

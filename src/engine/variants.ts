@@ -1,4 +1,4 @@
-/** Which build of the kernels to run, and which form of its int8 tile: a short race, whose outcome changes the speed and never the result. */
+/** Which build of the kernels to run: a short race, whose outcome changes the speed and never the result. */
 
 import { distrustRelaxed } from '#platform';
 import { ClipError } from '../errors.ts';
@@ -12,22 +12,15 @@ const RELAXED_DOT = Uint8Array.of(
   10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 147, 2, 11,
 ); // biome-ignore format: header, then code
 
-/** The race: rows, columns and depth of a product that stays in L1; each build runs it for a millisecond or so. */
-const RACE = { m: 8, n: 64, k: 256, rounds: 16 };
+/**
+ * The race: rows, columns and depth of a product that stays in L1; each build runs it for a few milliseconds. The engine has
+ * not optimised either by then, but the one with fewer instructions is ahead in its first code as well.
+ */
+const RACE = { m: 8, n: 64, k: 256, rounds: 8 };
 /** The relaxed build must be this much faster to be taken: where it has its instruction it wins by half. */
 const MARGIN = 0.85;
 
-/** A build of the kernels, and which form of its int8 tile (`Mode.splat` or `Mode.none`). */
-export interface Variant {
-  readonly kernels: KernelVariant;
-  readonly tile: number;
-}
-
-const RELAXED: Variant = { kernels: 'relaxed', tile: Mode.none };
-const SHUFFLE: Variant = { kernels: 'simd', tile: Mode.none };
-const SPLAT: Variant = { kernels: 'simd', tile: Mode.splat };
-
-const raced = new Map<boolean, Promise<Variant>>();
+let raced: Promise<KernelVariant> | undefined;
 
 /** Why the relaxed build cannot run here; undefined if it can. */
 function noRelaxed(): string | undefined {
@@ -39,39 +32,40 @@ function noRelaxed(): string | undefined {
  * The build that was asked for, or the faster one of those that run here, found out once a process.
  * @throws ClipError UNSUPPORTED if `relaxed` was asked for and cannot run; RangeError for another word
  */
-export async function chooseVariant(wanted?: KernelVariant): Promise<Variant> {
+export async function chooseVariant(wanted?: KernelVariant): Promise<KernelVariant> {
   if (wanted !== undefined && wanted !== 'simd' && wanted !== 'relaxed') {
     throw new RangeError(`kernels must be "simd" or "relaxed", got ${JSON.stringify(wanted)}`);
   }
+  if (wanted === 'simd') return wanted;
   const reason = noRelaxed();
   if (wanted === 'relaxed') {
     if (reason !== undefined) throw new ClipError('UNSUPPORTED', `the relaxed kernels cannot run: ${reason}`);
-    return RELAXED;
+    return wanted;
   }
-  const relaxedToo = wanted === undefined && reason === undefined;
-  let winner = raced.get(relaxedToo);
-  if (!winner) {
-    winner = race(relaxedToo);
-    raced.set(relaxedToo, winner);
-    winner.catch(() => raced.delete(relaxedToo)); // the next load tries again
+  if (reason !== undefined) return 'simd';
+  if (!raced) {
+    raced = race();
+    raced.catch(() => {
+      raced = undefined; // the next load tries again
+    });
   }
-  return winner;
+  return raced;
 }
 
-async function race(relaxedToo: boolean): Promise<Variant> {
+async function race(): Promise<KernelVariant> {
   const { m, n, k, rounds } = RACE;
   const runners = await Promise.all(
-    [SHUFFLE, SPLAT, ...(relaxedToo ? [RELAXED] : [])].map(async (variant) => {
+    (['simd', 'relaxed'] as const).map(async (variant) => {
       const plan = new MemoryPlan();
       const a = plan.reserve('a', m * k * 2);
       const b = plan.reserve('b', n * k);
       const scale = plan.reserve('scale', n * 4);
       const c = plan.reserve('c', m * n * 4);
       const scratch = plan.reserve('scratch', GEMM_SCRATCH_BYTES);
-      const kernels = instantiateKernels(await compiledKernels(variant.kernels), plan.allocate());
+      const kernels = instantiateKernels(await compiledKernels(variant), plan.allocate());
       const run = () =>
-        kernels.gemmInt8(a, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, variant.tile, scratch, 0);
-      return { variant, run, best: Number.POSITIVE_INFINITY };
+        kernels.gemmInt8(a, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
+      return { run, best: Number.POSITIVE_INFINITY };
     }),
   );
   for (let round = 0; round < rounds; round++) {
@@ -81,8 +75,7 @@ async function race(relaxedToo: boolean): Promise<Variant> {
       runner.best = Math.min(runner.best, performance.now() - start);
     }
   }
-  const [shuffle, splat, relaxed] = runners;
-  // Where the clock stands still during a computation (edge runtimes), all took no time and the first it is.
-  const simd = splat!.best < shuffle!.best ? splat! : shuffle!;
-  return relaxed && relaxed.best < MARGIN * simd.best ? RELAXED : simd.variant;
+  const [simd, relaxed] = runners;
+  // Where the clock stands still during a computation (edge runtimes), both took no time and simd it is.
+  return relaxed!.best < MARGIN * simd!.best ? 'relaxed' : 'simd';
 }
