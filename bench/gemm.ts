@@ -1,7 +1,7 @@
 /** Each shape's product through the kernels' interface, in turn with the ceilings: a share means the same moment. */
 import { Arithmetic, type Linear, type Precision } from '../src/engine/arithmetic.ts';
 import { compiledKernels } from '../src/engine/compiled.ts';
-import { instantiateKernels, type KernelVariant } from '../src/engine/kernels.ts';
+import { instantiateKernels, type KernelVariant, Mode } from '../src/engine/kernels.ts';
 import { MemoryPlan } from '../src/engine/memory.ts';
 import { roundUp } from '../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../src/weights/panels.ts';
@@ -12,7 +12,12 @@ import type { GemmShape } from './shapes.ts';
 import { gmacs, inTurns } from './timing.ts';
 
 /** A product of random operands as a task. */
-async function product({ m, n, k }: GemmShape, precision: Precision, variant: KernelVariant): Promise<() => void> {
+async function product(
+  { m, n, k }: GemmShape,
+  precision: Precision,
+  variant: KernelVariant,
+  mode: number = Mode.none,
+): Promise<() => void> {
   const plan = new MemoryPlan();
   const place = (bytes: number) => plan.reserve(precision, bytes);
   const x = place(m * k * 4);
@@ -36,13 +41,24 @@ async function product({ m, n, k }: GemmShape, precision: Precision, variant: Ke
   const kernels = instantiateKernels(await compiledKernels(variant), memory);
   const arithmetic = new Arithmetic(kernels, precision, scratch);
   const a = arithmetic.pack(x, m, k, rows);
-  return () => arithmetic.linear(a, w, c);
+  return () => arithmetic.linear(a, w, c, { mode });
 }
 
-/** An int8 product counts against the dot of the plain build in both builds: that is what the relaxed one has to beat. */
+/**
+ * `splat` is the other form of the int8 tile, of which the engine takes the faster one.
+ * An int8 product counts against the dot of the plain build in both builds: that is what the relaxed one has to beat.
+ */
 export async function benchGemm(report: Report, ceilings: Ceilings, shapes: readonly GemmShape[]): Promise<void> {
   const withRelaxed = typeof ceilings.relaxed !== 'string';
-  const heads = ['int8', 'of ceiling', ...(withRelaxed ? ['relaxed', 'of dot'] : []), 'f32', 'of ceiling'];
+  const heads = [
+    'int8',
+    'of ceiling',
+    'splat',
+    'of ceiling',
+    ...(withRelaxed ? ['relaxed', 'of dot'] : []),
+    'f32',
+    'of ceiling',
+  ];
   report.section('Matrix products, GMAC/s of one thread', ['m, k, n', ...heads]);
   for (const shape of shapes) {
     const { name, m, n, k } = shape;
@@ -51,6 +67,7 @@ export async function benchGemm(report: Report, ceilings: Ceilings, shapes: read
       {
         ceiling: ceilings.int8.run,
         int8: await product(shape, 'int8', 'simd'),
+        splat: await product(shape, 'int8', 'simd', Mode.splat),
         ...(withRelaxed && { relaxed: await product(shape, 'int8', 'relaxed') }),
         ceilingF32: ceilings.f32.run,
         f32: await product(shape, 'f32', 'simd'),
@@ -68,6 +85,7 @@ export async function benchGemm(report: Report, ceilings: Ceilings, shapes: read
       cells.push(gmacs(macs, bestMs).toFixed(1), percent(gmacs(macs, bestMs) / ceiling));
     };
     add('int8', runs.int8, most.int8);
+    add('splat', runs.splat, most.int8);
     if (runs.relaxed) add('relaxed', runs.relaxed, most.int8);
     add('f32', runs.f32, most.f32);
     report.row(name, values, [`${name} (${m}, ${k}, ${n})`, ...cells]);

@@ -23,7 +23,7 @@ export async function benchPrompts(report: Report): Promise<void> {
         for (const text of ids) await clip.encodeTokens([text]);
       },
     },
-    { rounds: 1, time: 1, iterations: 3 },
+    { rounds: 3, time: 1, iterations: 1 },
   );
   clip.dispose();
   const share = tree.medianMs / single.medianMs;

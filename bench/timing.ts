@@ -26,7 +26,7 @@ export async function inTurns<Name extends string>(
   const names = Object.keys(tasks) as Name[];
   const samples = new Map<Name, number[][]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    const warm = { warmup: round === 0, warmupTime: Math.min(time, 50), warmupIterations: 2 };
+    const warm = { warmup: round === 0, warmupTime: Math.min(time, 50), warmupIterations: Math.min(2, iterations) };
     const bench = new Bench({ time, iterations, retainSamples: true, throws: true, ...warm });
     for (const name of names) bench.add(name, tasks[name]!);
     await bench.run();
