@@ -93,7 +93,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     });
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
-    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count);
+    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count, scratch.bytes);
     const bytes = new Uint8Array(memory.buffer);
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
@@ -107,7 +107,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool ? threadedKernels(pool, scratch.bytes) : instantiateKernels(module, memory);
+    const kernels = pool ? threadedKernels(pool) : instantiateKernels(module, memory);
     const engine = new Engine(memory, kernels, precision, scratch.at);
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({

@@ -3,7 +3,7 @@
  * of the whole, so no result depends on how many parts there are.
  */
 import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from './kernels.ts';
-import type { ThreadPool } from './threads.ts';
+import { partsFor, type ThreadPool } from './threads.ts';
 
 /** Fewer multiplications than this are done sooner than a second thread wakes. */
 const WORTH_SPLITTING = 100_000;
@@ -11,7 +11,7 @@ const WORTH_SPLITTING = 100_000;
 /** Where a part begins, and how much it has. */
 type Range = readonly [from: number, length: number];
 
-/** Bytes of the row maxima that a thread keeps for itself: at most ROW_BLOCK rows. */
+/** Bytes of the row maxima of one part: at most ROW_BLOCK rows. */
 const MAXIMA_BYTES = ROW_BLOCK * MAXIMUM_BYTES;
 
 /** The maxima of m rows over the columns of all parts, into the first part's. */
@@ -44,10 +44,9 @@ function rowStep(width: number, gap: number): number {
   return step;
 }
 
-/** @param scratchBytes bytes of scratch a thread; the scratch that is passed to a kernel is the first thread's */
-export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels {
-  const { own, count } = pool;
-  const scratchOf = (scratch: Pointer, thread: number) => scratch + thread * scratchBytes;
+export function threadedKernels(pool: ThreadPool): Kernels {
+  const { own } = pool;
+  const count = partsFor(pool.count);
   /** Rows in groups of four. */
   const groups = (m: number) => ranges(m, count, 4);
   /** Whether cutting rows moves less memory than cutting columns: many pixels, few channels. */
@@ -61,15 +60,15 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
         own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
         return;
       }
-      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, t: number, ownMaxima: Pointer) => [
+      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, ownMaxima: Pointer) => [
         a + rows[0] * k * 2, aScale === 0 ? 0 : aScale + rows[0] * 4,
         b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
-        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratchOf(scratch, t), ownMaxima,
+        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratch, ownMaxima,
       ]; // biome-ignore format: operands, then the result
       if (byRows(m, n)) {
-        const parts = ranges(m, count, rowStep(width, gap)).map((rows, t) => {
+        const parts = ranges(m, count, rowStep(width, gap)).map((rows) => {
           const out = c + rows[0] * ldc + Math.floor(rows[0] / width) * gap;
-          return part(rows, [0, n], slab, out, t, maxima === 0 ? 0 : maxima + rows[0] * MAXIMUM_BYTES);
+          return part(rows, [0, n], slab, out, maxima === 0 ? 0 : maxima + rows[0] * MAXIMUM_BYTES);
         });
         pool.run('gemmInt8', parts);
         return;
@@ -79,7 +78,7 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
       const parts = cut.map((columns, t) => {
         const out = c + (slabStride === 0 ? columns[0] * cell : (columns[0] / slab) * slabStride);
         const ownMaxima = maxima === 0 ? 0 : maxima + t * MAXIMA_BYTES;
-        return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, t, ownMaxima);
+        return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, ownMaxima);
       });
       pool.run('gemmInt8', parts);
       if (maxima !== 0) joinMaxima(pool.floats, maxima, m, parts.length);
@@ -90,17 +89,17 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
         own.gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
         return;
       }
-      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, t: number) => [
+      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer) => [
         a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
-        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratchOf(scratch, t),
+        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratch,
       ]; // biome-ignore format: operands, then the result
       const parts = byRows(m, n)
-        ? ranges(m, count, rowStep(width, gap)).map((rows, t) =>
-            part(rows, [0, n], slab, c + rows[0] * ldc + Math.floor(rows[0] / width) * gap, t),
+        ? ranges(m, count, rowStep(width, gap)).map((rows) =>
+            part(rows, [0, n], slab, c + rows[0] * ldc + Math.floor(rows[0] / width) * gap),
           )
-        : ranges(n, count, slabStride === 0 ? 8 : slab).map((columns, t) => {
+        : ranges(n, count, slabStride === 0 ? 8 : slab).map((columns) => {
             const out = c + (slabStride === 0 ? columns[0] * 4 : (columns[0] / slab) * slabStride);
-            return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, t);
+            return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out);
           });
       pool.run('gemmF32', parts);
     },
@@ -124,48 +123,48 @@ export function threadedKernels(pool: ThreadPool, scratchBytes: number): Kernels
     },
 
     layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
-      const parts = groups(m).map(([from, rows], t) => [
+      const parts = groups(m).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
-        out + from * k * 2, scale + from * 4, scratchOf(scratch, t),
+        out + from * k * 2, scale + from * 4, scratch,
       ]); // biome-ignore format: operands, then the result
       pool.run('layerNormQuantize', parts);
     },
 
     layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
-      const parts = groups(m).map(([from, rows], t) => [
-        x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratchOf(scratch, t),
+      const parts = groups(m).map(([from, rows]) => [
+        x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratch,
       ]); // biome-ignore format: operands, then the result
       pool.run('layerNormPack', parts);
     },
 
     attention(q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths, lists, scale, scratch) {
-      if (heads % count === 0 || rows < count) {
-        const parts = ranges(heads, count, 1).map(([from, n], t) => [
+      if (rows < count) {
+        const parts = ranges(heads, count, 1).map(([from, n]) => [
           q + from * qSlab, k + from * kvSlab, v + from * kvSlab, n, qSlab, kvSlab, out + from * headDim * 4, ldo,
-          rows, headDim, starts, lengths, lists, scale, scratchOf(scratch, t),
+          rows, headDim, starts, lengths, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
         pool.run('attention', parts);
       } else {
-        const parts = ranges(rows, count, 1).map(([from, n], t) => [
+        const parts = ranges(rows, count, 1).map(([from, n]) => [
           q + from * headDim * 4, k, v, heads, qSlab, kvSlab, out + from * ldo, ldo,
-          n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratchOf(scratch, t),
+          n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
         pool.run('attention', parts);
       }
     },
 
     gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, out, scratch) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n], t) => {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => {
         const at = out + from * across * kPadded * 2;
-        return [image, lineBytes, window, stride, across, firstLine + from, n, kPadded, at, scratchOf(scratch, t)];
+        return [image, lineBytes, window, stride, across, firstLine + from, n, kPadded, at, scratch];
       });
       pool.run('gatherInt8', parts);
     },
 
     gatherF32(image, lineBytes, window, stride, across, firstLine, lines, out, scratch) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n], t) => {
+      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => {
         const at = out + from * across * window * window * 12;
-        return [image, lineBytes, window, stride, across, firstLine + from, n, at, scratchOf(scratch, t)];
+        return [image, lineBytes, window, stride, across, firstLine + from, n, at, scratch];
       });
       pool.run('gatherF32', parts);
     },

@@ -5,7 +5,7 @@
 import { processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
-import { ARGUMENTS, CONTROL_BYTES } from './worker-source.ts';
+import { ARGUMENTS, CONTROL_BYTES, CONTROL_WORDS } from './worker-source.ts';
 
 /** A running worker, as the platform gives it. It must not keep the process alive. */
 export interface Thread {
@@ -17,25 +17,33 @@ export interface Thread {
 /** Starts a worker on WORKER_SOURCE (worker-source.ts) with this message. */
 export type StartThread = (message: object) => Thread;
 
-/** Kernels that are ever run by a worker. */
+/** Kernels that are ever run by a worker, and which argument is their scratch (-1: none), of which each thread has its own. */
 const KERNELS = [
-  'gemmInt8',
-  'gemmF32',
-  'quantizeRows',
-  'packRows',
-  'layerNorm',
-  'layerNormQuantize',
-  'layerNormPack',
-  'attention',
-  'gatherInt8',
-  'gatherF32',
-  'depthwiseInt8',
-  'depthwiseF32',
-] as const satisfies readonly (keyof Kernels)[];
-export type ThreadedKernel = (typeof KERNELS)[number];
+  { name: 'gemmInt8', scratch: 16 },
+  { name: 'gemmF32', scratch: 13 },
+  { name: 'quantizeRows', scratch: -1 },
+  { name: 'packRows', scratch: -1 },
+  { name: 'layerNorm', scratch: -1 },
+  { name: 'layerNormQuantize', scratch: 10 },
+  { name: 'layerNormPack', scratch: 8 },
+  { name: 'attention', scratch: 14 },
+  { name: 'gatherInt8', scratch: 9 },
+  { name: 'gatherF32', scratch: 8 },
+  { name: 'depthwiseInt8', scratch: -1 },
+  { name: 'depthwiseF32', scratch: -1 },
+] as const satisfies readonly { name: keyof Kernels; scratch: number }[];
+export type ThreadedKernel = (typeof KERNELS)[number]['name'];
+
+/** Parts that a call is cut into for each thread: enough that one who is held up leaves the rest to the others. */
+const PARTS_A_THREAD = 4;
+/** The claim has eight bits for a part. */
+const MOST_PARTS = 255;
+
+/** Into how many parts a call is cut at most. */
+export const partsFor = (threads: number): number => Math.min(MOST_PARTS, threads * PARTS_A_THREAD);
 
 /**
- * Looks at the turn before a thread sleeps: some 50 microseconds, longer than what lies between two kernels of a call.
+ * Looks at the claim before a thread sleeps: some 100 microseconds, longer than what lies between two kernels of a call.
  * Where there are more threads than processors, whoever looks holds up whoever works: they sleep at once.
  */
 const SPINS = 20_000;
@@ -45,13 +53,14 @@ const PATIENCE_MS = 10_000;
 
 export class ThreadPool {
   readonly count: number;
+  /** The whole memory as f32. */
+  readonly floats: Float32Array;
+  /** The kernels on the caller's own thread. */
+  readonly own: Kernels;
   readonly #start: StartThread;
-  readonly #module: WebAssembly.Module;
-  readonly #memory: WebAssembly.Memory;
-  readonly #control: Pointer;
+  readonly #message: object;
   readonly #state: Int32Array;
   readonly #arguments: Float64Array;
-  readonly #own: Kernels;
   readonly #patience: number;
   readonly #spins: number;
   #threads: Thread[] = [];
@@ -61,6 +70,7 @@ export class ThreadPool {
   /**
    * Starts `count - 1` workers; the caller's thread is the first of `count`.
    * @param control start of `ThreadPool.controlBytes(count)` bytes of `memory`, a multiple of 8
+   * @param scratchBytes bytes of scratch a thread: the scratch that is passed to a kernel is the first thread's
    * @param patienceMs after so long without an answer a worker counts as dead
    */
   constructor(
@@ -69,53 +79,70 @@ export class ThreadPool {
     memory: WebAssembly.Memory,
     control: Pointer,
     count: number,
+    scratchBytes: number,
     patienceMs = PATIENCE_MS,
   ) {
+    this.count = count;
+    this.floats = new Float32Array(memory.buffer);
+    this.own = instantiateKernels(module, memory);
+    this.#start = start;
     this.#patience = patienceMs;
     this.#spins = count <= processors() ? SPINS : 0;
-    this.count = count;
-    this.#start = start;
-    this.#module = module;
-    this.#memory = memory;
-    this.#control = control;
-    this.#state = new Int32Array(memory.buffer, control, 5);
-    this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * count);
-    this.#own = instantiateKernels(module, memory);
-    this.floats = new Float32Array(memory.buffer);
+    this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
+    this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * partsFor(count));
+    this.#message = { module, memory, control, kernels: KERNELS, spins: this.#spins, scratchBytes };
     this.#startThreads();
   }
 
   static controlBytes(count: number): number {
-    return CONTROL_BYTES + count * ARGUMENTS * 8;
+    return CONTROL_BYTES + partsFor(count) * ARGUMENTS * 8;
   }
 
-  /** The whole memory as f32. */
-  readonly floats: Float32Array;
-
-  /** The kernels on the caller's own thread. */
-  get own(): Kernels {
-    return this.#own;
-  }
-
-  /** Runs one kernel with a list of arguments a thread, fewer lists than threads if there is less to do. */
+  /**
+   * Runs one kernel, given the arguments of each part (at most `partsFor(count)`).
+   * @throws ClipError WORKER if a worker died with a part, or a kernel failed
+   */
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void {
-    const call = this.#own[kernel] as (...args: number[]) => void;
+    const call = this.own[kernel] as (...args: number[]) => void;
     if (parts.length < 2) {
       for (const part of parts) call(...part);
       return;
     }
-    if (this.#broken) throw new ClipError('WORKER', 'a worker thread died');
     const state = this.#state;
-    // A thread without a part gets one of no rows: cheaper than a barrier that knows who takes part.
-    for (let thread = 1; thread < this.count; thread++) {
-      this.#arguments.set(parts[thread] ?? NOTHING, thread * ARGUMENTS);
-    }
+    parts.forEach((part, i) => {
+      this.#arguments.set(part, i * ARGUMENTS);
+    });
     state[1] = 0;
-    state[2] = KERNELS.indexOf(kernel);
-    Atomics.add(state, 0, 1);
+    state[2] = KERNELS.findIndex(({ name }) => name === kernel);
+    const turn = ((state[0]! >> 16) + 1) << 16;
+    Atomics.store(state, 0, turn | (parts.length << 8));
     Atomics.notify(state, 0);
-    call(...parts[0]!);
-    this.#await();
+    for (;;) {
+      const claim = Atomics.load(state, 0);
+      const part = claim & 255;
+      if (part >= parts.length) break;
+      if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
+      try {
+        call(...parts[part]!);
+      } catch {
+        Atomics.store(state, 3, 1); // the others finish what they took before anyone hears of it
+      }
+      Atomics.add(state, 1, 1);
+    }
+    this.#await(parts.length);
+  }
+
+  /** Waits until the parts that others took are done. */
+  #await(parts: number): void {
+    const state = this.#state;
+    for (let i = 0; i < this.#spins && Atomics.load(state, 1) < parts; i++);
+    for (let done = Atomics.load(state, 1); done < parts; done = Atomics.load(state, 1)) {
+      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out') {
+        this.#broken = true;
+        throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
+      }
+    }
+    if (Atomics.exchange(state, 3, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed');
   }
 
   /**
@@ -128,45 +155,18 @@ export class ThreadPool {
     for (let waited = 0; Atomics.load(this.#state, 4) < others; waited++) {
       if (this.#broken || waited > this.#patience) {
         this.#broken = true;
-        throw new ClipError(
-          'WORKER',
-          `worker threads do not start: ${Atomics.load(this.#state, 4)} of ${others} came up`,
-        );
+        throw new ClipError('WORKER', `worker threads do not start: ${this.#state[4]} of ${others} came up`);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-  }
-
-  #await(): void {
-    const state = this.#state;
-    const others = this.count - 1;
-    for (let i = 0; i < this.#spins && Atomics.load(state, 1) < others; i++);
-    for (let done = Atomics.load(state, 1); done < others; done = Atomics.load(state, 1)) {
-      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out') {
-        this.#broken = true;
-        throw new ClipError(
-          'WORKER',
-          `a worker thread died: ${others - done} of ${others} gave no answer; the next call starts new ones`,
-        );
-      }
-    }
-    if (Atomics.exchange(state, 3, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed in a worker thread');
   }
 
   #startThreads(): void {
     for (const thread of this.#threads) thread.stop();
     this.#broken = false;
     this.#state.fill(0);
-    const { count } = this;
-    this.#threads = Array.from({ length: count - 1 }, (_, i) => {
-      const thread = this.#start({
-        module: this.#module,
-        memory: this.#memory,
-        control: this.#control,
-        thread: i + 1,
-        names: KERNELS,
-        spins: this.#spins,
-      });
+    this.#threads = Array.from({ length: this.count - 1 }, (_, i) => {
+      const thread = this.#start({ ...this.#message, thread: i + 1 });
       thread.onExit(() => {
         if (!this.#stopped && this.#threads.includes(thread)) this.#broken = true;
       });
@@ -177,12 +177,9 @@ export class ThreadPool {
   /** Ends the workers. */
   stop(): void {
     this.#stopped = true;
-    Atomics.store(this.#state, 2, -1);
-    Atomics.add(this.#state, 0, 1);
+    Atomics.store(this.#state, 5, 1);
+    Atomics.add(this.#state, 0, 1 << 16); // another word, so that nobody goes on sleeping
     Atomics.notify(this.#state, 0);
     for (const thread of this.#threads) thread.stop();
   }
 }
-
-/** Arguments of a part with nothing to do: no rows, no columns, no heads. */
-const NOTHING: readonly number[] = Array(ARGUMENTS).fill(0);

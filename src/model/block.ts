@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.ts';
 import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
+import { partsFor } from '../engine/threads.ts';
 import type { Slot, Weights } from '../weights/layout.ts';
 import type { TransformerShape } from './config.ts';
 
@@ -35,7 +36,7 @@ export interface BlockState {
   readonly qkv: Pointer;
   readonly attended: Pointer;
   readonly hidden: Pointer;
-  /** Largest magnitudes of the hidden rows, a set a thread; 0 in f32. */
+  /** Largest magnitudes of the hidden rows, a set a part of a call; 0 in f32. */
   readonly maxima: Pointer;
   readonly hiddenRows: RowBuffer;
 }
@@ -90,7 +91,7 @@ export function planBlocks(
     qkv: plan.reserve(name, rows * 3 * width * 4),
     attended: plan.reserve(name, rows * width * 4),
     hidden: plan.reserve(name, roundUp(band, 4) * mlpWidth * 4),
-    maxima: precision === 'int8' ? plan.reserve(name, threads * ROW_BLOCK * MAXIMUM_BYTES) : 0,
+    maxima: precision === 'int8' ? plan.reserve(name, partsFor(threads) * ROW_BLOCK * MAXIMUM_BYTES) : 0,
     hiddenRows: Arithmetic.reserveRows(plan, name, precision, band, mlpWidth),
   };
 }

@@ -1,16 +1,32 @@
 import { execFileSync } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startThread } from '#platform';
 import { compiledKernels } from '../../src/engine/compiled.ts';
 import { MemoryPlan } from '../../src/engine/memory.ts';
-import { type Thread, ThreadPool } from '../../src/engine/threads.ts';
+import { type StartThread, type Thread, ThreadPool } from '../../src/engine/threads.ts';
 
 const threads: Thread[] = [];
 let pool: ThreadPool | undefined;
 afterEach(() => pool?.stop());
 
+/** A worker that takes one part of a call and ends without doing it. */
+const startDying: StartThread = (message) => {
+  const source = `
+    const { workerData: { memory, control } } = require('node:worker_threads');
+    const state = new Int32Array(memory.buffer, control, 6);
+    Atomics.add(state, 4, 1);
+    for (;;) {
+      const claim = Atomics.load(state, 0);
+      if ((claim & 255) < ((claim >> 8) & 255) && Atomics.compareExchange(state, 0, claim, claim + 1) === claim) process.exit();
+    }`;
+  const worker = new Worker(source, { eval: true, workerData: message });
+  worker.unref();
+  return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
+};
+
 /** A pool of three that packs rows, with short patience; `threads` are its workers. */
-async function packingPool(patienceMs = 300) {
+async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
   const plan = new MemoryPlan();
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
@@ -20,15 +36,17 @@ async function packingPool(patienceMs = 300) {
   for (let i = 0; i < 96; i++) floats[x / 4 + i] = i + 1;
   threads.length = 0;
   const start = (message: object) => {
-    const thread = startThread(message);
+    const thread = begin(message);
     threads.push(thread);
     return thread;
   };
-  pool = new ThreadPool(start, await compiledKernels('simd', true), memory, control, 3, patienceMs);
+  pool = new ThreadPool(start, await compiledKernels('simd', true), memory, control, 3, 0, patienceMs);
   await pool.ready();
   const pack = () => {
     floats.fill(0, out / 4, out / 4 + 96);
-    pool!.run('packRows', [0, 4, 8].map((row) => [x + row * 32, 32, 4, 8, out + row * 32])); // biome-ignore format: one call
+    // Many parts for three threads: each group of rows several times over.
+    const groups = Array.from({ length: 12 }, (_, i) => (i % 3) * 4);
+    pool!.run('packRows', groups.map((row) => [x + row * 32, 32, 4, 8, out + row * 32])); // biome-ignore format: one call
     return floats.slice(out / 4, out / 4 + 96);
   };
   return { pool, pack };
@@ -43,12 +61,23 @@ describe('the pool', () => {
     expect([...packed].sort((a, b) => a - b)).toEqual(Array.from({ length: 96 }, (_, i) => i + 1));
   });
 
-  it('rejects the call in which a worker dies, and serves the next', async () => {
-    const { pool, pack } = await packingPool();
-    const before = pack();
-    threads[1]!.stop(); // the call begins before the end is noticed
-    expect(pack).toThrow(expect.objectContaining({ code: 'WORKER' }));
+  it('rejects the call in which a worker dies at work, and serves the next', async () => {
+    let dying = true;
+    const { pool, pack } = await packingPool(300, (message) => (dying ? startDying(message) : startThread(message)));
+    const packUntilDeath = () => {
+      for (let i = 0; i < 10_000; i++) pack(); // sooner or later the worker is there first
+    };
+    expect(packUntilDeath).toThrow(expect.objectContaining({ code: 'WORKER' }));
+    dying = false;
     await pool.ready();
+    const packed = pack();
+    expect([...packed].sort((a, b) => a - b)).toEqual(Array.from({ length: 96 }, (_, i) => i + 1));
+  });
+
+  it('does without a worker that died in its sleep', async () => {
+    const { pack } = await packingPool();
+    const before = pack();
+    threads[1]!.stop();
     expect(pack()).toEqual(before);
   });
 
