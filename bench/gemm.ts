@@ -7,9 +7,9 @@ import { roundUp } from '../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../src/weights/panels.ts';
 import type { Ceilings } from './ceiling.ts';
 import { randomFloats } from './random.ts';
-import { percent, type Report } from './report.ts';
+import { percents, type Report } from './report.ts';
 import type { GemmShape } from './shapes.ts';
-import { gmacs, inTurns } from './timing.ts';
+import { gmacs, inTurns, shareOf, type Timing, type Work } from './timing.ts';
 
 /** A product of random operands as a task. */
 async function product(
@@ -59,7 +59,10 @@ export async function benchGemm(report: Report, ceilings: Ceilings, shapes: read
     'f32',
     'of ceiling',
   ];
-  report.section('Matrix products, GMAC/s of one thread', ['m, k, n', ...heads]);
+  report.section('Matrix products, GMAC/s of one thread in the best round; of ceiling: best / middle round', [
+    'm, k, n',
+    ...heads,
+  ]);
   for (const shape of shapes) {
     const { name, m, n, k } = shape;
     const macs = m * n * k;
@@ -74,15 +77,23 @@ export async function benchGemm(report: Report, ceilings: Ceilings, shapes: read
       },
       { rounds: 5, time: 25 },
     );
-    // Best rounds on both sides: a round in which somebody else had the processor says nothing about either.
-    const most = { int8: gmacs(ceilings.int8.macs, runs.ceiling.bestMs), f32: gmacs(ceilings.f32.macs, runs.ceilingF32.bestMs) }; // biome-ignore format: a pair
+    const most = {
+      int8: { macs: ceilings.int8.macs, timing: runs.ceiling },
+      f32: { macs: ceilings.f32.macs, timing: runs.ceilingF32 },
+    };
     const values: Record<string, number> = { m, n, k };
     const cells: string[] = [];
-    const add = (task: string, { bestMs, medianMs }: { bestMs: number; medianMs: number }, ceiling: number) => {
-      values[`${task} gmacs`] = gmacs(macs, bestMs);
-      values[`${task} gmacs median`] = gmacs(macs, medianMs);
-      values[`${task} share`] = gmacs(macs, bestMs) / ceiling;
-      cells.push(gmacs(macs, bestMs).toFixed(1), percent(gmacs(macs, bestMs) / ceiling));
+    const add = (task: string, timing: Timing, ceiling: Work) => {
+      const share = shareOf({ macs, timing }, ceiling);
+      const { bestMs, medianMs, leastMs } = timing;
+      Object.assign(values, {
+        [`${task} gmacs`]: gmacs(macs, bestMs),
+        [`${task} gmacs median`]: gmacs(macs, medianMs),
+        [`${task} gmacs least`]: gmacs(macs, leastMs),
+        [`${task} share`]: share.best,
+        [`${task} share median`]: share.middle,
+      });
+      cells.push(gmacs(macs, bestMs).toFixed(1), percents(share));
     };
     add('int8', runs.int8, most.int8);
     add('splat', runs.splat, most.int8);

@@ -49,3 +49,6 @@ export function machine() {
 
 export const ms = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(1));
 export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+/** A share in the best and in the middle case. */
+export const percents = ({ best, middle }: { best: number; middle: number }) =>
+  `${(100 * best).toFixed(0)} / ${percent(middle)}`;

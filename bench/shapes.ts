@@ -45,9 +45,11 @@ export function gemmShapes(embedded: EfficientNetConfig): GemmShape[] {
     ...block('ViT-B/32', 50, 768),
     { name: 'ViT-B/32 patches', m: 49, k: 3072, n: 768 },
     ...block('one row', 1, 768),
+    { name: 'one row, embedding', m: 1, k: 768, n: 512 },
     ...block('ViT-B/16', 197, 768),
     ...block('ViT-L/14', 257, 1024),
     ...block('text, 77 tokens', 77, 512),
+    ...block('text, 256 nodes', 256, 512),
     ...pointwise(embedded),
   ];
 }

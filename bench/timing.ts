@@ -7,6 +7,8 @@ export interface Timing {
   readonly leastMs: number;
   /** The least of the rounds' medians: the round in which others disturbed least. */
   readonly bestMs: number;
+  /** The rounds' medians, in order. */
+  readonly roundMs: readonly number[];
   readonly runs: number;
 }
 
@@ -41,10 +43,12 @@ export async function inTurns<Name extends string>(
 /** Sums up samples in milliseconds, a list a round. */
 export function timing(rounds: readonly (readonly number[])[]): Timing {
   const all = rounds.flat();
+  const roundMs = rounds.map(median);
   return {
     medianMs: median(all),
     leastMs: all.reduce((a, b) => Math.min(a, b)),
-    bestMs: Math.min(...rounds.map(median)),
+    bestMs: Math.min(...roundMs),
+    roundMs,
     runs: all.length,
   };
 }
@@ -53,6 +57,22 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** How much work is done in a timing. */
+export interface Work {
+  readonly macs: number;
+  readonly timing: Timing;
+}
+
+/**
+ * What `work` reached of what `most` can do: in the best rounds of both, since a round in which somebody else had the
+ * processor says nothing about either, and in the middle one of the rounds, each against its own moment.
+ */
+export function shareOf(work: Work, most: Work): { best: number; middle: number } {
+  const [a, b] = [work.timing, most.timing];
+  const share = (ms: number, mostMs: number) => gmacs(work.macs, ms) / gmacs(most.macs, mostMs);
+  return { best: share(a.bestMs, b.bestMs), middle: median(a.roundMs.map((ms, i) => share(ms, b.roundMs[i]!))) };
 }
 
 /** Billions of multiply-adds a second. */

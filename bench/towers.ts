@@ -7,8 +7,8 @@ import type { Ceilings } from './ceiling.ts';
 import { imageMacs, textMacs } from './macs.ts';
 import { vitB32 } from './models.ts';
 import { randomPicture, randomTokens } from './random.ts';
-import { ms, percent, type Report } from './report.ts';
-import { gmacs, inTurns } from './timing.ts';
+import { ms, percents, type Report } from './report.ts';
+import { gmacs, inTurns, shareOf } from './timing.ts';
 
 interface Entrant {
   readonly name: string;
@@ -61,7 +61,7 @@ export async function benchTexts(report: Report, ceilings: Ceilings, threads: nu
   await benchEntrants(report, ceilings, 'Text towers, one text', entrants);
 }
 
-/** All entrants in turn with the ceilings; a share is of one thread's ceiling, times the threads. */
+/** All entrants in turn with the ceilings; a share is of one thread's ceiling, times the threads, in the best and in the middle round. */
 async function benchEntrants(report: Report, ceilings: Ceilings, title: string, entrants: Entrant[]): Promise<void> {
   const title1 = `${title}; kernels: ${entrants[0]!.clip.info().kernels}`;
   const key = ({ name, threads }: Entrant) => `${name}, ${threads} thread${threads === 1 ? '' : 's'}`;
@@ -73,13 +73,13 @@ async function benchEntrants(report: Report, ceilings: Ceilings, title: string, 
   for (const entrant of entrants) {
     const { name, precision, threads, macs, clip } = entrant;
     const { medianMs, bestMs, leastMs } = runs[key(entrant)]!;
-    const most = gmacs(ceilings[precision].macs, runs[precision]!.bestMs);
-    const share = gmacs(macs, bestMs) / most / threads;
+    const most = { macs: ceilings[precision].macs * threads, timing: runs[precision]! };
+    const share = shareOf({ macs, timing: runs[key(entrant)]! }, most);
     if (threads === 1) alone.set(name, bestMs);
     const speedUp = threads === 1 ? '' : (alone.get(name)! / bestMs).toFixed(2);
-    const values = { threads, medianMs, bestMs, leastMs, macs, gmacs: gmacs(macs, bestMs), share };
+    const values = { threads, medianMs, bestMs, leastMs, macs, gmacs: gmacs(macs, bestMs), share: share.best, shareMedian: share.middle }; // biome-ignore format: one row
     const cells = [ms(medianMs), ms(bestMs), ms(leastMs), (macs / 1e9).toFixed(3), gmacs(macs, bestMs).toFixed(1)];
-    report.row(key(entrant), values, [key(entrant), ...cells, percent(share), speedUp]);
+    report.row(key(entrant), values, [key(entrant), ...cells, percents(share), speedUp]);
     clip.dispose();
   }
 }
