@@ -33,7 +33,7 @@ export function exp4(x: v128): v128 {
 }
 
 /**
- * erf(x), absolute error <= 4e-7. Rational minimax approximation on [-4, 4] of Eigen's `generic_fast_erf_float`
+ * erf(x), absolute error <= 5e-7. Rational minimax approximation on [-4, 4] of Eigen's `generic_fast_erf_float`
  * (also XLA's): x P(x^2) / Q(x^2); beyond 4 erf rounds to 1.
  */
 @inline
