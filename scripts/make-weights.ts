@@ -14,7 +14,14 @@ import { PackedSlots, packedMetadata, writePacked } from '../src/weights/packed.
 import { publishedSlots } from '../src/weights/published.ts';
 import { readSafetensorsHeader } from '../src/weights/safetensors.ts';
 import { towerSlots } from '../src/weights/slots.ts';
-import { cosine, type Expected, largestError, readGolden, syntheticPicture } from '../test/model/golden.ts';
+import {
+  cosine,
+  type Expected,
+  largestError,
+  readGolden,
+  sketchError,
+  syntheticPicture,
+} from '../test/model/golden.ts';
 
 const { values: flags, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
 const root = new URL('../', import.meta.url).pathname;
@@ -72,6 +79,18 @@ for (const [precision, model] of [
   ['f32', source],
   ['int8', target],
 ] as const) {
+  if (precision === 'f32') {
+    // Every layer's sketch: of the picture, and of the first text over its own tokens.
+    const errors: [number, string][] = [];
+    const probe = (name: string, _: readonly number[], values: Float32Array) =>
+      void errors.push([sketchError(expected.activations[name]!, values), name]);
+    using watched = await loadClip(model, { precision, probe });
+    await watched.encodeImage(syntheticPicture(224));
+    await watched.encodeTokens([expected.token_ids[0]!]);
+    const [worst, name] = errors.sort(([a], [b]) => b - a)[0]!;
+    console.log(`f32: ${errors.length} layers, worst ${name}: ${worst.toExponential(1)} of its mean magnitude`);
+    if (errors.length !== 13 || worst > 1e-4) throw new Error('a layer is off');
+  }
   using clip = await loadClip(model, { precision });
   const image = await clip.encodeImage(syntheticPicture(224));
   const texts = await clip.encodeText(expected.texts);

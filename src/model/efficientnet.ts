@@ -82,6 +82,8 @@ export function efficientNetSlots(config: EfficientNetConfig, embedDim: number):
     ]),
     { kind: 'linear', name: trunk('conv_head'), n: config.head, k: blocks.at(-1)!.output, bias: true },
     { kind: 'linear', name: 'visual.head.proj', n: embedDim, k: config.head, bias: config.projectionBias },
+    // The convolutions can lie on an int8 grid, the projection does not: its rest makes it 16 bits, at 1 % of the work.
+    { kind: 'linear', name: 'visual.head.proj.rest', n: embedDim, k: config.head, bias: false, rest: true },
   ];
 }
 
@@ -122,6 +124,7 @@ export class EfficientNet {
   readonly #blocks: readonly (InvertedResidual & BlockWeights)[];
   readonly #head: Linear;
   readonly #proj: Linear;
+  readonly #rest: Linear | undefined;
 
   constructor(config: EfficientNetConfig, weights: Weights, state: EfficientNetState, engine: Engine) {
     this.config = config;
@@ -143,6 +146,7 @@ export class EfficientNet {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
+    this.#rest = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.rest') : undefined;
   }
 
   /** `whole`: bands of all lines, so that a probe sees every layer in one piece. */
@@ -207,6 +211,7 @@ export class EfficientNet {
     kernels.meanRows(s.features, pixels, this.#head.n, s.pooled); // [1, head]
     const pooled = arithmetic.pack(s.pooled, 1, this.#head.n, s.rowsIn); // [1, head]
     arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
+    if (this.#rest) arithmetic.linear(pooled, this.#rest, s.embedding, { mode: Mode.add }); // [embedDim]
     return s.embedding;
   }
 

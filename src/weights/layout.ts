@@ -21,6 +21,8 @@ export type Slot =
       readonly k: number;
       readonly bias: boolean;
       readonly inputScale?: number;
+      /** What another map, named without `.rest`, loses by its eight bits: there in int8 only. */
+      readonly rest?: true;
     }
   /** A kernel x kernel filter a channel, with bias. */
   | {
@@ -86,11 +88,11 @@ export class Layout {
   readonly byteLength: number;
 
   constructor(slots: readonly Slot[], precision: Precision) {
-    this.slots = slots;
+    this.slots = slots.filter((slot) => precision === 'int8' || !('rest' in slot));
     this.precision = precision;
     const tensors = new Map<string, PackedTensor>();
     let offset = 0;
-    for (const slot of slots) {
+    for (const slot of this.slots) {
       for (const tensor of slotTensors(slot, precision)) {
         const byteLength = product(tensor.shape) * (tensor.dtype === 'I8' ? 1 : 4);
         tensors.set(tensor.name, { ...tensor, offset, byteLength });

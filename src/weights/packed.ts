@@ -133,6 +133,10 @@ export class PackedSlots implements SlotSource {
     const panels = await this.#integers(`${name}.panels`, signal);
     const scale = await this.#floats(`${name}.scale`, signal);
     const values = unpackPanelsInt8(panels, scale, n, k, inputScale);
+    if (this.#file.tensors.has(`${name}.rest.panels`)) {
+      const { values: rest } = await this.read({ kind: 'linear', name: `${name}.rest`, n, k, bias: false }, signal);
+      for (let i = 0; i < values.length; i++) values[i] = values[i]! + rest[i]!;
+    }
     return slot.bias ? { values, bias: await this.#floats(`${name}.bias`, signal) } : { values };
   }
 

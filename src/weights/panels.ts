@@ -24,6 +24,17 @@ export function quantizeRow(row: Float32Array, out: Int8Array): number {
   return scale;
 }
 
+/** What a matrix [n, k] loses when its rows are quantized: the values less what their integers stand for. */
+export function quantizationRest(values: Float32Array, k: number): Float32Array {
+  const rest = new Float32Array(values.length);
+  const integers = new Int8Array(k);
+  for (let at = 0; at < values.length; at += k) {
+    const scale = Math.fround(quantizeRow(values.subarray(at, at + k), integers));
+    for (let i = 0; i < k; i++) rest[at + i] = values[at + i]! - integers[i]! * scale;
+  }
+  return rest;
+}
+
 /** What a quantized linear map writes; arrays are views of their final place. */
 export interface Int8Panels {
   /** i8 [n/8][k/2][8][2], k padded to a multiple of 4. */

@@ -5,6 +5,7 @@ import { centre } from '../model/pixels.ts';
 import { readFloats, readTensor } from './elements.ts';
 import { product, type Slot } from './layout.ts';
 import { type ResolvedTensor, resolveTensors, type Tower } from './names.ts';
+import { quantizationRest } from './panels.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import type { SlotSource, SlotValues } from './slots.ts';
 import type { Source } from './source.ts';
@@ -55,6 +56,9 @@ class PublishedSlots implements SlotSource {
   async read(slot: Exclude<Slot, { kind: 'table' }>, signal?: AbortSignal): Promise<SlotValues> {
     const { name } = slot;
     const tensor = (part: string) => this.#tensor(part, signal);
+    if (slot.kind === 'linear' && slot.rest) {
+      return { values: quantizationRest(await tensor(`${name.replace(/\.rest$/, '')}.weight`), slot.k) };
+    }
     if (name === 'visual.tokens') {
       const values = await tensor('visual.positional_embedding'); // [tokens, width]
       const token = await tensor('visual.class_embedding'); // [width], stands at position 0

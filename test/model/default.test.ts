@@ -26,7 +26,7 @@ describe('the embedded model against the published PyTorch code', () => {
 
   it('gives its image embedding in int8', async () => {
     using clip = await loadClip(undefined, { towers: ['image'] });
-    expect(cosine(await clip.encodeImage(picture), expected.image_embedding)).toBeGreaterThanOrEqual(0.9995);
+    expect(cosine(await clip.encodeImage(picture), expected.image_embedding)).toBeGreaterThanOrEqual(0.99999);
   });
 
   it('tokenizes and embeds its texts in int8', async () => {
@@ -71,12 +71,10 @@ describe('the embedded model against the published PyTorch code', () => {
         .map((label, i) => ({ label, cosine: cosine(texts[i]!, embedding) }))
         .sort((a, b) => b.cosine - a.cosine);
       const ranked = await classifier.classify(photo(name));
-      expect(ranked[0]!.label, name).toBe(golden[0]!.label);
-      // Neighbours closer than the int8 error may change places; everything further apart may not.
-      const rank = new Map(golden.map(({ label, cosine }) => [label, cosine]));
-      for (const [i, { label }] of ranked.entries()) {
-        expect(Math.abs(rank.get(label)! - golden[i]!.cosine), `${name}: ${label}`).toBeLessThan(0.01);
-      }
+      expect(
+        ranked.map(({ label }) => label),
+        name,
+      ).toEqual(golden.map(({ label }) => label));
     }
   });
 });

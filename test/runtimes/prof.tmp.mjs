@@ -1,0 +1,10 @@
+const acc={}; const Real=WebAssembly.Instance; let on=false;
+WebAssembly.Instance=function(m,i){const inst=new Real(m,i); if(!inst.exports.gemmInt8) return inst; const ex={}; for(const [k,f] of Object.entries(inst.exports)) ex[k]=typeof f!=='function'?f:(...a)=>{const s=performance.now(); const r=f(...a); if(on){const key= k.startsWith('gemm')? `${k} m${a[k==='gemmInt8'?6:3]} n${a[k==='gemmInt8'?7:4]} k${a[k==='gemmInt8'?8:5]}` : k.startsWith('depthwise')? `${k} k${a[2]} s${a[3]} c${a[k==='depthwiseInt8'?7:6]} w${a[k==='depthwiseInt8'?8:7]}`:k; acc[key]??=[0,0];acc[key][0]+=performance.now()-s;acc[key][1]++} return r}; return {exports:ex}};
+const { loadClip } = await import('../../dist/index.js');
+const N = 224; const data=new Uint8Array(N*N*3); for(let i=0;i<data.length;i++)data[i]=(i*7+(i>>3)*13)&255;
+const clip = await loadClip('/tmp/b32',{precision:process.argv[2]||'int8',towers:['image'],kernels:process.argv[3]||'simd'});
+for(let i=0;i<6;i++) await clip.encodeImage({data,width:N,height:N});
+on=true; const R=8; const s=performance.now(); for(let i=0;i<R;i++) await clip.encodeImage({data,width:N,height:N}); const tot=(performance.now()-s)/R;
+let sum=0, gm=0,gt=0; const rows=Object.entries(acc).map(([k,[t,c]])=>{sum+=t/R; const g=k.match(/^gemm\w+ m(\d+) n(\d+) k(\d+)/); let rate=''; if(g){const macs=g[1]*g[2]*g[3]*c/R; rate=(macs/(t/R)/1e6).toFixed(1)+' GMAC/s'; gm+=macs;gt+=t/R} const d=k.match(/^depthwise\w+ k(\d) s\d c(\d+) w(\d+)/); return [t/R,k,c/R,rate]}).sort((a,b)=>b[0]-a[0]);
+for(const r of rows.slice(0,45)) console.log(r[0].toFixed(3),r[1],'x'+r[2],r[3]);
+const by={}; for(const r of rows){const k=r[1].split(' ')[0]; by[k]=(by[k]||0)+r[0]} console.log(by,'gemm avg',(gm/gt/1e6).toFixed(1),'sum',sum.toFixed(2),'total',tot.toFixed(2));
