@@ -1,12 +1,20 @@
 // What a loaded image tower takes. `memory.js FOLDER`; `memory.js import`: what the package's code takes without a model;
 // with no word at all, what the runtime takes by itself.
+import { existsSync, readFileSync } from 'node:fs';
+
 const word = process.argv[2];
 let plan = {};
 if (word) {
   const { loadClip } = await import('../../dist/index.js');
   if (word !== 'import') plan = await run(loadClip, word);
 }
-console.log(JSON.stringify({ ...plan, peak: process.resourceUsage().maxRSS * 1024 }));
+console.log(JSON.stringify({ ...plan, peak: peakKilobytes() * 1024 }));
+
+/** On Linux maxRSS begins with what the parent had when it started this process; VmHWM does not. */
+function peakKilobytes() {
+  if (!existsSync('/proc/self/status')) return process.resourceUsage().maxRSS;
+  return Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+}
 
 async function run(loadClip, folder) {
   const clip = await loadClip(folder, { towers: ['image'] });
