@@ -9,21 +9,8 @@
 // Taps are paired as: columns (0,1) (2,3) of each line, then the last column's lines (0,1) (2,3), and the last one alone.
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
+import { relu6, toFixed } from './math';
 import { groupStride, storeQuad } from './packed-rows';
-
-/** Numbers the epilogue of both precisions shares. */
-const UNIT: f32 = 8191.0 / 6.0;
-
-@inline
-function relu6(v: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(v, f32x4.splat(0)), f32x4.splat(6));
-}
-
-/** round(8191 / 6 * x) of x in [0, 6], as i32, by the magic of math.ts. */
-@inline
-function fixed(v: v128): v128 {
-  return i32x4.sub(f32x4.add(f32x4.mul(v, f32x4.splat(UNIT)), f32x4.splat(12582912)), i32x4.splat(0x4b400000));
-}
 
 @inline
 function low(a: v128, b: v128): v128 {
@@ -92,7 +79,7 @@ function rowsInt8(
         const f = <usize>c << 2;
         const v0 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a0), v128.load(scale + f)), v128.load(bias + f));
         const v1 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a1), v128.load(scale + f, 16)), v128.load(bias + f, 16));
-        const q = i16x8.narrow_i32x4_s(fixed(relu6(v0)), fixed(relu6(v1)));
+        const q = i16x8.narrow_i32x4_s(toFixed(relu6(v0)), toFixed(relu6(v1)));
         storeQuad(g, rows, i & 3, c, q);
         storeQuad(g, rows, i & 3, c + 4, v128.shuffle<i64>(q, q, 1, 0));
       }

@@ -2,7 +2,7 @@
 // scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
 // each row, which the next quantization needs.
 
-import { gelu4, quickGelu4 } from './math';
+import { gelu4, quickGelu4, relu6, toFixed } from './math';
 
 /** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
 export const ACTIVATION: i32 = 3; // 0 none, 1 QuickGELU, 2 GELU, 3 ReLU6
@@ -19,7 +19,7 @@ export const MAXIMUM_BYTES: usize = 16;
 function activate(kind: i32, v: v128): v128 {
   if (kind == 1) return quickGelu4(v);
   if (kind == 2) return gelu4(v);
-  if (kind == 3) return f32x4.pmin(f32x4.pmax(v, f32x4.splat(0)), f32x4.splat(6));
+  if (kind == 3) return relu6(v);
   return v;
 }
 
@@ -48,13 +48,7 @@ function finishRows(
     let v0 = activate(kind, dequantize(int8, v128.load(acc), s0, scale, b0));
     let v1 = activate(kind, dequantize(int8, v128.load(acc, 16), s1, scale, b1));
     if (int8 && kind == 3 && mode & FIXED) {
-      // |x| <= 6, so x * 8191/6 + 1.5 * 2^23 rounds to nearest even in the low mantissa bits
-      const unit = f32x4.splat(8191.0 / 6.0);
-      const magic = f32x4.splat(12582912);
-      const bits = i32x4.splat(0x4b400000);
-      const q0 = i32x4.sub(f32x4.add(f32x4.mul(v0, unit), magic), bits);
-      const q1 = i32x4.sub(f32x4.add(f32x4.mul(v1, unit), magic), bits);
-      v128.store(c, i16x8.narrow_i32x4_s(q0, q1));
+      v128.store(c, i16x8.narrow_i32x4_s(toFixed(v0), toFixed(v1)));
     } else {
       if (mode & ADD) {
         v0 = f32x4.add(v0, v128.load(c));

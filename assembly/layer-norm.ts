@@ -23,6 +23,16 @@ function normalizeRow(x: usize, gamma: usize, beta: usize, eps: f32, k: i32, y: 
   }
 }
 
+/** `rows` rows, `stride` bytes apart, to dense rows at y. */
+@inline
+function normalizeRows(x: usize, stride: usize, rows: i32, gamma: usize, beta: usize, eps: f32, k: i32, y: usize): void {
+  for (let r = 0; r < rows; r++) {
+    normalizeRow(x, gamma, beta, eps, k, y);
+    x += stride;
+    y += <usize>k << 2;
+  }
+}
+
 /** Rows of k f32, `stride` bytes apart, in place. */
 export function layerNorm(x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32): void {
   for (let i = 0; i < m; i++) {
@@ -39,10 +49,8 @@ export function layerNormQuantize(
   const row = <usize>k << 2;
   for (let i = 0; i < m; i += 4) {
     const rows = min(4, m - i);
-    for (let r = 0; r < rows; r++) {
-      normalizeRow(x, gamma, beta, eps, k, scratch + <usize>r * row);
-      x += stride;
-    }
+    normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
+    x += stride << 2;
     quantizeGroup(scratch, row, rows, k, aMax, out, scale, 0);
     out += groupStride(k);
     scale += 16;
@@ -56,10 +64,8 @@ export function layerNormPack(
   const row = <usize>k << 2;
   for (let i = 0; i < m; i += 4) {
     const rows = min(4, m - i);
-    for (let r = 0; r < rows; r++) {
-      normalizeRow(x, gamma, beta, eps, k, scratch + <usize>r * row);
-      x += stride;
-    }
+    normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
+    x += stride << 2;
     packGroup(scratch, row, rows, k, out);
     out += <usize>k << 4;
   }

@@ -68,6 +68,18 @@ export function quickGelu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(exp4(f32x4.mul(x, f32x4.splat(-1.702))), f32x4.splat(1)));
 }
 
+/** min(max(x, 0), 6) */
+@inline
+export function relu6(x: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), f32x4.splat(6));
+}
+
+/** round(8191 / 6 * x) of x in [0, 6], as i32: the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
+@inline
+export function toFixed(x: v128): v128 {
+  return roundToInt(f32x4.mul(x, f32x4.splat(8191.0 / 6.0)));
+}
+
 /** The four lanes' sum, always as (0 + 2) + (1 + 3). */
 @inline
 export function sumLanes(v: v128): f32 {

@@ -63,7 +63,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     signal,
     onProgress,
   } = options;
-  checkLoadOptions(precision, towers, options.kernels ?? 'simd', maxPixels);
+  checkLoadOptions(precision, towers, maxPixels);
   signal?.throwIfAborted();
   const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   let threads = threadCount(options.threads ?? 1);
@@ -150,16 +150,13 @@ function threadCount(wanted: unknown): ClipInfo['threads'] {
   return reason === undefined ? { count } : { count: 1, reason };
 }
 
-function checkLoadOptions(precision: unknown, towers: readonly unknown[], kernels: unknown, maxPixels: unknown): void {
+function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
   if (precision !== 'int8' && precision !== 'f32') {
     throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
   }
   const known = (tower: unknown) => tower === 'image' || tower === 'text';
   if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
     throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
-  }
-  if (kernels !== 'simd' && kernels !== 'relaxed') {
-    throw new RangeError(`kernels must be "simd" or "relaxed", got ${JSON.stringify(kernels)}`);
   }
   if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
     throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
@@ -198,9 +195,8 @@ async function readTokenizer(
 
 /** exp(logit_scale) by our own exp, so that scores too are the same everywhere. */
 function readLogitScale(engine: Engine, at: number): number {
-  const kept = engine.view(at, 4).slice();
-  engine.kernels.mapFunction(at, 4, 0);
-  const scale = engine.view(at, 1)[0]!;
-  engine.view(at, 4).set(kept);
-  return scale;
+  const { scratch } = engine.arithmetic;
+  engine.copyFloats(at, scratch, 4);
+  engine.kernels.mapFunction(scratch, 4, 0);
+  return engine.view(scratch, 1)[0]!;
 }

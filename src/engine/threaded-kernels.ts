@@ -23,8 +23,8 @@ function joinMaxima(floats: Float32Array, maxima: Pointer, m: number, parts: num
   }
 }
 
-/** The pointer to a column's number, where there are any. */
-const offset = (vector: Pointer, column: number): Pointer => (vector === 0 ? 0 : vector + column * 4);
+/** The pointer to a row's or column's number, where there are any. */
+const offset = (vector: Pointer, i: number): Pointer => (vector === 0 ? 0 : vector + i * 4);
 
 /** Cuts [0, n) into at most `parts` ranges whose bounds are multiples of `step`, as even as can be. */
 export function ranges(n: number, parts: number, step: number): Range[] {
@@ -44,13 +44,48 @@ function rowStep(width: number, gap: number): number {
   return step;
 }
 
+/** Where a GEMM's result stands: see gemmInt8 in assembly. */
+interface Geometry {
+  readonly ldc: number;
+  readonly width: number;
+  readonly gap: number;
+  readonly slab: number;
+  readonly slabStride: number;
+}
+
+/** A part of a GEMM: which rows and columns, the columns of its slabs, and its first byte from C's. */
+interface GemmPart {
+  readonly rows: Range;
+  readonly columns: Range;
+  readonly slab: number;
+  readonly out: number;
+}
+
+/**
+ * Cuts C[m, n], of `cell` bytes a value, into at most `count` parts: by rows where that moves less memory (many pixels, few
+ * channels), else by columns, whole slabs at a time where there are several.
+ */
+function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry): GemmPart[] {
+  const { ldc, width, gap, slab, slabStride } = geometry;
+  if (m > n) {
+    return ranges(m, count, rowStep(width, gap)).map((rows) => {
+      const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
+      return { rows, columns: [0, n], slab, out };
+    });
+  }
+  if (slabStride !== 0) {
+    return ranges(n, count, slab).map((columns) => {
+      return { rows: [0, m], columns, slab, out: (columns[0] / slab) * slabStride };
+    });
+  }
+  return ranges(n, count, 8).map((columns) => ({ rows: [0, m], columns, slab: columns[1], out: columns[0] * cell }));
+}
+
 export function threadedKernels(pool: ThreadPool): Kernels {
   const { own } = pool;
   const count = partsFor(pool.count);
   /** Rows in groups of four. */
   const groups = (m: number) => ranges(m, count, 4);
-  /** Whether cutting rows moves less memory than cutting columns: many pixels, few channels. */
-  const byRows = (m: number, n: number) => m > n;
 
   return {
     ...own,
@@ -60,28 +95,18 @@ export function threadedKernels(pool: ThreadPool): Kernels {
         own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
         return;
       }
-      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer, ownMaxima: Pointer) => [
-        a + rows[0] * k * 2, aScale === 0 ? 0 : aScale + rows[0] * 4,
-        b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
-        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratch, ownMaxima,
-      ]; // biome-ignore format: operands, then the result
-      if (byRows(m, n)) {
-        const parts = ranges(m, count, rowStep(width, gap)).map((rows) => {
-          const out = c + rows[0] * ldc + Math.floor(rows[0] / width) * gap;
-          return part(rows, [0, n], slab, out, maxima === 0 ? 0 : maxima + rows[0] * MAXIMUM_BYTES);
-        });
-        pool.run('gemmInt8', parts);
-        return;
-      }
-      const cell = mode & Mode.fixed ? 2 : 4;
-      const cut = ranges(n, count, slabStride === 0 ? 8 : slab);
-      const parts = cut.map((columns, t) => {
-        const out = c + (slabStride === 0 ? columns[0] * cell : (columns[0] / slab) * slabStride);
-        const ownMaxima = maxima === 0 ? 0 : maxima + t * MAXIMA_BYTES;
-        return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out, ownMaxima);
+      const cut = cutGemm(count, m, n, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride });
+      const parts = cut.map(({ rows, columns, slab, out }, i) => {
+        // Parts of the same rows have maxima of their own, to be joined; parts of other rows write theirs in place.
+        const at = rows[1] === m ? i * MAXIMA_BYTES : rows[0] * MAXIMUM_BYTES;
+        return [
+          a + rows[0] * k * 2, offset(aScale, rows[0]),
+          b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
+          rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch, maxima === 0 ? 0 : maxima + at,
+        ]; // biome-ignore format: operands, then the result
       });
       pool.run('gemmInt8', parts);
-      if (maxima !== 0) joinMaxima(pool.floats, maxima, m, parts.length);
+      if (maxima !== 0 && cut[0]!.rows[1] === m) joinMaxima(pool.floats, maxima, m, parts.length);
     },
 
     gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
@@ -89,18 +114,10 @@ export function threadedKernels(pool: ThreadPool): Kernels {
         own.gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
         return;
       }
-      const part = (rows: Range, columns: Range, slabColumns: number, out: Pointer) => [
+      const parts = cutGemm(count, m, n, 4, { ldc, width, gap, slab, slabStride }).map(({ rows, columns, slab, out }) => [
         a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
-        rows[1], columns[1], k, out, ldc, width, gap, slabColumns, slabStride, mode, scratch,
-      ]; // biome-ignore format: operands, then the result
-      const parts = byRows(m, n)
-        ? ranges(m, count, rowStep(width, gap)).map((rows) =>
-            part(rows, [0, n], slab, c + rows[0] * ldc + Math.floor(rows[0] / width) * gap),
-          )
-        : ranges(n, count, slabStride === 0 ? 8 : slab).map((columns) => {
-            const out = c + (slabStride === 0 ? columns[0] * 4 : (columns[0] / slab) * slabStride);
-            return part([0, m], columns, slabStride === 0 ? columns[1] : slab, out);
-          });
+        rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch,
+      ]); // biome-ignore format: operands, then the result
       pool.run('gemmF32', parts);
     },
 

@@ -13,7 +13,7 @@ import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads.ts';
-import type { Slot, Weights } from '../weights/layout.ts';
+import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
 import type { TransformerShape } from './config.ts';
 
 export interface BlockWeights {
@@ -43,15 +43,11 @@ export interface BlockState {
 
 /** The slots of one block, in the order in which the graph reads them. */
 export function blockSlots(name: string, { width, mlpWidth }: TransformerShape): Slot[] {
-  const norm = (part: string): Slot[] => [
-    { kind: 'vector', name: `${name}.${part}.weight`, shape: [width] },
-    { kind: 'vector', name: `${name}.${part}.bias`, shape: [width] },
-  ];
   return [
-    ...norm('ln_1'),
+    ...normSlots(`${name}.ln_1`, width),
     { kind: 'linear', name: `${name}.attn.in_proj`, n: 3 * width, k: width, bias: true },
     { kind: 'linear', name: `${name}.attn.out_proj`, n: width, k: width, bias: true },
-    ...norm('ln_2'),
+    ...normSlots(`${name}.ln_2`, width),
     { kind: 'linear', name: `${name}.mlp.c_fc`, n: mlpWidth, k: width, bias: true },
     { kind: 'linear', name: `${name}.mlp.c_proj`, n: width, k: mlpWidth, bias: true },
   ];

@@ -6,7 +6,7 @@ import type { Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import type { Chunk } from '../text/prefix-tree.ts';
-import type { Slot, Weights } from '../weights/layout.ts';
+import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
 import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
 import type { TextConfig } from './config.ts';
 
@@ -29,8 +29,7 @@ export function textTransformerSlots(config: TextConfig, embedDim: number): Slot
     { kind: 'table', name: 'token_embedding', rows: vocabSize, width },
     { kind: 'vector', name: 'positional_embedding', shape: [contextLength, width] },
     ...Array.from({ length: layers }, (_, i) => blockSlots(`transformer.resblocks.${i}`, config)).flat(),
-    { kind: 'vector', name: 'ln_final.weight', shape: [width] },
-    { kind: 'vector', name: 'ln_final.bias', shape: [width] },
+    ...normSlots('ln_final', width),
     { kind: 'linear', name: 'text_projection', n: embedDim, k: width, bias: false },
   ];
 }

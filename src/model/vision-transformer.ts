@@ -5,7 +5,7 @@ import type { Engine, Probe } from '../engine/engine.ts';
 import { Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import type { Slot, Weights } from '../weights/layout.ts';
+import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
 import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
@@ -17,16 +17,12 @@ interface VisionState extends BlockState, PixelState {
 
 export function visionTransformerSlots(config: VisionTransformerConfig, embedDim: number): Slot[] {
   const { width, patch, layers, preNorm } = config;
-  const norm = (name: string): Slot[] => [
-    { kind: 'vector', name: `${name}.weight`, shape: [width] },
-    { kind: 'vector', name: `${name}.bias`, shape: [width] },
-  ];
   return [
     { kind: 'linear', name: 'visual.conv1', n: width, k: patch * patch * 3, bias: true },
     { kind: 'vector', name: 'visual.tokens', shape: [tokenCount(config), width] },
-    ...(preNorm ? norm('visual.ln_pre') : []),
+    ...(preNorm ? normSlots('visual.ln_pre', width) : []),
     ...Array.from({ length: layers }, (_, i) => blockSlots(`visual.transformer.resblocks.${i}`, config)).flat(),
-    ...norm('visual.ln_post'),
+    ...normSlots('visual.ln_post', width),
     { kind: 'linear', name: 'visual.proj', n: embedDim, k: width, bias: false },
   ];
 }

@@ -35,6 +35,10 @@ export type Slot =
   /** Rows looked up by id. */
   | { readonly kind: 'table'; readonly name: string; readonly rows: number; readonly width: number };
 
+/** The two vectors of a LayerNorm. */
+export const normSlots = (name: string, width: number): Slot[] =>
+  ['weight', 'bias'].map((part) => ({ kind: 'vector', name: `${name}.${part}`, shape: [width] }));
+
 /** One tensor of a packed file. */
 export interface PackedTensor {
   readonly name: string;
