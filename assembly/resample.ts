@@ -12,54 +12,63 @@
 /** log2 of one in Pillow's fixed point: 32 - 8 - 2. */
 const PRECISION_BITS: i32 = 22;
 
+/** a0 b0 a1 b1 .. a7 b7 */
+@inline
+function interleaveLow(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** a8 b8 a9 b9 .. a15 b15 */
+@inline
+function interleaveHigh(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/** The upper eight bytes, in the lower half too. */
+@inline
+function upperHalf(v: v128): v128 {
+  return i64x2.shuffle(v, v, 1, 1);
+}
+
 /**
  * One row of interleaved pixels to three planes of bytes: planes[0..] R, planes[stride..] G, planes[2 * stride..] B.
  * `pixels` is rounded up to a multiple of 16: `row` is read and each plane written that far.
  *
- *   RGBA, four loads of four pixels             two of them, then both pairs
- *   v0 = R0 G0 B0 A0 .. R3 G3 B3 A3   \  rg = R0..R7 G0..G7   \  R = R0 .. R15
- *   v1 = R4 G4 B4 A4 .. R7 G7 B7 A7   /  bb = B0..B7 B0..B7   /  G = G0 .. G15,  B = B0 .. B15
+ * Sixteen pixels are n = 48 or 64 bytes. Interleaving their first half with their second moves byte i to 2 i modulo n - 1;
+ * after four such rounds it is at 16 i. So byte 3 p + c of RGB (48 p + 16 c) is at p + 16 c, where the planes want it, and so
+ * is byte 4 p + c of RGBA. All of it is unpack instructions, which unlike other shuffles need no constants.
  */
 export function splitRow(row: usize, planes: usize, stride: usize, pixels: i32, channels: i32): void {
   const end = planes + <usize>pixels;
   let red = planes;
   let green = planes + stride;
   let blue = green + stride;
-  if (channels == 4) {
-    while (red < end) {
-      const v0 = v128.load(row);
-      const v1 = v128.load(row, 16);
-      const v2 = v128.load(row, 32);
+  while (red < end) {
+    const v0 = v128.load(row);
+    const v1 = v128.load(row, 16);
+    const v2 = v128.load(row, 32);
+    if (channels == 4) {
       const v3 = v128.load(row, 48);
-      const rg01 = i8x16.shuffle(v0, v1, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
-      const rg23 = i8x16.shuffle(v2, v3, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
-      const bb01 = i8x16.shuffle(v0, v1, 2, 6, 10, 14, 18, 22, 26, 30, 2, 6, 10, 14, 18, 22, 26, 30);
-      const bb23 = i8x16.shuffle(v2, v3, 2, 6, 10, 14, 18, 22, 26, 30, 2, 6, 10, 14, 18, 22, 26, 30);
-      v128.store(red, i64x2.shuffle(rg01, rg23, 0, 2));
-      v128.store(green, i64x2.shuffle(rg01, rg23, 1, 3));
-      v128.store(blue, i64x2.shuffle(bb01, bb23, 0, 2));
+      const a0 = interleaveLow(v0, v2), a1 = interleaveHigh(v0, v2), a2 = interleaveLow(v1, v3), a3 = interleaveHigh(v1, v3);
+      const b0 = interleaveLow(a0, a2), b1 = interleaveHigh(a0, a2), b2 = interleaveLow(a1, a3), b3 = interleaveHigh(a1, a3);
+      const c0 = interleaveLow(b0, b2), c1 = interleaveHigh(b0, b2), c2 = interleaveLow(b1, b3), c3 = interleaveHigh(b1, b3);
+      v128.store(red, interleaveLow(c0, c2));
+      v128.store(green, interleaveHigh(c0, c2));
+      v128.store(blue, interleaveLow(c1, c3));
       row += 64;
-      red += 16;
-      green += 16;
-      blue += 16;
-    }
-  } else {
-    while (red < end) {
-      // R0 G0 B0 .. R5 | G5 B5 R6 .. G10 | B10 R11 .. B15: each plane takes from all three.
-      const v0 = v128.load(row);
-      const v1 = v128.load(row, 16);
-      const v2 = v128.load(row, 32);
-      const r01 = i8x16.shuffle(v0, v1, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
-      const g01 = i8x16.shuffle(v0, v1, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
-      const b01 = i8x16.shuffle(v0, v1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
-      v128.store(red, i8x16.shuffle(r01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
-      v128.store(green, i8x16.shuffle(g01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
-      v128.store(blue, i8x16.shuffle(b01, v2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+    } else {
+      // The second half begins in the middle of v1.
+      const a0 = interleaveLow(v0, upperHalf(v1)), a1 = interleaveLow(upperHalf(v0), v2), a2 = interleaveLow(v1, upperHalf(v2));
+      const b0 = interleaveLow(a0, upperHalf(a1)), b1 = interleaveLow(upperHalf(a0), a2), b2 = interleaveLow(a1, upperHalf(a2));
+      const c0 = interleaveLow(b0, upperHalf(b1)), c1 = interleaveLow(upperHalf(b0), b2), c2 = interleaveLow(b1, upperHalf(b2));
+      v128.store(red, interleaveLow(c0, upperHalf(c1)));
+      v128.store(green, interleaveLow(upperHalf(c0), c2));
+      v128.store(blue, interleaveLow(c1, upperHalf(c2)));
       row += 48;
-      red += 16;
-      green += 16;
-      blue += 16;
     }
+    red += 16;
+    green += 16;
+    blue += 16;
   }
 }
 
