@@ -8,7 +8,9 @@
 // Tile: f32, 4x8, f32x4.mul + f32x4.add.
 
 import { ACC_ROW, finishPanel } from './epilogue';
-import { ROW_BLOCK } from './gemm-int8';
+
+/** Rows that share a pass over B's panels: 64 rows of k = 768 are 192 kB, which stays in L2 beside one panel. */
+const ROW_BLOCK: i32 = 64;
 
 @inline
 function mac(acc: v128, a: v128, b: v128): v128 {

@@ -12,3 +12,4 @@ export { centrePixels, gatherF32, gatherInt8 } from './patches';
 export { meanRows } from './pooling';
 export { dotRows, softmax } from './ranking';
 export { resampleColumns, resampleRows, splitRow } from './resample';
+export { strassenRows } from './strassen';

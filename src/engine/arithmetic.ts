@@ -29,7 +29,14 @@ export interface Norm {
 export interface RowBuffer {
   readonly data: Pointer;
   readonly scale: Pointer;
+  /** What Strassen's products take instead of the rows (assembly/strassen.ts); 0: rows are multiplied as they are. */
+  readonly halves: Pointer;
 }
+
+/** Fewer rows, or shorter ones, are never halved (assembly/strassen.ts). */
+const LEAST_HALVED = { m: 24, k: 256 };
+/** Products of a level, of which parts may be made apart. */
+const PRODUCTS = 7;
 
 /** m packed rows of k values; `scale` 0 means that the scale is folded into the weights. */
 export interface PackedRows extends RowBuffer {
@@ -67,22 +74,36 @@ export class Arithmetic {
 
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
-    return Math.max(GEMM_SCRATCH_BYTES, 4 * width * 4, roundUp(keys, 4) * 4);
+    return Math.max(GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4), 4 * width * 4, roundUp(keys, 4) * 4);
   }
 
   /** Reserves room for m packed rows of k values. */
   static reserveRows(plan: MemoryPlan, name: string, precision: Precision, m: number, k: number): RowBuffer {
-    const bytes = roundUp(m, 4) * roundUp(k, 4) * (precision === 'int8' ? 2 : 4);
-    return { data: plan.reserve(name, bytes), scale: precision === 'int8' ? plan.reserve(name, roundUp(m, 4) * 4) : 0 };
+    const int8 = precision === 'int8';
+    const bytes = roundUp(m, 4) * roundUp(k, 4) * (int8 ? 2 : 4);
+    // One level makes seven quarters of the rows, two make 49 sixteenths.
+    const halves = bytes * (m < 4 * LEAST_HALVED.m ? 7 / 4 : 49 / 16);
+    const worth = int8 && m >= LEAST_HALVED.m && k >= LEAST_HALVED.k;
+    return {
+      data: plan.reserve(name, bytes),
+      scale: int8 ? plan.reserve(name, roundUp(m, 4) * 4) : 0,
+      halves: worth ? plan.reserve(name, halves) : 0,
+    };
+  }
+
+  /** The int8 rows that stand in a buffer, with what Strassen's products need of them. */
+  packed(rows: RowBuffer, m: number, k: number): PackedRows {
+    if (rows.halves !== 0) this.kernels.strassenRows(rows.data, m, k, 0, PRODUCTS, rows.halves);
+    return { ...rows, m };
   }
 
   /** Packs m dense rows of k f32 at x; k a multiple of 4. `maxima`: what `linear` left there, or 0. */
   pack(x: Pointer, m: number, k: number, into: RowBuffer, maxima: Pointer = 0): PackedRows {
     if (this.precision === 'int8') {
       this.kernels.quantizeRows(x, k * 4, m, k, activationMax(k), into.data, into.scale, maxima);
-    } else {
-      this.kernels.packRows(x, k * 4, m, k, into.data);
+      return this.packed(into, m, k);
     }
+    this.kernels.packRows(x, k * 4, m, k, into.data);
     return { ...into, m };
   }
 
@@ -92,9 +113,9 @@ export class Arithmetic {
     if (this.precision === 'int8') {
       const aMax = activationMax(k);
       this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.scratch);
-    } else {
-      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
+      return this.packed(into, m, k);
     }
+    this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
     return { ...into, m };
   }
 
@@ -108,7 +129,7 @@ export class Arithmetic {
       const { panels, scale, sum, bias, n } = w;
       const k = roundUp(w.k, 4);
       this.kernels.gemmInt8(
-        a.data, a.scale, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch, maxima,
+        a.data, a.scale, a.halves, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch, maxima,
       ); // biome-ignore format: one line of operands, one of the result
     } else {
       this.kernels.gemmF32(

@@ -12,10 +12,10 @@ export type Pointer = number;
  */
 export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8, splat: 16 } as const;
 
-/** Rows that share a pass over B's panels (assembly/gemm-int8.ts). */
-export const ROW_BLOCK = 64;
-/** Scratch bytes of one GEMM call: ROW_BLOCK rows of 8 accumulators. */
-export const GEMM_SCRATCH_BYTES = ROW_BLOCK * 32;
+/** Most rows that share a pass over B's panels (assembly/strassen.ts). */
+export const ROW_BLOCK = 128;
+/** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products. */
+export const GEMM_SCRATCH_BYTES = (4 + 7 + 7 / 4) * ROW_BLOCK * 32;
 
 /** Bytes of a row's maximum, as gemmInt8 leaves it for quantizeRows: four f32. */
 export const MAXIMUM_BYTES = 16;
@@ -25,6 +25,7 @@ export interface Kernels {
   gemmInt8(
     a: Pointer,
     aScale: Pointer,
+    aHalves: Pointer,
     b: Pointer,
     bScale: Pointer,
     bSum: Pointer,
@@ -68,6 +69,7 @@ export interface Kernels {
     scale: Pointer,
     maxima: Pointer,
   ): void;
+  strassenRows(a: Pointer, m: number, k: number, first: number, count: number, out: Pointer): void;
   packRows(x: Pointer, stride: number, m: number, k: number, out: Pointer): void;
   layerNorm(x: Pointer, stride: number, m: number, k: number, gamma: Pointer, beta: Pointer, eps: number): void;
   layerNormQuantize(

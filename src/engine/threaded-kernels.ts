@@ -61,13 +61,17 @@ interface GemmPart {
   readonly out: number;
 }
 
+/** Columns that two levels of Strassen's halves take together (assembly/strassen.ts). */
+const HALVED_COLUMNS = 32;
+
 /**
  * Cuts C[m, n], of `cell` bytes a value, into at most `count` parts: by rows where that moves less memory (many pixels, few
- * channels), else by columns, whole slabs at a time where there are several.
+ * channels), else by columns, whole slabs at a time where there are several. `together`: columns that should not be parted,
+ * and rows that must not be; 0 for none.
  */
-function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry): GemmPart[] {
+function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry, together = 0): GemmPart[] {
   const { ldc, width, gap, slab, slabStride } = geometry;
-  if (m > n) {
+  if (m > n && together === 0) {
     return ranges(m, count, rowStep(width, gap)).map((rows) => {
       const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
       return { rows, columns: [0, n], slab, out };
@@ -78,7 +82,12 @@ function cutGemm(count: number, m: number, n: number, cell: number, geometry: Ge
       return { rows: [0, m], columns, slab, out: (columns[0] / slab) * slabStride };
     });
   }
-  return ranges(n, count, 8).map((columns) => ({ rows: [0, m], columns, slab: columns[1], out: columns[0] * cell }));
+  return ranges(n, count, Math.max(8, together)).map((columns) => ({
+    rows: [0, m],
+    columns,
+    slab: columns[1],
+    out: columns[0] * cell,
+  }));
 }
 
 export function threadedKernels(pool: ThreadPool): Kernels {
@@ -90,17 +99,39 @@ export function threadedKernels(pool: ThreadPool): Kernels {
   return {
     ...own,
 
-    gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima) {
+    gemmInt8(
+      a,
+      aScale,
+      aHalves,
+      b,
+      bScale,
+      bSum,
+      bias,
+      m,
+      n,
+      k,
+      c,
+      ldc,
+      width,
+      gap,
+      slab,
+      slabStride,
+      mode,
+      scratch,
+      maxima,
+    ) {
+      // biome-ignore format: as in kernels.ts
       if (m * n * k < WORTH_SPLITTING) {
-        own.gemmInt8(a, aScale, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
+        own.gemmInt8(a, aScale, aHalves, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
         return;
       }
-      const cut = cutGemm(count, m, n, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride });
+      const together = aHalves === 0 ? 0 : HALVED_COLUMNS;
+      const cut = cutGemm(count, m, n, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride }, together);
       const parts = cut.map(({ rows, columns, slab, out }, i) => {
         // Parts of the same rows have maxima of their own, to be joined; parts of other rows write theirs in place.
         const at = rows[1] === m ? i * MAXIMA_BYTES : rows[0] * MAXIMUM_BYTES;
         return [
-          a + rows[0] * k * 2, offset(aScale, rows[0]),
+          a + rows[0] * k * 2, offset(aScale, rows[0]), aHalves,
           b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
           rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch, maxima === 0 ? 0 : maxima + at,
         ]; // biome-ignore format: operands, then the result
@@ -127,6 +158,11 @@ export function threadedKernels(pool: ThreadPool): Kernels {
         return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
       });
       pool.run('quantizeRows', parts);
+    },
+
+    strassenRows(a, m, k, first, products, out) {
+      const parts = ranges(products, count, 1).map(([from, n]) => [a, m, k, first + from, n, out]);
+      pool.run('strassenRows', parts);
     },
 
     packRows(x, stride, m, k, out) {

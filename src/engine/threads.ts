@@ -19,9 +19,10 @@ export type StartThread = (message: object) => Thread;
 
 /** Kernels that are ever run by a worker, and which argument is their scratch (-1: none), of which each thread has its own. */
 const KERNELS = [
-  { name: 'gemmInt8', scratch: 16 },
+  { name: 'gemmInt8', scratch: 17 },
   { name: 'gemmF32', scratch: 13 },
   { name: 'quantizeRows', scratch: -1 },
+  { name: 'strassenRows', scratch: -1 },
   { name: 'packRows', scratch: -1 },
   { name: 'layerNorm', scratch: -1 },
   { name: 'layerNormQuantize', scratch: 10 },

@@ -64,7 +64,7 @@ async function race(): Promise<KernelVariant> {
       const scratch = plan.reserve('scratch', GEMM_SCRATCH_BYTES);
       const kernels = instantiateKernels(await compiledKernels(variant), plan.allocate());
       const run = () =>
-        kernels.gemmInt8(a, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
+        kernels.gemmInt8(a, 0, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
       return { run, best: Number.POSITIVE_INFINITY };
     }),
   );

@@ -9,7 +9,7 @@
  * that have started; [5] 1 when they are to stop. Behind it, f64 arguments, `ARGUMENTS` a part.
  */
 
-/** Arguments a part has room for: gemmInt8 takes 18. */
+/** Arguments a part has room for: gemmInt8 takes 19. */
 export const ARGUMENTS = 20;
 /** Bytes of the control block before the arguments. */
 export const CONTROL_BYTES = 64;

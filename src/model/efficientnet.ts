@@ -274,7 +274,7 @@ export class EfficientNet {
     } else {
       kernels.depthwiseF32(wide, lineBytes, kernel, stride, taps, bias, block.wide, outSize, lines, rowsWide.data);
     }
-    return { data: rowsWide.data, scale: 0, m: lines * outSize };
+    return { ...rowsWide, m: lines * outSize };
   }
 
   /** The wide activation without its padding, for a probe; the band holds all lines. */
@@ -300,5 +300,6 @@ function rowBuffer(plan: MemoryPlan, name: string, precision: Precision, values:
   return {
     data: plan.reserve(name, values * (int8 ? 2 : 4)),
     scale: int8 && rows > 0 ? plan.reserve(name, roundUp(rows, 4) * 4) : 0,
+    halves: 0, // k and n are too small for it to pay
   };
 }

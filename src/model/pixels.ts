@@ -70,8 +70,8 @@ export function gatherPatches(
   if (arithmetic.precision === 'int8') {
     const k = roundUp(window * window * 3, 4);
     kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, patches.data, scratch);
-  } else {
-    kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
+    return arithmetic.packed({ ...patches, scale: 0 }, lines * across, k);
   }
-  return { data: patches.data, scale: 0, m: lines * across };
+  kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
+  return { ...patches, scale: 0, m: lines * across };
 }

@@ -55,6 +55,8 @@ export interface Int8Call {
   readonly geometry?: Geometry;
   /** What stands in C before; its size is C's. */
   readonly region: Uint8Array;
+  /** Multiply by halves, as Strassen does. */
+  readonly halved?: boolean;
   /** What stands in A beyond k. */
   readonly filler?: number;
   /** Receives the rows' maxima, four numbers a row; without it none are asked for. */
@@ -71,11 +73,13 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
   const at = (array: ArrayBufferView | undefined) => (array ? arena.input(array) : 0);
   const a = at(packInt16(padRows(call.a, m, weights.k, call.filler ?? 0), m, k, build.layout));
   const aScale = at(call.aScale?.subarray(0, m));
+  const halves = call.halved ? arena.output((roundUp(m, 4) * k * 2 * 49) / 16) : 0;
+  if (halves !== 0) arena.kernels.strassenRows(a, m, k, 0, 7, halves);
   const c = arena.inPlace(call.region);
   const maxima = call.onMaxima ? arena.output(m * MAXIMUM_BYTES) : 0;
   arena.kernels.gemmInt8(
-    a, aScale, at(weights.panels), at(weights.scale), at(weights.sum), at(call.bias), m, n, k,
-    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES), maxima,
+    a, aScale, halves, at(weights.panels), at(weights.scale), at(weights.sum), at(call.bias), m, n, k,
+    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES + 8 * k), maxima,
   ); // biome-ignore format: operands, then the result
   arena.check(`m ${m} n ${n} k ${weights.k}`);
   call.onMaxima?.(arena.floats(maxima, m * 4));

@@ -1,0 +1,276 @@
+// Strassen's algorithm (1969): a product of halves costs seven products instead of eight. In integers it is exact. Sums of
+// four activations (4 * 8191 < 2^15) and of four weights fit i16, everything after that is taken modulo 2^32, and the true
+// result fits an i32 (engine/numerics.ts): the bits are those of the plain product.
+//
+//   A = |A11 A12|  rows x halves of k        B = |B11 B12|  halves of k x panels        C likewise
+//       |A21 A22|                                |B21 B22|
+//
+//   M0 = (A21 + A22)  B11
+//   M1 =  A22        (B21 - B11)        C11 = M1 + M3 + M4 + M6
+//   M2 = (A21 - A11) (B11 - B12)        C12 = M3 - M5
+//   M3 = (A11 + A12)  B22               C21 = M0 + M1
+//   M4 = (A11 + A22) (B11 - B22)        C22 = M0 - M2 - M4 - M5
+//   M5 =  A11        (B22 - B12)
+//   M6 = (A12 - A22) (B21 - B22)
+//
+// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone; and the order is such that the parts of B
+// are first read as they lie in memory, which is how a processor fetches weights in time.
+//
+// One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
+// once for all columns (strassenRows), the differences of panels in the tile that first needs them (tile-int8.ts).
+
+import { ACC_ROW } from './epilogue';
+import { groupStride } from './packed-rows';
+import { multiplyDifference, multiplyGroup, multiplyKept } from './tile-int8';
+
+/** Rows that share a pass over B's panels: 128 rows of k = 768 are 192 kB, which stays in L2 beside some panels. */
+const ROW_BLOCK: i32 = 128;
+
+/** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of 4. */
+export function rowBlock(m: i32): i32 {
+  const blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
+  return ((m + blocks - 1) / blocks + 3) & ~3;
+}
+
+/**
+ * How often `groups` groups of four rows of k are worth halving: the tiles of a product share the cost of its differences and
+ * of joining it, so there must be some, and they must be long (bench/README.md). engine/arithmetic.ts has the same numbers.
+ */
+export function levels(groups: i32, k: i32): i32 {
+  if (ASC_FEATURE_RELAXED_SIMD || groups < 6 || k < 256) return 0;
+  return groups >= 24 && k >= 512 && (k & 7) == 0 ? 2 : 1;
+}
+
+/** Groups that the halves cover; the rest is multiplied plainly. */
+@inline
+export function halvedGroups(groups: i32, level: i32): i32 {
+  return (groups >> level) << level;
+}
+
+/** Bytes of one product's left operand, of `groups` groups in all. */
+@inline
+function operandBytes(groups: i32, level: i32, k: i32): usize {
+  return <usize>(groups >> level) * (groupStride(k) >> level);
+}
+
+/** Bytes of all left operands of a block. */
+@inline
+export function operandsBytes(groups: i32, level: i32, k: i32): usize {
+  return (level == 2 ? 49 : 7) * operandBytes(halvedGroups(groups, level), level, k);
+}
+
+// Quadrants have numbers: 0 is 11, 1 is 12, 2 is 21, 3 is 22. A digit a product, M0's the lowest; 4: there is no second one.
+const A_FIRST: i32 = 0x1000232;
+const A_SECOND: i32 = 0x3431043;
+const B_FIRST: i32 = 0x2303020;
+const B_SECOND: i32 = 0x3134104;
+const NONE: i32 = 4;
+
+@inline
+function digit(table: i32, product: i32): i32 {
+  return (table >> (product << 2)) & 7;
+}
+
+/** M2 and M6 have a difference of A's quadrants, the others a sum. */
+@inline
+function subtracts(product: i32): bool {
+  return product == 2 || product == 6;
+}
+
+/** Where a quadrant is, from the first one. */
+@inline
+function quadrant(number: i32, right: usize, below: usize): usize {
+  return (number & 1 ? right : 0) + (number & 2 ? below : 0);
+}
+
+/** x + y or x - y of i16; x alone where y is 0. */
+function addRows(x: usize, y: usize, subtract: bool, bytes: usize, out: usize): void {
+  if (!y) {
+    memory.copy(out, x, bytes);
+    return;
+  }
+  const sign = i16x8.splat(subtract ? -1 : 0);
+  const end = x + bytes;
+  while (x < end) {
+    v128.store(out, i16x8.add(v128.load(x), i16x8.sub(v128.xor(v128.load(y), sign), sign)));
+    x += 16;
+    y += 16;
+    out += 16;
+  }
+}
+
+/** (x + y) + (z + w) of i16, with a sign for y and w and one for the second pair. */
+function addFourRows(
+  x: usize, y: usize, z: usize, w: usize, inner: bool, outer: bool, bytes: usize, out: usize,
+): void {
+  const first = i16x8.splat(inner ? -1 : 0);
+  const second = i16x8.splat(outer ? -1 : 0);
+  const end = x + bytes;
+  while (x < end) {
+    const xy = i16x8.add(v128.load(x), i16x8.sub(v128.xor(v128.load(y), first), first));
+    const zw = i16x8.add(v128.load(z), i16x8.sub(v128.xor(v128.load(w), first), first));
+    v128.store(out, i16x8.add(xy, i16x8.sub(v128.xor(zw, second), second)));
+    x += 16;
+    y += 16;
+    z += 16;
+    w += 16;
+    out += 16;
+  }
+}
+
+/** Left operands of product p of a block at one level: [groups/2][k/2] packed rows. */
+function halveOnce(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
+  const stride = groupStride(k);
+  const right = stride >> 1;
+  const below = <usize>(groups >> 1) * stride;
+  const second = digit(A_SECOND, p);
+  const x = a + quadrant(digit(A_FIRST, p), right, below);
+  const y: usize = second == NONE ? 0 : a + quadrant(second, right, below);
+  for (let g = 0; g < groups >> 1; g++) {
+    const at = <usize>g * stride;
+    addRows(x + at, y ? y + at : <usize>0, subtracts(p), right, out);
+    out += right;
+  }
+}
+
+/** The seven left operands of product p of a block at two levels: [7][groups/4][k/4] packed rows. */
+function halveTwice(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
+  const stride = groupStride(k);
+  const right = stride >> 1;
+  const below = <usize>(groups >> 1) * stride;
+  const bytes = right >> 1;
+  const second = digit(A_SECOND, p);
+  const x = a + quadrant(digit(A_FIRST, p), right, below);
+  const z: usize = second == NONE ? 0 : a + quadrant(second, right, below);
+  for (let q = 0; q < 7; q++) {
+    const first = quadrant(digit(A_FIRST, q), bytes, below >> 1);
+    const other = digit(A_SECOND, q);
+    const last = quadrant(other, bytes, below >> 1);
+    for (let g = 0; g < groups >> 2; g++) {
+      const at = <usize>g * stride;
+      const x0 = x + first + at;
+      if (other == NONE) addRows(x0, z ? z + first + at : <usize>0, subtracts(p), bytes, out);
+      else if (!z) addRows(x0, x + last + at, subtracts(q), bytes, out);
+      else addFourRows(x0, x + last + at, z + first + at, z + last + at, subtracts(q), subtracts(p), bytes, out);
+      out += bytes;
+    }
+  }
+}
+
+/**
+ * The left operands of the products that gemmInt8 makes of m packed rows of k, k a multiple of 4: products
+ * [first, first + count) of seven, at one level or two as the rows of a block allow; nothing for so few rows that gemmInt8
+ * multiplies plainly. out: a block's operands after another's, at most 49/16 of the rows' bytes in all.
+ */
+export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, out: usize): void {
+  const block = rowBlock(m);
+  for (let i = 0; i < m; i += block) {
+    const groups = min(block, m - i) >> 2;
+    const level = levels(groups, k);
+    if (level > 0) {
+      const halved = halvedGroups(groups, level);
+      const step = operandBytes(halved, level, k) * (level == 2 ? 7 : 1);
+      for (let p = first; p < first + count; p++) {
+        if (level == 2) halveTwice(a, p, halved, k, out + step * p);
+        else halveOnce(a, p, halved, k, out + step * p);
+      }
+      out += operandsBytes(groups, level, k);
+    }
+    a += <usize>(block >> 2) * groupStride(k);
+  }
+}
+
+/** The halves of C from seven products, `stride` bytes apart; all of `bytes` bytes of i32. */
+function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize, c22: usize, bytes: usize): void {
+  const end = m + bytes;
+  while (m < end) {
+    const later = m + 3 * stride;
+    const m0 = v128.load(m), m1 = v128.load(m + stride), m2 = v128.load(m + 2 * stride), m3 = v128.load(later);
+    const m4 = v128.load(later + stride), m5 = v128.load(later + 2 * stride), m6 = v128.load(later + 3 * stride);
+    v128.store(c11, i32x4.add(i32x4.add(m1, m3), i32x4.add(m4, m6)));
+    v128.store(c12, i32x4.sub(m3, m5));
+    v128.store(c21, i32x4.add(m0, m1));
+    v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.add(m4, m5)));
+    m += 16;
+    c11 += 16;
+    c12 += 16;
+    c21 += 16;
+    c22 += 16;
+  }
+}
+
+/** `groups` groups of k values at a by a panel or a difference of panels, as B_FIRST and B_SECOND say. */
+@inline
+function multiply(
+  mode: i32, groups: i32, a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize,
+): void {
+  for (let g = 0; g < groups; g++) {
+    if (!y) multiplyGroup(mode, 4, a, x, k, acc);
+    else if (g == 0) multiplyDifference(mode, a, x, y, z, w, k, acc, kept);
+    else multiplyKept(mode, a, kept, k, acc);
+    a += groupStride(k);
+    acc += 4 * ACC_ROW;
+  }
+}
+
+/** Scratch: accumulators of four panels, then the products of the first level, of the second, and a difference. */
+const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
+const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
+const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
+
+/** Two panels at b of all rows of the halves: to acc and acc + panelBytes. */
+function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
+  const right = <usize>k << 3;
+  const half = <usize>(groups >> 1) * 4 * ACC_ROW;
+  for (let p = 0; p < 7; p++) {
+    const second = digit(B_SECOND, p);
+    const x = b + quadrant(digit(B_FIRST, p), right, right >> 1);
+    const y: usize = second == NONE ? 0 : b + quadrant(second, right, right >> 1);
+    multiply(mode, groups >> 1, a, x, y, 0, 0, k >> 1, scratch + PRODUCTS + half * p, scratch + KEPT);
+    a += operandBytes(groups, 1, k);
+  }
+  joinHalves(scratch + PRODUCTS, half, scratch, scratch + panelBytes, scratch + half, scratch + panelBytes + half, half);
+}
+
+/** Four panels at b of all rows of the quarters: to acc and on, panelBytes apart. */
+function multiplyTwice(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
+  const panel = <usize>k << 3;
+  const quarter = <usize>(groups >> 2) * 4 * ACC_ROW;
+  const product = quarter * 4; // two panels of half of the rows
+  for (let p = 0; p < 7; p++) {
+    const second = digit(B_SECOND, p);
+    const x = b + quadrant(digit(B_FIRST, p), panel * 2, panel >> 1);
+    const z: usize = second == NONE ? 0 : b + quadrant(second, panel * 2, panel >> 1);
+    for (let q = 0; q < 7; q++) {
+      const first = quadrant(digit(B_FIRST, q), panel, panel >> 2);
+      const other = digit(B_SECOND, q);
+      const last = quadrant(other, panel, panel >> 2);
+      const acc = scratch + SECOND_PRODUCTS + quarter * q;
+      const x0 = x + first;
+      if (other == NONE) multiply(mode, groups >> 2, a, x0, z ? z + first : <usize>0, 0, 0, k >> 2, acc, scratch + KEPT);
+      else if (!z) multiply(mode, groups >> 2, a, x0, x + last, 0, 0, k >> 2, acc, scratch + KEPT);
+      else multiply(mode, groups >> 2, a, x0, x + last, z + first, z + last, k >> 2, acc, scratch + KEPT);
+      a += operandBytes(groups, 2, k);
+    }
+    const m = scratch + PRODUCTS + product * p; // [2 panels][half of the rows]
+    joinHalves(scratch + SECOND_PRODUCTS, quarter, m, m + quarter * 2, m + quarter, m + quarter * 3, quarter);
+  }
+  const half = quarter * 2;
+  for (let j = 0; j < 2; j++) {
+    const left = scratch + panelBytes * j;
+    const right = left + panelBytes * 2;
+    joinHalves(scratch + PRODUCTS + half * j, product, left, right, left + half, right + half, half);
+  }
+}
+
+/**
+ * acc[2^level panels][rows][8] = the rows of `groups` groups, whose left operands are at a, by 2^level panels at b. The
+ * accumulators are at scratch, panelBytes a panel, rows of eight i32.
+ */
+@inline
+export function multiplyHalves(
+  level: i32, mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize,
+): void {
+  if (level == 2) multiplyTwice(mode, groups, a, b, k, scratch, panelBytes);
+  else multiplyOnce(mode, groups, a, b, k, scratch, panelBytes);
+}
