@@ -6,7 +6,7 @@
 //            as (0 + 2) + (1 + 3)
 //   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 columns of vectors at once, keys ascending
 
-import { exp4, maxLanes, sumLanes } from './math';
+import { TABLE_BYTES, exp4, maxLanes, storeConstants, sumLanes } from './math';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
@@ -48,12 +48,12 @@ function scores(q: usize, k: usize, list: usize, length: i32, headDim: i32, scal
 
 /** s[0..length) = exp(s - largest), 0 in the padding; returns the sum. */
 @inline
-function exponentials(s: usize, length: i32, largest: f32): f32 {
+function exponentials(s: usize, length: i32, largest: f32, table: usize): f32 {
   const shift = f32x4.splat(largest);
   const end = s + (<usize>length << 2);
   let sum = f32x4.splat(0);
   while (s < end) {
-    const e = exp4(f32x4.sub(v128.load(s), shift));
+    const e = exp4(f32x4.sub(v128.load(s), shift), table);
     v128.store(s, e);
     sum = f32x4.add(sum, e);
     s += 16;
@@ -108,20 +108,23 @@ function weightedValues(s: usize, v: usize, list: usize, length: i32, headDim: i
 /**
  * q: [heads][rows][headDim] f32, qSlab bytes a head; k, v: [heads][any][headDim], kvSlab bytes a head.
  * out: row r, head h at out + r * ldo + h * headDim * 4. Row r sees the rows lists[starts[r] .. + lengths[r]) of k and v
- * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: the longest list, rounded up to 4, in f32.
+ * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: TABLE_BYTES (math.ts) and the longest list, rounded up to 4, in f32.
  */
 export function attention(
   q: usize, k: usize, v: usize, heads: i32, qSlab: usize, kvSlab: usize, out: usize, ldo: usize, rows: i32, headDim: i32,
   starts: usize, lengths: usize, lists: usize, scale: f32, scratch: usize,
 ): void {
   const row = <usize>headDim << 2;
+  const table = scratch;
+  scratch += TABLE_BYTES;
+  storeConstants(table);
   for (let h = 0; h < heads; h++) {
     let o = out;
     for (let r = 0; r < rows; r++) {
       const list = lists + (<usize>load<i32>(starts + (<usize>r << 2)) << 2);
       const length = load<i32>(lengths + (<usize>r << 2));
       const largest = scores(q + <usize>r * row, k, list, length, headDim, scale, scratch);
-      const sum = exponentials(scratch, length, largest);
+      const sum = exponentials(scratch, length, largest, table);
       weightedValues(scratch, v, list, length, headDim, 1 / sum, o);
       o += ldo;
     }

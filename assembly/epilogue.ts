@@ -2,7 +2,7 @@
 // scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
 // each row, which the next quantization needs.
 
-import { gelu4, quickGelu4, relu6, toFixed } from './math';
+import { gelu4, quickGelu4, relu6, storeConstants, toFixed } from './math';
 
 /** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
 export const ACTIVATION: i32 = 3; // 0 none, 1 QuickGELU, 2 GELU, 3 ReLU6
@@ -15,10 +15,17 @@ export const ACC_ROW: usize = 32;
 /** Bytes of a row's running maximum: four lanes, joined when they are read. */
 export const MAXIMUM_BYTES: usize = 16;
 
+/** Fills the table that finishPanel is given, once a call. */
 @inline
-function activate(kind: i32, v: v128): v128 {
-  if (kind == 1) return quickGelu4(v);
-  if (kind == 2) return gelu4(v);
+export function prepareActivation(mode: i32, table: usize): void {
+  const kind = mode & ACTIVATION;
+  if (kind == 1 || kind == 2) storeConstants(table);
+}
+
+@inline
+function activate(kind: i32, v: v128, table: usize): v128 {
+  if (kind == 1) return quickGelu4(v, table);
+  if (kind == 2) return gelu4(v, table);
   if (kind == 3) return relu6(v);
   return v;
 }
@@ -33,7 +40,7 @@ function dequantize(int8: bool, acc: v128, colScale: v128, rowScale: v128, bias:
 @inline
 function finishRows(
   int8: bool, kind: i32, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
-  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
 ): void {
   const s0 = int8 ? v128.load(colScale) : f32x4.splat(0);
   const s1 = int8 ? v128.load(colScale, 16) : f32x4.splat(0);
@@ -45,8 +52,8 @@ function finishRows(
       scale = v128.load_splat<u32>(rowScale);
       rowScale += 4;
     }
-    let v0 = activate(kind, dequantize(int8, v128.load(acc), s0, scale, b0));
-    let v1 = activate(kind, dequantize(int8, v128.load(acc, 16), s1, scale, b1));
+    let v0 = activate(kind, dequantize(int8, v128.load(acc), s0, scale, b0), table);
+    let v1 = activate(kind, dequantize(int8, v128.load(acc, 16), s1, scale, b1), table);
     if (int8 && kind == 3 && mode & FIXED) {
       v128.store(c, i16x8.narrow_i32x4_s(toFixed(v0), toFixed(v1)));
     } else {
@@ -70,19 +77,46 @@ function finishRows(
   }
 }
 
+// A function for each activation and type of sums: inlined into a GEMM, the engines run out of registers.
+
+function finishPlain<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
+): void {
+  finishRows(isInteger<T>(), 0, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+}
+function finishQuickGelu<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
+): void {
+  finishRows(isInteger<T>(), 1, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+}
+function finishGelu<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
+): void {
+  finishRows(isInteger<T>(), 2, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+}
+function finishRelu6<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
+): void {
+  finishRows(isInteger<T>(), 3, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+}
+
 /**
- * Finishes `rows` rows by 8 columns of accumulators. Row i goes to c + i * ldc, plus `gap` bytes after every `width`
- * rows (`line` rows of the first line are already behind): with gap 0 a matrix, else an image with padded lines.
- * maxima: running maxima of the rows, or 0.
+ * Finishes `rows` rows by 8 columns of accumulators, T = i32 (int8 operands) or f32. Row i goes to c + i * ldc, plus `gap`
+ * bytes after every `width` rows (`line` rows of the first line are already behind): with gap 0 a matrix, else an image with
+ * padded lines. maxima: running maxima of the rows, or 0. table: TABLE_BYTES (math.ts) that prepareActivation filled.
  */
 @inline
-export function finishPanel(
-  int8: bool, mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
-  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize,
+export function finishPanel<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
 ): void {
   const kind = mode & ACTIVATION;
-  if (kind == 0) finishRows(int8, 0, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
-  else if (kind == 1) finishRows(int8, 1, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
-  else if (kind == 2) finishRows(int8, 2, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
-  else finishRows(int8, 3, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima);
+  if (kind == 0) finishPlain<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+  else if (kind == 1) finishQuickGelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+  else if (kind == 2) finishGelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+  else finishRelu6<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
 }

@@ -7,7 +7,8 @@
 //
 // Tile: f32, 4x8, f32x4.mul + f32x4.add.
 
-import { ACC_ROW, finishPanel } from './epilogue';
+import { ACC_ROW, finishPanel, prepareActivation } from './epilogue';
+import { TABLE_BYTES } from './math';
 
 /** Rows that share a pass over B's panels: 64 rows of k = 768 are 192 kB, which stays in L2 beside one panel. */
 const ROW_BLOCK: i32 = 64;
@@ -80,6 +81,9 @@ export function gemmF32(
   a: usize, b: usize, bias: usize, m: i32, n: i32, k: i32,
   c: usize, ldc: usize, width: i32, gap: usize, slab: i32, slabStride: usize, mode: i32, scratch: usize,
 ): void {
+  const table = scratch;
+  scratch += TABLE_BYTES;
+  prepareActivation(mode, table);
   const group = <usize>k << 4;
   const panel = <usize>k << 5;
   for (let i = 0; i < m; i += ROW_BLOCK) {
@@ -102,8 +106,8 @@ export function gemmF32(
       if (r == 3) tile3(ap, bp, k, acc);
       else if (r == 2) tile2(ap, bp, k, acc);
       else if (r == 1) tile1(ap, bp, k, acc);
-      finishPanel(false, mode, scratch, rows, 0, 0, bias ? bias + (<usize>j << 2) : 0,
-        slabBase + (<usize>done << 2), ldc, line, width, gap, 0);
+      finishPanel<f32>(mode, scratch, rows, 0, 0, bias ? bias + (<usize>j << 2) : 0,
+        slabBase + (<usize>done << 2), ldc, line, width, gap, 0, table);
       bp += panel;
       done += 8;
       if (done == slab) {

@@ -4,8 +4,9 @@
 // tile-int8.ts, the relaxed build's in gemm-int8-relaxed.ts; where there are rows enough, Strassen's halves (strassen.ts)
 // take two or four panels at once. Then the panels' sums, which are in L1, become C (epilogue.ts).
 
-import { ACC_ROW, MAXIMUM_BYTES, finishPanel } from './epilogue';
+import { ACC_ROW, MAXIMUM_BYTES, finishPanel, prepareActivation } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
+import { TABLE_BYTES } from './math';
 import { groupStride } from './packed-rows';
 import { halvedGroups, levels, multiplyHalves, operandsBytes, rowBlock } from './strassen';
 import { multiplyGroup } from './tile-int8';
@@ -51,6 +52,9 @@ export function gemmInt8(
   a: usize, aScale: usize, aHalves: usize, b: usize, bScale: usize, bSum: usize, bias: usize, m: i32, n: i32, k: i32,
   c: usize, ldc: usize, width: i32, gap: usize, slab: i32, slabStride: usize, mode: i32, scratch: usize, maxima: usize,
 ): void {
+  const table = scratch;
+  scratch += TABLE_BYTES;
+  prepareActivation(mode, table);
   if (maxima) memory.fill(maxima, 0, <usize>m * MAXIMUM_BYTES);
   const cell: usize = mode & 8 ? 16 : 32;
   const panel = <usize>k << 3;
@@ -72,9 +76,9 @@ export function gemmInt8(
         const acc = scratch + panelBytes * p;
         multiplyRows(mode, a, together > 1 ? halved << 2 : 0, rows, bp, bSum + (<usize>j << 2), k, acc);
         const column = <usize>j << 2;
-        finishPanel(true, mode, acc, rows, bScale + column, aScale, bias ? bias + column : 0,
+        finishPanel<i32>(mode, acc, rows, bScale + column, aScale, bias ? bias + column : 0,
           slabBase + (<usize>(done >> 3)) * cell, ldc, line, width, gap,
-          maxima ? maxima + <usize>i * MAXIMUM_BYTES : 0);
+          maxima ? maxima + <usize>i * MAXIMUM_BYTES : 0, table);
         bp += panel;
         j += 8;
         done += 8;

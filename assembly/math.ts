@@ -11,25 +11,94 @@ export function roundToInt(x: v128): v128 {
   return i32x4.sub(f32x4.add(x, f32x4.splat(ROUND_MAGIC)), i32x4.splat(ROUND_MAGIC_BITS));
 }
 
+// An engine builds a vector constant anew at each use, with three instructions where a load is one. So the functions below
+// read theirs from a table in scratch memory, which `storeConstants` fills before a loop. These are the places in it.
+
+const EXP_MOST: usize = 0;
+const EXP_LEAST: usize = 16;
+const LOG2_E: usize = 32;
+const MAGIC: usize = 48;
+const LN2_HIGH: usize = 64;
+const LN2_LOW: usize = 80;
+const EXP_5: usize = 96;
+const EXP_4: usize = 112;
+const EXP_3: usize = 128;
+const EXP_2: usize = 144;
+const EXP_1: usize = 160;
+const EXP_0: usize = 176;
+const ONE: usize = 192;
+const QUICK: usize = 208;
+const ROOT_HALF: usize = 224;
+const ERF_MOST: usize = 240;
+const ERF_P6: usize = 256;
+const ERF_P5: usize = 272;
+const ERF_P4: usize = 288;
+const ERF_P3: usize = 304;
+const ERF_P2: usize = 320;
+const ERF_P1: usize = 336;
+const ERF_P0: usize = 352;
+const ERF_Q4: usize = 368;
+const ERF_Q3: usize = 384;
+const ERF_Q2: usize = 400;
+const ERF_Q1: usize = 416;
+const ERF_Q0: usize = 432;
+
+/** Bytes of the table. */
+export const TABLE_BYTES: usize = 448;
+
+/** Fills a table of TABLE_BYTES for exp4, erf4, gelu4 and quickGelu4. */
+export function storeConstants(table: usize): void {
+  v128.store(table, f32x4.splat(88), EXP_MOST);
+  v128.store(table, f32x4.splat(-86.5), EXP_LEAST);
+  v128.store(table, f32x4.splat(1.44269504088896341), LOG2_E);
+  v128.store(table, f32x4.splat(ROUND_MAGIC), MAGIC);
+  v128.store(table, f32x4.splat(0.693359375), LN2_HIGH);
+  v128.store(table, f32x4.splat(-2.12194440e-4), LN2_LOW);
+  v128.store(table, f32x4.splat(1.9875691500e-4), EXP_5);
+  v128.store(table, f32x4.splat(1.3981999507e-3), EXP_4);
+  v128.store(table, f32x4.splat(8.3334519073e-3), EXP_3);
+  v128.store(table, f32x4.splat(4.1665795894e-2), EXP_2);
+  v128.store(table, f32x4.splat(1.6666665459e-1), EXP_1);
+  v128.store(table, f32x4.splat(5.0000001201e-1), EXP_0);
+  v128.store(table, f32x4.splat(1), ONE);
+  v128.store(table, f32x4.splat(-1.702), QUICK);
+  v128.store(table, f32x4.splat(0.70710678118654752), ROOT_HALF);
+  v128.store(table, f32x4.splat(4), ERF_MOST);
+  v128.store(table, f32x4.splat(-2.72614225801306e-10), ERF_P6);
+  v128.store(table, f32x4.splat(2.77068142495902e-8), ERF_P5);
+  v128.store(table, f32x4.splat(-2.10102402082508e-6), ERF_P4);
+  v128.store(table, f32x4.splat(-5.69250639462346e-5), ERF_P3);
+  v128.store(table, f32x4.splat(-7.34990630326855e-4), ERF_P2);
+  v128.store(table, f32x4.splat(-2.95459980854025e-3), ERF_P1);
+  v128.store(table, f32x4.splat(-1.60960333262415e-2), ERF_P0);
+  v128.store(table, f32x4.splat(-1.45660718464996e-5), ERF_Q4);
+  v128.store(table, f32x4.splat(-2.13374055278905e-4), ERF_Q3);
+  v128.store(table, f32x4.splat(-1.68282697438203e-3), ERF_Q2);
+  v128.store(table, f32x4.splat(-7.37332916720468e-3), ERF_Q1);
+  v128.store(table, f32x4.splat(-1.42647390514189e-2), ERF_Q0);
+}
+
 /**
  * e^x, relative error <= 2^-23 * 1.1 for x in [-86.5, 88]; 0 below -86.5 and e^88 above 88.
  * Cephes `expf` (Moshier 1989): x = n ln2 + r, |r| <= ln2 / 2, degree-6 polynomial in r, 2^n by exponent bits.
  */
 @inline
-export function exp4(x: v128): v128 {
-  const t = f32x4.add(f32x4.mul(f32x4.pmin(x, f32x4.splat(88)), f32x4.splat(1.44269504088896341)), f32x4.splat(ROUND_MAGIC));
-  const n = f32x4.sub(t, f32x4.splat(ROUND_MAGIC));
-  let r = f32x4.sub(f32x4.pmin(x, f32x4.splat(88)), f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), f32x4.splat(1));
+export function exp4(x: v128, table: usize): v128 {
+  const most = f32x4.pmin(x, v128.load(table, EXP_MOST));
+  const magic = v128.load(table, MAGIC);
+  const t = f32x4.add(f32x4.mul(most, v128.load(table, LOG2_E)), magic);
+  const n = f32x4.sub(t, magic);
+  let r = f32x4.sub(most, f32x4.mul(n, v128.load(table, LN2_HIGH)));
+  r = f32x4.sub(r, f32x4.mul(n, v128.load(table, LN2_LOW)));
+  let p = v128.load(table, EXP_5);
+  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_4));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_3));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_2));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_1));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_0));
+  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), v128.load(table, ONE));
   const e = i32x4.add(p, i32x4.shl(t, 23));
-  return v128.and(e, f32x4.ge(x, f32x4.splat(-86.5)));
+  return v128.and(e, f32x4.ge(x, v128.load(table, EXP_LEAST)));
 }
 
 /**
@@ -37,35 +106,37 @@ export function exp4(x: v128): v128 {
  * (also XLA's): x P(x^2) / Q(x^2); beyond 4 erf rounds to 1.
  */
 @inline
-export function erf4(v: v128): v128 {
-  const x = f32x4.pmax(f32x4.pmin(v, f32x4.splat(4)), f32x4.splat(-4));
+export function erf4(v: v128, table: usize): v128 {
+  const most = v128.load(table, ERF_MOST);
+  const x = f32x4.pmax(f32x4.pmin(v, most), f32x4.neg(most));
   const x2 = f32x4.mul(x, x);
-  let p = f32x4.splat(-2.72614225801306e-10);
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(2.77068142495902e-8));
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(-2.10102402082508e-6));
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(-5.69250639462346e-5));
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(-7.34990630326855e-4));
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(-2.95459980854025e-3));
-  p = f32x4.add(f32x4.mul(p, x2), f32x4.splat(-1.60960333262415e-2));
-  let q = f32x4.splat(-1.45660718464996e-5);
-  q = f32x4.add(f32x4.mul(q, x2), f32x4.splat(-2.13374055278905e-4));
-  q = f32x4.add(f32x4.mul(q, x2), f32x4.splat(-1.68282697438203e-3));
-  q = f32x4.add(f32x4.mul(q, x2), f32x4.splat(-7.37332916720468e-3));
-  q = f32x4.add(f32x4.mul(q, x2), f32x4.splat(-1.42647390514189e-2));
+  let p = v128.load(table, ERF_P6);
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P5));
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P4));
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P3));
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P2));
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P1));
+  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P0));
+  let q = v128.load(table, ERF_Q4);
+  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q3));
+  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q2));
+  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q1));
+  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q0));
   return f32x4.div(f32x4.mul(x, p), q);
 }
 
 /** GELU(x) = x/2 (1 + erf(x / sqrt 2)) (Hendrycks & Gimpel 2016). */
 @inline
-export function gelu4(x: v128): v128 {
+export function gelu4(x: v128, table: usize): v128 {
   const half = f32x4.mul(x, f32x4.splat(0.5));
-  return f32x4.add(half, f32x4.mul(half, erf4(f32x4.mul(x, f32x4.splat(0.70710678118654752)))));
+  return f32x4.add(half, f32x4.mul(half, erf4(f32x4.mul(x, v128.load(table, ROOT_HALF)), table)));
 }
 
 /** QuickGELU(x) = x sigmoid(1.702 x), OpenAI's CLIP `model.py`. */
 @inline
-export function quickGelu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(exp4(f32x4.mul(x, f32x4.splat(-1.702))), f32x4.splat(1)));
+export function quickGelu4(x: v128, table: usize): v128 {
+  const e = exp4(f32x4.mul(x, v128.load(table, QUICK)), table);
+  return f32x4.div(x, f32x4.add(e, v128.load(table, ONE)));
 }
 
 /** min(max(x, 0), 6) */
@@ -94,12 +165,13 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
 }
 
-/** x[0..n) = exp4, erf4, gelu4 or quickGelu4 (kind 0..3), n a multiple of 4: the functions as the tests see them. */
-export function mapFunction(x: usize, n: i32, kind: i32): void {
+/** x[0..n) = exp4, erf4, gelu4 or quickGelu4 (kind 0..3), n a multiple of 4: the functions as the tests see them. table: TABLE_BYTES. */
+export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
+  storeConstants(table);
   const end = x + (<usize>n << 2);
   while (x < end) {
     const v = v128.load(x);
-    v128.store(x, kind == 0 ? exp4(v) : kind == 1 ? erf4(v) : kind == 2 ? gelu4(v) : quickGelu4(v));
+    v128.store(x, kind == 0 ? exp4(v, table) : kind == 1 ? erf4(v, table) : kind == 2 ? gelu4(v, table) : quickGelu4(v, table));
     x += 16;
   }
 }

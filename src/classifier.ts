@@ -2,7 +2,7 @@
 
 import type { Clip, EncodeImageOptions } from './clip.ts';
 import { compiledKernels } from './engine/compiled.ts';
-import { instantiateKernels, type Kernels } from './engine/kernels.ts';
+import { instantiateKernels, type Kernels, type Pointer, TABLE_BYTES } from './engine/kernels.ts';
 import { MemoryPlan } from './engine/memory.ts';
 import { roundUp } from './engine/numerics.ts';
 import { ClipError } from './errors.ts';
@@ -172,21 +172,24 @@ export class Classifier {
   }
 }
 
+/** Where things are in a ranking's memory; `table`: the constants of softmax. */
+interface Places {
+  readonly rows: Pointer;
+  readonly query: Pointer;
+  readonly similarities: Pointer;
+  readonly scores: Pointer;
+  readonly table: Pointer;
+}
+
 /** The label matrix in a wasm memory of its own, of its exact size. */
 class Ranking {
   readonly #kernels: Kernels;
   readonly #floats: Float32Array;
-  readonly #places: { rows: number; query: number; similarities: number; scores: number };
+  readonly #places: Places;
   readonly #n: number;
   readonly #d: number;
 
-  private constructor(
-    kernels: Kernels,
-    floats: Float32Array,
-    places: { rows: number; query: number; similarities: number; scores: number },
-    n: number,
-    d: number,
-  ) {
+  private constructor(kernels: Kernels, floats: Float32Array, places: Places, n: number, d: number) {
     this.#kernels = kernels;
     this.#floats = floats;
     this.#places = places;
@@ -204,6 +207,7 @@ class Ranking {
       query: plan.reserve('query', d * 4),
       similarities: plan.reserve('similarities', n * 4),
       scores: plan.reserve('scores', roundUp(n, 4) * 4),
+      table: plan.reserve('constants', TABLE_BYTES),
     };
     const module = await compiledKernels('simd');
     const memory = plan.allocate();
@@ -214,7 +218,7 @@ class Ranking {
 
   /** Cosines with a picture's embedding of any length, and softmax(logitScale * cosine). */
   rank(embedding: Float32Array, logitScale: number): { similarities: Float32Array; scores: Float32Array } {
-    const { rows, query, similarities, scores } = this.#places;
+    const { rows, query, similarities, scores, table } = this.#places;
     const floats = this.#floats;
     const kernels = this.#kernels;
     floats.fill(0, query / 4, query / 4 + this.#d);
@@ -223,7 +227,7 @@ class Ranking {
     kernels.dotRows(rows, this.#n, this.#d, query, similarities);
     const cosines = floats.slice(similarities / 4, similarities / 4 + this.#n);
     floats.set(cosines, scores / 4);
-    kernels.softmax(scores, this.#n, logitScale);
+    kernels.softmax(scores, this.#n, logitScale, table);
     return { similarities: cosines, scores: floats.slice(scores / 4, scores / 4 + this.#n) };
   }
 }

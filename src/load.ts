@@ -197,6 +197,6 @@ async function readTokenizer(
 function readLogitScale(engine: Engine, at: number): number {
   const { scratch } = engine.arithmetic;
   engine.copyFloats(at, scratch, 4);
-  engine.kernels.mapFunction(scratch, 4, 0);
+  engine.kernels.mapFunction(scratch, 4, 0, scratch + 16);
   return engine.view(scratch, 1)[0]!;
 }

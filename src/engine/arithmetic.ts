@@ -1,7 +1,7 @@
 /** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
 
 import type { Kernels, Pointer } from './kernels.ts';
-import { GEMM_SCRATCH_BYTES, Mode } from './kernels.ts';
+import { GEMM_SCRATCH_BYTES, Mode, TABLE_BYTES } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
 
@@ -74,7 +74,7 @@ export class Arithmetic {
 
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
-    return Math.max(GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4), 4 * width * 4, roundUp(keys, 4) * 4);
+    return Math.max(GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4), 4 * width * 4, TABLE_BYTES + roundUp(keys, 4) * 4);
   }
 
   /** Reserves room for m packed rows of k values. */

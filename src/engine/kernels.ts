@@ -14,8 +14,10 @@ export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8
 
 /** Most rows that share a pass over B's panels (assembly/strassen.ts). */
 export const ROW_BLOCK = 128;
+/** Bytes of the constants that activations and softmax keep in their scratch (assembly/math.ts). */
+export const TABLE_BYTES = 28 * 16;
 /** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products. */
-export const GEMM_SCRATCH_BYTES = (4 + 7 + 7 / 4) * ROW_BLOCK * 32;
+export const GEMM_SCRATCH_BYTES = TABLE_BYTES + (4 + 7 + 7 / 4) * ROW_BLOCK * 32;
 
 /** Bytes of a row's maximum, as gemmInt8 leaves it for quantizeRows: four f32. */
 export const MAXIMUM_BYTES = 16;
@@ -185,7 +187,7 @@ export interface Kernels {
   meanRows(x: Pointer, m: number, n: number, out: Pointer): void;
   l2Normalize(x: Pointer, n: number): void;
   dotRows(rows: Pointer, n: number, d: number, q: Pointer, out: Pointer): void;
-  softmax(x: Pointer, n: number, scale: number): void;
+  softmax(x: Pointer, n: number, scale: number, table: Pointer): void;
   splitRow(row: Pointer, planes: Pointer, stride: number, pixels: number, channels: number): void;
   resampleColumns(
     planes: Pointer,
@@ -207,7 +209,7 @@ export interface Kernels {
     bytes: number,
   ): void;
   /** x[0..n) = exp, erf, GELU or QuickGELU (kind 0..3), for the tests. */
-  mapFunction(x: Pointer, n: number, kind: number): void;
+  mapFunction(x: Pointer, n: number, kind: number, table: Pointer): void;
 }
 
 /** Instantiates a kernel module on `memory`. The kernels hold no state, so any number may share one memory. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TABLE_BYTES } from '../../src/engine/kernels.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
@@ -47,7 +48,7 @@ function run(arena: Arena, { heads, headDim, rows, keys, lists, q, k, v }: Probl
   const [s, l, e] = [ints(starts), ints(lists.map((list) => list.length)), ints(entries)];
   const width = heads * headDim;
   const out = arena.output((rows * (width + gap) - gap) * 4);
-  const scratch = arena.output(Math.ceil(Math.max(...lists.map((list) => list.length)) / 4) * 16);
+  const scratch = arena.output(TABLE_BYTES + Math.ceil(Math.max(...lists.map((list) => list.length)) / 4) * 16);
   const slabs = [(rows * headDim + gap) * 4, (keys * headDim + gap) * 4] as const;
   const scale = 1 / Math.sqrt(headDim);
   arena.kernels.attention(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TABLE_BYTES } from '../../src/engine/kernels.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 
@@ -12,7 +13,7 @@ function map(arena: Arena, values: ArrayLike<number>, kind: number): Float32Arra
   const padded = new Float32Array(Math.ceil(values.length / 4) * 4);
   padded.set(values);
   const at = arena.inPlace(padded);
-  arena.kernels.mapFunction(at, padded.length, kind);
+  arena.kernels.mapFunction(at, padded.length, kind, arena.output(TABLE_BYTES));
   arena.check();
   return arena.floats(at, values.length);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Mode } from '../../src/engine/kernels.ts';
+import { Mode, TABLE_BYTES } from '../../src/engine/kernels.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { runF32, SWEEP, untouched } from './gemm-operands.ts';
@@ -77,7 +77,7 @@ describeBuilds((arena) => {
       const applied = floats(run(mode, untouched(m * n * 4)));
       arena.reset();
       const at = arena.inPlace(plain);
-      arena.kernels.mapFunction(at, m * n, kind);
+      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES));
       expectSameBits(applied, arena.floats(at, m * n));
     });
 

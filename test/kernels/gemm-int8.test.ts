@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Mode } from '../../src/engine/kernels.ts';
+import { Mode, TABLE_BYTES } from '../../src/engine/kernels.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { int8Weights, randomInt8Weights, runInt8, SWEEP, untouched } from './gemm-operands.ts';
@@ -154,7 +154,7 @@ describeBuilds((arena, build) => {
       const added = floats(run(mode + Mode.add, new Uint8Array(there.buffer)));
       arena.reset();
       const at = arena.inPlace(plain);
-      arena.kernels.mapFunction(at, m * n, kind);
+      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES));
       expectSameBits(applied, arena.floats(at, m * n));
       expectSameBits(added, addTo(applied, there));
     });

@@ -1,6 +1,6 @@
 /** Every kernel that works in f32 gives the same bits in every build: what the twins in float64 cannot see. */
 import { describe, expect, it } from 'vitest';
-import type { Pointer } from '../../src/engine/kernels.ts';
+import { type Pointer, TABLE_BYTES } from '../../src/engine/kernels.ts';
 import { activationMax } from '../../src/engine/numerics.ts';
 import { Arena } from './arena.ts';
 import { type Build, builds } from './builds.ts';
@@ -21,7 +21,7 @@ const mapped = (name: string, kind: number, size: number): Case => ({
   run(arena) {
     const x = new Random(kind).floats(4000, size);
     const at = arena.inPlace(x);
-    arena.kernels.mapFunction(at, x.length, kind);
+    arena.kernels.mapFunction(at, x.length, kind, arena.output(TABLE_BYTES));
     return arena.floats(at, x.length);
   },
 });
@@ -64,7 +64,7 @@ const cases: Case[] = [
       const slab = rows * headDim * 4;
       arena.kernels.attention(
         q!, k!, v!, heads, slab, slab, out, heads * headDim * 4, rows, headDim,
-        arena.input(new Int32Array(rows)), arena.input(lengths), entries, 1 / Math.sqrt(headDim), arena.output(64),
+        arena.input(new Int32Array(rows)), arena.input(lengths), entries, 1 / Math.sqrt(headDim), arena.output(TABLE_BYTES + 64),
       ); // biome-ignore format: operands in a line
       return arena.floats(out, heads * rows * headDim);
     },
@@ -73,7 +73,7 @@ const cases: Case[] = [
     name: 'softmax',
     run(arena) {
       const at = arena.inPlace(new Random(8).floats(1000));
-      arena.kernels.softmax(at, 997, 100);
+      arena.kernels.softmax(at, 997, 100, arena.output(TABLE_BYTES));
       return arena.floats(at, 997);
     },
   },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TABLE_BYTES } from '../../src/engine/kernels.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
@@ -115,7 +116,7 @@ describeBuilds((arena) => {
       const room = new Float32Array(Math.ceil(n / 4) * 4);
       room.set(x);
       const at = arena.inPlace(room);
-      arena.kernels.softmax(at, n, 30);
+      arena.kernels.softmax(at, n, 30, arena.output(TABLE_BYTES));
       const y = arena.floats(at, n);
       const powers = Array.from(x, (v) => Math.exp(30 * (v - Math.max(...x))));
       const total = powers.reduce((a, b) => a + b, 0);
@@ -131,7 +132,7 @@ describeBuilds((arena) => {
     it('does not overflow', () => {
       arena.reset();
       const at = arena.inPlace(Float32Array.of(1e4, -1e4, 1e4, 0));
-      arena.kernels.softmax(at, 3, 100);
+      arena.kernels.softmax(at, 3, 100, arena.output(TABLE_BYTES));
       expect([...arena.floats(at, 3)]).toEqual([0.5, 0, 0.5]);
     });
   });
