@@ -1,10 +1,11 @@
-// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), a query row and a head at a time; a row's scores
-// stay in L1. Which keys a row sees is a list of row numbers: all rows (image), the rows up to its own (causal text) or
-// its ancestors in a prefix tree. A row's result depends only on its own list, so all three give the same bits.
+// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), a head and one or two query rows at a time; a row's
+// scores stay in L1. Which keys a row sees is a list of row numbers: all rows (image), the rows up to its own (causal text) or
+// its ancestors in a prefix tree. Two rows that see the same list share its loads. A row's result depends only on its own
+// list, so all of these give the same bits.
 //
 //   scores   4 keys a step:  |q d0..d3| x |k_j d0..d3| into acc_j, then a 4x4 transpose adds each key's lanes
 //            as (0 + 2) + (1 + 3)
-//   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 columns of vectors at once, keys ascending
+//   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 vectors of sums at once, keys ascending
 
 import { TABLE_BYTES, exp4, maxLanes, storeConstants, sumLanes } from './math';
 
@@ -15,45 +16,88 @@ function keyRow(k: usize, list: usize, j: i32, row: usize): usize {
   return k + <usize>load<i32>(list + (<usize>j << 2)) * row;
 }
 
-/** s[0..length) = scale * q . k_j, padded with -infinity to a multiple of 4; returns the largest. */
 @inline
-function scores(q: usize, k: usize, list: usize, length: i32, headDim: i32, scale: f32, s: usize): f32 {
+function mac(acc: v128, a: v128, b: v128): v128 {
+  return f32x4.add(acc, f32x4.mul(a, b));
+}
+
+/** Each accumulator's lanes added as (0 + 2) + (1 + 3): |a0|a1|a2|a3|. */
+@inline
+function joinLanes(a0: v128, a1: v128, a2: v128, a3: v128): v128 {
+  const t01 = f32x4.add(v128.shuffle<i64>(a0, a1, 0, 2), v128.shuffle<i64>(a0, a1, 1, 3)); // |a0 0+2|a0 1+3|a1 0+2|a1 1+3|
+  const t23 = f32x4.add(v128.shuffle<i64>(a2, a3, 0, 2), v128.shuffle<i64>(a2, a3, 1, 3));
+  return f32x4.add(v128.shuffle<i32>(t01, t23, 0, 2, 4, 6), v128.shuffle<i32>(t01, t23, 1, 3, 5, 7));
+}
+
+/**
+ * s[0..length) = scale * q . k_j, filled up with the last score to a multiple of 4; headDim a multiple of 8. `two`: also of
+ * the next query row, to t.
+ */
+@inline
+function scores(
+  two: bool, q: usize, k: usize, list: usize, length: i32, headDim: i32, scale: f32, s: usize, t: usize,
+): void {
   const row = <usize>headDim << 2;
   const last = length - 1;
   const scale4 = f32x4.splat(scale);
-  let largest = f32x4.splat(MINUS_INFINITY);
   for (let j = 0; j < length; j += 4) {
-    const k0 = keyRow(k, list, j, row);
-    const k1 = keyRow(k, list, min(j + 1, last), row);
-    const k2 = keyRow(k, list, min(j + 2, last), row);
-    const k3 = keyRow(k, list, min(j + 3, last), row);
+    let k0 = keyRow(k, list, j, row);
+    let k1 = keyRow(k, list, min(j + 1, last), row);
+    let k2 = keyRow(k, list, min(j + 2, last), row);
+    let k3 = keyRow(k, list, min(j + 3, last), row);
     let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
-    for (let d: usize = 0; d < row; d += 16) {
-      const qd = v128.load(q + d);
-      a0 = f32x4.add(a0, f32x4.mul(qd, v128.load(k0 + d)));
-      a1 = f32x4.add(a1, f32x4.mul(qd, v128.load(k1 + d)));
-      a2 = f32x4.add(a2, f32x4.mul(qd, v128.load(k2 + d)));
-      a3 = f32x4.add(a3, f32x4.mul(qd, v128.load(k3 + d)));
+    let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
+    const end = q + row;
+    for (let p = q; p < end; p += 32) {
+      let x = v128.load(p);
+      let y = two ? v128.load(p + row) : x;
+      let key = v128.load(k0);
+      a0 = mac(a0, x, key);
+      if (two) b0 = mac(b0, y, key);
+      key = v128.load(k1);
+      a1 = mac(a1, x, key);
+      if (two) b1 = mac(b1, y, key);
+      key = v128.load(k2);
+      a2 = mac(a2, x, key);
+      if (two) b2 = mac(b2, y, key);
+      key = v128.load(k3);
+      a3 = mac(a3, x, key);
+      if (two) b3 = mac(b3, y, key);
+      x = v128.load(p, 16);
+      if (two) y = v128.load(p + row, 16);
+      key = v128.load(k0, 16);
+      a0 = mac(a0, x, key);
+      if (two) b0 = mac(b0, y, key);
+      key = v128.load(k1, 16);
+      a1 = mac(a1, x, key);
+      if (two) b1 = mac(b1, y, key);
+      key = v128.load(k2, 16);
+      a2 = mac(a2, x, key);
+      if (two) b2 = mac(b2, y, key);
+      key = v128.load(k3, 16);
+      a3 = mac(a3, x, key);
+      if (two) b3 = mac(b3, y, key);
+      k0 += 32;
+      k1 += 32;
+      k2 += 32;
+      k3 += 32;
     }
-    const t01 = f32x4.add(v128.shuffle<i64>(a0, a1, 0, 2), v128.shuffle<i64>(a0, a1, 1, 3)); // |a0 0+2|a0 1+3|a1 0+2|a1 1+3|
-    const t23 = f32x4.add(v128.shuffle<i64>(a2, a3, 0, 2), v128.shuffle<i64>(a2, a3, 1, 3));
-    const sum = f32x4.add(v128.shuffle<i32>(t01, t23, 0, 2, 4, 6), v128.shuffle<i32>(t01, t23, 1, 3, 5, 7));
-    const scaled = f32x4.mul(sum, scale4);
-    largest = f32x4.pmax(largest, scaled); // repeated last keys change no maximum
-    v128.store(s + (<usize>j << 2), scaled);
+    v128.store(s + (<usize>j << 2), f32x4.mul(joinLanes(a0, a1, a2, a3), scale4));
+    if (two) v128.store(t + (<usize>j << 2), f32x4.mul(joinLanes(b0, b1, b2, b3), scale4));
   }
-  for (let j = length; j & 3; j++) store<f32>(s + (<usize>j << 2), MINUS_INFINITY);
-  return maxLanes(largest);
 }
 
 /** s[0..length) = exp(s - largest), 0 in the padding; returns the sum. */
 @inline
-function exponentials(s: usize, length: i32, largest: f32, table: usize): f32 {
-  const shift = f32x4.splat(largest);
+function exponentials(s: usize, length: i32, table: usize): f32 {
   const end = s + (<usize>length << 2);
+  let most = v128.load(s);
+  for (let p = s + 16; p < end; p += 16) most = f32x4.pmax(most, v128.load(p)); // the padding repeats the last score
+  const largest = f32x4.splat(maxLanes(most));
+  for (let j = length; j & 3; j++) store<f32>(s + (<usize>j << 2), MINUS_INFINITY);
   let sum = f32x4.splat(0);
   while (s < end) {
-    const e = exp4(f32x4.sub(v128.load(s), shift), table);
+    const e = exp4(f32x4.sub(v128.load(s), largest), table);
     v128.store(s, e);
     sum = f32x4.add(sum, e);
     s += 16;
@@ -61,72 +105,137 @@ function exponentials(s: usize, length: i32, largest: f32, table: usize): f32 {
   return sumLanes(sum);
 }
 
-/** out[0..headDim) = sum_j s_j v_j * inverse, headDim a multiple of 8. */
+/** out[0..headDim) = sum_j s_j v_j * inverse of s's sum, headDim a multiple of 8. `two`: also from t to the next row, ldo on. */
 @inline
-function weightedValues(s: usize, v: usize, list: usize, length: i32, headDim: i32, inverse: f32, out: usize): void {
+function weightedValues(
+  two: bool, s: usize, t: usize, v: usize, list: usize, length: i32, headDim: i32, ofS: f32, ofT: f32, out: usize, ldo: usize,
+): void {
   const row = <usize>headDim << 2;
-  const inv = f32x4.splat(inverse);
+  const inverse = f32x4.splat(ofS);
+  const inverse2 = f32x4.splat(ofT);
   let d: usize = 0;
-  for (; d + 128 <= row; d += 128) {
+  const width: usize = two ? 64 : 128;
+  for (; d + width <= row; d += width) {
     let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
-    let a4 = f32x4.splat(0), a5 = f32x4.splat(0), a6 = f32x4.splat(0), a7 = f32x4.splat(0);
+    let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
     for (let j = 0; j < length; j++) {
-      const p = v128.load_splat<u32>(s + (<usize>j << 2));
       const x = keyRow(v, list, j, row) + d;
-      a0 = f32x4.add(a0, f32x4.mul(p, v128.load(x)));
-      a1 = f32x4.add(a1, f32x4.mul(p, v128.load(x, 16)));
-      a2 = f32x4.add(a2, f32x4.mul(p, v128.load(x, 32)));
-      a3 = f32x4.add(a3, f32x4.mul(p, v128.load(x, 48)));
-      a4 = f32x4.add(a4, f32x4.mul(p, v128.load(x, 64)));
-      a5 = f32x4.add(a5, f32x4.mul(p, v128.load(x, 80)));
-      a6 = f32x4.add(a6, f32x4.mul(p, v128.load(x, 96)));
-      a7 = f32x4.add(a7, f32x4.mul(p, v128.load(x, 112)));
+      const p = v128.load_splat<u32>(s + (<usize>j << 2));
+      if (two) {
+        const r = v128.load_splat<u32>(t + (<usize>j << 2));
+        let value = v128.load(x);
+        a0 = mac(a0, p, value);
+        b0 = mac(b0, r, value);
+        value = v128.load(x, 16);
+        a1 = mac(a1, p, value);
+        b1 = mac(b1, r, value);
+        value = v128.load(x, 32);
+        a2 = mac(a2, p, value);
+        b2 = mac(b2, r, value);
+        value = v128.load(x, 48);
+        a3 = mac(a3, p, value);
+        b3 = mac(b3, r, value);
+      } else {
+        a0 = mac(a0, p, v128.load(x));
+        a1 = mac(a1, p, v128.load(x, 16));
+        a2 = mac(a2, p, v128.load(x, 32));
+        a3 = mac(a3, p, v128.load(x, 48));
+        b0 = mac(b0, p, v128.load(x, 64));
+        b1 = mac(b1, p, v128.load(x, 80));
+        b2 = mac(b2, p, v128.load(x, 96));
+        b3 = mac(b3, p, v128.load(x, 112));
+      }
     }
     const o = out + d;
-    v128.store(o, f32x4.mul(a0, inv));
-    v128.store(o, f32x4.mul(a1, inv), 16);
-    v128.store(o, f32x4.mul(a2, inv), 32);
-    v128.store(o, f32x4.mul(a3, inv), 48);
-    v128.store(o, f32x4.mul(a4, inv), 64);
-    v128.store(o, f32x4.mul(a5, inv), 80);
-    v128.store(o, f32x4.mul(a6, inv), 96);
-    v128.store(o, f32x4.mul(a7, inv), 112);
+    const other = two ? o + ldo : o + 64;
+    v128.store(o, f32x4.mul(a0, inverse));
+    v128.store(o, f32x4.mul(a1, inverse), 16);
+    v128.store(o, f32x4.mul(a2, inverse), 32);
+    v128.store(o, f32x4.mul(a3, inverse), 48);
+    v128.store(other, f32x4.mul(b0, two ? inverse2 : inverse));
+    v128.store(other, f32x4.mul(b1, two ? inverse2 : inverse), 16);
+    v128.store(other, f32x4.mul(b2, two ? inverse2 : inverse), 32);
+    v128.store(other, f32x4.mul(b3, two ? inverse2 : inverse), 48);
   }
   for (; d < row; d += 32) {
-    let a0 = f32x4.splat(0), a1 = f32x4.splat(0);
+    let a0 = f32x4.splat(0), a1 = f32x4.splat(0), b0 = f32x4.splat(0), b1 = f32x4.splat(0);
     for (let j = 0; j < length; j++) {
-      const p = v128.load_splat<u32>(s + (<usize>j << 2));
       const x = keyRow(v, list, j, row) + d;
-      a0 = f32x4.add(a0, f32x4.mul(p, v128.load(x)));
-      a1 = f32x4.add(a1, f32x4.mul(p, v128.load(x, 16)));
+      const p = v128.load_splat<u32>(s + (<usize>j << 2));
+      const v0 = v128.load(x), v1 = v128.load(x, 16);
+      a0 = mac(a0, p, v0);
+      a1 = mac(a1, p, v1);
+      if (two) {
+        const r = v128.load_splat<u32>(t + (<usize>j << 2));
+        b0 = mac(b0, r, v0);
+        b1 = mac(b1, r, v1);
+      }
     }
-    v128.store(out + d, f32x4.mul(a0, inv));
-    v128.store(out + d, f32x4.mul(a1, inv), 16);
+    v128.store(out + d, f32x4.mul(a0, inverse));
+    v128.store(out + d, f32x4.mul(a1, inverse), 16);
+    if (two) {
+      v128.store(out + ldo + d, f32x4.mul(b0, inverse2));
+      v128.store(out + ldo + d, f32x4.mul(b1, inverse2), 16);
+    }
   }
 }
 
+/** One query row, or two that see the same list; s and t are room for their scores. */
+@inline
+function attend(
+  two: bool, q: usize, k: usize, v: usize, list: usize, length: i32, headDim: i32, scale: f32,
+  s: usize, t: usize, table: usize, out: usize, ldo: usize,
+): void {
+  scores(two, q, k, list, length, headDim, scale, s, t);
+  const sum = exponentials(s, length, table);
+  const sum2: f32 = two ? exponentials(t, length, table) : 1;
+  weightedValues(two, s, t, v, list, length, headDim, 1 / sum, 1 / sum2, out, ldo);
+}
+
+function attendOne(
+  q: usize, k: usize, v: usize, list: usize, length: i32, headDim: i32, scale: f32, s: usize, table: usize, out: usize,
+): void {
+  attend(false, q, k, v, list, length, headDim, scale, s, 0, table, out, 0);
+}
+
+function attendTwo(
+  q: usize, k: usize, v: usize, list: usize, length: i32, headDim: i32, scale: f32,
+  s: usize, t: usize, table: usize, out: usize, ldo: usize,
+): void {
+  attend(true, q, k, v, list, length, headDim, scale, s, t, table, out, ldo);
+}
+
 /**
- * q: [heads][rows][headDim] f32, qSlab bytes a head; k, v: [heads][any][headDim], kvSlab bytes a head.
+ * q: [heads][rows][headDim] f32, qSlab bytes a head; k, v: [heads][any][headDim], kvSlab bytes a head; headDim a multiple of 8.
  * out: row r, head h at out + r * ldo + h * headDim * 4. Row r sees the rows lists[starts[r] .. + lengths[r]) of k and v
- * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: TABLE_BYTES (math.ts) and the longest list, rounded up to 4, in f32.
+ * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: TABLE_BYTES (math.ts) and twice the longest list, rounded up to 4,
+ * in f32.
  */
 export function attention(
   q: usize, k: usize, v: usize, heads: i32, qSlab: usize, kvSlab: usize, out: usize, ldo: usize, rows: i32, headDim: i32,
   starts: usize, lengths: usize, lists: usize, scale: f32, scratch: usize,
 ): void {
   const row = <usize>headDim << 2;
-  const table = scratch;
-  scratch += TABLE_BYTES;
-  storeConstants(table);
+  const s = scratch + TABLE_BYTES;
+  storeConstants(scratch);
   for (let h = 0; h < heads; h++) {
     let o = out;
-    for (let r = 0; r < rows; r++) {
-      const list = lists + (<usize>load<i32>(starts + (<usize>r << 2)) << 2);
-      const length = load<i32>(lengths + (<usize>r << 2));
-      const largest = scores(q + <usize>r * row, k, list, length, headDim, scale, scratch);
-      const sum = exponentials(scratch, length, largest, table);
-      weightedValues(scratch, v, list, length, headDim, 1 / sum, o);
-      o += ldo;
+    for (let r = 0; r < rows; ) {
+      const at = <usize>r << 2;
+      const start = load<i32>(starts + at);
+      const length = load<i32>(lengths + at);
+      const list = lists + (<usize>start << 2);
+      const query = q + <usize>r * row;
+      if (r + 1 < rows && load<i32>(starts + at, 4) == start && load<i32>(lengths + at, 4) == length) {
+        const t = s + (<usize>((length + 3) & ~3) << 2);
+        attendTwo(query, k, v, list, length, headDim, scale, s, t, scratch, o, ldo);
+        o += ldo << 1;
+        r += 2;
+      } else {
+        attendOne(query, k, v, list, length, headDim, scale, s, scratch, o);
+        o += ldo;
+        r++;
+      }
     }
     q += qSlab;
     k += kvSlab;

@@ -64,7 +64,7 @@ const cases: Case[] = [
       const slab = rows * headDim * 4;
       arena.kernels.attention(
         q!, k!, v!, heads, slab, slab, out, heads * headDim * 4, rows, headDim,
-        arena.input(new Int32Array(rows)), arena.input(lengths), entries, 1 / Math.sqrt(headDim), arena.output(TABLE_BYTES + 64),
+        arena.input(new Int32Array(rows)), arena.input(lengths), entries, 1 / Math.sqrt(headDim), arena.output(TABLE_BYTES + 128),
       ); // biome-ignore format: operands in a line
       return arena.floats(out, heads * rows * headDim);
     },
