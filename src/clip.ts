@@ -3,7 +3,7 @@
 import { Classifier, type ClassifierOptions } from './classifier.ts';
 import type { Precision } from './engine/arithmetic.ts';
 import type { Engine, Probe } from './engine/engine.ts';
-import type { KernelVariant } from './engine/kernels.ts';
+import type { KernelVariant, Pointer } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
 import type { ThreadPool } from './engine/threads.ts';
 import { TileTrial } from './engine/tile-trial.ts';
@@ -14,6 +14,7 @@ import type { PreprocessConfig } from './image/preprocess-config.ts';
 import { resampleCrop } from './image/resample.ts';
 import type { ClipConfig } from './model/config.ts';
 import type { EfficientNet } from './model/efficientnet.ts';
+import type { ImageBatch } from './model/image-batch.ts';
 import { TextTransformer } from './model/text-transformer.ts';
 import type { VisionTransformer } from './model/vision-transformer.ts';
 import { pooledLength } from './text/end-token.ts';
@@ -55,6 +56,7 @@ export interface Parts {
   readonly variant: KernelVariant;
   readonly threads: ClipInfo['threads'];
   readonly pool?: ThreadPool;
+  readonly batch?: ImageBatch;
   readonly use: MemoryUse;
   readonly maxPixels: number;
   readonly scratch: number;
@@ -96,33 +98,57 @@ export class Clip {
     this.#imageTower();
     const images: readonly ImageInput[] = Array.isArray(input) ? input : [input as ImageInput];
     const embeddings: Float32Array[] = [];
-    for (const [i, image] of images.entries()) {
+    while (embeddings.length < images.length) {
       options.signal?.throwIfAborted();
-      try {
-        embeddings.push(await this.#inTurn(() => this.#encodeOne(image, options), options.signal));
-      } catch (error) {
-        throw Array.isArray(input) ? atPosition(error, i) : error;
+      const first = embeddings.length;
+      const some = images.slice(first, first + this.#together(images.length - first));
+      const position = (i: number, error: unknown) => (Array.isArray(input) ? atPosition(error, first + i) : error);
+      for (const embedding of await this.#inTurn(() => this.#encodeSome(some, options, position), options.signal)) {
+        embeddings.push(embedding);
+        options.onProgress?.({ done: embeddings.length, total: images.length });
       }
-      options.onProgress?.({ done: i + 1, total: images.length });
     }
     return Array.isArray(input) ? embeddings : embeddings[0]!;
   }
 
-  async #encodeOne(image: ImageInput, options: EncodeImageOptions): Promise<Float32Array> {
+  /**
+   * How many of n pictures to compute next: one to a thread while there are pictures for most of the threads, else one on
+   * all threads (bench/README.md has both).
+   */
+  #together(n: number): number {
+    const seats = this.#alive().batch?.size ?? 1;
+    return n > seats / 2 ? Math.min(n, seats) : 1;
+  }
+
+  async #encodeSome(
+    images: readonly ImageInput[],
+    options: EncodeImageOptions,
+    position: (i: number, error: unknown) => unknown,
+  ): Promise<Float32Array[]> {
+    const seats = images.length > 1 ? this.#alive().batch : undefined;
+    for (const [i, image] of images.entries()) {
+      await this.#prepare(image, seats ? seats.pixels(i) : this.#imageTower().pixels, options).catch((error) => {
+        throw position(i, error);
+      });
+    }
+    const { engine, pool, probe } = this.#alive();
+    const tower = this.#imageTower();
+    const at = this.#imageTrial.run(images.length, 1, (form) => {
+      engine.arithmetic.tile = form;
+      return seats ? seats.encode(pool!, images.length, form) : [tower.encode(probe)];
+    });
+    return at.map((embedding) => this.#take(embedding, options.normalize));
+  }
+
+  /** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */
+  async #prepare(image: ImageInput, pixels: Pointer, options: EncodeImageOptions): Promise<void> {
     const { maxPixels } = this.#alive();
     const { orient, maxBytes } = options;
     const limit = Math.min(options.maxPixels ?? maxPixels, maxPixels);
-    return decodeWith(image, { orient, maxBytes, maxPixels: limit }, (raw) => {
-      // From here to the copy of the embedding nothing yields, so no other call can touch the buffers.
-      const { engine, scratch, preprocess, probe } = this.#alive();
-      const tower = this.#imageTower();
+    await decodeWith(image, { orient, maxBytes, maxPixels: limit }, (raw) => {
+      const { engine, scratch, preprocess } = this.#alive();
       const geometry = cropGeometry(raw.width, raw.height, preprocess.size, preprocess.crop);
-      resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, tower.pixels);
-      const at = this.#imageTrial.run(1, 1, (form) => {
-        engine.arithmetic.tile = form;
-        return tower.encode(probe);
-      });
-      return this.#take(at, options.normalize);
+      resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, pixels);
     });
   }
 

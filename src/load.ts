@@ -82,7 +82,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const { plan, places, scratch, control, resample, image, text } = planModel({
+    const { plan, places, scratch, control, resample, image, batch, text } = planModel({
       config,
       preprocess,
       precision,
@@ -118,6 +118,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       variant,
       threads,
       ...(pool && { pool }),
+      ...(pool && batch && { batch }),
       use: plan.use,
       maxPixels,
       scratch: resample,

@@ -67,21 +67,17 @@ async function classify(images: string[], options: ClassifyCommandOptions): Prom
   const output = standardOutput();
   const { top: topK, orient = false } = options;
   let tables = 0;
-  const failed = await forEachPicture(
-    inputs,
-    progress,
-    (bytes) => classifier.classify(bytes, { topK, orient }),
-    async (ranked, { name }) => {
-      if (output.terminal) progress.clear();
-      if (options.json) {
-        const rows = ranked.map(({ label, index, score, similarity }) => {
-          return { label, index, score: nineDigits(score), similarity: nineDigits(similarity) };
-        });
-        await output.write(`${JSON.stringify({ file: name, labels: rows })}\n`);
-      } else {
-        await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked));
-      }
-    },
-  );
+  const failed = await forEachPicture(clip, inputs, { orient }, progress, async (embedding, { name }) => {
+    const ranked = await classifier.classify(embedding, { topK });
+    if (output.terminal) progress.clear();
+    if (options.json) {
+      const rows = ranked.map(({ label, index, score, similarity }) => {
+        return { label, index, score: nineDigits(score), similarity: nineDigits(similarity) };
+      });
+      await output.write(`${JSON.stringify({ file: name, labels: rows })}\n`);
+    } else {
+      await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked));
+    }
+  });
   if (failed > 0) process.exitCode = EXIT_FAILED;
 }

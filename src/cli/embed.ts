@@ -93,11 +93,8 @@ async function embed(images: string[], options: EmbedCommandOptions): Promise<vo
   const writer = new RowWriter(options.format, output, index, progress);
 
   const { orient = false, normalize } = options;
-  const failed = await forEachPicture(
-    inputs,
-    progress,
-    (bytes) => clip.encodeImage(bytes, { orient, normalize }),
-    (embedding, { name }) => writer.add({ file: name }, embedding),
+  const failed = await forEachPicture(clip, inputs, { orient, normalize }, progress, (embedding, { name }) =>
+    writer.add({ file: name }, embedding),
   );
   if (tokens.length > 0) {
     const onProgress = ({ done, total }: { done: number; total: number }) => progress.show('texts', done, total);

@@ -27,7 +27,7 @@ export class Engine {
 
   /** Copies the bytes of `n` f32 from one place to another. */
   copyFloats(from: Pointer, to: Pointer, n: number): void {
-    this.floats.copyWithin(to >> 2, from >> 2, (from >> 2) + n);
+    this.kernels.copyBytes(from, to, n * 4);
   }
 
   /** Writes i32 values at p. */

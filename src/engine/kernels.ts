@@ -184,6 +184,9 @@ export interface Kernels {
     out: Pointer,
   ): void;
   embedF32(ids: Pointer, at: Pointer, n: number, table: Pointer, positions: Pointer, width: number, out: Pointer): void;
+  copyBytes(from: Pointer, to: Pointer, bytes: number): void;
+  zeroBytes(at: Pointer, bytes: number): void;
+  listAll(n: number, starts: Pointer, lengths: Pointer, entries: Pointer): void;
   meanRows(x: Pointer, m: number, n: number, out: Pointer): void;
   l2Normalize(x: Pointer, n: number): void;
   dotRows(rows: Pointer, n: number, d: number, q: Pointer, out: Pointer): void;

@@ -5,7 +5,8 @@
 import { processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
-import { ARGUMENTS, CONTROL_BYTES, CONTROL_WORDS } from './worker-source.ts';
+import { runProgram } from './program.ts';
+import { ARGUMENTS, CONTROL_BYTES, CONTROL_WORDS, PROGRAM, THREADED_KERNELS } from './worker-source.ts';
 
 /** A running worker, as the platform gives it. It must not keep the process alive. */
 export interface Thread {
@@ -17,23 +18,7 @@ export interface Thread {
 /** Starts a worker on WORKER_SOURCE (worker-source.ts) with this message. */
 export type StartThread = (message: object) => Thread;
 
-/** Kernels that are ever run by a worker, and which argument is their scratch (-1: none), of which each thread has its own. */
-const KERNELS = [
-  { name: 'gemmInt8', scratch: 17 },
-  { name: 'gemmF32', scratch: 13 },
-  { name: 'quantizeRows', scratch: -1 },
-  { name: 'strassenRows', scratch: -1 },
-  { name: 'packRows', scratch: -1 },
-  { name: 'layerNorm', scratch: -1 },
-  { name: 'layerNormQuantize', scratch: 10 },
-  { name: 'layerNormPack', scratch: 8 },
-  { name: 'attention', scratch: 14 },
-  { name: 'gatherInt8', scratch: 9 },
-  { name: 'gatherF32', scratch: 8 },
-  { name: 'depthwiseInt8', scratch: -1 },
-  { name: 'depthwiseF32', scratch: -1 },
-] as const satisfies readonly { name: keyof Kernels; scratch: number }[];
-export type ThreadedKernel = (typeof KERNELS)[number]['name'];
+export type ThreadedKernel = (typeof THREADED_KERNELS)[number]['name'];
 
 /** Parts that a call is cut into for each thread: enough that one who is held up leaves the rest to the others. */
 const PARTS_A_THREAD = 4;
@@ -62,6 +47,8 @@ export class ThreadPool {
   readonly #message: object;
   readonly #state: Int32Array;
   readonly #arguments: Float64Array;
+  /** The whole memory as f64: where programs are. */
+  readonly words: Float64Array;
   readonly #patience: number;
   readonly #spins: number;
   #threads: Thread[] = [];
@@ -91,7 +78,8 @@ export class ThreadPool {
     this.#spins = count <= processors() ? SPINS : 0;
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
     this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * partsFor(count));
-    this.#message = { module, memory, control, kernels: KERNELS, spins: this.#spins, scratchBytes };
+    this.words = new Float64Array(memory.buffer);
+    this.#message = { module, memory, control, kernels: THREADED_KERNELS, spins: this.#spins, scratchBytes };
     this.#startThreads();
   }
 
@@ -104,7 +92,21 @@ export class ThreadPool {
    * @throws ClipError WORKER if a worker died with a part, or a kernel failed
    */
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void {
-    const call = this.own[kernel] as (...args: number[]) => void;
+    const number = THREADED_KERNELS.findIndex(({ name }) => name === kernel);
+    this.#run(number, this.own[kernel] as (...args: number[]) => void, parts);
+  }
+
+  /**
+   * Runs programs (program.ts) side by side, whose first words are at these addresses: at most `partsFor(count)`. Each brings
+   * the scratch that its kernels use.
+   * @throws ClipError WORKER as `run`
+   */
+  runPrograms(programs: readonly Pointer[]): void {
+    const call = (at: number) => runProgram(this.own, this.words, at / 8);
+    this.#run(PROGRAM, call, programs.map((at) => [at])); // biome-ignore format: one line
+  }
+
+  #run(number: number, call: (...args: number[]) => void, parts: readonly (readonly number[])[]): void {
     if (parts.length < 2) {
       for (const part of parts) call(...part);
       return;
@@ -114,7 +116,7 @@ export class ThreadPool {
       this.#arguments.set(part, i * ARGUMENTS);
     });
     state[1] = 0;
-    state[2] = KERNELS.findIndex(({ name }) => name === kernel);
+    state[2] = number;
     const turn = ((state[0]! >> 16) + 1) << 16;
     Atomics.store(state, 0, turn | (parts.length << 8));
     Atomics.notify(state, 0);
@@ -138,7 +140,8 @@ export class ThreadPool {
     const state = this.#state;
     for (let i = 0; i < this.#spins && Atomics.load(state, 1) < parts; i++);
     for (let done = Atomics.load(state, 1); done < parts; done = Atomics.load(state, 1)) {
-      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out') {
+      const alive = Atomics.load(state, 6);
+      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out' && Atomics.load(state, 6) === alive) {
         this.#broken = true;
         throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
       }

@@ -218,7 +218,7 @@ export class EfficientNet {
   /** Block i from x to `out`, which is x itself where the block is residual. */
   #invertedResidual(i: number, x: Pointer, out: Pointer, residual: boolean, probe?: Probe): void {
     const engine = this.#engine;
-    const { arithmetic, bytes } = engine;
+    const { arithmetic, kernels } = engine;
     const s = this.#state;
     const block = this.#blocks[i]!;
     const { wide, padded, padBefore, size, outSize, kernel, stride } = block;
@@ -227,9 +227,9 @@ export class EfficientNet {
     const lineBytes = padded * cell;
     const band = s.bands[i]!;
     const mode = int8 ? Mode.relu6 + Mode.fixed : Mode.relu6;
-    const room = s.wide + linesFor(block, band) * lineBytes;
+    const room = linesFor(block, band) * lineBytes;
 
-    bytes.fill(0, s.wide, room);
+    kernels.zeroBytes(s.wide, room);
     let made = 0; // padded lines that stand in the buffer, from the band's first
     for (let first = 0; first < outSize; first += band) {
       const lines = Math.min(band, outSize - first);
@@ -245,14 +245,15 @@ export class EfficientNet {
           mode,
         }); // [to - from, padded, wide]
       }
-      bytes.fill(0, s.wide + Math.max(made, to - top) * lineBytes, s.wide + need * lineBytes); // lines below the picture
+      const full = Math.max(made, to - top);
+      kernels.zeroBytes(s.wide + full * lineBytes, (need - full) * lineBytes); // lines below the picture
       if (probe) probe('image.stem', [size, size, wide], this.#interior(block));
       const d = this.#depthwise(block, lines, lineBytes); // [lines outSize, wide]
       arithmetic.linear(d, block.project, out + first * outSize * block.output * 4, {
         mode: residual ? Mode.add : Mode.none,
       }); // [lines outSize, output]
       made = Math.max(0, kernel - stride);
-      bytes.copyWithin(s.wide, s.wide + (need - made) * lineBytes, s.wide + need * lineBytes);
+      kernels.copyBytes(s.wide + (need - made) * lineBytes, s.wide, made * lineBytes);
     }
   }
 

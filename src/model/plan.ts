@@ -12,6 +12,7 @@ import type { TowerFile } from '../weights/load.ts';
 import type { Tower } from '../weights/names.ts';
 import type { ClipConfig } from './config.ts';
 import { EfficientNet } from './efficientnet.ts';
+import { ImageBatch, type SeatTower } from './image-batch.ts';
 import { TextTransformer } from './text-transformer.ts';
 import { tokenCount, VisionTransformer } from './vision-transformer.ts';
 
@@ -27,7 +28,7 @@ export interface PlanInput {
   readonly whole: boolean;
 }
 
-/** Puts the image tower on its planned state. */
+/** Puts the image tower on its planned activations. */
 type ImageTower = (weights: Weights, engine: Engine) => VisionTransformer | EfficientNet;
 
 /** All addresses of a model: weights first, then what both towers share, then each tower's activations over the other's. */
@@ -46,7 +47,7 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
   const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
   const resample = opened.image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
   const { mean } = preprocess;
-  const planImage = (): ImageTower => {
+  const planImage = (threads: number): ImageTower => {
     if (vision.kind === 'vit') {
       const state = VisionTransformer.plan(plan, precision, vision, embedDim, mean, threads);
       return (weights, engine) => new VisionTransformer(vision, weights, state, engine);
@@ -54,9 +55,19 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
     const state = EfficientNet.plan(plan, precision, vision, embedDim, mean, whole);
     return (weights, engine) => new EfficientNet(vision, weights, state, engine);
   };
-  const [image, textState] = plan.overlap(
-    () => (opened.image ? planImage() : undefined),
+  // The first tower has all threads, or is the first seat of a batch; the others are its other seats. A probe wants no batch.
+  const seats = whole ? 1 : threads;
+  const [images, textState] = plan.overlap(
+    () => Array.from({ length: opened.image ? seats : 0 }, (_, i) => planImage(i === 0 ? threads : 1)),
     () => (opened.text ? TextTransformer.plan(plan, precision, text, embedDim, threads) : undefined),
   );
-  return { plan, places, scratch, control, resample, image, text: textState };
+  const image = images[0];
+  const weights = opened.image?.layout.at(places.image!);
+  const towers = images.map(
+    (tower): SeatTower =>
+      (engine) =>
+        tower(weights!, engine),
+  );
+  const batch = towers.length > 1 ? ImageBatch.plan(plan, precision, towers, scratch) : undefined;
+  return { plan, places, scratch, control, resample, image, batch, text: textState };
 }

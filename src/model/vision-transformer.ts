@@ -94,20 +94,20 @@ export class VisionTransformer {
   /** The picture at `pixels` to its embedding, not normalised: f32 [embedDim]. A probe makes the last block do all rows. */
   encode(probe?: Probe): Pointer {
     const engine = this.#engine;
-    const { arithmetic } = engine;
+    const { arithmetic, kernels } = engine;
     const { config } = this;
     const { width, patch, imageSize, layerNormEps } = config;
     const s = this.#state;
     const tokens = tokenCount(config);
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
-    this.#everyTokenSeesAll(tokens);
+    kernels.listAll(tokens, s.lists.starts, s.lists.lengths, s.lists.entries); // anew: a text may have been here
     centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
     arithmetic.linear(patches, this.#conv1, s.x + width * 4, { mode: Mode.add }); // [tokens, width]
     if (config.preNorm) {
-      engine.kernels.layerNorm(s.x, width * 4, tokens, width, this.#lnPre.weight, this.#lnPre.bias, layerNormEps);
+      kernels.layerNorm(s.x, width * 4, tokens, width, this.#lnPre.weight, this.#lnPre.bias, layerNormEps);
       see('vision.ln_pre');
     }
     const last = config.layers - 1;
@@ -125,16 +125,5 @@ export class VisionTransformer {
     const pooled = arithmetic.norm(s.y, 1, width, this.#lnPost, layerNormEps, s.rowsIn); // [1, width]
     arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
     return s.embedding;
-  }
-
-  /** The key lists of a picture: made anew each time, as the text tower uses the same memory in between. */
-  #everyTokenSeesAll(tokens: number): void {
-    const { starts, lengths, entries } = this.#state.lists;
-    this.#engine.writeInts(starts, new Int32Array(tokens));
-    this.#engine.writeInts(lengths, new Int32Array(tokens).fill(tokens));
-    this.#engine.writeInts(
-      entries,
-      Int32Array.from({ length: tokens }, (_, i) => i),
-    );
   }
 }
