@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startThread } from '#platform';
 import { compiledKernels } from '../../src/engine/compiled.ts';
 import { MemoryPlan } from '../../src/engine/memory.ts';
+import { recordProgram } from '../../src/engine/program.ts';
 import { type StartThread, type Thread, ThreadPool } from '../../src/engine/threads.ts';
 
 const threads: Thread[] = [];
@@ -31,6 +32,7 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
   const control = plan.reserve('control', ThreadPool.controlBytes(3));
+  const programs = plan.reserve('programs', 4096);
   const memory = plan.allocate(true);
   const floats = new Float32Array(memory.buffer);
   for (let i = 0; i < 96; i++) floats[x / 4 + i] = i + 1;
@@ -49,7 +51,24 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
     pool!.run('packRows', groups.map((row) => [x + row * 32, 32, 4, 8, out + row * 32])); // biome-ignore format: one call
     return floats.slice(out / 4, out / 4 + 96);
   };
-  return { pool, pack };
+  /** Programs that pack a group of rows each, one after the other in memory; `lost` packs rows outside of it. */
+  const packByPrograms = (lost = false) => {
+    floats.fill(0, out / 4, out / 4 + 96);
+    let next = programs;
+    const at = [0, 4, 8].map((row) => {
+      const from = lost && row === 4 ? 2 ** 31 : x + row * 32;
+      const program = recordProgram((kernels) => {
+        kernels.zeroBytes(out + row * 32, 128);
+        kernels.packRows(from, 32, 4, 8, out + row * 32);
+      });
+      pool!.words.set(program, next / 8);
+      next += program.length * 8;
+      return next - program.length * 8;
+    });
+    pool!.runPrograms(at);
+    return floats.slice(out / 4, out / 4 + 96);
+  };
+  return { pool, pack, packByPrograms };
 }
 
 const exited = (thread: Thread) => new Promise<void>((resolve) => thread.onExit(resolve));
@@ -99,6 +118,14 @@ describe('the pool', () => {
       expect.objectContaining({ code: 'WORKER' }),
     ); // biome-ignore format: one call
     expect(pack()).toEqual(before);
+  });
+
+  it('runs programs, and passes on that one failed', async () => {
+    const { pack, packByPrograms } = await packingPool();
+    const packed = pack();
+    expect(packByPrograms()).toEqual(packed);
+    expect(() => packByPrograms(true)).toThrow(expect.objectContaining({ code: 'WORKER' }));
+    expect(packByPrograms()).toEqual(packed);
   });
 
   it('ends its workers when it is stopped', async () => {
