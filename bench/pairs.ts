@@ -7,32 +7,49 @@ import { median } from './timing.ts';
 import { rate, TowerProcess } from './tower-process.ts';
 
 const ROUNDS = 11;
-const SLICE_MS = { int8: 700, f32: 1500 };
+/** Pictures a call, for the threads that get several. */
+const BATCH = 4;
+const SLICE_MS = { 'ViT-B/32 int8': 700, 'ViT-B/32 f32': 1500, 'embedded int8': 300, 'embedded f32': 300 };
 
 export async function benchPairs(report: Report): Promise<void> {
-  report.section('ViT-B/32 image tower, pictures a second, medians of rounds', ['', '1 thread', '2 threads', '2 processes', 'speed-up', 'both can', 'share', 'best share']); // biome-ignore format: heads
-  for (const precision of ['int8', 'f32'] as const) await pair(report, precision);
+  report.section('Image towers, pictures a second, medians of rounds', ['', '1 thread', '2 threads', `${BATCH} a call`, '2 processes', 'both can', 'share', 'best', `share, ${BATCH} a call`, 'best']); // biome-ignore format: heads
+  for (const model of ['ViT-B/32', 'embedded'] as const) {
+    for (const precision of ['int8', 'f32'] as const) await pair(report, model, precision);
+  }
 }
 
-async function pair(report: Report, precision: Precision): Promise<void> {
-  const folder = await vitB32(precision);
+async function pair(report: Report, model: 'ViT-B/32' | 'embedded', precision: Precision): Promise<void> {
+  const name = `${model} ${precision}` as const;
+  const folder = model === 'embedded' ? model : await vitB32(precision);
   const open = (threads: number) => new TowerProcess(thisRuntime, folder, precision, threads);
   const processes = [open(2), open(1), open(1)] as const;
   const [threaded, first, second] = processes;
   const ready = await Promise.all(processes.map((process) => process.ready()));
   if (ready[0]!.threads !== 2) throw new Error('two threads were asked for, one computes');
-  const slice = SLICE_MS[precision];
-  const rates = { one: [] as number[], threads: [] as number[], processes: [] as number[] };
+  const slice = SLICE_MS[name];
+  const rates = { one: [] as number[], threads: [] as number[], batches: [] as number[], processes: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     rates.one.push(rate(await first.run(slice)));
     rates.threads.push(rate(await threaded.run(slice)));
+    rates.batches.push(rate(await threaded.run(slice, BATCH)));
     const together = await Promise.all([first.run(slice), second.run(slice)]);
     rates.processes.push(rate(together[0]) + rate(together[1]));
   }
   await Promise.all(processes.map((process) => process.quit()));
-  const [one, two, both] = [median(rates.one), median(rates.threads), median(rates.processes)];
-  const best = Math.max(...rates.threads) / Math.max(...rates.processes);
-  const values = { one, threads: two, processes: both, speedUp: two / one, possible: both / one, share: two / both, bestShare: best }; // biome-ignore format: one row
-  const cells = [one, two, both].map((value) => value.toFixed(2));
-  report.row(precision, values, [precision, ...cells, (two / one).toFixed(2), (both / one).toFixed(2), percent(two / both), percent(best)]); // biome-ignore format: one row
+  const [one, two, batches, both] = [rates.one, rates.threads, rates.batches, rates.processes].map(median) as [number, number, number, number]; // biome-ignore format: four numbers
+  const best = (values: number[]) => Math.max(...values) / Math.max(...rates.processes);
+  const values = {
+    one,
+    threads: two,
+    batches,
+    processes: both,
+    possible: both / one,
+    share: two / both,
+    bestShare: best(rates.threads),
+    batchShare: batches / both,
+    bestBatchShare: best(rates.batches),
+  };
+  const cells = [one, two, batches, both].map((value) => value.toFixed(2));
+  const shares = [values.share, values.bestShare, values.batchShare, values.bestBatchShare].map(percent);
+  report.row(name, values, [name, ...cells, (both / one).toFixed(2), ...shares]);
 }

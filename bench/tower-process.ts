@@ -9,6 +9,7 @@ import type { Runtime } from './runtimes.ts';
 export interface Runs {
   readonly ms: number[];
   readonly elapsed: number;
+  readonly pictures: number;
 }
 
 export class TowerProcess {
@@ -27,9 +28,9 @@ export class TowerProcess {
     return (await this.#answer()) as { kernels: string; threads: number };
   }
 
-  /** Embeds for so many milliseconds; the last picture is finished. */
-  async run(milliseconds: number): Promise<Runs> {
-    this.#child.stdin.write(`run ${milliseconds}\n`);
+  /** Embeds for so many milliseconds, `together` pictures a call; the last call is finished. */
+  async run(milliseconds: number, together = 1): Promise<Runs> {
+    this.#child.stdin.write(`run ${milliseconds} ${together}\n`);
     return (await this.#answer()) as Runs;
   }
 
@@ -48,4 +49,4 @@ export class TowerProcess {
 }
 
 /** Pictures a second. */
-export const rate = ({ ms, elapsed }: Runs) => (1000 * ms.length) / elapsed;
+export const rate = ({ pictures, elapsed }: Runs) => (1000 * pictures) / elapsed;

@@ -2,7 +2,7 @@
  * A pool of worker threads on one shared memory. Every thread has the same stateless kernels; a call is cut into parts
  * that write different places, so the bits are those of one thread. Between calls the threads sleep.
  */
-import { processors } from '#platform';
+import { maySleep, processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
 import { runProgram } from './program.ts';
@@ -141,12 +141,21 @@ export class ThreadPool {
     for (let i = 0; i < this.#spins && Atomics.load(state, 1) < parts; i++);
     for (let done = Atomics.load(state, 1); done < parts; done = Atomics.load(state, 1)) {
       const alive = Atomics.load(state, 6);
-      if (Atomics.wait(state, 1, done, this.#patience) === 'timed-out' && Atomics.load(state, 6) === alive) {
+      if (!this.#changes(done) && Atomics.load(state, 6) === alive) {
         this.#broken = true;
         throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
       }
     }
     if (Atomics.exchange(state, 3, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed');
+  }
+
+  /** Waits until there are more parts done than so many; false if patience ends first. A page's own thread only looks. */
+  #changes(done: number): boolean {
+    const state = this.#state;
+    if (maySleep()) return Atomics.wait(state, 1, done, this.#patience) !== 'timed-out';
+    const end = performance.now() + this.#patience;
+    while (Atomics.load(state, 1) === done) if (performance.now() > end) return false;
+    return true;
   }
 
   /**

@@ -27,6 +27,9 @@ export function distrustRelaxed(): string | undefined {
 /** Processors that this process may use. */
 export const processors = (): number => availableParallelism();
 
+/** Whether this thread may sleep. */
+export const maySleep = (): boolean => true;
+
 /** Why there are no worker threads here; undefined where there are. */
 export const noThreads = (): string | undefined => undefined;
 

@@ -1,0 +1,100 @@
+/** Browsers: kernels lie beside the script, models at addresses; both are fetched. Threads need a cross-origin isolated page. */
+import type { KernelVariant } from '../engine/kernels.ts';
+import { importSharedMemory } from '../engine/shared-import.ts';
+import type { StartThread } from '../engine/threads.ts';
+import { WORKER_SOURCE } from '../engine/worker-source.ts';
+import { ClipError } from '../errors.ts';
+import type { ModelFiles } from '../weights/model-files.ts';
+import { blobSource } from '../weights/source.ts';
+
+/** The kernels; written so that bundlers see each file. */
+const KERNELS: Record<KernelVariant, URL> = {
+  simd: new URL('../kernels-simd.wasm', import.meta.url),
+  relaxed: new URL('../kernels-relaxed.wasm', import.meta.url),
+};
+
+/** Compiles the kernels of one build, for a shared memory or one of its own. */
+export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
+  const response = await get(KERNELS[variant].href);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
+}
+
+/** Why relaxed SIMD gives wrong results here: no browser is known in which it does. */
+export const distrustRelaxed = (): string | undefined => undefined;
+
+/** Processors that the browser tells of. */
+export const processors = (): number => navigator.hardwareConcurrency;
+
+/** Whether this thread may sleep: a page's own may not. */
+export const maySleep = (): boolean => !('document' in globalThis);
+
+/** Why there are no worker threads here; undefined where there are. */
+export function noThreads(): string | undefined {
+  if (globalThis.crossOriginIsolated) return undefined;
+  return 'the page is not cross-origin isolated (Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy)';
+}
+
+/** Starts a worker thread. It ends with the page at the latest; that it died shows only in its errors. */
+export const startThread: StartThread = (message) => {
+  const prelude = 'const start = (serve) => { onmessage = ({ data }) => serve(data); };';
+  const address = URL.createObjectURL(new Blob([prelude, WORKER_SOURCE], { type: 'text/javascript' }));
+  const worker = new Worker(address);
+  worker.addEventListener('message', () => {});
+  worker.postMessage(message);
+  URL.revokeObjectURL(address);
+  return {
+    onExit: (listener) => worker.addEventListener('error', () => listener(), { once: true }),
+    stop: () => worker.terminate(),
+  };
+};
+
+/** The decoders' files inside their packages, found through the page's import map. */
+const CODECS = {
+  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
+  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
+  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
+} as const;
+
+/** Compiles an image decoder. */
+export async function codecModule(name: keyof typeof CODECS): Promise<WebAssembly.Module> {
+  const response = await get(import.meta.resolve(CODECS[name]));
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** A model's folder: the address that its files' names are appended to. A file that answers 404 is not there. */
+export function directoryFiles(directory: string): ModelFiles {
+  const base = new URL(directory.endsWith('/') ? directory : `${directory}/`, globalThis.location?.href);
+  const find = async (name: string) => {
+    const response = await fetch(new URL(name, base));
+    if (response.status === 404) return undefined;
+    return checked(response);
+  };
+  return {
+    name: directory,
+    text: async (name) => (await find(name))?.text(),
+    // A blob is kept by the browser outside of the script's memory, and read from there into the wasm memory.
+    source: async (name) => {
+      const response = await find(name);
+      return response && blobSource(await response.blob(), response.url);
+    },
+  };
+}
+
+/** The model inside the package. */
+export function defaultFiles(): ModelFiles {
+  return directoryFiles(new URL('../../weights/default/', import.meta.url).href);
+}
+
+/** @throws ClipError IO */
+async function get(address: string): Promise<Response> {
+  const response = await fetch(address).catch((cause) => {
+    throw new ClipError('IO', `cannot fetch "${address}": ${(cause as Error).message}`, { cause });
+  });
+  return checked(response);
+}
+
+function checked(response: Response): Response {
+  if (!response.ok) throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);
+  return response;
+}
