@@ -14,7 +14,7 @@ import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import type { ClipConfig } from './model/config.ts';
 import { planModel } from './model/plan.ts';
 import { TextTransformer } from './model/text-transformer.ts';
-import { Tokenizer } from './text/tokenizer.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
 import type { Tower } from './weights/names.ts';
@@ -164,7 +164,8 @@ function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPix
 }
 
 /**
- * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it.
+ * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it. Its module is
+ * here by then, as texts do not wait, but is never loaded for pictures alone: the libraries behind it take megabytes.
  * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
  */
 async function readTokenizer(
@@ -174,6 +175,7 @@ async function readTokenizer(
 ): Promise<(() => Tokenizer) | undefined> {
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
+  const { Tokenizer } = await import('./text/tokenizer.ts');
   let made: Tokenizer | undefined;
   return () => {
     if (made) return made;
