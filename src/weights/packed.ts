@@ -12,6 +12,8 @@ import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
 import { type SlotSource, type SlotValues, towerSlots } from './slots.ts';
 import type { Source } from './source.ts';
 
+const NOT_FINITE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+
 /** Value of `format` in a packed file's metadata. */
 const FORMAT = 'edgeclip';
 
@@ -102,9 +104,11 @@ export async function readPacked(
   for (const { name, dtype, offset, byteLength } of layout.tensors.values()) {
     if (dtype !== 'F32') continue;
     const values = new Float32Array(into.buffer, into.byteOffset + offset, byteLength / 4);
-    const bad = values.findIndex((v) => !Number.isFinite(v));
-    if (bad >= 0) {
-      throw new ClipError('WEIGHTS_VALUE', `"${source.name}": tensor ${name} has ${values[bad]} at index ${bad}`);
+    // The engine's own search: a callback a value takes 10 ms of a ViT-B/32, and megabytes of garbage.
+    const wrong = NOT_FINITE.find((value) => values.includes(value));
+    if (wrong !== undefined) {
+      const index = values.findIndex((value) => !Number.isFinite(value));
+      throw new ClipError('WEIGHTS_VALUE', `"${source.name}": tensor ${name} has ${values[index]} at index ${index}`);
     }
   }
 }
