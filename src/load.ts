@@ -6,7 +6,6 @@ import type { Precision } from './engine/arithmetic.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
-import { threadedKernels } from './engine/threaded-kernels.ts';
 import { ThreadPool } from './engine/threads.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
@@ -107,7 +106,9 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool ? threadedKernels(pool) : instantiateKernels(module, memory);
+    const kernels = pool
+      ? (await import('./engine/threaded-kernels.ts')).threadedKernels(pool)
+      : instantiateKernels(module, memory);
     const engine = new Engine(memory, kernels, precision, scratch.at);
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
