@@ -17,26 +17,15 @@ function imports(module: string): string[] {
   });
 }
 
-/** Everything that comes with a module. */
-function loadedWith(path: string): Set<string> {
-  const loaded = new Set([source(path).href]);
+it('importing edgeclip loads none of its dependencies, and no code for texts, other weights or threads', () => {
+  const loaded = new Set([source('index.ts').href]);
   for (const module of loaded) {
     if (module.startsWith('file:')) for (const specifier of imports(module)) loaded.add(specifier);
   }
-  return loaded;
-}
-
-const packages = (loaded: Set<string>) => [...loaded].filter((module) => !/^(?:file|node):/.test(module));
-
-it('importing edgeclip loads none of the packages it depends on, and no text cleaning', () => {
-  const loaded = loadedWith('index.ts');
   expect(loaded).toContain(PLATFORM);
-  expect(packages(loaded)).toEqual([]);
-  expect(loaded).not.toContain(source('text/cleaning.ts').href);
-});
-
-it('edgeclip/tokenizer loads its packages, and no pictures', () => {
-  const loaded = loadedWith('text/tokenizer.ts');
-  expect(packages(loaded).sort()).toEqual(['@huggingface/tokenizers', 'entities/decode']);
-  expect(loaded).not.toContain(source('image/decode.ts').href);
+  expect([...loaded].filter((module) => !/^(?:file|node):/.test(module))).toEqual([]);
+  for (const later of ['text/tokenizer.ts', 'weights/convert.ts', 'engine/threaded-kernels.ts']) {
+    expect(loaded).not.toContain(source(later).href);
+  }
+  expect(loaded).not.toContain('node:worker_threads');
 });
