@@ -19,8 +19,11 @@ try {
     join(folder, 'try.js'),
     `import { readFile } from 'node:fs/promises';
      import { loadClip } from 'edgeclip';
+     import { Tokenizer } from 'edgeclip/tokenizer';
      const clip = await loadClip();
      const classifier = await clip.classifier(['dog', 'cat']);
+     const json = await readFile('node_modules/edgeclip/weights/default/tokenizer.json', 'utf8');
+     if (Tokenizer.fromJSON(json).encode('cat').join() !== clip.tokenize(['cat'])[0].join()) throw new Error('other ids');
      console.log((await classifier.classify(await readFile('50% off #3.png')))[0].label);`,
   );
   const label = run(process.execPath, ['try.js']).trim();

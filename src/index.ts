@@ -24,7 +24,6 @@ export {
 export type { RawPixels } from './image/raw-image.ts';
 export { type LoadOptions, loadClip } from './load.ts';
 export { type Templates, templateSets } from './text/prompts.ts';
-export { Tokenizer, type TokenizerOptions } from './text/tokenizer.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export type { Tower } from './weights/names.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -6,7 +6,6 @@ import type { Precision } from './engine/arithmetic.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
-import { threadedKernels } from './engine/threaded-kernels.ts';
 import { ThreadPool } from './engine/threads.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
@@ -14,7 +13,7 @@ import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import type { ClipConfig } from './model/config.ts';
 import { planModel } from './model/plan.ts';
 import { TextTransformer } from './model/text-transformer.ts';
-import { Tokenizer } from './text/tokenizer.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
 import type { Tower } from './weights/names.ts';
@@ -107,7 +106,9 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool ? threadedKernels(pool) : instantiateKernels(module, memory);
+    const kernels = pool
+      ? (await import('./engine/threaded-kernels.ts')).threadedKernels(pool)
+      : instantiateKernels(module, memory);
     const engine = new Engine(memory, kernels, precision, scratch.at);
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
@@ -165,7 +166,8 @@ function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPix
 }
 
 /**
- * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it.
+ * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it. Its module is
+ * here by then, as texts do not wait, but is never loaded for pictures alone: the libraries behind it take megabytes.
  * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
  */
 async function readTokenizer(
@@ -175,6 +177,7 @@ async function readTokenizer(
 ): Promise<(() => Tokenizer) | undefined> {
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
+  const { Tokenizer } = await import('./text/tokenizer.ts');
   let made: Tokenizer | undefined;
   return () => {
     if (made) return made;

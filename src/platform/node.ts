@@ -3,7 +3,6 @@ import { open, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import type { KernelVariant } from '../engine/kernels.ts';
 import { importSharedMemory } from '../engine/shared-import.ts';
 import type { StartThread } from '../engine/threads.ts';
@@ -33,8 +32,9 @@ export const maySleep = (): boolean => true;
 /** Why there are no worker threads here; undefined where there are. */
 export const noThreads = (): string | undefined => undefined;
 
-/** Starts a worker thread that never keeps the process alive. */
+/** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */
 export const startThread: StartThread = (message) => {
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
   const prelude = "const { workerData } = require('node:worker_threads'); const start = (serve) => serve(workerData);";
   // Without the parent's flags: --input-type=module would make this script a module.
   const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });

@@ -1,0 +1,104 @@
+/** A tower whose file is not packed as it is wanted: slots are read as f32, and quantized on the way where that is asked for. */
+
+import type { Precision } from '../engine/arithmetic.ts';
+import type { ClipConfig } from '../model/config.ts';
+import { Layout, type Slot } from './layout.ts';
+import type { TowerFile } from './load.ts';
+import type { Tower } from './names.ts';
+import { isPacked } from './packed.ts';
+import { PackedSlots } from './packed-slots.ts';
+import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';
+import { type Normalization, publishedSlots } from './published.ts';
+import type { SafetensorsFile } from './safetensors.ts';
+import { type SlotSource, towerSlots } from './slots.ts';
+import type { Source } from './source.ts';
+
+/** As `openTower`, of a file whose header is read. */
+export async function convertedTower(
+  source: Source,
+  file: SafetensorsFile,
+  config: ClipConfig,
+  tower: Tower,
+  precision: Precision,
+  normalization: Normalization,
+  signal?: AbortSignal,
+): Promise<TowerFile> {
+  const slots = isPacked(file)
+    ? new PackedSlots(source, file)
+    : await publishedSlots(source, config, tower, normalization, signal);
+  const layout = new Layout(towerSlots(config, tower), precision);
+  return {
+    tower,
+    layout,
+    async fill(into, signal, onProgress) {
+      let loaded = 0;
+      for (const slot of layout.slots) {
+        signal?.throwIfAborted();
+        loaded += await fillSlot(slot, slots, layout, into, signal);
+        onProgress?.({ tower, loaded, total: layout.byteLength });
+      }
+    },
+  };
+}
+
+/** Fills one slot; returns its bytes. */
+async function fillSlot(slot: Slot, slots: SlotSource, layout: Layout, into: Uint8Array, signal?: AbortSignal) {
+  let filled = 0;
+  const place = (name: string) => {
+    const { offset, byteLength } = layout.tensors.get(name)!;
+    filled += byteLength;
+    return { buffer: into.buffer, at: into.byteOffset + offset, byteLength };
+  };
+  const floats = (name: string) => {
+    const { buffer, at, byteLength } = place(name);
+    return new Float32Array(buffer, at, byteLength / 4);
+  };
+  const bytes = (name: string) => {
+    const { buffer, at, byteLength } = place(name);
+    return new Int8Array(buffer, at, byteLength);
+  };
+  const int8 = layout.precision === 'int8';
+  const { name } = slot;
+  if (slot.kind === 'table') {
+    const { width } = slot;
+    const rows = int8 ? bytes(`${name}.rows`) : floats(`${name}.rows`);
+    const scale = int8 ? floats(`${name}.scale`) : undefined;
+    let r = 0;
+    for await (const piece of slots.rows(slot, signal)) {
+      for (let i = 0; i < piece.length; i += width, r++) {
+        const row = piece.subarray(i, i + width);
+        if (scale) scale[r] = quantizeRow(row, rows.subarray(r * width, (r + 1) * width) as Int8Array);
+        else rows.set(row, r * width);
+      }
+    }
+    return filled;
+  }
+  const { values, bias } = await slots.read(slot, signal);
+  if (slot.kind === 'vector') {
+    floats(name).set(values);
+    return filled;
+  }
+  if (slot.kind === 'linear') {
+    const { n, k, inputScale = 1 } = slot;
+    if (int8) {
+      const { buffer, at, byteLength } = place(`${name}.sum`);
+      const sum = new Int32Array(buffer, at, byteLength / 4);
+      const out = { panels: bytes(`${name}.panels`), scale: floats(`${name}.scale`), sum };
+      packPanelsInt8(values, n, k, inputScale, out);
+    } else {
+      packPanels(values, n, k, floats(`${name}.panels`));
+    }
+  } else {
+    const { channels, kernel, inputScale } = slot;
+    if (int8) {
+      packTapsInt8(values, channels, kernel, inputScale, {
+        taps: bytes(`${name}.taps`),
+        scale: floats(`${name}.scale`),
+      });
+    } else {
+      packTaps(values, channels, kernel, floats(`${name}.taps`));
+    }
+  }
+  if (bias) floats(`${name}.bias`).set(bias);
+  return filled;
+}
