@@ -1,13 +1,10 @@
-// Embeds the same pictures and texts in whatever runtime this is, in several variants, and prints a digest of the bits of each.
-import { readFile } from 'node:fs/promises';
-import { ClipError, loadClip } from '../../dist/index.js';
+// Embeds the same pictures and texts in whatever runtime this is, in several variants: a digest of the bits of each.
 
-const read = async (name) => new Uint8Array(await readFile(new URL(`../golden/${name}`, import.meta.url)));
-const pictures = [
-  await read('photos/cat.png'),
-  await read('photos/rocket.jpg'),
-  await read('preprocess/inputs/webp_lossless_320x256.webp'),
-  await read('preprocess/inputs/jpeg_progressive_320x400.jpg'),
+const PICTURES = [
+  'photos/cat.png',
+  'photos/rocket.jpg',
+  'preprocess/inputs/webp_lossless_320x256.webp',
+  'preprocess/inputs/jpeg_progressive_320x400.jpg',
 ];
 const texts = ['a photo of a cat.', 'Déjà vu &amp; naïve café', '', 'the Eiffel Tower at night'];
 
@@ -18,34 +15,42 @@ async function digest(vectors) {
   return Array.from(hash.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-const results = {};
-for (const precision of ['int8', 'f32']) {
-  const runs = [
-    { kernels: 'simd', threads: 1 },
-    { kernels: 'simd', threads: 2 },
-    { kernels: 'simd', threads: 3 },
-    { kernels: 'relaxed', threads: 1 },
-  ];
-  for (const options of runs) {
-    const name = `${precision}, ${options.kernels}, ${options.threads} thread${options.threads > 1 ? 's' : ''}`;
-    try {
-      const clip = await loadClip(undefined, { precision, ...options });
-      const image = await digest(await clip.encodeImage(pictures));
-      const text = await digest(await clip.encodeText(texts));
-      const ranked = await (await clip.classifier(['cat', 'dog', 'rocket'])).classify(pictures[0]);
-      const { count, reason } = clip.info().threads;
-      if (count !== options.threads) throw new Error(`expected ${options.threads} threads, got ${count}: ${reason}`);
-      results[name] = {
-        image,
-        text,
-        first: ranked[0].label,
-        scores: await digest([Float32Array.from(ranked, (r) => r.score)]),
-      };
-      clip.dispose();
-    } catch (error) {
-      if (!(error instanceof ClipError) || error.code !== 'UNSUPPORTED') throw error;
-      results[name] = 'unsupported';
+/**
+ * @param edgeclip the package, as imported
+ * @param read gives the bytes of a file of test/golden
+ * @returns by the name of a variant: its digests, or "unsupported"
+ */
+export async function runCases({ ClipError, loadClip }, read) {
+  const pictures = await Promise.all(PICTURES.map(read));
+  const results = {};
+  for (const precision of ['int8', 'f32']) {
+    const runs = [
+      { kernels: 'simd', threads: 1 },
+      { kernels: 'simd', threads: 2 },
+      { kernels: 'simd', threads: 3 },
+      { kernels: 'relaxed', threads: 1 },
+    ];
+    for (const options of runs) {
+      const name = `${precision}, ${options.kernels}, ${options.threads} thread${options.threads > 1 ? 's' : ''}`;
+      try {
+        const clip = await loadClip(undefined, { precision, ...options });
+        const image = await digest(await clip.encodeImage(pictures));
+        const text = await digest(await clip.encodeText(texts));
+        const ranked = await (await clip.classifier(['cat', 'dog', 'rocket'])).classify(pictures[0]);
+        const { count, reason } = clip.info().threads;
+        if (count !== options.threads) throw new Error(`expected ${options.threads} threads, got ${count}: ${reason}`);
+        results[name] = {
+          image,
+          text,
+          first: ranked[0].label,
+          scores: await digest([Float32Array.from(ranked, (r) => r.score)]),
+        };
+        clip.dispose();
+      } catch (error) {
+        if (!(error instanceof ClipError) || error.code !== 'UNSUPPORTED') throw error;
+        results[name] = 'unsupported';
+      }
     }
   }
+  return results;
 }
-console.log(JSON.stringify(results));

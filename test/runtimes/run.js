@@ -1,9 +1,9 @@
-// Runs cases.js in every runtime of this folder's package.json and holds each against the Node that runs this file.
+// Runs main.js in every runtime of this folder's package.json and holds each against the Node that runs this file.
 // All variants of a precision must agree, too: threads and kernels change no bit.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const cases = fileURLToPath(new URL('cases.js', import.meta.url));
+const main = fileURLToPath(new URL('main.js', import.meta.url));
 const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
 const runtimes = {
   [`node ${process.version}`]: [process.execPath],
@@ -19,7 +19,7 @@ const reference = {};
 for (const [runtime, [command, ...args]] of Object.entries(runtimes)) {
   let results;
   try {
-    results = JSON.parse(execFileSync(command, [...args, cases], { encoding: 'utf8', timeout: 120_000 }));
+    results = JSON.parse(execFileSync(command, [...args, main], { encoding: 'utf8', timeout: 120_000 }));
   } catch (error) {
     console.log(`${runtime}: ${error.message}`);
     failed++;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fileSource, readTextFile } from '../../src/platform/node.ts';
-import { blobSource, bytesSource, type Source, streamInto } from '../../src/weights/source.ts';
+import { blobSource, bytesSource, type Source } from '../../src/weights/source.ts';
 
 const bytes = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
 let folder: string;
@@ -90,79 +90,5 @@ describe('files', () => {
   it('reads text as UTF-8', async () => {
     await writeFile(join(folder, '猫.json'), '{"ü": 1}');
     expect(await readTextFile(join(folder, '猫.json'))).toBe('{"ü": 1}');
-  });
-});
-
-describe('streamInto', () => {
-  /** A stream of pieces, as a byte stream (bring-your-own-buffer reads work) or a plain one. */
-  function streamOf(pieces: Uint8Array[], type: 'bytes' | undefined, atEnd?: Error): ReadableStream<Uint8Array> {
-    const left = [...pieces];
-    const source = {
-      pull(controller: ReadableStreamDefaultController | ReadableByteStreamController) {
-        const piece = left.shift();
-        if (piece !== undefined) return controller.enqueue(piece.slice());
-        if (atEnd !== undefined) return controller.error(atEnd);
-        controller.close();
-        (controller as ReadableByteStreamController).byobRequest?.respond(0);
-      },
-    };
-    return (
-      type === 'bytes' ? new ReadableStream({ ...source, type }) : new ReadableStream(source)
-    ) as ReadableStream<Uint8Array>;
-  }
-  const pieces = [bytes.subarray(0, 10), bytes.subarray(10, 2_500_000), bytes.subarray(2_500_000)];
-
-  describe.each(['bytes', undefined] as const)('of type %s', (type) => {
-    it('puts the pieces in a row and tells how far it is', async () => {
-      const target = new Uint8Array(bytes.byteLength);
-      const progress: number[] = [];
-      await streamInto(streamOf(pieces, type), target, { onProgress: (loaded) => progress.push(loaded) });
-      expect(Buffer.compare(target, bytes)).toBe(0);
-      expect(progress).toEqual(progress.toSorted((a, b) => a - b));
-      expect(progress.at(-1)).toBe(bytes.byteLength);
-      expect(progress.length).toBeGreaterThanOrEqual(3);
-    });
-
-    it('refuses a stream that is too short or too long', async () => {
-      await expect(streamInto(streamOf(pieces, type), new Uint8Array(3_000_001), { name: 'x' })).rejects.toMatchObject({
-        code: 'IO',
-        message: '"x": expected 3000001 bytes, but it ended after 3000000',
-      });
-      await expect(streamInto(streamOf(pieces, type), new Uint8Array(2_999_999), { name: 'x' })).rejects.toMatchObject({
-        code: 'IO',
-        message: '"x": expected 2999999 bytes, but more came',
-      });
-    });
-
-    it('wraps what breaks the stream', async () => {
-      const broken = new TypeError('terminated');
-      await expect(
-        streamInto(streamOf([bytes.subarray(0, 10)], type, broken), new Uint8Array(20)),
-      ).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('terminated'), cause: broken });
-    });
-
-    it('stops when aborted while it waits, and lets go of the stream', async () => {
-      let cancelled: unknown;
-      const idle = {
-        cancel(reason: unknown) {
-          cancelled = reason;
-        },
-      };
-      const stream = type === 'bytes' ? new ReadableStream({ ...idle, type }) : new ReadableStream(idle);
-      const controller = new AbortController();
-      const reason = new Error('enough');
-      const running = streamInto(stream as ReadableStream<Uint8Array>, new Uint8Array(20), {
-        signal: controller.signal,
-      });
-      controller.abort(reason);
-      await expect(running).rejects.toBe(reason);
-      expect(cancelled).toBe(reason);
-    });
-  });
-
-  it('reads the body of a response', async () => {
-    const target = new Uint8Array(5);
-    await streamInto(new Response('abcde').body!, target);
-    expect(new TextDecoder().decode(target)).toBe('abcde');
   });
 });
