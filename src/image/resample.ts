@@ -66,19 +66,7 @@ export function resampleCrop(
   const columns = across.columns(left, size);
   const plan = layout(size, across.count, down.count, columns);
 
-  // The horizontal pass uses one table of coefficients for all rows.
-  const starts = new Uint32Array(memory.buffer, scratch + plan.starts, size);
-  const table = new Int16Array(memory.buffer, scratch + plan.across, size * plan.groups * 2 * GROUP);
-  table.fill(0);
-  for (let x = 0; x < size; x++) {
-    starts[x] = across.first(left + x) - firstColumn;
-    const taps = across.fill(left + x);
-    for (let t = 0; t < taps; t++) {
-      const at = (x * plan.groups + Math.floor(t / GROUP)) * 2 * GROUP + (t % GROUP);
-      splitCoefficient(table, at, at + GROUP, across.fixed[t] as number);
-    }
-  }
-
+  acrossTable(memory, scratch, plan, across, left, size);
   const source = new Uint8Array(image.data.buffer, image.data.byteOffset, image.data.byteLength);
   const row = new Uint8Array(memory.buffer, scratch + plan.row, columns * channels);
   const pair = new Int16Array(memory.buffer, scratch + plan.down, 2 * (down.count + 1));
@@ -116,6 +104,29 @@ export function resampleCrop(
       out + y * size * 3,
       size * 3,
     );
+  }
+}
+
+/** Writes the horizontal pass's first pixels and coefficients: one table for all rows. */
+function acrossTable(
+  memory: WebAssembly.Memory,
+  scratch: Pointer,
+  plan: ReturnType<typeof layout>,
+  across: Taps,
+  left: number,
+  size: number,
+): void {
+  const starts = new Uint32Array(memory.buffer, scratch + plan.starts, size);
+  const table = new Int16Array(memory.buffer, scratch + plan.across, size * plan.groups * 2 * GROUP);
+  table.fill(0);
+  const firstColumn = across.first(left);
+  for (let x = 0; x < size; x++) {
+    starts[x] = across.first(left + x) - firstColumn;
+    const taps = across.fill(left + x);
+    for (let t = 0; t < taps; t++) {
+      const at = (x * plan.groups + Math.floor(t / GROUP)) * 2 * GROUP + (t % GROUP);
+      splitCoefficient(table, at, at + GROUP, across.fixed[t] as number);
+    }
   }
 }
 

@@ -97,9 +97,9 @@ export class Layout {
     const tensors = new Map<string, PackedTensor>();
     let offset = 0;
     for (const slot of this.slots) {
-      for (const tensor of slotTensors(slot, precision)) {
-        const byteLength = product(tensor.shape) * (tensor.dtype === 'I8' ? 1 : 4);
-        tensors.set(tensor.name, { ...tensor, offset, byteLength });
+      for (const { name, dtype, shape } of slotTensors(slot, precision)) {
+        const byteLength = product(shape) * (dtype === 'I8' ? 1 : 4);
+        tensors.set(name, { name, dtype, shape, offset, byteLength });
         offset += byteLength;
       }
     }

@@ -146,25 +146,23 @@ function failure(name: string): Fail {
 }
 
 function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail): TensorInfo {
-  const what = `is damaged: tensor ${JSON.stringify(name)} in its header`;
-  if (!isObject(entry)) return fail(`${what} is no object`);
+  const damaged = (what: string) => fail(`is damaged: tensor ${JSON.stringify(name)} in its header ${what}`);
+  if (!isObject(entry)) return damaged('is no object');
   const { dtype, shape, data_offsets: range } = entry;
-  if (typeof dtype !== 'string') return fail(`${what} has no dtype`);
-  if (!isCounts(shape)) return fail(`${what} has the shape ${brief(shape)}, expected non-negative integers`);
+  if (typeof dtype !== 'string') return damaged('has no dtype');
+  if (!isCounts(shape)) return damaged(`has the shape ${brief(shape)}, expected non-negative integers`);
   if (!isCounts(range) || range.length !== 2 || range[0] > range[1]) {
-    return fail(`${what} has the data_offsets ${brief(range)}, expected [begin, end]`);
+    return damaged(`has the data_offsets ${brief(range)}, expected [begin, end]`);
   }
   let elements = 1;
   for (const size of shape) {
     elements *= size;
-    if (!Number.isSafeInteger(elements)) return fail(`${what} has the shape ${brief(shape)}, which is too large`);
+    if (!Number.isSafeInteger(elements)) return damaged(`has the shape ${brief(shape)}, which is too large`);
   }
   const byteLength = range[1] - range[0];
   const size = ELEMENT_BYTES.get(dtype);
   if (size !== undefined && elements * size !== byteLength) {
-    return fail(
-      `${what} has ${byteLength} bytes, but its shape ${brief(shape)} in ${dtype} needs ${elements * size} bytes`,
-    );
+    return damaged(`has ${byteLength} bytes, but its shape ${brief(shape)} in ${dtype} needs ${elements * size} bytes`);
   }
   return { name, dtype, shape, offset: dataOffset + range[0], byteLength };
 }
@@ -172,14 +170,14 @@ function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail)
 /** The tensors, sorted by offset, must tile the rest of the file. */
 function checkLayout(tensors: readonly TensorInfo[], dataOffset: number, fileLength: number, fail: Fail): void {
   let end = dataOffset;
-  let before = 'the header';
-  for (const { name, offset, byteLength } of tensors) {
-    const quoted = JSON.stringify(name);
-    if (offset < end) fail(`is damaged: tensor ${quoted} overlaps ${before} by ${end - offset} bytes`);
-    if (offset > end)
-      fail(`is damaged: there is a gap of ${offset - end} bytes between ${before} and tensor ${quoted}`);
+  const quoted = (i: number) => (i < 0 ? 'the header' : `tensor ${JSON.stringify(tensors[i].name)}`);
+  for (let i = 0; i < tensors.length; i++) {
+    const { offset, byteLength } = tensors[i];
+    if (offset < end) fail(`is damaged: ${quoted(i)} overlaps ${quoted(i - 1)} by ${end - offset} bytes`);
+    if (offset > end) {
+      fail(`is damaged: there is a gap of ${offset - end} bytes between ${quoted(i - 1)} and ${quoted(i)}`);
+    }
     end = offset + byteLength;
-    before = `tensor ${quoted}`;
   }
   if (end > fileLength) fail(`is truncated: expected ${end} bytes, found ${fileLength}`);
   if (end < fileLength)
