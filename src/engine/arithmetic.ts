@@ -35,7 +35,7 @@ export interface RowBuffer {
 
 /** Fewer rows, or shorter ones, are never halved (assembly/strassen.ts). */
 const LEAST_HALVED = { m: 24, k: 256 };
-/** Products of a level, of which parts may be made apart. */
+/** The products of a level. */
 const PRODUCTS = 7;
 
 /** m packed rows of k values; `scale` 0 means that the scale is folded into the weights. */
@@ -63,7 +63,7 @@ export class Arithmetic {
   /** The first thread's scratch. */
   readonly scratch: Pointer;
 
-  /** Mode.splat or none: which form of the int8 tile to take. */
+  /** Mode.splat or none: which form of the tile to take. */
   tile: number = Mode.none;
 
   constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
@@ -93,7 +93,7 @@ export class Arithmetic {
 
   /** The int8 rows that stand in a buffer, with what Strassen's products need of them. */
   packed(rows: RowBuffer, m: number, k: number): PackedRows {
-    if (rows.halves !== 0) this.kernels.strassenRows(rows.data, m, k, 0, PRODUCTS, rows.halves);
+    if (rows.halves !== 0 && m >= LEAST_HALVED.m) this.kernels.strassenRows(rows.data, m, k, 0, PRODUCTS, rows.halves);
     return { ...rows, m };
   }
 
@@ -133,7 +133,7 @@ export class Arithmetic {
       ); // biome-ignore format: one line of operands, one of the result
     } else {
       this.kernels.gemmF32(
-        a.data, w.panels, w.bias, a.m, w.n, w.k, c, stride, width, gap, columns, slabStride, mode, scratch,
+        a.data, w.panels, w.bias, a.m, w.n, w.k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch,
       ); // biome-ignore format: as above
     }
   }

@@ -8,7 +8,7 @@ export type Pointer = number;
 
 /**
  * What a GEMM does with its sums: an activation, plus `add` (to what stands in C) or `fixed` (store i16 of x * 8191 / 6).
- * `splat` picks the other form of the int8 tile, which is faster in some engines and changes no result.
+ * `splat` picks the other form of the tile, which is faster in some engines and changes no result.
  */
 export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8, splat: 16 } as const;
 

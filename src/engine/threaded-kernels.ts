@@ -120,7 +120,6 @@ export function threadedKernels(pool: ThreadPool): Kernels {
       scratch,
       maxima,
     ) {
-      // biome-ignore format: as in kernels.ts
       if (m * n * k < WORTH_SPLITTING) {
         own.gemmInt8(a, aScale, aHalves, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
         return;

@@ -5,8 +5,9 @@
  * A call is cut into parts, and whoever is free takes the next one: a thread that is held up holds up one part, not a share.
  *
  * Control block, i32: [0] the claim, turn << 16 | parts << 8 | next part, one word so that a late thread cannot take a part
- * of a call that is over; [1] parts that are done; [2] the kernel of this call, or PROGRAM; [3] 1 once a kernel has failed; [4] workers
- * that have started; [5] 1 when they are to stop; [6] kernels of programs that workers have run, a sign of life. Behind it, f64 arguments, `ARGUMENTS` a part.
+ * of a call that is over; [1] parts that are done; [2] the kernel of this call, or PROGRAM; [3] 1 once a kernel has failed;
+ * [4] workers that have started; [5] 1 when they are to stop; [6] kernels of programs that workers have run, a sign of life.
+ * Behind it, f64 arguments, `ARGUMENTS` a part.
  */
 
 import type { Kernels } from './kernels.ts';

@@ -18,7 +18,7 @@ interface Seat {
   readonly pixels: Pointer;
   readonly embedding: Pointer;
   readonly program: Pointer;
-  /** What the thread at this seat does, with this form of the int8 tile (`Mode.splat` or none). */
+  /** What the thread at this seat does, with this form of the tile (`Mode.splat` or none). */
   record(tile: number): Program;
 }
 

@@ -40,7 +40,8 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
     const file = opened[tower];
     if (file) places[tower] = plan.reserve(`${tower} weights`, file.layout.byteLength);
   }
-  const widths = [text.mlpWidth, ...(vision.kind === 'vit' ? [vision.mlpWidth, vision.patch ** 2 * 3] : [vision.head])];
+  const ofVision = vision.kind === 'vit' ? [vision.width, vision.mlpWidth, vision.patch ** 2 * 3] : [vision.head];
+  const widths = [text.width, text.mlpWidth, ...ofVision];
   const keys = Math.max(text.contextLength, vision.kind === 'vit' ? tokenCount(vision) : 0);
   const scratchBytes = roundUp(Arithmetic.scratchBytes(Math.max(...widths), keys), 64);
   const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };

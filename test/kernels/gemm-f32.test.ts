@@ -25,8 +25,14 @@ describeBuilds((arena) => {
     it.each(cases)('multiplies, then adds, k ascending, at k = $k', ({ k, a, columns }) => {
       for (const { n, b, bias, expected } of columns) {
         for (const m of SWEEP.m) {
-          const region = runF32(arena, { m, n, k, a: a.subarray(0, m * k), b, bias, region: untouched(m * n * 4) });
-          expectSameBits(floats(region), expected.subarray(0, m * n), `m ${m} n ${n} k ${k}`);
+          for (const mode of [Mode.none, Mode.splat]) {
+            const call = { m, n, k, a: a.subarray(0, m * k), b, bias, mode, region: untouched(m * n * 4) };
+            expectSameBits(
+              floats(runF32(arena, call)),
+              expected.subarray(0, m * n),
+              `m ${m} n ${n} k ${k} mode ${mode}`,
+            );
+          }
         }
       }
     });

@@ -16,7 +16,7 @@ function forms(trial: TileTrial, cost: Record<number, number>, calls: number, un
   );
 }
 
-describe('the trial between the two forms of the int8 tile', () => {
+describe('the trial between the two forms of a tile', () => {
   it('lets them take turns, then keeps the faster', () => {
     for (const [cost, winner] of [
       [{ [Mode.none]: 2, [Mode.splat]: 1 }, Mode.splat],
