@@ -48,9 +48,9 @@ function scores(
     let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
     let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
     const end = q + row;
-    for (let p = q; p < end; p += 32) {
-      let x = v128.load(p);
-      let y = two ? v128.load(p + row) : x;
+    for (let p = q; p < end; p += 16) {
+      const x = v128.load(p);
+      const y = two ? v128.load(p + row) : x;
       let key = v128.load(k0);
       a0 = mac(a0, x, key);
       if (two) b0 = mac(b0, y, key);
@@ -63,24 +63,10 @@ function scores(
       key = v128.load(k3);
       a3 = mac(a3, x, key);
       if (two) b3 = mac(b3, y, key);
-      x = v128.load(p, 16);
-      if (two) y = v128.load(p + row, 16);
-      key = v128.load(k0, 16);
-      a0 = mac(a0, x, key);
-      if (two) b0 = mac(b0, y, key);
-      key = v128.load(k1, 16);
-      a1 = mac(a1, x, key);
-      if (two) b1 = mac(b1, y, key);
-      key = v128.load(k2, 16);
-      a2 = mac(a2, x, key);
-      if (two) b2 = mac(b2, y, key);
-      key = v128.load(k3, 16);
-      a3 = mac(a3, x, key);
-      if (two) b3 = mac(b3, y, key);
-      k0 += 32;
-      k1 += 32;
-      k2 += 32;
-      k3 += 32;
+      k0 += 16;
+      k1 += 16;
+      k2 += 16;
+      k3 += 16;
     }
     v128.store(s + (<usize>j << 2), f32x4.mul(joinLanes(a0, a1, a2, a3), scale4));
     if (two) v128.store(t + (<usize>j << 2), f32x4.mul(joinLanes(b0, b1, b2, b3), scale4));

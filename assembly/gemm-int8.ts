@@ -1,10 +1,10 @@
 // C[m, n] = A[m, k] B[k, n]: i16 activations by int8 weights in i32, exact.
 //
 // B stands in panels of 8 columns, k in pairs: [n/8][k/2][8][2] i8; A in packed rows (packed-rows.ts). The tile is in
-// tile-int8.ts, the relaxed build's in gemm-int8-relaxed.ts; where there are rows enough, Strassen's halves (strassen.ts)
+// tile.ts, the relaxed build's in gemm-int8-relaxed.ts; where there are rows enough, Strassen's halves (strassen.ts)
 // take two or four panels at once. Then the panels' sums, which are in L1, become C (epilogue.ts).
 
-import { ACC_ROW, MAXIMUM_BYTES, finishPanel, prepareActivation } from './epilogue';
+import { ACC_ROW, FIXED, MAXIMUM_BYTES, finishPanel, prepareActivation } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
 import { TABLE_BYTES } from './math';
 import { groupStride } from './packed-rows';
@@ -56,7 +56,7 @@ export function gemmInt8(
   scratch += TABLE_BYTES;
   prepareActivation(mode, table);
   if (maxima) memory.fill(maxima, 0, <usize>m * MAXIMUM_BYTES);
-  const cell: usize = mode & 8 ? 16 : 32;
+  const cell: usize = mode & FIXED ? 16 : 32;
   const panel = <usize>k << 3;
   const block = rowBlock(m);
   for (let i = 0; i < m; i += block) {

@@ -17,7 +17,7 @@
 // are first read as they lie in memory, which is how a processor fetches weights in time.
 //
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
-// once for all columns (strassenRows), the differences of panels in the tile that first needs them (tile-int8.ts).
+// once for all columns (strassenRows), the differences of panels in the tile that first needs them (tile.ts).
 
 import { ACC_ROW } from './epilogue';
 import { groupStride } from './packed-rows';
@@ -246,10 +246,10 @@ function multiplyTwice(mode: i32, groups: i32, a: usize, b: usize, k: i32, scrat
       const other = digit(B_SECOND, q);
       const last = quadrant(other, panel, panel >> 2);
       const acc = scratch + SECOND_PRODUCTS + quarter * q;
-      const x0 = x + first;
-      if (other == NONE) multiply(mode, groups >> 2, a, x0, z ? z + first : <usize>0, 0, 0, k >> 2, acc, scratch + KEPT);
-      else if (!z) multiply(mode, groups >> 2, a, x0, x + last, 0, 0, k >> 2, acc, scratch + KEPT);
-      else multiply(mode, groups >> 2, a, x0, x + last, z + first, z + last, k >> 2, acc, scratch + KEPT);
+      // x - y, or (x - y) - (z - w); where only the first level has a difference, it is the y.
+      const z0: usize = z ? z + first : 0;
+      const y0 = other == NONE ? z0 : x + last;
+      multiply(mode, groups >> 2, a, x + first, y0, other == NONE ? 0 : z0, z + last, k >> 2, acc, scratch + KEPT);
       a += operandBytes(groups, 2, k);
     }
     const m = scratch + PRODUCTS + product * p; // [2 panels][half of the rows]

@@ -1,5 +1,5 @@
 /**
- * Which form of a tile is the faster one (assembly/tile-int8.ts, gemm-f32.ts) depends on the engine, and shows only once its code
+ * Which form of a tile is the faster one (assembly/tile.ts) depends on the engine, and shows only once its code
  * is optimised. So it is found out at work: the first calls take the forms in turns, and the better time wins. The forms
  * have the same sums, so nobody but a clock can tell.
  */

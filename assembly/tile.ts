@@ -1,0 +1,106 @@
+// Four rows by eight columns of sums, in registers over all of k: what a product is made of, in int8 and in f32.
+//
+// B stands in panels of 8 columns, for int8 with k in pairs: [k/2][8][2] i8, so that one load8x8_s gives
+//
+//   int8  b0 |c0 k0 k1|c1 k0 k1|c2 k0 k1|c3 k0 k1|      b1 the same for c4..c7
+//         a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|      four rows, each spread over the lanes
+//         dot_i16x8_s(|r r r r|, b0): four i32 lanes, one a column, two products each
+//
+//   f32   b0 |c0|c1|c2|c3|      b1 |c4|c5|c6|c7|        [k][8]: multiplied, then added
+//         a  |r0|r1|r2|r3|
+//
+// Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s; f32, 4x8, f32x4.mul + f32x4.add. 8 accumulators, 2 b, 1 a, 1 row,
+// 1 product: 13 of the 15 vector registers that V8 gives; 5x8 spills on Node 20. One pointer each for A and B. There are two
+// forms: a splat load a row is faster in Node, and slower where loads are checked (Deno) or splats are dear
+// (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts, bench/README.md). The sums are the
+// same.
+
+/** Flag of `mode`: the form with a splat load a row. */
+export const SPLAT: i32 = 16;
+
+/** Where a tile's B comes from: an i8 panel, whole vectors, x - y, or (x - y) - (z - w) of i8 panels. */
+export const PANEL: i32 = 0;
+export const VECTORS: i32 = 1;
+export const DIFFERENCE: i32 = 2;
+export const SECOND_DIFFERENCE: i32 = 3;
+
+@inline
+function mac<T>(acc: v128, a: v128, b: v128): v128 {
+  if (isInteger<T>()) return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
+  return f32x4.add(acc, f32x4.mul(a, b));
+}
+
+/** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of four rows. */
+@inline
+function spread(splat: bool, a: usize, rows: v128, r: i32): v128 {
+  if (r == 0) return splat ? v128.load_splat<u32>(a) : v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
+  if (r == 1) return splat ? v128.load_splat<u32>(a, 4) : v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
+  if (r == 2) return splat ? v128.load_splat<u32>(a, 8) : v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
+  return splat ? v128.load_splat<u32>(a, 12) : v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
+}
+
+/**
+ * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. `splat` unless there are four
+ * rows. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
+ */
+@inline
+export function tile<T>(
+  mr: i32, splat: bool, source: i32, a: usize, x: usize, y: usize, z: usize, w: usize, steps: i32, acc: usize, kept: usize,
+): void {
+  let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
+  let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
+  const end = x + (<usize>steps << (source == VECTORS ? 5 : 4));
+  while (x < end) {
+    let b0 = source == VECTORS ? v128.load(x) : v128.load_ext<i8>(x);
+    let b1 = source == VECTORS ? v128.load(x, 16) : v128.load_ext<i8>(x, 8);
+    if (source == DIFFERENCE || source == SECOND_DIFFERENCE) {
+      b0 = i16x8.sub(b0, v128.load_ext<i8>(y));
+      b1 = i16x8.sub(b1, v128.load_ext<i8>(y, 8));
+      y += 16;
+      if (source == SECOND_DIFFERENCE) {
+        b0 = i16x8.sub(b0, i16x8.sub(v128.load_ext<i8>(z), v128.load_ext<i8>(w)));
+        b1 = i16x8.sub(b1, i16x8.sub(v128.load_ext<i8>(z, 8), v128.load_ext<i8>(w, 8)));
+        z += 16;
+        w += 16;
+      }
+      v128.store(kept, b0);
+      v128.store(kept, b1, 16);
+      kept += 32;
+    }
+    const rows = splat ? b0 : v128.load(a);
+    let r = spread(splat, a, rows, 0);
+    c00 = mac<T>(c00, r, b0);
+    c01 = mac<T>(c01, r, b1);
+    if (mr > 1) {
+      r = spread(splat, a, rows, 1);
+      c10 = mac<T>(c10, r, b0);
+      c11 = mac<T>(c11, r, b1);
+    }
+    if (mr > 2) {
+      r = spread(splat, a, rows, 2);
+      c20 = mac<T>(c20, r, b0);
+      c21 = mac<T>(c21, r, b1);
+    }
+    if (mr > 3) {
+      r = spread(splat, a, rows, 3);
+      c30 = mac<T>(c30, r, b0);
+      c31 = mac<T>(c31, r, b1);
+    }
+    a += 4 * mr;
+    x += source == VECTORS ? 32 : 16;
+  }
+  v128.store(acc, c00);
+  v128.store(acc, c01, 16);
+  if (mr > 1) {
+    v128.store(acc, c10, 32);
+    v128.store(acc, c11, 48);
+  }
+  if (mr > 2) {
+    v128.store(acc, c20, 64);
+    v128.store(acc, c21, 80);
+  }
+  if (mr > 3) {
+    v128.store(acc, c30, 96);
+    v128.store(acc, c31, 112);
+  }
+}
