@@ -59,7 +59,7 @@ for (const name of ['open_clip_config.json', 'tokenizer.json']) {
 {
   const published = await towerSource(files, 'image');
   const packed = await fileSource(`${target}/image.safetensors`);
-  const exact = await publishedSlots(published, config, 'image', preprocess);
+  const exact = publishedSlots(published, await readSafetensorsHeader(published), config, 'image', preprocess);
   const integers = new PackedSlots(packed, await readSafetensorsHeader(packed));
   let worst = 0;
   for (const slot of towerSlots(config, 'image')) {

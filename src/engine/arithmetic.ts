@@ -91,7 +91,7 @@ export class Arithmetic {
     };
   }
 
-  /** The int8 rows that stand in a buffer, with what Strassen's products need of them. */
+  /** The rows that stand in a buffer; of int8 rows, with what Strassen's products need. */
   packed(rows: RowBuffer, m: number, k: number): PackedRows {
     if (rows.halves !== 0 && m >= LEAST_HALVED.m) this.kernels.strassenRows(rows.data, m, k, 0, PRODUCTS, rows.halves);
     return { ...rows, m };
@@ -101,10 +101,10 @@ export class Arithmetic {
   pack(x: Pointer, m: number, k: number, into: RowBuffer, maxima: Pointer = 0): PackedRows {
     if (this.precision === 'int8') {
       this.kernels.quantizeRows(x, k * 4, m, k, activationMax(k), into.data, into.scale, maxima);
-      return this.packed(into, m, k);
+    } else {
+      this.kernels.packRows(x, k * 4, m, k, into.data);
     }
-    this.kernels.packRows(x, k * 4, m, k, into.data);
-    return { ...into, m };
+    return this.packed(into, m, k);
   }
 
   /** LayerNorm of m rows of k f32 at x, packed; x itself stays. */
@@ -113,10 +113,10 @@ export class Arithmetic {
     if (this.precision === 'int8') {
       const aMax = activationMax(k);
       this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.scratch);
-      return this.packed(into, m, k);
+    } else {
+      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
     }
-    this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
-    return { ...into, m };
+    return this.packed(into, m, k);
   }
 
   /** c = activation(a w + bias), or c += that (`Mode.add`). */

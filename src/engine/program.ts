@@ -7,15 +7,18 @@ import { END, THREADED_KERNELS } from './worker-source.ts';
 
 export type Program = readonly number[];
 
-/** The calls that `work` makes, none of which is run: kernels have no results, so what is called never depends on them. */
-export function recordProgram(work: (kernels: Kernels) => void): Program {
+/**
+ * The calls that `work` makes, none of which is run, and what it returns: kernels have no results, so what is called never
+ * depends on them.
+ */
+export function recordProgram<T>(work: (kernels: Kernels) => T): { program: Program; result: T } {
   const words: number[] = [];
   const recorders = THREADED_KERNELS.map(({ name }, number) => [
     name,
     (...args: number[]) => void words.push(number, args.length, ...args),
   ]);
-  work(Object.fromEntries(recorders));
-  return [...words, END];
+  const result = work(Object.fromEntries(recorders));
+  return { program: [...words, END], result };
 }
 
 /** Runs the program whose first word is words[at]. */

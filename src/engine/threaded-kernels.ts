@@ -99,26 +99,10 @@ export function threadedKernels(pool: ThreadPool): Kernels {
   return {
     ...own,
 
+    // biome-ignore format: operands, then the result
     gemmInt8(
-      a,
-      aScale,
-      aHalves,
-      b,
-      bScale,
-      bSum,
-      bias,
-      m,
-      n,
-      k,
-      c,
-      ldc,
-      width,
-      gap,
-      slab,
-      slabStride,
-      mode,
-      scratch,
-      maxima,
+      a, aScale, aHalves, b, bScale, bSum, bias, m, n, k,
+      c, ldc, width, gap, slab, slabStride, mode, scratch, maxima,
     ) {
       if (m * n * k < WORTH_SPLITTING) {
         own.gemmInt8(a, aScale, aHalves, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came

@@ -79,7 +79,7 @@ export class ThreadPool {
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
     this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * partsFor(count));
     this.words = new Float64Array(memory.buffer);
-    this.#message = { module, memory, control, kernels: THREADED_KERNELS, spins: this.#spins, scratchBytes };
+    this.#message = { module, memory, control, spins: this.#spins, scratchBytes };
     this.#startThreads();
   }
 

@@ -48,7 +48,8 @@ export const END = -1;
 
 /** The body of a script; `start(handler)` is given by the platform and delivers one message. */
 export const WORKER_SOURCE = `
-start(({ module, memory, control, thread, kernels, spins, scratchBytes }) => {
+start(({ module, memory, control, thread, spins, scratchBytes }) => {
+  const kernels = ${JSON.stringify(THREADED_KERNELS)};
   const abort = () => { throw new Error('kernel assertion failed'); };
   const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
   const state = new Int32Array(memory.buffer, control, ${CONTROL_WORDS});

@@ -4,7 +4,7 @@
  */
 import type { Precision } from '../engine/arithmetic.ts';
 import { Engine } from '../engine/engine.ts';
-import type { Kernels, Pointer } from '../engine/kernels.ts';
+import { Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { type Program, recordProgram } from '../engine/program.ts';
 import type { ThreadPool } from '../engine/threads.ts';
@@ -24,7 +24,8 @@ interface Seat {
 
 export class ImageBatch {
   readonly #seats: readonly Seat[];
-  #written: { words: Float64Array; tile: number } | undefined;
+  /** The form of the tile that the programs in memory have. */
+  #written: number | undefined;
 
   private constructor(seats: readonly Seat[]) {
     this.#seats = seats;
@@ -41,20 +42,20 @@ export class ImageBatch {
     scratch: { readonly at: Pointer; readonly bytes: number },
   ): ImageBatch {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
-    const seats = towers.map((seatTower, i) => {
-      const encode = (kernels: Kernels, tile: number) => {
-        const engine = new Engine(nowhere, kernels, precision, scratch.at + i * scratch.bytes);
-        engine.arithmetic.tile = tile;
-        const tower = seatTower(engine);
-        return { pixels: tower.pixels, embedding: tower.encode() };
-      };
-      let places = { pixels: 0, embedding: 0 };
+    const seats = towers.map((seatTower, i): Seat => {
       const record = (tile: number) =>
         recordProgram((kernels) => {
-          places = encode(kernels, tile);
+          const engine = new Engine(nowhere, kernels, precision, scratch.at + i * scratch.bytes);
+          engine.arithmetic.tile = tile;
+          const tower = seatTower(engine);
+          return { pixels: tower.pixels, embedding: tower.encode() };
         });
-      const program = plan.reserve('programs', record(0).length * 8);
-      return { ...places, program, record };
+      const { program, result } = record(Mode.none);
+      return {
+        ...result,
+        program: plan.reserve('programs', program.length * 8),
+        record: (tile) => record(tile).program,
+      };
     });
     return new ImageBatch(seats);
   }
@@ -81,8 +82,8 @@ export class ImageBatch {
   }
 
   #write(words: Float64Array, tile: number): void {
-    if (this.#written?.tile === tile && this.#written.words === words) return;
+    if (this.#written === tile) return;
     for (const { program, record } of this.#seats) words.set(record(tile), program / 8);
-    this.#written = { words, tile };
+    this.#written = tile;
   }
 }

@@ -67,11 +67,11 @@ export function gatherPatches(
   const { window, stride, across } = windows;
   const { kernels, scratch } = arithmetic;
   const line = paddedSize(windows) * 6;
+  const k = roundUp(window * window * 3, 4);
   if (arithmetic.precision === 'int8') {
-    const k = roundUp(window * window * 3, 4);
     kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, patches.data, scratch);
-    return arithmetic.packed({ ...patches, scale: 0 }, lines * across, k);
+  } else {
+    kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
   }
-  kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
-  return { ...patches, scale: 0, m: lines * across };
+  return arithmetic.packed({ ...patches, scale: 0 }, lines * across, k);
 }

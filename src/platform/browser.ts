@@ -4,8 +4,10 @@ import { importSharedMemory } from '../engine/shared-import.ts';
 import type { StartThread } from '../engine/threads.ts';
 import { WORKER_SOURCE } from '../engine/worker-source.ts';
 import { ClipError } from '../errors.ts';
+import type { CodecName } from '../image/codecs.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { blobSource } from '../weights/source.ts';
+import { CODEC_FILES } from './codec-files.ts';
 
 /** The kernels; written so that bundlers see each file. */
 const KERNELS: Record<KernelVariant, URL> = {
@@ -40,7 +42,6 @@ export const startThread: StartThread = (message) => {
   const prelude = 'const start = (serve) => { onmessage = ({ data }) => serve(data); };';
   const address = URL.createObjectURL(new Blob([prelude, WORKER_SOURCE], { type: 'text/javascript' }));
   const worker = new Worker(address);
-  worker.addEventListener('message', () => {});
   worker.postMessage(message);
   URL.revokeObjectURL(address);
   return {
@@ -49,16 +50,9 @@ export const startThread: StartThread = (message) => {
   };
 };
 
-/** The decoders' files inside their packages, found through the page's import map. */
-const CODECS = {
-  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
-  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
-  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
-} as const;
-
-/** Compiles an image decoder. */
-export async function codecModule(name: keyof typeof CODECS): Promise<WebAssembly.Module> {
-  const response = await get(import.meta.resolve(CODECS[name]));
+/** Compiles an image decoder, which is found through the page's import map. */
+export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
+  const response = await get(import.meta.resolve(CODEC_FILES[name]));
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
@@ -66,9 +60,8 @@ export async function codecModule(name: keyof typeof CODECS): Promise<WebAssembl
 export function directoryFiles(directory: string): ModelFiles {
   const base = new URL(directory.endsWith('/') ? directory : `${directory}/`, globalThis.location?.href);
   const find = async (name: string) => {
-    const response = await fetch(new URL(name, base));
-    if (response.status === 404) return undefined;
-    return checked(response);
+    const response = await get(new URL(name, base).href, 404);
+    return response.ok ? response : undefined;
   };
   return {
     name: directory,
@@ -86,15 +79,14 @@ export function defaultFiles(): ModelFiles {
   return directoryFiles(new URL('../../weights/default/', import.meta.url).href);
 }
 
-/** @throws ClipError IO */
-async function get(address: string): Promise<Response> {
+/**
+ * Fetches what is there, or gets this one status.
+ * @throws ClipError IO for any other answer, or none
+ */
+async function get(address: string, expected?: number): Promise<Response> {
   const response = await fetch(address).catch((cause) => {
     throw new ClipError('IO', `cannot fetch "${address}": ${(cause as Error).message}`, { cause });
   });
-  return checked(response);
-}
-
-function checked(response: Response): Response {
-  if (!response.ok) throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);
-  return response;
+  if (response.ok || response.status === expected) return response;
+  throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);
 }

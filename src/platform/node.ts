@@ -8,8 +8,10 @@ import { importSharedMemory } from '../engine/shared-import.ts';
 import type { StartThread } from '../engine/threads.ts';
 import { WORKER_SOURCE } from '../engine/worker-source.ts';
 import { ClipError } from '../errors.ts';
+import type { CodecName } from '../image/codecs.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { checkRange, type Source } from '../weights/source.ts';
+import { CODEC_FILES } from './codec-files.ts';
 
 /** Compiles the kernels of one build, for a shared memory or one of its own. `import.meta.url` keeps its escapes, so any folder name works. */
 export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
@@ -43,16 +45,9 @@ export const startThread: StartThread = (message) => {
   return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
 };
 
-/** The decoders' files inside their packages. */
-const CODECS = {
-  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
-  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
-  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
-} as const;
-
 /** Compiles an image decoder. */
-export async function codecModule(name: keyof typeof CODECS): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(new URL(import.meta.resolve(CODECS[name]))));
+export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await readFile(new URL(import.meta.resolve(CODEC_FILES[name]))));
 }
 
 /** The most that one read asks for, in bytes, so that an aborted load stops soon. */

@@ -14,18 +14,17 @@ import { type SlotSource, towerSlots } from './slots.ts';
 import type { Source } from './source.ts';
 
 /** As `openTower`, of a file whose header is read. */
-export async function convertedTower(
+export function convertedTower(
   source: Source,
   file: SafetensorsFile,
   config: ClipConfig,
   tower: Tower,
   precision: Precision,
   normalization: Normalization,
-  signal?: AbortSignal,
-): Promise<TowerFile> {
+): TowerFile {
   const slots = isPacked(file)
     ? new PackedSlots(source, file)
-    : await publishedSlots(source, config, tower, normalization, signal);
+    : publishedSlots(source, file, config, tower, normalization);
   const layout = new Layout(towerSlots(config, tower), precision);
   return {
     tower,

@@ -51,5 +51,5 @@ export async function openTower(
   }
   // What needs no conversion needs no code for it.
   const { convertedTower } = await import('./convert.ts');
-  return convertedTower(source, file, config, tower, precision, normalization, signal);
+  return convertedTower(source, file, config, tower, precision, normalization);
 }

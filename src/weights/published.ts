@@ -6,7 +6,7 @@ import { readFloats, readTensor } from './elements.ts';
 import { product, type Slot } from './layout.ts';
 import { type ResolvedTensor, resolveTensors, type Tower } from './names.ts';
 import { quantizationRest } from './panels.ts';
-import { readSafetensorsHeader } from './safetensors.ts';
+import type { SafetensorsFile } from './safetensors.ts';
 import type { SlotSource, SlotValues } from './slots.ts';
 import type { Source } from './source.ts';
 
@@ -20,17 +20,16 @@ export interface Normalization {
 const TABLE_BYTES = 1 << 20;
 
 /**
- * Opens a tower of a published checkpoint.
- * @throws ClipError as `readSafetensorsHeader` and `resolveTensors` do.
+ * A tower of a published checkpoint, whose header is read.
+ * @throws ClipError as `resolveTensors` does.
  */
-export async function publishedSlots(
+export function publishedSlots(
   source: Source,
+  file: SafetensorsFile,
   config: ClipConfig,
   tower: Tower,
   normalization: Normalization,
-  signal?: AbortSignal,
-): Promise<SlotSource> {
-  const file = await readSafetensorsHeader(source, signal ? { signal } : {});
+): SlotSource {
   const tensors = new Map(resolveTensors(file, config, tower).map((tensor) => [tensor.name, tensor]));
   return new PublishedSlots(source, tensors, config, normalization);
 }

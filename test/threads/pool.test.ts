@@ -57,7 +57,7 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
     let next = programs;
     const at = [0, 4, 8].map((row) => {
       const from = lost && row === 4 ? 2 ** 31 : x + row * 32;
-      const program = recordProgram((kernels) => {
+      const { program } = recordProgram((kernels) => {
         kernels.zeroBytes(out + row * 32, 128);
         kernels.packRows(from, 32, 4, 8, out + row * 32);
       });

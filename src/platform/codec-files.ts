@@ -1,0 +1,6 @@
+/** The image decoders' files inside their packages. */
+export const CODEC_FILES = {
+  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
+  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
+  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
+} as const;
