@@ -10,7 +10,7 @@
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
 import { relu6, toFixed } from './math';
-import { groupStride, storeQuad } from './packed-rows';
+import { GROUP, groupStride, groupStrideF32, storeQuad } from './packed-rows';
 
 @inline
 function low(a: v128, b: v128): v128 {
@@ -40,8 +40,9 @@ function rowsInt8(
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {
-      const g = out + <usize>(i >> 2) * group;
-      const rows = min(4, m - (i & ~3));
+      const first = i / GROUP * GROUP;
+      const g = out + <usize>(first / GROUP) * group;
+      const rows = min(GROUP, m - first);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
         let a0 = i32x4.splat(0);
@@ -80,8 +81,8 @@ function rowsInt8(
         const v0 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a0), v128.load(scale + f)), v128.load(bias + f));
         const v1 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a1), v128.load(scale + f, 16)), v128.load(bias + f, 16));
         const q = i16x8.narrow_i32x4_s(toFixed(relu6(v0)), toFixed(relu6(v1)));
-        storeQuad(g, rows, i & 3, c, q);
-        storeQuad(g, rows, i & 3, c + 4, v128.shuffle<i64>(q, q, 1, 0));
+        storeQuad(g, rows, i - first, c, q);
+        storeQuad(g, rows, i - first, c + 4, v128.shuffle<i64>(q, q, 1, 0));
       }
       corner += pixel * stride;
       i++;
@@ -114,9 +115,9 @@ export function depthwiseF32(
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {
-      const rows = min(4, m - (i & ~3));
-      const step = <usize>rows << 2;
-      let p = out + (<usize>(i >> 2) * <usize>channels << 4) + (<usize>(i & 3) << 2);
+      const first = i / GROUP * GROUP;
+      const step = <usize>min(GROUP, m - first) << 2;
+      let p = out + <usize>(first / GROUP) * groupStrideF32(channels) + (<usize>(i - first) << 2);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
         let a0 = f32x4.splat(0);

@@ -1,19 +1,23 @@
 // C[m, n] = A[m, k] B[k, n] in f32: multiply, then add, k ascending, one accumulator an element. Never fused, never
 // reassociated: the sum of an element does not depend on the tile, the thread or the engine.
 //
-// B stands in panels of 8 columns: [n/8][k][8] f32; A in groups of 4 rows: [k][4] (packed-rows.ts). The tile is in tile.ts.
+// B stands in panels of 8 columns: [n/8][k][8] f32; A in groups of 5 rows: [k][5] (packed-rows.ts). The tile is in tile.ts.
 
 import { ACC_ROW, finishPanel, prepareActivation } from './epilogue';
 import { TABLE_BYTES } from './math';
+import { GROUP, groupStrideF32 } from './packed-rows';
 import { SPLAT, VECTORS, tile } from './tile';
 
-/** Rows that share a pass over B's panels: 64 rows of k = 768 are 192 kB, which stays in L2 beside one panel. */
-const ROW_BLOCK: i32 = 64;
+/** Rows that share a pass over B's panels: 65 rows of k = 768 are 195 kB, which stays in L2 beside one panel. */
+const ROW_BLOCK: i32 = 13 * GROUP;
 
-function tile4(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(4, false, VECTORS, a, b, 0, 0, 0, k, acc, 0);
+function tile5(a: usize, b: usize, k: i32, acc: usize): void {
+  tile<f32>(5, false, VECTORS, a, b, 0, 0, 0, k, acc, 0);
 }
-function tile4Splat(a: usize, b: usize, k: i32, acc: usize): void {
+function tile5Splat(a: usize, b: usize, k: i32, acc: usize): void {
+  tile<f32>(5, true, VECTORS, a, b, 0, 0, 0, k, acc, 0);
+}
+function tile4(a: usize, b: usize, k: i32, acc: usize): void {
   tile<f32>(4, true, VECTORS, a, b, 0, 0, 0, k, acc, 0);
 }
 function tile3(a: usize, b: usize, k: i32, acc: usize): void {
@@ -34,7 +38,7 @@ export function gemmF32(
   const table = scratch;
   scratch += TABLE_BYTES;
   prepareActivation(mode, table);
-  const group = <usize>k << 4;
+  const group = groupStrideF32(k);
   const panel = <usize>k << 5;
   for (let i = 0; i < m; i += ROW_BLOCK) {
     const rows = min(ROW_BLOCK, m - i);
@@ -48,13 +52,14 @@ export function gemmF32(
       let ap = a;
       let acc = scratch;
       let r = rows;
-      for (; r >= 4; r -= 4) {
-        if (mode & SPLAT) tile4Splat(ap, bp, k, acc);
-        else tile4(ap, bp, k, acc);
+      for (; r >= GROUP; r -= GROUP) {
+        if (mode & SPLAT) tile5Splat(ap, bp, k, acc);
+        else tile5(ap, bp, k, acc);
         ap += group;
-        acc += 4 * ACC_ROW;
+        acc += <usize>GROUP * ACC_ROW;
       }
-      if (r == 3) tile3(ap, bp, k, acc);
+      if (r == 4) tile4(ap, bp, k, acc);
+      else if (r == 3) tile3(ap, bp, k, acc);
       else if (r == 2) tile2(ap, bp, k, acc);
       else if (r == 1) tile1(ap, bp, k, acc);
       finishPanel<f32>(mode, scratch, rows, 0, 0, bias ? bias + (<usize>j << 2) : 0,
@@ -66,6 +71,6 @@ export function gemmF32(
         slabBase += slabStride;
       }
     }
-    a += group * (ROW_BLOCK / 4);
+    a += group * (ROW_BLOCK / GROUP);
   }
 }

@@ -60,4 +60,5 @@ function pair(two: bool, mr: i32, a: usize, b: usize, bSum: usize, k: i32, acc: 
 export function tileRelaxed(mr: i32, a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
   pair(mr > 1, mr, a, b, bSum, k, acc);
   if (mr > 2) pair(mr > 3, mr, a + 16, b, bSum, k, acc + 64);
+  if (mr > 4) pair(false, mr, a + 32, b, bSum, k, acc + 128);
 }

@@ -7,10 +7,13 @@
 import { ACC_ROW, FIXED, MAXIMUM_BYTES, finishPanel, prepareActivation } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
 import { TABLE_BYTES } from './math';
-import { groupStride } from './packed-rows';
+import { GROUP, groupStride } from './packed-rows';
 import { halvedGroups, levels, multiplyHalves, operandsBytes, rowBlock } from './strassen';
 import { multiplyGroup } from './tile-int8';
 
+function relaxed5(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
+  tileRelaxed(5, a, b, bSum, k, acc);
+}
 function relaxed4(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
   tileRelaxed(4, a, b, bSum, k, acc);
 }
@@ -24,18 +27,20 @@ function relaxed1(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
   tileRelaxed(1, a, b, bSum, k, acc);
 }
 
-/** Rows [from, rows) of the packed rows at a, by one panel. */
+/** Rows [from, rows) of the packed rows at a, by one panel; `from` a multiple of GROUP. */
 @inline
 function multiplyRows(mode: i32, a: usize, from: i32, rows: i32, b: usize, bSum: usize, k: i32, acc: usize): void {
-  for (let r = from; r < rows; r += 4) {
-    const some = min(4, rows - r);
-    const group = a + <usize>(r >> 2) * groupStride(k);
+  let group = a + <usize>(from / GROUP) * groupStride(k);
+  for (let r = from; r < rows; r += GROUP) {
+    const some = min(GROUP, rows - r);
     const sums = acc + <usize>r * ACC_ROW;
     if (!ASC_FEATURE_RELAXED_SIMD) multiplyGroup(mode, some, group, b, k, sums);
+    else if (some == 5) relaxed5(group, b, bSum, k, sums);
     else if (some == 4) relaxed4(group, b, bSum, k, sums);
     else if (some == 3) relaxed3(group, b, bSum, k, sums);
     else if (some == 2) relaxed2(group, b, bSum, k, sums);
     else relaxed1(group, b, bSum, k, sums);
+    group += groupStride(k);
   }
 }
 
@@ -61,8 +66,9 @@ export function gemmInt8(
   const block = rowBlock(m);
   for (let i = 0; i < m; i += block) {
     const rows = min(block, m - i);
-    const level = aHalves ? levels(rows >> 2, k) : 0;
-    const halved = halvedGroups(rows >> 2, level);
+    const groups = rows / GROUP;
+    const level = aHalves ? levels(groups, k) : 0;
+    const halved = halvedGroups(groups, level);
     const panelBytes = <usize>rows * ACC_ROW;
     const lines = i / width;
     const line = i - lines * width;
@@ -74,7 +80,7 @@ export function gemmInt8(
       if (together > 1) multiplyHalves(level, mode, halved, aHalves, bp, k, scratch, panelBytes);
       for (let p = 0; p < together; p++) {
         const acc = scratch + panelBytes * p;
-        multiplyRows(mode, a, together > 1 ? halved << 2 : 0, rows, bp, bSum + (<usize>j << 2), k, acc);
+        multiplyRows(mode, a, together > 1 ? halved * GROUP : 0, rows, bp, bSum + (<usize>j << 2), k, acc);
         const column = <usize>j << 2;
         finishPanel<i32>(mode, acc, rows, bScale + column, aScale, bias ? bias + column : 0,
           slabBase + (<usize>(done >> 3)) * cell, ldc, line, width, gap,
@@ -88,8 +94,8 @@ export function gemmInt8(
         }
       }
     }
-    if (level > 0) aHalves += operandsBytes(rows >> 2, level, k);
-    a += groupStride(k) * <usize>(block >> 2);
+    if (level > 0) aHalves += operandsBytes(groups, level, k);
+    a += groupStride(k) * <usize>(block / GROUP);
     if (aScale) aScale += <usize>block << 2;
   }
 }

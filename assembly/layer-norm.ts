@@ -2,7 +2,7 @@
 // Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order never depends on the engine.
 
 import { sumLanes } from './math';
-import { groupStride, packGroup, quantizeGroup } from './packed-rows';
+import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup } from './packed-rows';
 
 /** One row of k f32 (k a multiple of 4) from x to y; y may be x. */
 @inline
@@ -41,32 +41,32 @@ export function layerNorm(x: usize, stride: usize, m: i32, k: i32, gamma: usize,
   }
 }
 
-/** LayerNorm and quantization in one pass: m rows to packed i16 rows. scratch: 4 rows of k f32, which stay in L1. */
+/** LayerNorm and quantization in one pass: m rows to packed i16 rows. scratch: 5 rows of k f32, which stay in L1. */
 export function layerNormQuantize(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, aMax: f32,
   out: usize, scale: usize, scratch: usize,
 ): void {
   const row = <usize>k << 2;
-  for (let i = 0; i < m; i += 4) {
-    const rows = min(4, m - i);
+  for (let i = 0; i < m; i += GROUP) {
+    const rows = min(GROUP, m - i);
     normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
-    x += stride << 2;
+    x += stride * GROUP;
     quantizeGroup(scratch, row, rows, k, aMax, out, scale, 0);
     out += groupStride(k);
-    scale += 16;
+    scale += 4 * GROUP;
   }
 }
 
-/** LayerNorm to packed f32 rows. scratch: 4 rows of k f32. */
+/** LayerNorm to packed f32 rows. scratch: 5 rows of k f32. */
 export function layerNormPack(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, out: usize, scratch: usize,
 ): void {
   const row = <usize>k << 2;
-  for (let i = 0; i < m; i += 4) {
-    const rows = min(4, m - i);
+  for (let i = 0; i < m; i += GROUP) {
+    const rows = min(GROUP, m - i);
     normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
-    x += stride << 2;
+    x += stride * GROUP;
     packGroup(scratch, row, rows, k, out);
-    out += <usize>k << 4;
+    out += groupStrideF32(k);
   }
 }

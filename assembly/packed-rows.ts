@@ -1,19 +1,28 @@
 // Packed rows: the form in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) stand in groups
-// of 4 rows; the last group has r = 1..3 rows if m is no multiple of 4. One pointer walks a group front to back:
+// of 5 rows; the last group has r = 1..4 rows if m is no multiple of 5. One pointer walks a group front to back:
 //
-//   f32            [k][r]                  group stride 16 k bytes
-//   int8, simd     [k/2][r][2] i16         group stride  8 k bytes   |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1| r0 k2 k3 ...
-//   int8, relaxed  [k/4][r][hi x4, lo x4]  group stride  8 k bytes   value = 128 (hi - 64) + lo, hi and lo in 0..127
+//   f32            [k][r]                  group stride 20 k bytes
+//   int8, simd     [k/2][r][2] i16         group stride 10 k bytes   |r0 k0 k1|r1 k0 k1| .. |r4 k0 k1|r0 k2 k3| ..
+//   int8, relaxed  [k/4][r][hi x4, lo x4]  group stride 10 k bytes   value = 128 (hi - 64) + lo, hi and lo in 0..127
 //
 // Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
 
 import { MAXIMUM_BYTES } from './epilogue';
 import { maxLanes, roundToInt } from './math';
 
-/** Bytes between two groups of 4 rows. */
+/** Rows of a group: as many as a tile has (tile.ts). engine/kernels.ts has the same number. */
+export const GROUP: i32 = 5;
+
+/** Bytes between two groups of integers. */
 @inline
 export function groupStride(k: i32): usize {
-  return <usize>k << 3;
+  return <usize>k * (2 * GROUP);
+}
+
+/** Bytes between two groups of f32. */
+@inline
+export function groupStrideF32(k: i32): usize {
+  return <usize>k * (4 * GROUP);
 }
 
 /** Stores k..k+3 of row `r` in a group of `rows` rows; the values are the low four i16 lanes of v. */
@@ -32,19 +41,23 @@ export function storeQuad(group: usize, rows: i32, r: i32, k: i32, v: v128): voi
   }
 }
 
-/** Stores k..k+3 of all rows of a full group: a = rows 0 and 1 (k0..k3 each), b = rows 2 and 3, as i16. */
+/** Stores k..k+3 of all rows of a full group: a = rows 0 and 1 (k0..k3 each), b = rows 2 and 3, c = row 4, as i16. */
 @inline
-function storeFullGroup(p: usize, a: v128, b: v128): void {
+function storeFullGroup(p: usize, a: v128, b: v128, c: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     const low = i16x8.splat(127);
     const bias = i16x8.splat(64);
     const ha = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(a, 7), bias), v128.and(a, low)); // |h r0|h r1|l r0|l r1|
     const hb = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(b, 7), bias), v128.and(b, low));
+    const hc = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(c, 7), bias), v128.and(c, low));
     v128.store(p, v128.shuffle<i32>(ha, ha, 0, 2, 1, 3)); // |h r0|l r0|h r1|l r1|
     v128.store(p, v128.shuffle<i32>(hb, hb, 0, 2, 1, 3), 16);
+    v128.store_lane<u64>(p, v128.shuffle<i32>(hc, hc, 0, 2, 1, 3), 0, 32);
   } else {
     v128.store(p, v128.shuffle<i32>(a, b, 0, 2, 4, 6)); // |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|
-    v128.store(p, v128.shuffle<i32>(a, b, 1, 3, 5, 7), 16); // |r0 k2 k3|...
+    v128.store_lane<u32>(p, c, 0, 16); // |r4 k0 k1|
+    v128.store(p, v128.shuffle<i32>(a, b, 1, 3, 5, 7), 20); // |r0 k2 k3|...
+    v128.store_lane<u32>(p, c, 1, 36);
   }
 }
 
@@ -67,28 +80,31 @@ function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
 }
 
 /**
- * Quantizes `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale.
+ * Quantizes `rows` (1..5) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale.
  * maxima: the rows' maxima from gemmInt8, or 0.
  */
 export function quantizeGroup(
   x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize, maxima: usize,
 ): void {
-  if (rows == 4) {
+  if (rows == GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
+    const x4 = x3 + stride;
     const i0 = f32x4.splat(quantizer(largestOf(x, k, maxima, 0), aMax, scale));
     const i1 = f32x4.splat(quantizer(largestOf(x1, k, maxima, 1), aMax, scale + 4));
     const i2 = f32x4.splat(quantizer(largestOf(x2, k, maxima, 2), aMax, scale + 8));
     const i3 = f32x4.splat(quantizer(largestOf(x3, k, maxima, 3), aMax, scale + 12));
+    const i4 = f32x4.splat(quantizer(largestOf(x4, k, maxima, 4), aMax, scale + 16));
     const bytes = <usize>k << 2;
     for (let o: usize = 0; o < bytes; o += 16) {
       const r0 = roundToInt(f32x4.mul(v128.load(x + o), i0));
       const r1 = roundToInt(f32x4.mul(v128.load(x1 + o), i1));
       const r2 = roundToInt(f32x4.mul(v128.load(x2 + o), i2));
       const r3 = roundToInt(f32x4.mul(v128.load(x3 + o), i3));
-      storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3));
-      group += 32;
+      const r4 = roundToInt(f32x4.mul(v128.load(x4 + o), i4));
+      storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3), i16x8.narrow_i32x4_s(r4, r4));
+      group += 8 * GROUP;
     }
     return;
   }
@@ -117,36 +133,42 @@ function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
 export function quantizeRows(
   x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
 ): void {
-  for (let i = 0; i < m; i += 4) {
-    quantizeGroup(x, stride, min(4, m - i), k, aMax, out, scale, maxima);
-    if (maxima) maxima += 4 * MAXIMUM_BYTES;
-    x += stride << 2;
+  for (let i = 0; i < m; i += GROUP) {
+    quantizeGroup(x, stride, min(GROUP, m - i), k, aMax, out, scale, maxima);
+    if (maxima) maxima += GROUP * MAXIMUM_BYTES;
+    x += stride * GROUP;
     out += groupStride(k);
-    scale += 16;
+    scale += 4 * GROUP;
   }
 }
 
-/** Packs `rows` (1..4) rows of k f32 at x, `stride` bytes apart, into one f32 group. */
+/** Packs `rows` (1..5) rows of k f32 at x, `stride` bytes apart, into one f32 group. */
 export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usize): void {
   const bytes = <usize>k << 2;
-  if (rows == 4) {
+  if (rows == GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
+    const x4 = x3 + stride;
     for (let o: usize = 0; o < bytes; o += 16) {
       const r0 = v128.load(x + o);
       const r1 = v128.load(x1 + o);
       const r2 = v128.load(x2 + o);
       const r3 = v128.load(x3 + o);
+      const r4 = v128.load(x4 + o);
       const a = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5); // |r0 k0|r1 k0|r0 k1|r1 k1|
       const b = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5);
       const c = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7);
       const d = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7);
       v128.store(group, v128.shuffle<i64>(a, b, 0, 2)); // |r0 k0|r1 k0|r2 k0|r3 k0|
-      v128.store(group, v128.shuffle<i64>(a, b, 1, 3), 16);
-      v128.store(group, v128.shuffle<i64>(c, d, 0, 2), 32);
-      v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 48);
-      group += 64;
+      v128.store_lane<u32>(group, r4, 0, 16);
+      v128.store(group, v128.shuffle<i64>(a, b, 1, 3), 20);
+      v128.store_lane<u32>(group, r4, 1, 36);
+      v128.store(group, v128.shuffle<i64>(c, d, 0, 2), 40);
+      v128.store_lane<u32>(group, r4, 2, 56);
+      v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 60);
+      v128.store_lane<u32>(group, r4, 3, 76);
+      group += 16 * GROUP;
     }
     return;
   }
@@ -163,9 +185,9 @@ export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usi
 
 /** Packs m rows of k f32 at x (`stride` bytes apart) as f32. */
 export function packRows(x: usize, stride: usize, m: i32, k: i32, out: usize): void {
-  for (let i = 0; i < m; i += 4) {
-    packGroup(x, stride, min(4, m - i), k, out);
-    x += stride << 2;
-    out += <usize>k << 4;
+  for (let i = 0; i < m; i += GROUP) {
+    packGroup(x, stride, min(GROUP, m - i), k, out);
+    x += stride * GROUP;
+    out += groupStrideF32(k);
   }
 }

@@ -2,7 +2,7 @@
 // stem (3x3, stride 2). First the bytes become centred integers in a padded image, then each window becomes a packed row,
 // its values as [y][x][channel]; the weights are permuted to that order while loading.
 
-import { groupStride, storeQuad } from './packed-rows';
+import { GROUP, groupStride, groupStrideF32, storeQuad } from './packed-rows';
 
 /** i16 2p - z, z by channel: |2 p0 - z0|2 p1 - z1|... of 8 bytes. */
 @inline
@@ -83,10 +83,11 @@ export function gatherInt8(
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {
       strip(corner, lineBytes, window, kPadded, scratch);
-      const group = out + <usize>(i >> 2) * groupStride(kPadded);
-      const rows = min(4, m - (i & ~3));
+      const first = i / GROUP * GROUP;
+      const group = out + <usize>(first / GROUP) * groupStride(kPadded);
+      const rows = min(GROUP, m - first);
       for (let e = 0; e < kPadded; e += 4) {
-        storeQuad(group, rows, i & 3, e, v128.load64_zero(scratch + (<usize>e << 1)));
+        storeQuad(group, rows, i - first, e, v128.load64_zero(scratch + (<usize>e << 1)));
       }
       corner += <usize>(stride * 6);
       i++;
@@ -106,8 +107,9 @@ export function gatherF32(
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {
       strip(corner, lineBytes, window, k, scratch);
-      const step = <usize>min(4, m - (i & ~3)) << 2;
-      let p = out + (<usize>(i >> 2) * <usize>k << 4) + (<usize>(i & 3) << 2);
+      const first = i / GROUP * GROUP;
+      const step = <usize>min(GROUP, m - first) << 2;
+      let p = out + <usize>(first / GROUP) * groupStrideF32(k) + (<usize>(i - first) << 2);
       for (let e = 0; e < k; e++) {
         store<f32>(p, <f32>load<i16>(scratch + (<usize>e << 1)));
         p += step;

@@ -20,25 +20,29 @@
 // once for all columns (strassenRows), the differences of panels in the tile that first needs them (tile.ts).
 
 import { ACC_ROW } from './epilogue';
-import { groupStride } from './packed-rows';
+import { GROUP, groupStride } from './packed-rows';
 import { multiplyDifference, multiplyGroup, multiplyKept } from './tile-int8';
 
-/** Rows that share a pass over B's panels: 128 rows of k = 768 are 192 kB, which stays in L2 beside some panels. */
-const ROW_BLOCK: i32 = 128;
+/** Rows that share a pass over B's panels: 140 rows of k = 768 are 210 kB, which stays in L2 beside some panels. */
+const ROW_BLOCK: i32 = 28 * GROUP;
+/** Rows of four groups, which two levels can halve. */
+const QUARTERED: i32 = 4 * GROUP;
 
-/** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of 4. */
+/** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of QUARTERED. */
 export function rowBlock(m: i32): i32 {
   const blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
-  return ((m + blocks - 1) / blocks + 3) & ~3;
+  const rows = (m + blocks - 1) / blocks;
+  return (rows + QUARTERED - 1) / QUARTERED * QUARTERED;
 }
 
 /**
- * How often `groups` groups of four rows of k are worth halving: the tiles of a product share the cost of its differences and
- * of joining it, so there must be some, and they must be long (bench/README.md). engine/arithmetic.ts has the same numbers.
+ * How often `groups` groups of five rows of k are worth halving: the tiles of a product share the cost of its differences and
+ * of joining it, so there must be some, and they must be long (bench/README.md). A part of a group is made of whole vectors.
+ * engine/arithmetic.ts has the same numbers.
  */
 export function levels(groups: i32, k: i32): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD || groups < 6 || k < 256) return 0;
-  return groups >= 24 && k >= 512 && (k & 7) == 0 ? 2 : 1;
+  if (ASC_FEATURE_RELAXED_SIMD || groups < 5 || k < 256 || k & 15) return 0;
+  return groups >= 20 && k >= 512 && (k & 31) == 0 ? 2 : 1;
 }
 
 /** Groups that the halves cover; the rest is multiplied plainly. */
@@ -165,7 +169,7 @@ function halveTwice(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
 export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, out: usize): void {
   const block = rowBlock(m);
   for (let i = 0; i < m; i += block) {
-    const groups = min(block, m - i) >> 2;
+    const groups = min(block, m - i) / GROUP;
     const level = levels(groups, k);
     if (level > 0) {
       const halved = halvedGroups(groups, level);
@@ -176,7 +180,7 @@ export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, o
       }
       out += operandsBytes(groups, level, k);
     }
-    a += <usize>(block >> 2) * groupStride(k);
+    a += <usize>(block / GROUP) * groupStride(k);
   }
 }
 
@@ -205,13 +209,16 @@ function multiply(
   mode: i32, groups: i32, a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize,
 ): void {
   for (let g = 0; g < groups; g++) {
-    if (!y) multiplyGroup(mode, 4, a, x, k, acc);
+    if (!y) multiplyGroup(mode, GROUP, a, x, k, acc);
     else if (g == 0) multiplyDifference(mode, a, x, y, z, w, k, acc, kept);
     else multiplyKept(mode, a, kept, k, acc);
     a += groupStride(k);
-    acc += 4 * ACC_ROW;
+    acc += GROUP_SUMS;
   }
 }
+
+/** Bytes of a group's sums by one panel. */
+const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
 
 /** Scratch: accumulators of four panels, then the products of the first level, of the second, and a difference. */
 const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
@@ -221,7 +228,7 @@ const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
 /** Two panels at b of all rows of the halves: to acc and acc + panelBytes. */
 function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
   const right = <usize>k << 3;
-  const half = <usize>(groups >> 1) * 4 * ACC_ROW;
+  const half = <usize>(groups >> 1) * GROUP_SUMS;
   for (let p = 0; p < 7; p++) {
     const second = digit(B_SECOND, p);
     const x = b + quadrant(digit(B_FIRST, p), right, right >> 1);
@@ -235,7 +242,7 @@ function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratc
 /** Four panels at b of all rows of the quarters: to acc and on, panelBytes apart. */
 function multiplyTwice(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
   const panel = <usize>k << 3;
-  const quarter = <usize>(groups >> 2) * 4 * ACC_ROW;
+  const quarter = <usize>(groups >> 2) * GROUP_SUMS;
   const product = quarter * 4; // two panels of half of the rows
   for (let p = 0; p < 7; p++) {
     const second = digit(B_SECOND, p);

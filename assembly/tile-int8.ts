@@ -5,10 +5,13 @@ import { DIFFERENCE, PANEL, SECOND_DIFFERENCE, SPLAT, VECTORS, tile } from './ti
 
 // Each tile is a function of its own: inlined into one loop over tiles, the engines run out of registers.
 
-function panel4(a: usize, x: usize, k: i32, acc: usize): void {
-  tile<i32>(4, false, PANEL, a, x, 0, 0, 0, k >> 1, acc, 0);
+function panel5(a: usize, x: usize, k: i32, acc: usize): void {
+  tile<i32>(5, false, PANEL, a, x, 0, 0, 0, k >> 1, acc, 0);
 }
-function panel4Splat(a: usize, x: usize, k: i32, acc: usize): void {
+function panel5Splat(a: usize, x: usize, k: i32, acc: usize): void {
+  tile<i32>(5, true, PANEL, a, x, 0, 0, 0, k >> 1, acc, 0);
+}
+function panel4(a: usize, x: usize, k: i32, acc: usize): void {
   tile<i32>(4, true, PANEL, a, x, 0, 0, 0, k >> 1, acc, 0);
 }
 function panel3(a: usize, x: usize, k: i32, acc: usize): void {
@@ -20,53 +23,54 @@ function panel2(a: usize, x: usize, k: i32, acc: usize): void {
 function panel1(a: usize, x: usize, k: i32, acc: usize): void {
   tile<i32>(1, true, PANEL, a, x, 0, 0, 0, k >> 1, acc, 0);
 }
-function kept4(a: usize, x: usize, k: i32, acc: usize): void {
-  tile<i32>(4, false, VECTORS, a, x, 0, 0, 0, k >> 1, acc, 0);
+function kept5(a: usize, x: usize, k: i32, acc: usize): void {
+  tile<i32>(5, false, VECTORS, a, x, 0, 0, 0, k >> 1, acc, 0);
 }
-function kept4Splat(a: usize, x: usize, k: i32, acc: usize): void {
-  tile<i32>(4, true, VECTORS, a, x, 0, 0, 0, k >> 1, acc, 0);
+function kept5Splat(a: usize, x: usize, k: i32, acc: usize): void {
+  tile<i32>(5, true, VECTORS, a, x, 0, 0, 0, k >> 1, acc, 0);
 }
-function difference4(a: usize, x: usize, y: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(4, false, DIFFERENCE, a, x, y, 0, 0, k >> 1, acc, kept);
+function difference5(a: usize, x: usize, y: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, false, DIFFERENCE, a, x, y, 0, 0, k >> 1, acc, kept);
 }
-function difference4Splat(a: usize, x: usize, y: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(4, true, DIFFERENCE, a, x, y, 0, 0, k >> 1, acc, kept);
+function difference5Splat(a: usize, x: usize, y: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, true, DIFFERENCE, a, x, y, 0, 0, k >> 1, acc, kept);
 }
-function second4(a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(4, false, SECOND_DIFFERENCE, a, x, y, z, w, k >> 1, acc, kept);
+function second5(a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, false, SECOND_DIFFERENCE, a, x, y, z, w, k >> 1, acc, kept);
 }
-function second4Splat(a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(4, true, SECOND_DIFFERENCE, a, x, y, z, w, k >> 1, acc, kept);
+function second5Splat(a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, true, SECOND_DIFFERENCE, a, x, y, z, w, k >> 1, acc, kept);
 }
 
-/** A group of `rows` (1..4) rows by a panel. */
+/** A group of `rows` (1..5) rows by a panel. */
 @inline
 export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i32, acc: usize): void {
-  if (rows == 4) {
-    if (mode & SPLAT) panel4Splat(a, panel, k, acc);
-    else panel4(a, panel, k, acc);
-  } else if (rows == 3) panel3(a, panel, k, acc);
+  if (rows == 5) {
+    if (mode & SPLAT) panel5Splat(a, panel, k, acc);
+    else panel5(a, panel, k, acc);
+  } else if (rows == 4) panel4(a, panel, k, acc);
+  else if (rows == 3) panel3(a, panel, k, acc);
   else if (rows == 2) panel2(a, panel, k, acc);
   else panel1(a, panel, k, acc);
 }
 
-/** A group of four rows by x - y, or by (x - y) - (z - w) where z is not 0; `kept` gets the difference, i16 [k/2][8][2]. */
+/** A group of five rows by x - y, or by (x - y) - (z - w) where z is not 0; `kept` gets the difference, i16 [k/2][8][2]. */
 @inline
 export function multiplyDifference(
   mode: i32, a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize,
 ): void {
   if (z) {
-    if (mode & SPLAT) second4Splat(a, x, y, z, w, k, acc, kept);
-    else second4(a, x, y, z, w, k, acc, kept);
+    if (mode & SPLAT) second5Splat(a, x, y, z, w, k, acc, kept);
+    else second5(a, x, y, z, w, k, acc, kept);
   } else {
-    if (mode & SPLAT) difference4Splat(a, x, y, k, acc, kept);
-    else difference4(a, x, y, k, acc, kept);
+    if (mode & SPLAT) difference5Splat(a, x, y, k, acc, kept);
+    else difference5(a, x, y, k, acc, kept);
   }
 }
 
-/** A group of four rows by what an earlier tile kept. */
+/** A group of five rows by what an earlier tile kept. */
 @inline
 export function multiplyKept(mode: i32, a: usize, kept: usize, k: i32, acc: usize): void {
-  if (mode & SPLAT) kept4Splat(a, kept, k, acc);
-  else kept4(a, kept, k, acc);
+  if (mode & SPLAT) kept5Splat(a, kept, k, acc);
+  else kept5(a, kept, k, acc);
 }

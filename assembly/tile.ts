@@ -1,17 +1,16 @@
-// Four rows by eight columns of sums, in registers over all of k: what a product is made of, in int8 and in f32.
+// Five rows by eight columns of sums, in registers over all of k: what a product is made of, in int8 and in f32.
 //
 // B stands in panels of 8 columns, for int8 with k in pairs: [k/2][8][2] i8, so that one load8x8_s gives
 //
 //   int8  b0 |c0 k0 k1|c1 k0 k1|c2 k0 k1|c3 k0 k1|      b1 the same for c4..c7
-//         a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|      four rows, each spread over the lanes
+//         a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|r4 k0 k1|     five rows, each spread over the lanes
 //         dot_i16x8_s(|r r r r|, b0): four i32 lanes, one a column, two products each
 //
 //   f32   b0 |c0|c1|c2|c3|      b1 |c4|c5|c6|c7|        [k][8]: multiplied, then added
-//         a  |r0|r1|r2|r3|
+//         a  |r0|r1|r2|r3|r4|
 //
-// Tile: i16 x i8 -> i32, 4x8, i32x4.dot_i16x8_s; f32, 4x8, f32x4.mul + f32x4.add. 8 accumulators, 2 b, 1 a, 1 row,
-// 1 product: 13 of the 15 vector registers that V8 gives; 5x8 spills on Node 20. One pointer each for A and B. There are two
-// forms: a splat load a row is faster in Node, and slower where loads are checked (Deno) or splats are dear
+// Tile: i16 x i8 -> i32, 5x8, i32x4.dot_i16x8_s; f32, 5x8, f32x4.mul + f32x4.add. 10 accumulators, 2 b, 1 a, 1 row,
+// 1 product: all of the 15 vector registers that V8 gives. One pointer each for A and B. There are two forms: a splat load a row is faster in Node, and slower where loads are checked (Deno) or splats are dear
 // (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts, bench/README.md). The sums are the
 // same.
 
@@ -30,18 +29,19 @@ function mac<T>(acc: v128, a: v128, b: v128): v128 {
   return f32x4.add(acc, f32x4.mul(a, b));
 }
 
-/** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of four rows. */
+/** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of the first four rows. */
 @inline
 function spread(splat: bool, a: usize, rows: v128, r: i32): v128 {
   if (r == 0) return splat ? v128.load_splat<u32>(a) : v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
   if (r == 1) return splat ? v128.load_splat<u32>(a, 4) : v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
   if (r == 2) return splat ? v128.load_splat<u32>(a, 8) : v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
-  return splat ? v128.load_splat<u32>(a, 12) : v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
+  if (r == 3) return splat ? v128.load_splat<u32>(a, 12) : v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
+  return v128.load_splat<u32>(a, 16);
 }
 
 /**
  * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. `splat` unless there are four
- * rows. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
+ * rows or more. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
  */
 @inline
 export function tile<T>(
@@ -49,6 +49,7 @@ export function tile<T>(
 ): void {
   let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
   let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
+  let c40 = i32x4.splat(0), c41 = i32x4.splat(0);
   const end = x + (<usize>steps << (source == VECTORS ? 5 : 4));
   while (x < end) {
     let b0 = source == VECTORS ? v128.load(x) : v128.load_ext<i8>(x);
@@ -86,6 +87,11 @@ export function tile<T>(
       c30 = mac<T>(c30, r, b0);
       c31 = mac<T>(c31, r, b1);
     }
+    if (mr > 4) {
+      r = spread(splat, a, rows, 4);
+      c40 = mac<T>(c40, r, b0);
+      c41 = mac<T>(c41, r, b1);
+    }
     a += 4 * mr;
     x += source == VECTORS ? 32 : 16;
   }
@@ -102,5 +108,9 @@ export function tile<T>(
   if (mr > 3) {
     v128.store(acc, c30, 96);
     v128.store(acc, c31, 112);
+  }
+  if (mr > 4) {
+    v128.store(acc, c40, 128);
+    v128.store(acc, c41, 144);
   }
 }

@@ -1,7 +1,7 @@
 /** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
 
 import type { Kernels, Pointer } from './kernels.ts';
-import { GEMM_SCRATCH_BYTES, Mode, TABLE_BYTES } from './kernels.ts';
+import { GEMM_SCRATCH_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
 
@@ -34,7 +34,9 @@ export interface RowBuffer {
 }
 
 /** Fewer rows, or shorter ones, are never halved (assembly/strassen.ts). */
-const LEAST_HALVED = { m: 24, k: 256 };
+const LEAST_HALVED = { m: 5 * ROW_GROUP, k: 256 };
+/** Rows from which on there are two levels. */
+const LEAST_QUARTERED = 20 * ROW_GROUP;
 /** The products of a level. */
 const PRODUCTS = 7;
 
@@ -74,19 +76,19 @@ export class Arithmetic {
 
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
-    return Math.max(GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4), 4 * width * 4, TABLE_BYTES + 2 * roundUp(keys, 4) * 4);
+    return Math.max(GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4), ROW_GROUP * width * 4, TABLE_BYTES + 2 * roundUp(keys, 4) * 4);
   }
 
   /** Reserves room for m packed rows of k values. */
   static reserveRows(plan: MemoryPlan, name: string, precision: Precision, m: number, k: number): RowBuffer {
     const int8 = precision === 'int8';
-    const bytes = roundUp(m, 4) * roundUp(k, 4) * (int8 ? 2 : 4);
+    const bytes = roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
     // One level makes seven quarters of the rows, two make 49 sixteenths.
-    const halves = bytes * (m < 4 * LEAST_HALVED.m ? 7 / 4 : 49 / 16);
+    const halves = bytes * (m < LEAST_QUARTERED ? 7 / 4 : 49 / 16);
     const worth = int8 && m >= LEAST_HALVED.m && k >= LEAST_HALVED.k;
     return {
       data: plan.reserve(name, bytes),
-      scale: int8 ? plan.reserve(name, roundUp(m, 4) * 4) : 0,
+      scale: int8 ? plan.reserve(name, m * 4) : 0,
       halves: worth ? plan.reserve(name, halves) : 0,
     };
   }

@@ -12,8 +12,10 @@ export type Pointer = number;
  */
 export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8, splat: 16 } as const;
 
+/** Rows of a group of packed rows (assembly/packed-rows.ts). */
+export const ROW_GROUP = 5;
 /** Most rows that share a pass over B's panels (assembly/strassen.ts). */
-export const ROW_BLOCK = 128;
+export const ROW_BLOCK = 28 * ROW_GROUP;
 /** Bytes of the constants that activations and softmax keep in their scratch (assembly/math.ts). */
 export const TABLE_BYTES = 28 * 16;
 /** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products. */

@@ -2,7 +2,7 @@
  * The kernels on all threads of a pool. Every part writes its own columns, rows, heads or lines with the very arithmetic
  * of the whole, so no result depends on how many parts there are.
  */
-import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from './kernels.ts';
+import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from './kernels.ts';
 import { partsFor, type ThreadPool } from './threads.ts';
 
 /** Fewer multiplications than this are done sooner than a second thread wakes. */
@@ -36,13 +36,8 @@ export function ranges(n: number, parts: number, step: number): Range[] {
   });
 }
 
-/** Rows of a GEMM may be cut between groups of 4, and between lines of a padded image. */
-function rowStep(width: number, gap: number): number {
-  if (gap === 0) return 4;
-  let step = width;
-  while (step % 4 !== 0) step += width;
-  return step;
-}
+/** Rows of a GEMM may be cut between groups, and between lines of a padded image. */
+const rowStep = (width: number, gap: number): number => (gap === 0 ? ROW_GROUP : width * wholeGroups(width));
 
 /** Where a GEMM's result stands: see gemmInt8 in assembly. */
 interface Geometry {
@@ -93,8 +88,8 @@ function cutGemm(count: number, m: number, n: number, cell: number, geometry: Ge
 export function threadedKernels(pool: ThreadPool): Kernels {
   const { own } = pool;
   const count = partsFor(pool.count);
-  /** Rows in groups of four. */
-  const groups = (m: number) => ranges(m, count, 4);
+  /** Rows in whole groups. */
+  const groups = (m: number) => ranges(m, count, ROW_GROUP);
 
   return {
     ...own,
@@ -223,5 +218,5 @@ export function threadedKernels(pool: ThreadPool): Kernels {
   };
 }
 
-/** Lines of `across` rows that make whole groups of 4 rows: 1, 2 or 4. */
-const wholeGroups = (across: number) => (across % 4 === 0 ? 1 : across % 2 === 0 ? 2 : 4);
+/** The fewest lines of `across` rows that make whole groups of rows; a group's size is a prime. */
+const wholeGroups = (across: number): number => (across % ROW_GROUP === 0 ? 1 : ROW_GROUP);

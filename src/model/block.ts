@@ -9,7 +9,7 @@ import {
   type RowBuffer,
 } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
-import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK } from '../engine/kernels.ts';
+import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads.ts';
@@ -66,7 +66,7 @@ export function blockWeights(weights: Weights, name: string): BlockWeights {
 
 /** Rows that go through the MLP together: the hidden layer of a band stays in L2. */
 function bandRows(rows: number): number {
-  return roundUp(Math.ceil(rows / Math.ceil(rows / ROW_BLOCK)), 4);
+  return roundUp(Math.ceil(rows / Math.ceil(rows / ROW_BLOCK)), 4 * ROW_GROUP);
 }
 
 export function planBlocks(
@@ -86,7 +86,7 @@ export function planBlocks(
     rowsIn: Arithmetic.reserveRows(plan, name, precision, rows, width),
     qkv: plan.reserve(name, rows * 3 * width * 4),
     attended: plan.reserve(name, rows * width * 4),
-    hidden: plan.reserve(name, roundUp(band, 4) * mlpWidth * 4),
+    hidden: plan.reserve(name, band * mlpWidth * 4),
     maxima: precision === 'int8' ? plan.reserve(name, partsFor(threads) * ROW_BLOCK * MAXIMUM_BYTES) : 0,
     hiddenRows: Arithmetic.reserveRows(plan, name, precision, band, mlpWidth),
   };

@@ -5,7 +5,7 @@
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
-import { Mode, type Pointer } from '../engine/kernels.ts';
+import { Mode, type Pointer, ROW_GROUP } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
 import type { Slot, Weights } from '../weights/layout.ts';
@@ -167,13 +167,13 @@ export class EfficientNet {
     const lines = (block: InvertedResidual, band: number) => Math.min(block.size, linesFor(block, band));
     const last = blocks.at(-1)!;
     const values = Math.max(...blocks.map((block) => block.outSize ** 2 * block.output));
-    const rowsIn = most((block, band) => roundUp(lines(block, band) * block.size, 4) * block.input);
-    const headIn = roundUp(last.outSize ** 2, 4) * last.output;
+    const rowsIn = most((block, band) => roundUp(lines(block, band) * block.size, ROW_GROUP) * block.input);
+    const headIn = roundUp(last.outSize ** 2, ROW_GROUP) * last.output;
     return {
       ...planPixels(plan, name, precision, stemWindows(config), mean, lines(blocks[0]!, bands[0]!)),
       bands,
       rowsIn: rowBuffer(plan, name, precision, Math.max(rowsIn, headIn, config.head), blocks[0]!.size ** 2),
-      rowsWide: rowBuffer(plan, name, precision, most((block, band) => roundUp(band * block.outSize, 4) * block.wide), 0), // biome-ignore format: as above
+      rowsWide: rowBuffer(plan, name, precision, most((block, band) => roundUp(band * block.outSize, ROW_GROUP) * block.wide), 0), // biome-ignore format: as above
       wide: plan.reserve(name, most((block, band) => linesFor(block, band) * block.padded * block.wide * cell)), // biome-ignore format: one line a buffer
       x: [plan.reserve(name, values * 4), plan.reserve(name, values * 4)],
       features: plan.reserve(name, last.outSize ** 2 * config.head * 4),
@@ -300,7 +300,7 @@ function rowBuffer(plan: MemoryPlan, name: string, precision: Precision, values:
   const int8 = precision === 'int8';
   return {
     data: plan.reserve(name, values * (int8 ? 2 : 4)),
-    scale: int8 && rows > 0 ? plan.reserve(name, roundUp(rows, 4) * 4) : 0,
+    scale: int8 && rows > 0 ? plan.reserve(name, rows * 4) : 0,
     halves: 0, // k and n are too small for it to pay
   };
 }

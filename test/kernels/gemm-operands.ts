@@ -1,5 +1,5 @@
 /** Operands of the two GEMMs in kernel order, and one call of each: what their tests share. */
-import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, type Pointer } from '../../src/engine/kernels.ts';
+import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, type Pointer, ROW_GROUP } from '../../src/engine/kernels.ts';
 import { roundUp } from '../../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../../src/weights/panels.ts';
 import type { Arena } from './arena.ts';
@@ -73,7 +73,7 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
   const at = (array: ArrayBufferView | undefined) => (array ? arena.input(array) : 0);
   const a = at(packInt16(padRows(call.a, m, weights.k, call.filler ?? 0), m, k, build.layout));
   const aScale = at(call.aScale?.subarray(0, m));
-  const halves = call.halved ? arena.output((roundUp(m, 4) * k * 2 * 49) / 16) : 0;
+  const halves = call.halved ? arena.output(Math.ceil((roundUp(m, ROW_GROUP) * k * 2 * 49) / 16)) : 0;
   if (halves !== 0) arena.kernels.strassenRows(a, m, k, 0, 7, halves);
   const c = arena.inPlace(call.region);
   const maxima = call.onMaxima ? arena.output(m * MAXIMUM_BYTES) : 0;
@@ -119,9 +119,9 @@ export function runF32(arena: Arena, call: FloatCall): Uint8Array<ArrayBuffer> {
 /** A region of C that no kernel has written. */
 export const untouched = (bytes: number): Uint8Array<ArrayBuffer> => new Uint8Array(bytes).fill(0xff);
 
-/** m, n and k around the tile's edges (4 rows, 8 columns, blocks of 64 rows, k in pairs and quads). */
+/** m, n and k around the tile's edges (5 rows, 8 columns, blocks of 65 rows, k in pairs and quads). */
 export const SWEEP = {
-  m: [1, 2, 3, 4, 5, 6, 7, 8, 9, 63, 64, 65, 129],
+  m: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 64, 65, 66, 131],
   n: [8, 16, 24, 72],
   /** Multiples of 4, and k that is no multiple of anything: 27 is the stem's, 147 that of a 7x7 window. */
   k: [4, 8, 12, 28, 100, 768, 1, 3, 5, 27, 147, 770],

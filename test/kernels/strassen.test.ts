@@ -9,9 +9,9 @@ import { Random } from './random.ts';
 import { dequantize, integerSums } from './twins/gemm.ts';
 import { packedBytes } from './twins/packed-rows.ts';
 
-/** One level begins at 24 rows of 256, two at 96 of 512; blocks have at most 128 rows. */
-const ROWS = [23, 24, 27, 28, 33, 50, 95, 96, 101, 128, 129, 197, 257];
-const WIDTHS = [252, 256, 260, 508, 512, 516, 520, 768];
+/** One level begins at 25 rows of 256, two at 100 of 512; blocks have at most 140 rows. */
+const ROWS = [24, 25, 29, 30, 33, 50, 99, 100, 106, 140, 141, 197, 257];
+const WIDTHS = [240, 256, 260, 272, 496, 512, 516, 528, 544, 768];
 /** One, two, three, four and nine panels: pairs and fours, and what is left of them. */
 const COLUMNS = [8, 16, 24, 32, 72];
 

@@ -1,15 +1,17 @@
-/** assembly/packed-rows.ts: where a value of an [m, k] matrix stands. Groups of 4 rows, the last of 1 to 3. */
+/** assembly/packed-rows.ts: where a value of an [m, k] matrix stands. Groups of 5 rows, the last of 1 to 4. */
 import type { RowLayout } from '../builds.ts';
 import { mul, roundEven } from './float.ts';
 
-/** Bytes of m packed rows: whole groups are 4 rows, the last only as many as it has. */
+const GROUP = 5;
+
+/** Bytes of m packed rows: whole groups are 5 rows, the last only as many as it has. */
 export const packedBytes = (m: number, k: number, cell: 2 | 4) => m * k * cell;
 
 function* cells(m: number, k: number) {
   for (let r = 0; r < m; r++) {
-    const group = Math.floor(r / 4);
-    const rows = Math.min(4, m - group * 4);
-    for (let i = 0; i < k; i++) yield { from: r * k + i, start: group * 4 * k, rows, row: r % 4, i };
+    const first = r - (r % GROUP);
+    const rows = Math.min(GROUP, m - first);
+    for (let i = 0; i < k; i++) yield { from: r * k + i, start: first * k, rows, row: r - first, i };
   }
 }
 
