@@ -27,24 +27,32 @@ const EXP_2: usize = 144;
 const EXP_1: usize = 160;
 const EXP_0: usize = 176;
 const ONE: usize = 192;
-const QUICK: usize = 208;
-const ROOT_HALF: usize = 224;
-const ERF_MOST: usize = 240;
-const ERF_P6: usize = 256;
-const ERF_P5: usize = 272;
-const ERF_P4: usize = 288;
-const ERF_P3: usize = 304;
-const ERF_P2: usize = 320;
-const ERF_P1: usize = 336;
-const ERF_P0: usize = 352;
-const ERF_Q4: usize = 368;
-const ERF_Q3: usize = 384;
-const ERF_Q2: usize = 400;
-const ERF_Q1: usize = 416;
-const ERF_Q0: usize = 432;
+const ROOT_HALF: usize = 208;
+const ERF_MOST: usize = 224;
+const ERF_P6: usize = 240;
+const ERF_P5: usize = 256;
+const ERF_P4: usize = 272;
+const ERF_P3: usize = 288;
+const ERF_P2: usize = 304;
+const ERF_P1: usize = 320;
+const ERF_P0: usize = 336;
+const ERF_Q4: usize = 352;
+const ERF_Q3: usize = 368;
+const ERF_Q2: usize = 384;
+const ERF_Q1: usize = 400;
+const ERF_Q0: usize = 416;
+const QUICK: usize = 432;
+const QUICK_MOST: usize = 448;
+const QUICK_LEAST: usize = 464;
+const QUICK_1: usize = 480;
+const QUICK_2: usize = 496;
+const QUICK_3: usize = 512;
+const QUICK_4: usize = 528;
+const QUICK_5: usize = 544;
+const QUICK_6: usize = 560;
 
 /** Bytes of the table. */
-export const TABLE_BYTES: usize = 448;
+export const TABLE_BYTES: usize = 576;
 
 /** Fills a table of TABLE_BYTES for exp4, erf4, gelu4 and quickGelu4. */
 export function storeConstants(table: usize): void {
@@ -61,7 +69,6 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(1.6666665459e-1), EXP_1);
   v128.store(table, f32x4.splat(5.0000001201e-1), EXP_0);
   v128.store(table, f32x4.splat(1), ONE);
-  v128.store(table, f32x4.splat(-1.702), QUICK);
   v128.store(table, f32x4.splat(0.70710678118654752), ROOT_HALF);
   v128.store(table, f32x4.splat(4), ERF_MOST);
   v128.store(table, f32x4.splat(-2.72614225801306e-10), ERF_P6);
@@ -76,6 +83,15 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(-1.68282697438203e-3), ERF_Q2);
   v128.store(table, f32x4.splat(-7.37332916720468e-3), ERF_Q1);
   v128.store(table, f32x4.splat(-1.42647390514189e-2), ERF_Q0);
+  v128.store(table, f32x4.splat(-2.4554669595930156), QUICK); // -1.702 log2 e
+  v128.store(table, f32x4.splat(126), QUICK_MOST);
+  v128.store(table, f32x4.splat(-126), QUICK_LEAST);
+  v128.store(table, f32x4.splat(0.693147214968), QUICK_1);
+  v128.store(table, f32x4.splat(0.240226527829), QUICK_2);
+  v128.store(table, f32x4.splat(0.0555031055101), QUICK_3);
+  v128.store(table, f32x4.splat(0.00961769297299), QUICK_4);
+  v128.store(table, f32x4.splat(0.00134066439024), QUICK_5);
+  v128.store(table, f32x4.splat(0.000155946781613), QUICK_6);
 }
 
 /**
@@ -132,11 +148,26 @@ export function gelu4(x: v128, table: usize): v128 {
   return f32x4.add(half, f32x4.mul(half, erf4(f32x4.mul(x, v128.load(table, ROOT_HALF)), table)));
 }
 
-/** QuickGELU(x) = x sigmoid(1.702 x), OpenAI's CLIP `model.py`. */
+/**
+ * QuickGELU(x) = x sigmoid(1.702 x) (OpenAI's CLIP `model.py`) = x / (1 + 2^(-1.702 log2(e) x)). The fraction f of the power is
+ * in [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are joined
+ * in pairs (Estrin), as a chain of six would keep the processor waiting. Beyond 2^126 and 2^-126 the power is held there.
+ */
 @inline
 export function quickGelu4(x: v128, table: usize): v128 {
-  const e = exp4(f32x4.mul(x, v128.load(table, QUICK)), table);
-  return f32x4.div(x, f32x4.add(e, v128.load(table, ONE)));
+  const power = f32x4.mul(x, v128.load(table, QUICK));
+  const y = f32x4.pmax(f32x4.pmin(power, v128.load(table, QUICK_MOST)), v128.load(table, QUICK_LEAST));
+  const magic = v128.load(table, MAGIC);
+  const t = f32x4.add(y, magic);
+  const f = f32x4.sub(y, f32x4.sub(t, magic));
+  const f2 = f32x4.mul(f, f);
+  const q12 = f32x4.add(f32x4.mul(v128.load(table, QUICK_2), f), v128.load(table, QUICK_1));
+  const q34 = f32x4.add(f32x4.mul(v128.load(table, QUICK_4), f), v128.load(table, QUICK_3));
+  const q56 = f32x4.add(f32x4.mul(v128.load(table, QUICK_6), f), v128.load(table, QUICK_5));
+  const q = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(q56, f2), q34), f2), q12);
+  const one = v128.load(table, ONE);
+  const e = i32x4.add(f32x4.add(f32x4.mul(q, f), one), i32x4.shl(t, 23));
+  return f32x4.div(x, f32x4.add(e, one));
 }
 
 /** min(max(x, 0), 6) */
