@@ -4,6 +4,7 @@ import { compiledKernels } from '../src/engine/compiled.ts';
 import { instantiateKernels, type KernelVariant, Mode } from '../src/engine/kernels.ts';
 import { MemoryPlan } from '../src/engine/memory.ts';
 import { roundUp } from '../src/engine/numerics.ts';
+import { TileTrial } from '../src/engine/tile-trial.ts';
 import { packPanels, packPanelsInt8 } from '../src/weights/panels.ts';
 import type { Ceilings } from './ceiling.ts';
 import { randomFloats } from './random.ts';
@@ -39,7 +40,7 @@ async function product(
     packPanels(weights, n, k, new Float32Array(buffer, w.panels, n * k));
   }
   const kernels = instantiateKernels(await compiledKernels(variant), memory);
-  const arithmetic = new Arithmetic(kernels, precision, scratch);
+  const arithmetic = new Arithmetic(kernels, precision, scratch, new TileTrial(Mode.none)); // `mode` has the form
   const a = arithmetic.pack(x, m, k, rows);
   return () => arithmetic.linear(a, w, c, { mode });
 }

@@ -6,7 +6,6 @@ import type { Engine, Probe } from './engine/engine.ts';
 import type { KernelVariant, Pointer } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
 import type { ThreadPool } from './engine/threads.ts';
-import { TileTrial } from './engine/tile-trial.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';
@@ -74,8 +73,6 @@ export class Clip {
   readonly preprocess: PreprocessConfig;
   #parts: Parts | undefined;
   #queue: Promise<unknown> = Promise.resolve();
-  readonly #imageTrial = new TileTrial();
-  readonly #textTrial = new TileTrial();
 
   /** @internal */
   constructor(parts: Parts) {
@@ -101,7 +98,7 @@ export class Clip {
     while (embeddings.length < images.length) {
       options.signal?.throwIfAborted();
       const first = embeddings.length;
-      const some = images.slice(first, first + this.#together(images.length - first));
+      const some = images.slice(first, first + this.#together(images.length - first, first === 0));
       const position = (i: number, error: unknown) => (Array.isArray(input) ? atPosition(error, first + i) : error);
       for (const embedding of await this.#inTurn(() => this.#encodeSome(some, options, position), options.signal)) {
         embeddings.push(embedding);
@@ -113,10 +110,12 @@ export class Clip {
 
   /**
    * How many of n pictures to compute next: one to a thread while there are pictures for most of the threads, else one on
-   * all threads (bench/README.md has both).
+   * all threads (bench/README.md has both). While the tile's form is being tried, the first picture of a call is alone, as
+   * products are timed only there.
    */
-  #together(n: number): number {
-    const seats = this.#alive().batch?.size ?? 1;
+  #together(n: number, first: boolean): number {
+    const { batch, engine } = this.#alive();
+    const seats = batch && !(first && engine.arithmetic.trial.winner === undefined) ? batch.size : 1;
     return n > seats / 2 ? Math.min(n, seats) : 1;
   }
 
@@ -133,10 +132,7 @@ export class Clip {
     }
     const { engine, pool, probe } = this.#alive();
     const tower = this.#imageTower();
-    const at = this.#imageTrial.run(images.length, 1, (form) => {
-      engine.arithmetic.tile = form;
-      return seats ? seats.encode(pool!, images.length, form) : [tower.encode(probe)];
-    });
+    const at = seats ? seats.encode(pool!, images.length, engine.arithmetic.trial.form) : [tower.encode(probe)];
     return at.map((embedding) => this.#take(embedding, options.normalize));
   }
 
@@ -198,13 +194,8 @@ export class Clip {
     for (const chunk of buildPrefixTree(sequences, TextTransformer.chunkNodes(config))) {
       options.signal?.throwIfAborted();
       await this.#inTurn(async () => {
-        const { engine, text, config, probe } = this.#alive();
-        const nodes = chunk.tokens.length;
-        // Few rows say little about speed.
-        const at = this.#textTrial.run(nodes, TextTransformer.chunkNodes(text!.config) / 2, (form) => {
-          engine.arithmetic.tile = form;
-          return text!.encode(chunk, probe);
-        });
+        const { text, config, probe } = this.#alive();
+        const at = text!.encode(chunk, probe);
         const stride = Math.ceil(config.embedDim / 8) * 32;
         for (const [leaf, { sequences }] of chunk.leaves.entries()) {
           const embedding = this.#take(at + leaf * stride, options.normalize);

@@ -4,6 +4,7 @@ import type { Kernels, Pointer } from './kernels.ts';
 import { GEMM_SCRATCH_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
+import { TileTrial } from './tile-trial.ts';
 
 /** `int8`: int8 weights, i16 activations, exact integer sums. `f32`: multiply, then add, in order. */
 export type Precision = 'int8' | 'f32';
@@ -64,14 +65,14 @@ export class Arithmetic {
   readonly precision: Precision;
   /** The first thread's scratch. */
   readonly scratch: Pointer;
+  /** Which form of the tile `linear` takes. */
+  readonly trial: TileTrial;
 
-  /** Mode.splat or none: which form of the tile to take. */
-  tile: number = Mode.none;
-
-  constructor(kernels: Kernels, precision: Precision, scratch: Pointer) {
+  constructor(kernels: Kernels, precision: Precision, scratch: Pointer, trial = new TileTrial()) {
     this.kernels = kernels;
     this.precision = precision;
     this.scratch = scratch;
+    this.trial = trial;
   }
 
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
@@ -130,18 +131,20 @@ export class Arithmetic {
     const { stride = w.n * 4, mode = Mode.none, maxima = 0 } = output;
     const { columns, stride: slabStride } = output.slab ?? { columns: w.n, stride: 0 };
     const { width, gap } = output.line ?? { width: a.m, gap: 0 };
-    const scratch = this.scratch;
-    if (this.precision === 'int8') {
-      const { panels, scale, sum, bias, n } = w;
-      const k = roundUp(w.k, 4);
-      this.kernels.gemmInt8(
-        a.data, a.scale, a.halves, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch, maxima,
-      ); // biome-ignore format: one line of operands, one of the result
-    } else {
-      this.kernels.gemmF32(
-        a.data, w.panels, w.bias, a.m, w.n, w.k, c, stride, width, gap, columns, slabStride, mode | this.tile, scratch,
-      ); // biome-ignore format: as above
-    }
+    const { kernels, scratch } = this;
+    const { panels, scale, sum, bias, n } = w;
+    this.trial.run(a.m, n, w.k, (form) => {
+      if (this.precision === 'int8') {
+        const k = roundUp(w.k, 4);
+        kernels.gemmInt8(
+          a.data, a.scale, a.halves, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | form, scratch, maxima,
+        ); // biome-ignore format: one line of operands, one of the result
+      } else {
+        kernels.gemmF32(
+          a.data, panels, bias, a.m, n, w.k, c, stride, width, gap, columns, slabStride, mode | form, scratch,
+        ); // biome-ignore format: as above
+      }
+    });
   }
 
   /** Columns [from, from + n) of a linear map; both multiples of 8. */

@@ -2,6 +2,7 @@
 
 import { Arithmetic, type Precision } from './arithmetic.ts';
 import type { Kernels, Pointer } from './kernels.ts';
+import type { TileTrial } from './tile-trial.ts';
 
 export class Engine {
   readonly memory: WebAssembly.Memory;
@@ -11,10 +12,10 @@ export class Engine {
   readonly floats: Float32Array;
   readonly ints: Int32Array;
 
-  constructor(memory: WebAssembly.Memory, kernels: Kernels, precision: Precision, scratch: Pointer) {
+  constructor(memory: WebAssembly.Memory, kernels: Kernels, precision: Precision, scratch: Pointer, trial?: TileTrial) {
     this.memory = memory;
     this.kernels = kernels;
-    this.arithmetic = new Arithmetic(kernels, precision, scratch);
+    this.arithmetic = new Arithmetic(kernels, precision, scratch, trial);
     this.bytes = new Uint8Array(memory.buffer);
     this.floats = new Float32Array(memory.buffer);
     this.ints = new Int32Array(memory.buffer);

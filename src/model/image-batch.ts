@@ -8,6 +8,7 @@ import { Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { type Program, recordProgram } from '../engine/program.ts';
 import type { ThreadPool } from '../engine/threads.ts';
+import { type Form, TileTrial } from '../engine/tile-trial.ts';
 import type { EfficientNet } from './efficientnet.ts';
 import type { VisionTransformer } from './vision-transformer.ts';
 
@@ -18,14 +19,14 @@ interface Seat {
   readonly pixels: Pointer;
   readonly embedding: Pointer;
   readonly program: Pointer;
-  /** What the thread at this seat does, with this form of the tile (`Mode.splat` or none). */
-  record(tile: number): Program;
+  /** What the thread at this seat does, with this form of the tile. */
+  record(form: Form): Program;
 }
 
 export class ImageBatch {
   readonly #seats: readonly Seat[];
   /** The form of the tile that the programs in memory have. */
-  #written: number | undefined;
+  #written: Form | undefined;
 
   private constructor(seats: readonly Seat[]) {
     this.#seats = seats;
@@ -43,10 +44,9 @@ export class ImageBatch {
   ): ImageBatch {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
     const seats = towers.map((seatTower, i): Seat => {
-      const record = (tile: number) =>
+      const record = (form: Form) =>
         recordProgram((kernels) => {
-          const engine = new Engine(nowhere, kernels, precision, scratch.at + i * scratch.bytes);
-          engine.arithmetic.tile = tile;
+          const engine = new Engine(nowhere, kernels, precision, scratch.at + i * scratch.bytes, new TileTrial(form));
           const tower = seatTower(engine);
           return { pixels: tower.pixels, embedding: tower.encode() };
         });
@@ -54,7 +54,7 @@ export class ImageBatch {
       return {
         ...result,
         program: plan.reserve('programs', program.length * 8),
-        record: (tile) => record(tile).program,
+        record: (form) => record(form).program,
       };
     });
     return new ImageBatch(seats);
@@ -74,16 +74,16 @@ export class ImageBatch {
    * The pictures at the first n seats to their embeddings, not normalised.
    * @throws ClipError WORKER
    */
-  encode(pool: ThreadPool, n: number, tile: number): Pointer[] {
-    this.#write(pool.words, tile);
+  encode(pool: ThreadPool, n: number, form: Form): Pointer[] {
+    this.#write(pool.words, form);
     const seats = this.#seats.slice(0, n);
     pool.runPrograms(seats.map(({ program }) => program));
     return seats.map(({ embedding }) => embedding);
   }
 
-  #write(words: Float64Array, tile: number): void {
-    if (this.#written === tile) return;
-    for (const { program, record } of this.#seats) words.set(record(tile), program / 8);
-    this.#written = tile;
+  #write(words: Float64Array, form: Form): void {
+    if (this.#written === form) return;
+    for (const { program, record } of this.#seats) words.set(record(form), program / 8);
+    this.#written = form;
   }
 }

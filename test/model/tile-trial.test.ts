@@ -1,37 +1,71 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Mode } from '../../src/engine/kernels.ts';
-import { TileTrial } from '../../src/engine/tile-trial.ts';
+import { type Form, TileTrial } from '../../src/engine/tile-trial.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-/** The forms that a trial hands out, for a machine on which each form takes so many milliseconds. */
-function forms(trial: TileTrial, cost: Record<number, number>, calls: number, units = 1): number[] {
-  let now = 0;
-  vi.spyOn(performance, 'now').mockImplementation(() => now);
-  return Array.from({ length: calls }, () =>
-    trial.run(units, 1, (form) => {
-      now += cost[form]!;
-      return form;
-    }),
-  );
+/** A product that a trial is given, and what its two forms cost, in milliseconds a row. */
+interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly cost: readonly [none: number, splat: number];
 }
 
+/** Products in turn, on a clock of their own; `noise` is what the machine adds to a call. */
+function run(trial: TileTrial, products: readonly Product[], calls: number, noise = (_call: number) => 0): Form[] {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const seen: Form[] = [];
+  for (let i = 0; i < calls; i++) {
+    const { m, n, cost } = products[i % products.length]!;
+    trial.run(m, n, 1000, (form) => {
+      seen.push(form);
+      now += m * cost[form === Mode.none ? 0 : 1] + noise(i);
+    });
+  }
+  return seen;
+}
+
+const CALLS = 500;
+const large = { m: 50, n: 768 };
+
 describe('the trial between the two forms of a tile', () => {
-  it('lets them take turns, then keeps the faster', () => {
-    for (const [cost, winner] of [
-      [{ [Mode.none]: 2, [Mode.splat]: 1 }, Mode.splat],
-      [{ [Mode.none]: 1, [Mode.splat]: 2 }, Mode.none],
-      [{ [Mode.none]: 0, [Mode.splat]: 0 }, Mode.none], // a clock that stands still
-    ] as const) {
-      const seen = forms(new TileTrial(), cost, 15);
-      expect(seen.slice(0, 10)).toEqual([0, 1, 2, 3, 4].flatMap(() => [Mode.none, Mode.splat]));
-      expect(seen.slice(10)).toEqual(Array(5).fill(winner));
-    }
+  it.each([
+    { cost: [2, 1], winner: Mode.splat },
+    { cost: [1, 2], winner: Mode.none },
+    { cost: [0, 0], winner: Mode.none }, // a clock that stands still
+  ] as const)('lets them take turns, then keeps the faster: $cost', ({ cost, winner }) => {
+    const trial = new TileTrial();
+    const seen = run(trial, [{ ...large, cost }], CALLS);
+    expect(seen.slice(0, 4)).toEqual([Mode.none, Mode.splat, Mode.none, Mode.splat]);
+    expect(trial.winner).toBe(winner);
+    expect(new Set(run(trial, [{ ...large, cost }], 5))).toEqual(new Set([winner]));
   });
 
-  it('does not count work that is too small to time', () => {
+  it('compares products of the same weights, and weighs them by their rows', () => {
+    // The second product is ten times slower, and what it says counts more.
+    const products = [
+      { ...large, cost: [1, 1.1] },
+      { m: 50, n: 3072, cost: [10, 9] },
+    ] as const;
     const trial = new TileTrial();
-    expect(forms(trial, { [Mode.none]: 2, [Mode.splat]: 1 }, 30, 0.5)).toEqual(Array(30).fill(Mode.none));
-    expect(forms(trial, { [Mode.none]: 2, [Mode.splat]: 1 }, 2)).toEqual([Mode.none, Mode.splat]);
+    run(trial, products, CALLS);
+    expect(trial.winner).toBe(Mode.splat);
+  });
+
+  it('is not misled by a machine that is busy most of the time', () => {
+    const trial = new TileTrial();
+    run(trial, [{ ...large, cost: [1, 0.9] }], CALLS, (call) => (call % 7 < 2 ? 0 : 40));
+    expect(trial.winner).toBe(Mode.splat);
+  });
+
+  it('neither times nor counts what is too small, and never decides by it', () => {
+    const trial = new TileTrial();
+    expect(new Set(run(trial, [{ m: 1, n: 8, cost: [2, 1] }], 2 * CALLS))).toEqual(new Set([Mode.none]));
+    expect(trial.winner).toBeUndefined();
+  });
+
+  it('has nothing to find out where it is told', () => {
+    expect(run(new TileTrial(Mode.splat), [{ ...large, cost: [1, 2] }], 3)).toEqual(Array(3).fill(Mode.splat));
   });
 });
