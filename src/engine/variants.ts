@@ -13,12 +13,18 @@ const RELAXED_DOT = Uint8Array.of(
 ); // biome-ignore format: header, then code
 
 /**
- * The race: rows, columns and depth of a product that stays in L1; each build runs it for a few milliseconds. The engine has
- * not optimised either by then, but the one with fewer instructions is ahead in its first code as well.
+ * The race: rows, columns and depth of a product that stays in L1, some 25 us of each build. The build with fewer instructions is
+ * ahead in an engine's first code as well. But the builds must not be compared in different states, so the race goes on
+ * until neither has become faster for some rounds; most often it is over long before an engine optimises anything.
  */
-const RACE = { m: 8, n: 64, k: 256, rounds: 8 };
-/** The relaxed build must be this much faster to be taken: where it has its instruction it wins by half. */
-const MARGIN = 0.85;
+const RACE = { m: 5, n: 128, k: 256, calm: 3, mostRounds: 60 };
+/** A time this much below the best so far is new code. */
+const FASTER = 0.75;
+/**
+ * The relaxed build must be this much faster to be taken: where it has its instruction it wins by half, and in interpreters,
+ * which count instructions, it is ahead by a fifth.
+ */
+const MARGIN = 0.75;
 
 let raced: Promise<KernelVariant> | undefined;
 
@@ -53,8 +59,8 @@ export async function chooseVariant(wanted?: KernelVariant): Promise<KernelVaria
 }
 
 async function race(): Promise<KernelVariant> {
-  const { m, n, k, rounds } = RACE;
-  const runners = await Promise.all(
+  const { m, n, k } = RACE;
+  const [simd, relaxed] = await Promise.all(
     (['simd', 'relaxed'] as const).map(async (variant) => {
       const plan = new MemoryPlan();
       const a = plan.reserve('a', m * k * 2);
@@ -63,19 +69,26 @@ async function race(): Promise<KernelVariant> {
       const c = plan.reserve('c', m * n * 4);
       const scratch = plan.reserve('scratch', GEMM_SCRATCH_BYTES);
       const kernels = instantiateKernels(await compiledKernels(variant), plan.allocate());
-      const run = () =>
-        kernels.gemmInt8(a, 0, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
-      return { run, best: Number.POSITIVE_INFINITY };
+      return () => kernels.gemmInt8(a, 0, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
     }),
   );
-  for (let round = 0; round < rounds; round++) {
+  // Who wins must win again: a disturbance at the wrong moment would cost half of the speed for good.
+  return faster(relaxed!, simd!) && faster(relaxed!, simd!) ? 'relaxed' : 'simd';
+}
+
+/** Whether `a` takes less than MARGIN of the time of b. Where the clock stands still (edge runtimes), both take none. */
+export function faster(a: () => void, b: () => void): boolean {
+  const runners = [a, b].map((run) => ({ run, best: Number.POSITIVE_INFINITY }));
+  let unchanged = 0;
+  for (let round = 0; round < RACE.mostRounds && unchanged < RACE.calm; round++) {
+    unchanged++;
     for (const runner of runners) {
       const start = performance.now();
-      for (let i = 0; i < 4; i++) runner.run();
-      runner.best = Math.min(runner.best, performance.now() - start);
+      runner.run();
+      const time = performance.now() - start;
+      if (time < FASTER * runner.best) unchanged = 0;
+      runner.best = Math.min(runner.best, time);
     }
   }
-  const [simd, relaxed] = runners;
-  // Where the clock stands still during a computation (edge runtimes), both took no time and simd it is.
-  return relaxed!.best < MARGIN * simd!.best ? 'relaxed' : 'simd';
+  return runners[0]!.best < MARGIN * runners[1]!.best;
 }
