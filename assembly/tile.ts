@@ -10,9 +10,10 @@
 //         a  |r0|r1|r2|r3|r4|
 //
 // Tile: i16 x i8 -> i32, 5x8, i32x4.dot_i16x8_s; f32, 5x8, f32x4.mul + f32x4.add. 10 accumulators, 2 b, 1 a, 1 row,
-// 1 product: all of the 15 vector registers that V8 gives. One pointer each for A and B. There are two forms: a splat load a row is faster in Node, and slower where loads are checked (Deno) or splats are dear
-// (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts, bench/README.md). The sums are the
-// same.
+// 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its own (scripts/build-wasm.js). One
+// pointer each for A and B. There are two forms: a splat load a row is faster in Node, and slower where loads are checked
+// (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts,
+// bench/README.md). The sums are the same.
 
 /** Flag of `mode`: the form with a splat load a row. */
 export const SPLAT: i32 = 16;
