@@ -30,13 +30,12 @@ function mac(acc: v128, taps: v128, weights: usize): v128 {
 @inline
 function rowsInt8(
   size: i32, stride: i32, input: usize, lineBytes: usize, weights: usize, scale: usize, bias: usize,
-  channels: i32, across: i32, lines: i32, out: usize,
+  channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 1;
-  const m = lines * across;
   const group = groupStride(channels);
   const pairs = (size * size + 1) >> 1;
-  let i = 0;
+  let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {
@@ -93,25 +92,24 @@ function rowsInt8(
 
 /**
  * input: i16 image [.][.][channels] whose lines are lineBytes apart and padded; weights: i8 [channels/8][pairs][8][2];
- * scale, bias: f32[channels]; kernel 3 or 5; channels a multiple of 8. out: packed i16 rows of lines * across pixels, of
- * scale 6 / 8191.
+ * scale, bias: f32[channels]; kernel 3 or 5; channels a multiple of 8. out: m packed i16 rows of
+ * scale 6 / 8191, a row a pixel, of which [from, from + lines * across) are written.
  */
 export function depthwiseInt8(
   input: usize, lineBytes: usize, kernel: i32, stride: i32, weights: usize, scale: usize, bias: usize,
-  channels: i32, across: i32, lines: i32, out: usize,
+  channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
-  if (kernel == 3) rowsInt8(3, stride, input, lineBytes, weights, scale, bias, channels, across, lines, out);
-  else rowsInt8(5, stride, input, lineBytes, weights, scale, bias, channels, across, lines, out);
+  if (kernel == 3) rowsInt8(3, stride, input, lineBytes, weights, scale, bias, channels, across, lines, from, m, out);
+  else rowsInt8(5, stride, input, lineBytes, weights, scale, bias, channels, across, lines, from, m, out);
 }
 
 /** The same in f32: weights [channels/8][kernel^2][8] f32, taps line by line; out: packed f32 rows. */
 export function depthwiseF32(
   input: usize, lineBytes: usize, kernel: i32, stride: i32, weights: usize, bias: usize,
-  channels: i32, across: i32, lines: i32, out: usize,
+  channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 2;
-  const m = lines * across;
-  let i = 0;
+  let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {

@@ -71,14 +71,14 @@ function strip(corner: usize, lineBytes: usize, window: i32, kPadded: i32, to: u
 
 /**
  * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centred image whose lines are lineBytes
- * apart: packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch: kPadded * 2 + 16 bytes.
+ * apart: rows [from, from + lines * across) of m packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch:
+ * kPadded * 2 + 16 bytes.
  */
 export function gatherInt8(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  kPadded: i32, out: usize, scratch: usize,
+  kPadded: i32, from: i32, m: i32, out: usize, scratch: usize,
 ): void {
-  const m = lines * across;
-  let i = 0;
+  let i = from;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {
@@ -98,11 +98,10 @@ export function gatherInt8(
 /** The same as packed f32 rows of k = window^2 * 3 values. scratch: k * 2 + 16 bytes. */
 export function gatherF32(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  out: usize, scratch: usize,
+  from: i32, m: i32, out: usize, scratch: usize,
 ): void {
   const k = window * window * 3;
-  const m = lines * across;
-  let i = 0;
+  let i = from;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {

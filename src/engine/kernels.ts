@@ -136,6 +136,8 @@ export interface Kernels {
     firstLine: number,
     lines: number,
     kPadded: number,
+    first: number,
+    m: number,
     out: Pointer,
     scratch: Pointer,
   ): void;
@@ -147,6 +149,8 @@ export interface Kernels {
     across: number,
     firstLine: number,
     lines: number,
+    first: number,
+    m: number,
     out: Pointer,
     scratch: Pointer,
   ): void;
@@ -161,6 +165,8 @@ export interface Kernels {
     channels: number,
     across: number,
     lines: number,
+    first: number,
+    m: number,
     out: Pointer,
   ): void;
   depthwiseF32(
@@ -173,6 +179,8 @@ export interface Kernels {
     channels: number,
     across: number,
     lines: number,
+    first: number,
+    m: number,
     out: Pointer,
   ): void;
   embedInt8(

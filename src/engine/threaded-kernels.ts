@@ -36,8 +36,9 @@ export function ranges(n: number, parts: number, step: number): Range[] {
   });
 }
 
-/** Rows of a GEMM may be cut between groups, and between lines of a padded image. */
-const rowStep = (width: number, gap: number): number => (gap === 0 ? ROW_GROUP : width * wholeGroups(width));
+/** Rows of a GEMM may be cut between groups, and between lines of a padded image: a group's size is a prime. */
+const rowStep = (width: number, gap: number): number =>
+  gap === 0 || width % ROW_GROUP !== 0 ? ROW_GROUP * (gap === 0 ? 1 : width) : width;
 
 /** Where a GEMM's result stands: see gemmInt8 in assembly. */
 interface Geometry {
@@ -61,13 +62,14 @@ const HALVED_COLUMNS = 32;
 
 /**
  * Cuts C[m, n], of `cell` bytes a value, into at most `count` parts: by rows where that moves less memory (many pixels, few
- * channels), else by columns, whole slabs at a time where there are several. `together`: columns that should not be parted,
+ * channels) and gives so many, else by columns, whole slabs at a time where there are several. `together`: columns that should not be parted,
  * and rows that must not be; 0 for none.
  */
 function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry, together = 0): GemmPart[] {
   const { ldc, width, gap, slab, slabStride } = geometry;
-  if (m > n && together === 0) {
-    return ranges(m, count, rowStep(width, gap)).map((rows) => {
+  const step = rowStep(width, gap);
+  if (m > n && together === 0 && m >= step * count) {
+    return ranges(m, count, step).map((rows) => {
       const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
       return { rows, columns: [0, n], slab, out };
     });
@@ -184,39 +186,34 @@ export function threadedKernels(pool: ThreadPool): Kernels {
       }
     },
 
-    gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, out, scratch) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => {
-        const at = out + from * across * kPadded * 2;
-        return [image, lineBytes, window, stride, across, firstLine + from, n, kPadded, at, scratch];
-      });
+    gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, first, m, out, scratch) {
+      const parts = ranges(lines, count, 1).map(([from, n]) => [
+        image, lineBytes, window, stride, across, firstLine + from, n, kPadded, first + from * across, m, out, scratch,
+      ]); // biome-ignore format: operands, then the result
       pool.run('gatherInt8', parts);
     },
 
-    gatherF32(image, lineBytes, window, stride, across, firstLine, lines, out, scratch) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => {
-        const at = out + from * across * window * window * 12;
-        return [image, lineBytes, window, stride, across, firstLine + from, n, at, scratch];
-      });
+    gatherF32(image, lineBytes, window, stride, across, firstLine, lines, first, m, out, scratch) {
+      const parts = ranges(lines, count, 1).map(([from, n]) => [
+        image, lineBytes, window, stride, across, firstLine + from, n, first + from * across, m, out, scratch,
+      ]); // biome-ignore format: operands, then the result
       pool.run('gatherF32', parts);
     },
 
-    depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, out) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+    depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, first, m, out) {
+      const parts = ranges(lines, count, 1).map(([from, n]) => [
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, scale, bias,
-        channels, across, n, out + from * across * channels * 2,
+        channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
       pool.run('depthwiseInt8', parts);
     },
 
-    depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, out) {
-      const parts = ranges(lines, count, wholeGroups(across)).map(([from, n]) => [
+    depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, first, m, out) {
+      const parts = ranges(lines, count, 1).map(([from, n]) => [
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, bias,
-        channels, across, n, out + from * across * channels * 4,
+        channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
       pool.run('depthwiseF32', parts);
     },
   };
 }
-
-/** The fewest lines of `across` rows that make whole groups of rows; a group's size is a prime. */
-const wholeGroups = (across: number): number => (across % ROW_GROUP === 0 ? 1 : ROW_GROUP);

@@ -270,12 +270,26 @@ export class EfficientNet {
     const { wide, rowsWide } = this.#state;
     const { kernel, stride, outSize, depthwise } = block;
     const { taps, scale, bias } = depthwise;
+    const m = lines * outSize;
     if (arithmetic.precision === 'int8') {
-      kernels.depthwiseInt8(wide, lineBytes, kernel, stride, taps, scale, bias, block.wide, outSize, lines, rowsWide.data); // biome-ignore format: operands in a line
+      kernels.depthwiseInt8(wide, lineBytes, kernel, stride, taps, scale, bias, block.wide, outSize, lines, 0, m, rowsWide.data); // biome-ignore format: operands in a line
     } else {
-      kernels.depthwiseF32(wide, lineBytes, kernel, stride, taps, bias, block.wide, outSize, lines, rowsWide.data);
+      kernels.depthwiseF32(
+        wide,
+        lineBytes,
+        kernel,
+        stride,
+        taps,
+        bias,
+        block.wide,
+        outSize,
+        lines,
+        0,
+        m,
+        rowsWide.data,
+      );
     }
-    return { ...rowsWide, m: lines * outSize };
+    return { ...rowsWide, m };
   }
 
   /** The wide activation without its padding, for a probe; the band holds all lines. */

@@ -68,10 +68,11 @@ export function gatherPatches(
   const { kernels, scratch } = arithmetic;
   const line = paddedSize(windows) * 6;
   const k = roundUp(window * window * 3, 4);
+  const m = lines * across;
   if (arithmetic.precision === 'int8') {
-    kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, patches.data, scratch);
+    kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, 0, m, patches.data, scratch);
   } else {
-    kernels.gatherF32(centred, line, window, stride, across, first, lines, patches.data, scratch);
+    kernels.gatherF32(centred, line, window, stride, across, first, lines, 0, m, patches.data, scratch);
   }
-  return arithmetic.packed({ ...patches, scale: 0 }, lines * across, k);
+  return arithmetic.packed({ ...patches, scale: 0 }, m, k);
 }
