@@ -37,8 +37,10 @@ export function ranges(n: number, parts: number, step: number): Range[] {
 }
 
 /** Rows of a GEMM may be cut between groups, and between lines of a padded image: a group's size is a prime. */
-const rowStep = (width: number, gap: number): number =>
-  gap === 0 || width % ROW_GROUP !== 0 ? ROW_GROUP * (gap === 0 ? 1 : width) : width;
+function rowStep(width: number, gap: number): number {
+  if (gap === 0) return ROW_GROUP;
+  return width % ROW_GROUP === 0 ? width : width * ROW_GROUP;
+}
 
 /** Where a GEMM's result stands: see gemmInt8 in assembly. */
 interface Geometry {
@@ -62,8 +64,8 @@ const HALVED_COLUMNS = 32;
 
 /**
  * Cuts C[m, n], of `cell` bytes a value, into at most `count` parts: by rows where that moves less memory (many pixels, few
- * channels) and gives so many, else by columns, whole slabs at a time where there are several. `together`: columns that should not be parted,
- * and rows that must not be; 0 for none.
+ * channels) and gives so many, else by columns, whole slabs at a time where there are several. `together`: columns that
+ * should not be parted, and rows that must not be; 0 for none.
  */
 function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry, together = 0): GemmPart[] {
   const { ldc, width, gap, slab, slabStride } = geometry;
