@@ -1,4 +1,5 @@
-// Five rows by eight columns of sums, in registers over all of k: what a product is made of, in int8 and in f32.
+// Five rows by eight columns of sums, in registers over all of k: what a product is made of, in int8, in the relaxed build's
+// int8 and in f32.
 //
 // B stands in panels of 8 columns, for int8 with k in pairs: [k/2][8][2] i8, so that one load8x8_s gives
 //
@@ -9,7 +10,10 @@
 //   f32   b0 |c0|c1|c2|c3|      b1 |c4|c5|c6|c7|        [k][8]: multiplied, then added
 //         a  |r0|r1|r2|r3|r4|
 //
-// Tile: i16 x i8 -> i32, 5x8, i32x4.dot_i16x8_s; f32, 5x8, f32x4.mul + f32x4.add. 10 accumulators, 2 b, 1 a, 1 row,
+//   i8    b0 |c0 k0..k3|c1 k0..k3|c2 k0..k3|c3 k0..k3|   from two lines of pairs; half of each row: gemm-int8-relaxed.ts
+//         a  |r0 k0..k3|other half|r1 k0..k3|..         relaxed_dot_i8x16_i7x16_add_s(b0, |r r r r|, sums)
+//
+// Tile, 5x8: i16 x i8 -> i32, i32x4.dot_i16x8_s; u7 x i8 -> i32, the relaxed dot; f32, f32x4.mul + f32x4.add. 10 accumulators, 2 b, 1 a, 1 row,
 // 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its own (scripts/build-wasm.js). One
 // pointer each for A and B. There are two forms: a splat load a row is faster in Node, and slower where loads are checked
 // (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts,
@@ -26,13 +30,21 @@ export const SECOND_DIFFERENCE: i32 = 3;
 
 @inline
 function mac<T>(acc: v128, a: v128, b: v128): v128 {
+  if (sizeof<T>() == 1) return i32x4.relaxed_dot_i8x16_i7x16_add_s(b, a, acc);
   if (isInteger<T>()) return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
   return f32x4.add(acc, f32x4.mul(a, b));
 }
 
+/** What a sum begins with: 0, or for T = i8 what stands in its place; `there`: the tile has such a row. */
+@inline
+function begin<T>(there: bool, sum: usize): v128 {
+  return sizeof<T>() == 1 && there ? v128.load(sum) : i32x4.splat(0);
+}
+
 /** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of the first four rows. */
 @inline
-function spread(splat: bool, a: usize, rows: v128, r: i32): v128 {
+function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
+  if (sizeof<T>() == 1) return v128.load_splat<u32>(a + 8 * r);
   if (r == 0) return splat ? v128.load_splat<u32>(a) : v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
   if (r == 1) return splat ? v128.load_splat<u32>(a, 4) : v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
   if (r == 2) return splat ? v128.load_splat<u32>(a, 8) : v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
@@ -41,20 +53,27 @@ function spread(splat: bool, a: usize, rows: v128, r: i32): v128 {
 }
 
 /**
- * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. `splat` unless there are four
- * rows or more. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
+ * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32; T = i8: plus what stands in acc,
+ * `steps` pairs of lines, k/4. `splat` unless there are four rows or more. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
  */
 @inline
 export function tile<T>(
   mr: i32, splat: bool, source: i32, a: usize, x: usize, y: usize, z: usize, w: usize, steps: i32, acc: usize, kept: usize,
 ): void {
-  let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
-  let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
-  let c40 = i32x4.splat(0), c41 = i32x4.splat(0);
+  let c00 = begin<T>(true, acc), c01 = begin<T>(true, acc + 16);
+  let c10 = begin<T>(mr > 1, acc + 32), c11 = begin<T>(mr > 1, acc + 48);
+  let c20 = begin<T>(mr > 2, acc + 64), c21 = begin<T>(mr > 2, acc + 80);
+  let c30 = begin<T>(mr > 3, acc + 96), c31 = begin<T>(mr > 3, acc + 112);
+  let c40 = begin<T>(mr > 4, acc + 128), c41 = begin<T>(mr > 4, acc + 144);
   const end = x + (<usize>steps << (source == VECTORS ? 5 : 4));
   while (x < end) {
     let b0 = source == VECTORS ? v128.load(x) : v128.load_ext<i8>(x);
     let b1 = source == VECTORS ? v128.load(x, 16) : v128.load_ext<i8>(x, 8);
+    if (sizeof<T>() == 1) {
+      const pairs = b0;
+      b0 = v128.shuffle<i16>(pairs, b1, 0, 8, 1, 9, 2, 10, 3, 11);
+      b1 = v128.shuffle<i16>(pairs, b1, 4, 12, 5, 13, 6, 14, 7, 15);
+    }
     if (source == DIFFERENCE || source == SECOND_DIFFERENCE) {
       b0 = i16x8.sub(b0, v128.load_ext<i8>(y));
       b1 = i16x8.sub(b1, v128.load_ext<i8>(y, 8));
@@ -70,30 +89,30 @@ export function tile<T>(
       kept += 32;
     }
     const rows = splat ? b0 : v128.load(a);
-    let r = spread(splat, a, rows, 0);
+    let r = spread<T>(splat, a, rows, 0);
     c00 = mac<T>(c00, r, b0);
     c01 = mac<T>(c01, r, b1);
     if (mr > 1) {
-      r = spread(splat, a, rows, 1);
+      r = spread<T>(splat, a, rows, 1);
       c10 = mac<T>(c10, r, b0);
       c11 = mac<T>(c11, r, b1);
     }
     if (mr > 2) {
-      r = spread(splat, a, rows, 2);
+      r = spread<T>(splat, a, rows, 2);
       c20 = mac<T>(c20, r, b0);
       c21 = mac<T>(c21, r, b1);
     }
     if (mr > 3) {
-      r = spread(splat, a, rows, 3);
+      r = spread<T>(splat, a, rows, 3);
       c30 = mac<T>(c30, r, b0);
       c31 = mac<T>(c31, r, b1);
     }
     if (mr > 4) {
-      r = spread(splat, a, rows, 4);
+      r = spread<T>(splat, a, rows, 4);
       c40 = mac<T>(c40, r, b0);
       c41 = mac<T>(c41, r, b1);
     }
-    a += 4 * mr;
+    a += (sizeof<T>() == 1 ? 8 : 4) * mr;
     x += source == VECTORS ? 32 : 16;
   }
   v128.store(acc, c00);
