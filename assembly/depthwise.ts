@@ -10,7 +10,7 @@
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
 import { relu6, toFixed } from './math';
-import { GROUP, groupStride, groupStrideF32, storeQuad } from './packed-rows';
+import { firstOfGroup, rowsOfGroup, storeQuad } from './packed-rows';
 
 @inline
 function low(a: v128, b: v128): v128 {
@@ -33,15 +33,14 @@ function rowsInt8(
   channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 1;
-  const group = groupStride(channels);
   const pairs = (size * size + 1) >> 1;
   let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {
-      const first = i / GROUP * GROUP;
-      const g = out + <usize>(first / GROUP) * group;
-      const rows = min(GROUP, m - first);
+      const first = firstOfGroup(i);
+      const group = out + (<usize>first * <usize>channels << 1);
+      const rows = rowsOfGroup(first, m);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
         let a0 = i32x4.splat(0);
@@ -80,8 +79,8 @@ function rowsInt8(
         const v0 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a0), v128.load(scale + f)), v128.load(bias + f));
         const v1 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a1), v128.load(scale + f, 16)), v128.load(bias + f, 16));
         const q = i16x8.narrow_i32x4_s(toFixed(relu6(v0)), toFixed(relu6(v1)));
-        storeQuad(g, rows, i - first, c, q);
-        storeQuad(g, rows, i - first, c + 4, v128.shuffle<i64>(q, q, 1, 0));
+        storeQuad(group, rows, i - first, c, q);
+        storeQuad(group, rows, i - first, c + 4, v128.shuffle<i64>(q, q, 1, 0));
       }
       corner += pixel * stride;
       i++;
@@ -92,8 +91,8 @@ function rowsInt8(
 
 /**
  * input: i16 image [.][.][channels] whose lines are lineBytes apart and padded; weights: i8 [channels/8][pairs][8][2];
- * scale, bias: f32[channels]; kernel 3 or 5; channels a multiple of 8. out: m packed i16 rows of
- * scale 6 / 8191, a row a pixel, of which [from, from + lines * across) are written.
+ * scale, bias: f32[channels]; kernel 3 or 5; channels a multiple of 8. out: m packed i16 rows of scale
+ * 6 / 8191, a row a pixel, of which [from, from + lines * across) are written.
  */
 export function depthwiseInt8(
   input: usize, lineBytes: usize, kernel: i32, stride: i32, weights: usize, scale: usize, bias: usize,
@@ -113,9 +112,9 @@ export function depthwiseF32(
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {
-      const first = i / GROUP * GROUP;
-      const step = <usize>min(GROUP, m - first) << 2;
-      let p = out + <usize>(first / GROUP) * groupStrideF32(channels) + (<usize>(i - first) << 2);
+      const first = firstOfGroup(i);
+      const step = <usize>rowsOfGroup(first, m) << 2;
+      let p = out + (<usize>first * <usize>channels << 2) + (<usize>(i - first) << 2);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
         let a0 = f32x4.splat(0);

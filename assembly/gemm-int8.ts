@@ -7,7 +7,7 @@
 import { ACC_ROW, FIXED, MAXIMUM_BYTES, finishPanel, prepareActivation } from './epilogue';
 import { tileRelaxed } from './gemm-int8-relaxed';
 import { TABLE_BYTES } from './math';
-import { GROUP, groupStride } from './packed-rows';
+import { GROUP, groupStride, rowsOfGroup } from './packed-rows';
 import { halvedGroups, levels, multiplyHalves, operandsBytes, rowBlock } from './strassen';
 import { multiplyGroup } from './tile-int8';
 
@@ -32,7 +32,7 @@ function relaxed1(a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
 function multiplyRows(mode: i32, a: usize, from: i32, rows: i32, b: usize, bSum: usize, k: i32, acc: usize): void {
   let group = a + <usize>(from / GROUP) * groupStride(k);
   for (let r = from; r < rows; r += GROUP) {
-    const some = min(GROUP, rows - r);
+    const some = rowsOfGroup(r, rows);
     const sums = acc + <usize>r * ACC_ROW;
     if (!ASC_FEATURE_RELAXED_SIMD) multiplyGroup(mode, some, group, b, k, sums);
     else if (some == 5) relaxed5(group, b, bSum, k, sums);

@@ -2,7 +2,7 @@
 // Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order never depends on the engine.
 
 import { sumLanes } from './math';
-import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup } from './packed-rows';
+import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
 
 /** One row of k f32 (k a multiple of 4) from x to y; y may be x. */
 @inline
@@ -48,7 +48,7 @@ export function layerNormQuantize(
 ): void {
   const row = <usize>k << 2;
   for (let i = 0; i < m; i += GROUP) {
-    const rows = min(GROUP, m - i);
+    const rows = rowsOfGroup(i, m);
     normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
     x += stride * GROUP;
     quantizeGroup(scratch, row, rows, k, aMax, out, scale, 0);
@@ -63,7 +63,7 @@ export function layerNormPack(
 ): void {
   const row = <usize>k << 2;
   for (let i = 0; i < m; i += GROUP) {
-    const rows = min(GROUP, m - i);
+    const rows = rowsOfGroup(i, m);
     normalizeRows(x, stride, rows, gamma, beta, eps, k, scratch);
     x += stride * GROUP;
     packGroup(scratch, row, rows, k, out);

@@ -25,15 +25,32 @@ export function groupStrideF32(k: i32): usize {
   return <usize>k * (4 * GROUP);
 }
 
+/** The first row of row i's group. */
+@inline
+export function firstOfGroup(i: i32): i32 {
+  return i - i % GROUP;
+}
+
+/** Rows in the group that begins at row `first`, of m in all. */
+@inline
+export function rowsOfGroup(first: i32, m: i32): i32 {
+  return min(GROUP, m - first);
+}
+
+/** Relaxed: two rows of four i16 as bytes, |hi r0|lo r0|hi r1|lo r1|. */
+@inline
+function highAndLow(v: v128): v128 {
+  const h = i16x8.add(i16x8.shr_s(v, 7), i16x8.splat(64));
+  const b = i8x16.narrow_i16x8_u(h, v128.and(v, i16x8.splat(127))); // |hi r0|hi r1|lo r0|lo r1|
+  return v128.shuffle<i32>(b, b, 0, 2, 1, 3);
+}
+
 /** Stores k..k+3 of row `r` in a group of `rows` rows; the values are the low four i16 lanes of v. */
 @inline
 export function storeQuad(group: usize, rows: i32, r: i32, k: i32, v: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     const p = group + <usize>(((k >> 2) * rows + r) << 3);
-    const hi = i16x8.add(i16x8.shr_s(v, 7), i16x8.splat(64));
-    const lo = v128.and(v, i16x8.splat(127));
-    const bytes = i8x16.narrow_i16x8_u(v128.shuffle<i64>(hi, lo, 0, 2), v);
-    v128.store_lane<u64>(p, bytes, 0);
+    v128.store_lane<u64>(p, highAndLow(v), 0);
   } else {
     const p = group + <usize>(((k >> 1) * rows + r) << 2);
     v128.store_lane<u32>(p, v, 0);
@@ -45,14 +62,9 @@ export function storeQuad(group: usize, rows: i32, r: i32, k: i32, v: v128): voi
 @inline
 function storeFullGroup(p: usize, a: v128, b: v128, c: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    const low = i16x8.splat(127);
-    const bias = i16x8.splat(64);
-    const ha = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(a, 7), bias), v128.and(a, low)); // |h r0|h r1|l r0|l r1|
-    const hb = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(b, 7), bias), v128.and(b, low));
-    const hc = i8x16.narrow_i16x8_u(i16x8.add(i16x8.shr_s(c, 7), bias), v128.and(c, low));
-    v128.store(p, v128.shuffle<i32>(ha, ha, 0, 2, 1, 3)); // |h r0|l r0|h r1|l r1|
-    v128.store(p, v128.shuffle<i32>(hb, hb, 0, 2, 1, 3), 16);
-    v128.store_lane<u64>(p, v128.shuffle<i32>(hc, hc, 0, 2, 1, 3), 0, 32);
+    v128.store(p, highAndLow(a));
+    v128.store(p, highAndLow(b), 16);
+    v128.store_lane<u64>(p, highAndLow(c), 0, 32);
   } else {
     v128.store(p, v128.shuffle<i32>(a, b, 0, 2, 4, 6)); // |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|
     v128.store_lane<u32>(p, c, 0, 16); // |r4 k0 k1|
@@ -134,7 +146,7 @@ export function quantizeRows(
   x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
 ): void {
   for (let i = 0; i < m; i += GROUP) {
-    quantizeGroup(x, stride, min(GROUP, m - i), k, aMax, out, scale, maxima);
+    quantizeGroup(x, stride, rowsOfGroup(i, m), k, aMax, out, scale, maxima);
     if (maxima) maxima += GROUP * MAXIMUM_BYTES;
     x += stride * GROUP;
     out += groupStride(k);
@@ -186,7 +198,7 @@ export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usi
 /** Packs m rows of k f32 at x (`stride` bytes apart) as f32. */
 export function packRows(x: usize, stride: usize, m: i32, k: i32, out: usize): void {
   for (let i = 0; i < m; i += GROUP) {
-    packGroup(x, stride, min(GROUP, m - i), k, out);
+    packGroup(x, stride, rowsOfGroup(i, m), k, out);
     x += stride * GROUP;
     out += groupStrideF32(k);
   }

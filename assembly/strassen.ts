@@ -28,6 +28,9 @@ const ROW_BLOCK: i32 = 28 * GROUP;
 /** Rows of four groups, which two levels can halve. */
 const QUARTERED: i32 = 4 * GROUP;
 
+/** Bytes of a group's sums by one panel. */
+const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
+
 /** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of QUARTERED. */
 export function rowBlock(m: i32): i32 {
   const blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
@@ -216,9 +219,6 @@ function multiply(
     acc += GROUP_SUMS;
   }
 }
-
-/** Bytes of a group's sums by one panel. */
-const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
 
 /** Scratch: accumulators of four panels, then the products of the first level, of the second, and a difference. */
 const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;

@@ -13,11 +13,11 @@
 //   i8    b0 |c0 k0..k3|c1 k0..k3|c2 k0..k3|c3 k0..k3|   from two lines of pairs; half of each row: gemm-int8-relaxed.ts
 //         a  |r0 k0..k3|other half|r1 k0..k3|..         relaxed_dot_i8x16_i7x16_add_s(b0, |r r r r|, sums)
 //
-// Tile, 5x8: i16 x i8 -> i32, i32x4.dot_i16x8_s; u7 x i8 -> i32, the relaxed dot; f32, f32x4.mul + f32x4.add. 10 accumulators, 2 b, 1 a, 1 row,
-// 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its own (scripts/build-wasm.js). One
-// pointer each for A and B. There are two forms: a splat load a row is faster in Node, and slower where loads are checked
-// (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better (engine/tile-trial.ts,
-// bench/README.md). The sums are the same.
+// Tile, 5x8: i16 x i8 -> i32, i32x4.dot_i16x8_s; u7 x i8 -> i32, the relaxed dot; f32, f32x4.mul + f32x4.add.
+// 10 accumulators, 2 b, 1 a, 1 row, 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its
+// own (scripts/build-wasm.js). One pointer each for A and B. There are two forms: a splat load a row is faster in Node, and
+// slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better
+// (engine/tile-trial.ts, bench/README.md). The sums are the same.
 
 /** Flag of `mode`: the form with a splat load a row. */
 export const SPLAT: i32 = 16;
@@ -53,8 +53,9 @@ function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
 }
 
 /**
- * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32; T = i8: plus what stands in acc,
- * `steps` pairs of lines, k/4. `splat` unless there are four rows or more. x..w are panels; `kept` gets the i16 of a difference, which another tile takes as VECTORS.
+ * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: plus what stands in
+ * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. x..w are panels; `kept` gets the i16 of
+ * a difference, which another tile takes as VECTORS.
  */
 @inline
 export function tile<T>(

@@ -13,13 +13,13 @@ const RELAXED_DOT = Uint8Array.of(
 ); // biome-ignore format: header, then code
 
 /**
- * The race: rows, columns and depth of a product that stays in L1, some 25 us of each build. The build with fewer instructions is
- * ahead in an engine's first code as well. But the builds must not be compared in different states, so the race goes on
+ * The race: rows, columns and depth of a product that stays in L1, some 25 us of each build. The build with fewer instructions
+ * is ahead in an engine's first code as well. But the builds must not be compared in different states, so the race goes on
  * until neither has become faster for some rounds; most often it is over long before an engine optimises anything.
  */
 const RACE = { m: 5, n: 128, k: 256, calm: 3, mostRounds: 60 };
 /** A time this much below the best so far is new code. */
-const FASTER = 0.75;
+const NEW_CODE = 0.75;
 /**
  * The relaxed build must be this much faster to be taken: where it has its instruction it wins by half, and in interpreters,
  * which count instructions, it is ahead by a fifth.
@@ -86,7 +86,7 @@ export function faster(a: () => void, b: () => void): boolean {
       const start = performance.now();
       runner.run();
       const time = performance.now() - start;
-      if (time < FASTER * runner.best) unchanged = 0;
+      if (time < NEW_CODE * runner.best) unchanged = 0;
       runner.best = Math.min(runner.best, time);
     }
   }

@@ -274,20 +274,7 @@ export class EfficientNet {
     if (arithmetic.precision === 'int8') {
       kernels.depthwiseInt8(wide, lineBytes, kernel, stride, taps, scale, bias, block.wide, outSize, lines, 0, m, rowsWide.data); // biome-ignore format: operands in a line
     } else {
-      kernels.depthwiseF32(
-        wide,
-        lineBytes,
-        kernel,
-        stride,
-        taps,
-        bias,
-        block.wide,
-        outSize,
-        lines,
-        0,
-        m,
-        rowsWide.data,
-      );
+      kernels.depthwiseF32(wide, lineBytes, kernel, stride, taps, bias, block.wide, outSize, lines, 0, m, rowsWide.data); // biome-ignore format: as above
     }
     return { ...rowsWide, m };
   }
