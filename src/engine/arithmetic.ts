@@ -34,8 +34,8 @@ export interface RowBuffer {
   readonly halves: Pointer;
 }
 
-/** Fewer rows, or shorter ones, are never halved (assembly/strassen.ts). */
-const LEAST_HALVED = { m: 5 * ROW_GROUP, k: 256 };
+/** Fewer rows, or shorter ones, are never halved, nor are lengths that are no multiple of `step` (assembly/strassen.ts). */
+const LEAST_HALVED = { m: 5 * ROW_GROUP, k: 256, step: 16 };
 /** Rows from which on there are two levels. */
 const LEAST_QUARTERED = 20 * ROW_GROUP;
 /** The products of a level. */
@@ -90,7 +90,7 @@ export class Arithmetic {
     const bytes = roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
     // One level makes seven quarters of the rows, two make 49 sixteenths.
     const halves = bytes * (m < LEAST_QUARTERED ? 7 / 4 : 49 / 16);
-    const worth = int8 && m >= LEAST_HALVED.m && k >= LEAST_HALVED.k;
+    const worth = int8 && m >= LEAST_HALVED.m && k >= LEAST_HALVED.k && k % LEAST_HALVED.step === 0;
     return {
       data: plan.reserve(name, bytes),
       scale: int8 ? plan.reserve(name, m * 4) : 0,
