@@ -59,9 +59,11 @@ export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i
 export function multiplyDifference(
   mode: i32, a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize,
 ): void {
+  kept -= 2 * x;
+  y -= x;
   if (z) {
-    if (mode & SPLAT) second5Splat(a, x, y, z, w, k, acc, kept);
-    else second5(a, x, y, z, w, k, acc, kept);
+    if (mode & SPLAT) second5Splat(a, x, y, z - x, w - x, k, acc, kept);
+    else second5(a, x, y, z - x, w - x, k, acc, kept);
   } else {
     if (mode & SPLAT) difference5Splat(a, x, y, k, acc, kept);
     else difference5(a, x, y, k, acc, kept);

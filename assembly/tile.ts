@@ -35,12 +35,6 @@ function mac<T>(acc: v128, a: v128, b: v128): v128 {
   return f32x4.add(acc, f32x4.mul(a, b));
 }
 
-/** What a sum begins with: 0, or for T = i8 what stands in its place; `there`: the tile has such a row. */
-@inline
-function begin<T>(there: bool, sum: usize): v128 {
-  return sizeof<T>() == 1 && there ? v128.load(sum) : i32x4.splat(0);
-}
-
 /** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of the first four rows. */
 @inline
 function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
@@ -53,19 +47,37 @@ function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
 }
 
 /**
+ * What the first four sums of row `r` begin with: 0, or for T = i8 what stands in their place. The zeros are made of a load of
+ * the row: V8 adds the offset of a splat load to the memory's base in every turn of a loop, unless it has that sum from before.
+ */
+@inline
+function begin<T>(there: bool, a: usize, r: i32, sums: usize): v128 {
+  if (!there) return i32x4.splat(0);
+  if (sizeof<T>() == 1) return v128.load(sums);
+  const row = spread<T>(true, a, i32x4.splat(0), r);
+  return v128.xor(row, row);
+}
+
+/** What the other four of the row begin with. */
+@inline
+function beginOther<T>(there: bool, first: v128, sums: usize): v128 {
+  return sizeof<T>() == 1 && there ? v128.load(sums) : first;
+}
+
+/**
  * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: plus what stands in
- * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. x..w are panels; `kept` gets the i16 of
- * a difference, which another tile takes as VECTORS.
+ * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. x is a panel, y..w are the ways from it to
+ * others. The i16 of a difference, which another tile takes as VECTORS, go to kept + 2 x: one pointer moves for all of them.
  */
 @inline
 export function tile<T>(
   mr: i32, splat: bool, source: i32, a: usize, x: usize, y: usize, z: usize, w: usize, steps: i32, acc: usize, kept: usize,
 ): void {
-  let c00 = begin<T>(true, acc), c01 = begin<T>(true, acc + 16);
-  let c10 = begin<T>(mr > 1, acc + 32), c11 = begin<T>(mr > 1, acc + 48);
-  let c20 = begin<T>(mr > 2, acc + 64), c21 = begin<T>(mr > 2, acc + 80);
-  let c30 = begin<T>(mr > 3, acc + 96), c31 = begin<T>(mr > 3, acc + 112);
-  let c40 = begin<T>(mr > 4, acc + 128), c41 = begin<T>(mr > 4, acc + 144);
+  let c00 = begin<T>(true, a, 0, acc), c01 = beginOther<T>(true, c00, acc + 16);
+  let c10 = begin<T>(mr > 1, a, 1, acc + 32), c11 = beginOther<T>(mr > 1, c10, acc + 48);
+  let c20 = begin<T>(mr > 2, a, 2, acc + 64), c21 = beginOther<T>(mr > 2, c20, acc + 80);
+  let c30 = begin<T>(mr > 3, a, 3, acc + 96), c31 = beginOther<T>(mr > 3, c30, acc + 112);
+  let c40 = begin<T>(mr > 4, a, 4, acc + 128), c41 = beginOther<T>(mr > 4, c40, acc + 144);
   const end = x + (<usize>steps << (source == VECTORS ? 5 : 4));
   while (x < end) {
     let b0 = source == VECTORS ? v128.load(x) : v128.load_ext<i8>(x);
@@ -76,18 +88,18 @@ export function tile<T>(
       b1 = v128.shuffle<i16>(pairs, b1, 4, 12, 5, 13, 6, 14, 7, 15);
     }
     if (source == DIFFERENCE || source == SECOND_DIFFERENCE) {
-      b0 = i16x8.sub(b0, v128.load_ext<i8>(y));
-      b1 = i16x8.sub(b1, v128.load_ext<i8>(y, 8));
-      y += 16;
+      const xy = x + y;
+      b0 = i16x8.sub(b0, v128.load_ext<i8>(xy));
+      b1 = i16x8.sub(b1, v128.load_ext<i8>(xy, 8));
       if (source == SECOND_DIFFERENCE) {
-        b0 = i16x8.sub(b0, i16x8.sub(v128.load_ext<i8>(z), v128.load_ext<i8>(w)));
-        b1 = i16x8.sub(b1, i16x8.sub(v128.load_ext<i8>(z, 8), v128.load_ext<i8>(w, 8)));
-        z += 16;
-        w += 16;
+        const xz = x + z;
+        const xw = x + w;
+        b0 = i16x8.sub(b0, i16x8.sub(v128.load_ext<i8>(xz), v128.load_ext<i8>(xw)));
+        b1 = i16x8.sub(b1, i16x8.sub(v128.load_ext<i8>(xz, 8), v128.load_ext<i8>(xw, 8)));
       }
-      v128.store(kept, b0);
-      v128.store(kept, b1, 16);
-      kept += 32;
+      const vectors = kept + 2 * x;
+      v128.store(vectors, b0);
+      v128.store(vectors, b1, 16);
     }
     const rows = splat ? b0 : v128.load(a);
     let r = spread<T>(splat, a, rows, 0);
