@@ -1,19 +1,24 @@
 /** Fresh processes of the built package: how long the first picture takes, and how much memory a tower needs. */
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
-import { installedRuntimes, type Runtime, thisRuntime } from './runtimes.ts';
+import { installedRuntimes, type Runtime } from './runtimes.ts';
 import { median } from './timing.ts';
 
 const ROUNDS = 11;
 const PICTURE = fileURLToPath(new URL('../test/golden/preprocess/inputs/jpeg_q75_500x375.jpg', import.meta.url));
 
-function child<T>({ command, args }: Runtime, script: string, ...rest: string[]): T {
+function scriptFile(script: string): string {
   if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('npm run build comes first');
-  const file = fileURLToPath(new URL(`children/${script}`, import.meta.url));
-  return JSON.parse(execFileSync(command, [...args, file, ...rest], { encoding: 'utf8' }));
+  return fileURLToPath(new URL(`children/${script}`, import.meta.url));
+}
+
+function child<T>({ command, args }: Runtime, script: string, ...rest: string[]): T {
+  return JSON.parse(execFileSync(command, [...args, scriptFile(script), ...rest], { encoding: 'utf8' }));
 }
 
 interface Start {
@@ -48,28 +53,44 @@ interface Memory {
   total: number;
   use: Record<string, number>;
   peak: number;
+  /** The most that was the process' own, without the pages of the runtime's program that it shares; 0 where that is not told. */
+  own: number;
+}
+
+/** Runs children/memory.js, and looks every millisecond at how much memory of its own it has: Linux keeps a peak of all alone. */
+async function memoryOf(...words: string[]): Promise<Memory> {
+  const running = promisify(execFile)(process.execPath, [scriptFile('memory.js'), ...words], { encoding: 'utf8' });
+  const status = `/proc/${running.child.pid}/status`;
+  let own = 0;
+  while (running.child.exitCode === null && existsSync(status)) {
+    const kilobytes = /RssAnon:\s*(\d+) kB/.exec(readFileSync(status, 'utf8'))?.[1] ?? 0;
+    own = Math.max(own, Number(kilobytes) * 1024);
+    await sleep(1);
+  }
+  return { ...JSON.parse((await running).stdout), own };
 }
 
 export async function benchMemory(report: Report): Promise<void> {
   const folder = await vitB32('int8');
-  const bare: number[] = [];
-  const imported: number[] = [];
-  const peaks: number[] = [];
-  let plan: Memory | undefined;
+  const bare: Memory[] = [];
+  const imported: Memory[] = [];
+  const loaded: Memory[] = [];
   for (let round = 0; round < 5; round++) {
-    bare.push(child<Memory>(thisRuntime, 'memory.js').peak);
-    imported.push(child<Memory>(thisRuntime, 'memory.js', 'import').peak);
-    plan = child<Memory>(thisRuntime, 'memory.js', folder);
-    peaks.push(plan.peak);
+    bare.push(await memoryOf());
+    imported.push(await memoryOf('import'));
+    loaded.push(await memoryOf(folder));
   }
-  const weights = plan!.use['image weights']!;
-  const peak = median(peaks) - median(bare);
+  const beyond = (some: Memory[], part: 'peak' | 'own') =>
+    median(some.map((memory) => memory[part])) - median(bare.map((memory) => memory[part]));
+  const { total, use } = loaded[0]!;
+  const weights = use['image weights']!;
   const rows: [string, number][] = [
     ['weights', weights],
-    ['wasm memory beyond the weights', plan!.total - weights],
-    ['peak beyond a bare process: only importing', median(imported) - median(bare)],
-    ['peak beyond a bare process: embedding', peak],
-    ['the same beyond the weights', peak - weights],
+    ['wasm memory beyond the weights', total - weights],
+    ['peak beyond a bare process: only importing', beyond(imported, 'peak')],
+    ['peak beyond a bare process: embedding', beyond(loaded, 'peak')],
+    ['the same beyond the weights', beyond(loaded, 'peak') - weights],
+    ["of it the process' own, without pages of the runtime's program", beyond(loaded, 'own') - weights],
   ];
   report.section('ViT-B/32 image tower, packed int8', ['', 'MB']);
   for (const [name, bytes] of rows) report.row(name, { bytes }, [name, (bytes / 1e6).toFixed(2)]);
