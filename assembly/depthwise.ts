@@ -10,7 +10,7 @@
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
 import { relu6, toFixed } from './math';
-import { firstOfGroup, rowsOfGroup, storeQuad } from './packed-rows';
+import { firstOfGroup, groupAt, groupAtF32, rowsOfGroup, storeQuad } from './packed-rows';
 
 @inline
 function low(a: v128, b: v128): v128 {
@@ -39,7 +39,7 @@ function rowsInt8(
     let corner = input;
     for (let x = 0; x < across; x++) {
       const first = firstOfGroup(i);
-      const group = out + (<usize>first * <usize>channels << 1);
+      const group = groupAt(out, first, channels);
       const rows = rowsOfGroup(first, m);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
@@ -114,7 +114,7 @@ export function depthwiseF32(
     for (let x = 0; x < across; x++) {
       const first = firstOfGroup(i);
       const step = <usize>rowsOfGroup(first, m) << 2;
-      let p = out + (<usize>first * <usize>channels << 2) + (<usize>(i - first) << 2);
+      let p = groupAtF32(out, first, channels) + (<usize>(i - first) << 2);
       let w = weights;
       for (let c = 0; c < channels; c += 8) {
         let a0 = f32x4.splat(0);

@@ -31,6 +31,18 @@ export function firstOfGroup(i: i32): i32 {
   return i - i % GROUP;
 }
 
+/** Where the group that begins at row `first` is, in packed rows of k integers at `rows`. */
+@inline
+export function groupAt(rows: usize, first: i32, k: i32): usize {
+  return rows + (<usize>first * <usize>k << 1);
+}
+
+/** The same of f32. */
+@inline
+export function groupAtF32(rows: usize, first: i32, k: i32): usize {
+  return rows + (<usize>first * <usize>k << 2);
+}
+
 /** Rows in the group that begins at row `first`, of m in all. */
 @inline
 export function rowsOfGroup(first: i32, m: i32): i32 {

@@ -2,7 +2,7 @@
 // stem (3x3, stride 2). First the bytes become centred integers in a padded image, then each window becomes a packed row,
 // its values as [y][x][channel]; the weights are permuted to that order while loading.
 
-import { firstOfGroup, rowsOfGroup, storeQuad } from './packed-rows';
+import { firstOfGroup, groupAt, groupAtF32, rowsOfGroup, storeQuad } from './packed-rows';
 
 /** i16 2p - z, z by channel: |2 p0 - z0|2 p1 - z1|... of 8 bytes. */
 @inline
@@ -84,7 +84,7 @@ export function gatherInt8(
     for (let x = 0; x < across; x++) {
       strip(corner, lineBytes, window, kPadded, scratch);
       const first = firstOfGroup(i);
-      const group = out + (<usize>first * <usize>kPadded << 1);
+      const group = groupAt(out, first, kPadded);
       const rows = rowsOfGroup(first, m);
       for (let e = 0; e < kPadded; e += 4) {
         storeQuad(group, rows, i - first, e, v128.load64_zero(scratch + (<usize>e << 1)));
@@ -108,7 +108,7 @@ export function gatherF32(
       strip(corner, lineBytes, window, k, scratch);
       const first = firstOfGroup(i);
       const step = <usize>rowsOfGroup(first, m) << 2;
-      let p = out + (<usize>first * <usize>k << 2) + (<usize>(i - first) << 2);
+      let p = groupAtF32(out, first, k) + (<usize>(i - first) << 2);
       for (let e = 0; e < k; e++) {
         store<f32>(p, <f32>load<i16>(scratch + (<usize>e << 1)));
         p += step;

@@ -90,8 +90,10 @@ export async function benchMemory(report: Report): Promise<void> {
     ['peak beyond a bare process: only importing', beyond(imported, 'peak')],
     ['peak beyond a bare process: embedding', beyond(loaded, 'peak')],
     ['the same beyond the weights', beyond(loaded, 'peak') - weights],
-    ["of it the process' own, without pages of the runtime's program", beyond(loaded, 'own') - weights],
   ];
+  if (loaded[0]!.own > 0) {
+    rows.push(["of it the process' own, without pages of the runtime's program", beyond(loaded, 'own') - weights]);
+  }
   report.section('ViT-B/32 image tower, packed int8', ['', 'MB']);
   for (const [name, bytes] of rows) report.row(name, { bytes }, [name, (bytes / 1e6).toFixed(2)]);
 }
