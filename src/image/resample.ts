@@ -60,6 +60,10 @@ export function resampleCrop(
 ): void {
   const { width, height, channels } = image;
   const { size, left, top } = geometry;
+  if (width === geometry.resizedWidth && height === geometry.resizedHeight) {
+    copyCrop(new Uint8Array(memory.buffer, out, size * size * 3), image, geometry);
+    return;
+  }
   const across = new Taps(width, geometry.resizedWidth);
   const down = new Taps(height, geometry.resizedHeight);
   const firstColumn = across.first(left);
@@ -104,6 +108,23 @@ export function resampleCrop(
       out + y * size * 3,
       size * 3,
     );
+  }
+}
+
+/** The crop of a picture that has its size already: Pillow's `resize` gives a copy back. */
+function copyCrop(out: Uint8Array, { data, width, channels }: RawImage, { size, left, top }: CropGeometry): void {
+  for (let y = 0; y < size; y++) {
+    const start = ((top + y) * width + left) * channels;
+    const row = data.subarray(start, start + size * channels);
+    if (channels === 3) {
+      out.set(row, y * size * 3);
+      continue;
+    }
+    for (let x = 0, at = y * size * 3; x < size; x++) {
+      out[at++] = row[x * 4]!;
+      out[at++] = row[x * 4 + 1]!;
+      out[at++] = row[x * 4 + 2]!;
+    }
   }
 }
 
