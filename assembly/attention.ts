@@ -7,13 +7,21 @@
 //            as (0 + 2) + (1 + 3)
 //   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 vectors of sums at once, keys ascending
 
-import { TABLE_BYTES, exp4, maxLanes, storeConstants, sumLanes } from './math';
+import { LOG2_OF_E, TABLE_BYTES, maxLanes, powerOfTwo4, storeConstants, sumLanes } from './math';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
 @inline
 function keyRow(k: usize, list: usize, j: i32, row: usize): usize {
   return k + <usize>load<i32>(list + (<usize>j << 2)) * row;
+}
+
+/** One past the last key of those from number j on that lie one after another: all that are left (lists ascend), or just j. */
+@inline
+function runEnd(list: usize, j: i32, length: i32): i32 {
+  const last = length - 1;
+  const at = list + (<usize>j << 2);
+  return load<i32>(list + (<usize>last << 2)) - load<i32>(at) == last - j ? length : j + 1;
 }
 
 @inline
@@ -73,7 +81,7 @@ function scores(
   }
 }
 
-/** s[0..length) = exp(s - largest), 0 in the padding; returns the sum. */
+/** s[0..length) = 2^(s - largest), and next to nothing (2^-126) in the padding; returns the sum. */
 @inline
 function exponentials(s: usize, length: i32, table: usize): f32 {
   const end = s + (<usize>length << 2);
@@ -83,7 +91,7 @@ function exponentials(s: usize, length: i32, table: usize): f32 {
   for (let j = length; j & 3; j++) store<f32>(s + (<usize>j << 2), MINUS_INFINITY);
   let sum = f32x4.splat(0);
   while (s < end) {
-    const e = exp4(f32x4.sub(v128.load(s), largest), table);
+    const e = powerOfTwo4(f32x4.sub(v128.load(s), largest), table);
     v128.store(s, e);
     sum = f32x4.add(sum, e);
     s += 16;
@@ -99,37 +107,46 @@ function weightedValues(
   const row = <usize>headDim << 2;
   const inverse = f32x4.splat(ofS);
   const inverse2 = f32x4.splat(ofT);
+  const apart = t - s;
   let d: usize = 0;
   const width: usize = two ? 64 : 128;
   for (; d + width <= row; d += width) {
     let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
     let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
-    for (let j = 0; j < length; j++) {
-      const x = keyRow(v, list, j, row) + d;
-      const p = v128.load_splat<u32>(s + (<usize>j << 2));
-      if (two) {
-        const r = v128.load_splat<u32>(t + (<usize>j << 2));
-        let value = v128.load(x);
-        a0 = mac(a0, p, value);
-        b0 = mac(b0, r, value);
-        value = v128.load(x, 16);
-        a1 = mac(a1, p, value);
-        b1 = mac(b1, r, value);
-        value = v128.load(x, 32);
-        a2 = mac(a2, p, value);
-        b2 = mac(b2, r, value);
-        value = v128.load(x, 48);
-        a3 = mac(a3, p, value);
-        b3 = mac(b3, r, value);
-      } else {
-        a0 = mac(a0, p, v128.load(x));
-        a1 = mac(a1, p, v128.load(x, 16));
-        a2 = mac(a2, p, v128.load(x, 32));
-        a3 = mac(a3, p, v128.load(x, 48));
-        b0 = mac(b0, p, v128.load(x, 64));
-        b1 = mac(b1, p, v128.load(x, 80));
-        b2 = mac(b2, p, v128.load(x, 96));
-        b3 = mac(b3, p, v128.load(x, 112));
+    for (let j = 0; j < length; ) {
+      const end = runEnd(list, j, length);
+      let x = keyRow(v, list, j, row) + d;
+      let weight = s + (<usize>j << 2);
+      const weightEnd = s + (<usize>end << 2);
+      j = end;
+      while (weight < weightEnd) {
+        const p = v128.load_splat<u32>(weight);
+        if (two) {
+          const r = v128.load_splat<u32>(weight + apart);
+          let value = v128.load(x);
+          a0 = mac(a0, p, value);
+          b0 = mac(b0, r, value);
+          value = v128.load(x, 16);
+          a1 = mac(a1, p, value);
+          b1 = mac(b1, r, value);
+          value = v128.load(x, 32);
+          a2 = mac(a2, p, value);
+          b2 = mac(b2, r, value);
+          value = v128.load(x, 48);
+          a3 = mac(a3, p, value);
+          b3 = mac(b3, r, value);
+        } else {
+          a0 = mac(a0, p, v128.load(x));
+          a1 = mac(a1, p, v128.load(x, 16));
+          a2 = mac(a2, p, v128.load(x, 32));
+          a3 = mac(a3, p, v128.load(x, 48));
+          b0 = mac(b0, p, v128.load(x, 64));
+          b1 = mac(b1, p, v128.load(x, 80));
+          b2 = mac(b2, p, v128.load(x, 96));
+          b3 = mac(b3, p, v128.load(x, 112));
+        }
+        x += row;
+        weight += 4;
       }
     }
     const o = out + d;
@@ -203,6 +220,7 @@ export function attention(
 ): void {
   const row = <usize>headDim << 2;
   const s = scratch + TABLE_BYTES;
+  scale *= LOG2_OF_E;
   storeConstants(scratch);
   for (let h = 0; h < heads; h++) {
     let o = out;

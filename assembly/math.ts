@@ -1,9 +1,12 @@
-// exp, sigmoid and erf of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
+// Powers of two, erf and GELU of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
 // Only mul, add, div and integer operations: the same bits on every processor.
 
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
 const ROUND_MAGIC: f32 = 12582912;
 const ROUND_MAGIC_BITS: i32 = 0x4b400000;
+
+/** e^x = 2^(x log2 e). */
+export const LOG2_OF_E: f32 = 1.44269504088896341;
 
 /** Nearest-even integers of four f32 lanes with |x| < 2^22, as i32. Exact, and cheaper than trunc_sat's NaN handling. */
 @inline
@@ -14,61 +17,48 @@ export function roundToInt(x: v128): v128 {
 // An engine builds a vector constant anew at each use, with three instructions where a load is one. So the functions below
 // read theirs from a table in scratch memory, which `storeConstants` fills before a loop. These are the places in it.
 
-const EXP_MOST: usize = 0;
-const EXP_LEAST: usize = 16;
-const LOG2_E: usize = 32;
-const MAGIC: usize = 48;
-const LN2_HIGH: usize = 64;
-const LN2_LOW: usize = 80;
-const EXP_5: usize = 96;
-const EXP_4: usize = 112;
-const EXP_3: usize = 128;
-const EXP_2: usize = 144;
-const EXP_1: usize = 160;
-const EXP_0: usize = 176;
-const ONE: usize = 192;
-const ROOT_HALF: usize = 208;
-const ERF_MOST: usize = 224;
-const ERF_P6: usize = 240;
-const ERF_P5: usize = 256;
-const ERF_P4: usize = 272;
-const ERF_P3: usize = 288;
-const ERF_P2: usize = 304;
-const ERF_P1: usize = 320;
-const ERF_P0: usize = 336;
-const ERF_Q4: usize = 352;
-const ERF_Q3: usize = 368;
-const ERF_Q2: usize = 384;
-const ERF_Q1: usize = 400;
-const ERF_Q0: usize = 416;
-const QUICK: usize = 432;
-const QUICK_MOST: usize = 448;
-const QUICK_LEAST: usize = 464;
-const QUICK_1: usize = 480;
-const QUICK_2: usize = 496;
-const QUICK_3: usize = 512;
-const QUICK_4: usize = 528;
-const QUICK_5: usize = 544;
-const QUICK_6: usize = 560;
+const MAGIC: usize = 0;
+const POWER_MOST: usize = 16;
+const POWER_LEAST: usize = 32;
+const POWER_1: usize = 48;
+const POWER_2: usize = 64;
+const POWER_3: usize = 80;
+const POWER_4: usize = 96;
+const POWER_5: usize = 112;
+const POWER_6: usize = 128;
+const ONE: usize = 144;
+const QUICK: usize = 160;
+const ROOT_HALF: usize = 176;
+const ERF_MOST: usize = 192;
+const ERF_P6: usize = 208;
+const ERF_P5: usize = 224;
+const ERF_P4: usize = 240;
+const ERF_P3: usize = 256;
+const ERF_P2: usize = 272;
+const ERF_P1: usize = 288;
+const ERF_P0: usize = 304;
+const ERF_Q4: usize = 320;
+const ERF_Q3: usize = 336;
+const ERF_Q2: usize = 352;
+const ERF_Q1: usize = 368;
+const ERF_Q0: usize = 384;
 
 /** Bytes of the table. */
-export const TABLE_BYTES: usize = 576;
+export const TABLE_BYTES: usize = 400;
 
-/** Fills a table of TABLE_BYTES for exp4, erf4, gelu4 and quickGelu4. */
+/** Fills a table of TABLE_BYTES for the functions below. */
 export function storeConstants(table: usize): void {
-  v128.store(table, f32x4.splat(88), EXP_MOST);
-  v128.store(table, f32x4.splat(-86.5), EXP_LEAST);
-  v128.store(table, f32x4.splat(1.44269504088896341), LOG2_E);
   v128.store(table, f32x4.splat(ROUND_MAGIC), MAGIC);
-  v128.store(table, f32x4.splat(0.693359375), LN2_HIGH);
-  v128.store(table, f32x4.splat(-2.12194440e-4), LN2_LOW);
-  v128.store(table, f32x4.splat(1.9875691500e-4), EXP_5);
-  v128.store(table, f32x4.splat(1.3981999507e-3), EXP_4);
-  v128.store(table, f32x4.splat(8.3334519073e-3), EXP_3);
-  v128.store(table, f32x4.splat(4.1665795894e-2), EXP_2);
-  v128.store(table, f32x4.splat(1.6666665459e-1), EXP_1);
-  v128.store(table, f32x4.splat(5.0000001201e-1), EXP_0);
+  v128.store(table, f32x4.splat(126), POWER_MOST);
+  v128.store(table, f32x4.splat(-126), POWER_LEAST);
+  v128.store(table, f32x4.splat(0.693147214968), POWER_1);
+  v128.store(table, f32x4.splat(0.240226527829), POWER_2);
+  v128.store(table, f32x4.splat(0.0555031055101), POWER_3);
+  v128.store(table, f32x4.splat(0.00961769297299), POWER_4);
+  v128.store(table, f32x4.splat(0.00134066439024), POWER_5);
+  v128.store(table, f32x4.splat(0.000155946781613), POWER_6);
   v128.store(table, f32x4.splat(1), ONE);
+  v128.store(table, f32x4.splat(-2.4554669595930156), QUICK); // -1.702 log2 e
   v128.store(table, f32x4.splat(0.70710678118654752), ROOT_HALF);
   v128.store(table, f32x4.splat(4), ERF_MOST);
   v128.store(table, f32x4.splat(-2.72614225801306e-10), ERF_P6);
@@ -83,38 +73,25 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(-1.68282697438203e-3), ERF_Q2);
   v128.store(table, f32x4.splat(-7.37332916720468e-3), ERF_Q1);
   v128.store(table, f32x4.splat(-1.42647390514189e-2), ERF_Q0);
-  v128.store(table, f32x4.splat(-2.4554669595930156), QUICK); // -1.702 log2 e
-  v128.store(table, f32x4.splat(126), QUICK_MOST);
-  v128.store(table, f32x4.splat(-126), QUICK_LEAST);
-  v128.store(table, f32x4.splat(0.693147214968), QUICK_1);
-  v128.store(table, f32x4.splat(0.240226527829), QUICK_2);
-  v128.store(table, f32x4.splat(0.0555031055101), QUICK_3);
-  v128.store(table, f32x4.splat(0.00961769297299), QUICK_4);
-  v128.store(table, f32x4.splat(0.00134066439024), QUICK_5);
-  v128.store(table, f32x4.splat(0.000155946781613), QUICK_6);
 }
 
 /**
- * e^x, relative error <= 2^-23 * 1.1 for x in [-86.5, 88]; 0 below -86.5 and e^88 above 88.
- * Cephes `expf` (Moshier 1989): x = n ln2 + r, |r| <= ln2 / 2, degree-6 polynomial in r, 2^n by exponent bits.
+ * 2^y, relative error <= 2^-23 * 1.1 for y in [-126, 126]; below -126, and for NaN, 2^-126. The fraction f of y is in
+ * [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are joined in
+ * pairs (Estrin), as a chain of six would keep the processor waiting. The whole number goes to the exponent's bits.
  */
 @inline
-export function exp4(x: v128, table: usize): v128 {
-  const most = f32x4.pmin(x, v128.load(table, EXP_MOST));
+export function powerOfTwo4(y: v128, table: usize): v128 {
+  const held = f32x4.pmax(v128.load(table, POWER_LEAST), y);
   const magic = v128.load(table, MAGIC);
-  const t = f32x4.add(f32x4.mul(most, v128.load(table, LOG2_E)), magic);
-  const n = f32x4.sub(t, magic);
-  let r = f32x4.sub(most, f32x4.mul(n, v128.load(table, LN2_HIGH)));
-  r = f32x4.sub(r, f32x4.mul(n, v128.load(table, LN2_LOW)));
-  let p = v128.load(table, EXP_5);
-  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_4));
-  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_3));
-  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_2));
-  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_1));
-  p = f32x4.add(f32x4.mul(p, r), v128.load(table, EXP_0));
-  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), v128.load(table, ONE));
-  const e = i32x4.add(p, i32x4.shl(t, 23));
-  return v128.and(e, f32x4.ge(x, v128.load(table, EXP_LEAST)));
+  const t = f32x4.add(held, magic);
+  const f = f32x4.sub(held, f32x4.sub(t, magic));
+  const f2 = f32x4.mul(f, f);
+  const q12 = f32x4.add(f32x4.mul(v128.load(table, POWER_2), f), v128.load(table, POWER_1));
+  const q34 = f32x4.add(f32x4.mul(v128.load(table, POWER_4), f), v128.load(table, POWER_3));
+  const q56 = f32x4.add(f32x4.mul(v128.load(table, POWER_6), f), v128.load(table, POWER_5));
+  const q = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(q56, f2), q34), f2), q12);
+  return i32x4.add(f32x4.add(f32x4.mul(q, f), v128.load(table, ONE)), i32x4.shl(t, 23));
 }
 
 /**
@@ -148,26 +125,11 @@ export function gelu4(x: v128, table: usize): v128 {
   return f32x4.add(half, f32x4.mul(half, erf4(f32x4.mul(x, v128.load(table, ROOT_HALF)), table)));
 }
 
-/**
- * QuickGELU(x) = x sigmoid(1.702 x) (OpenAI's CLIP `model.py`) = x / (1 + 2^(-1.702 log2(e) x)). The fraction f of the power is
- * in [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are joined
- * in pairs (Estrin), as a chain of six would keep the processor waiting. Beyond 2^126 and 2^-126 the power is held there.
- */
+/** QuickGELU(x) = x sigmoid(1.702 x) (OpenAI's CLIP `model.py`) = x / (1 + 2^(-1.702 log2(e) x)), the power held at 2^+-126. */
 @inline
 export function quickGelu4(x: v128, table: usize): v128 {
-  const power = f32x4.mul(x, v128.load(table, QUICK));
-  const y = f32x4.pmax(f32x4.pmin(power, v128.load(table, QUICK_MOST)), v128.load(table, QUICK_LEAST));
-  const magic = v128.load(table, MAGIC);
-  const t = f32x4.add(y, magic);
-  const f = f32x4.sub(y, f32x4.sub(t, magic));
-  const f2 = f32x4.mul(f, f);
-  const q12 = f32x4.add(f32x4.mul(v128.load(table, QUICK_2), f), v128.load(table, QUICK_1));
-  const q34 = f32x4.add(f32x4.mul(v128.load(table, QUICK_4), f), v128.load(table, QUICK_3));
-  const q56 = f32x4.add(f32x4.mul(v128.load(table, QUICK_6), f), v128.load(table, QUICK_5));
-  const q = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(q56, f2), q34), f2), q12);
-  const one = v128.load(table, ONE);
-  const e = i32x4.add(f32x4.add(f32x4.mul(q, f), one), i32x4.shl(t, 23));
-  return f32x4.div(x, f32x4.add(e, one));
+  const power = powerOfTwo4(f32x4.pmin(f32x4.mul(x, v128.load(table, QUICK)), v128.load(table, POWER_MOST)), table);
+  return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
 }
 
 /** min(max(x, 0), 6) */
@@ -196,13 +158,13 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
 }
 
-/** x[0..n) = exp4, erf4, gelu4 or quickGelu4 (kind 0..3), n a multiple of 4: the functions as the tests see them. table: TABLE_BYTES. */
+/** x[0..n) = powerOfTwo4, erf4, gelu4 or quickGelu4 (kind 0..3), n a multiple of 4: the functions as the tests see them. table: TABLE_BYTES. */
 export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
   storeConstants(table);
   const end = x + (<usize>n << 2);
   while (x < end) {
     const v = v128.load(x);
-    v128.store(x, kind == 0 ? exp4(v, table) : kind == 1 ? erf4(v, table) : kind == 2 ? gelu4(v, table) : quickGelu4(v, table));
+    v128.store(x, kind == 0 ? powerOfTwo4(v, table) : kind == 1 ? erf4(v, table) : kind == 2 ? gelu4(v, table) : quickGelu4(v, table));
     x += 16;
   }
 }

@@ -1,6 +1,6 @@
 // Labels against a picture: cosines of unit vectors, then softmax(logit scale * cosine) (Radford et al. 2021, figure 3).
 
-import { exp4, storeConstants, sumLanes } from './math';
+import { LOG2_OF_E, powerOfTwo4, storeConstants, sumLanes } from './math';
 
 /** out[i] = rows[i] . q over d f32 (d a multiple of 4), summed in four lanes. */
 export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void {
@@ -16,6 +16,7 @@ export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void
 /** x[0..n) = softmax(scale * x) in place; the memory up to the next multiple of 4 is used as padding. table: TABLE_BYTES. */
 export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   storeConstants(table);
+  scale *= LOG2_OF_E;
   let largest: f32 = -Infinity;
   for (let i = 0; i < n; i++) {
     const p = x + ((<usize>i) << 2);
@@ -27,7 +28,8 @@ export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   const end = x + ((<usize>n) << 2);
   let sum = f32x4.splat(0);
   for (let p = x; p < end; p += 16) {
-    const e = exp4(f32x4.sub(v128.load(p), f32x4.splat(largest)), table);
+    const y = f32x4.sub(v128.load(p), f32x4.splat(largest));
+    const e = v128.and(powerOfTwo4(y, table), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
     v128.store(p, e);
     sum = f32x4.add(sum, e);
   }

@@ -7,21 +7,21 @@
 //
 //   M0 = (A21 + A22)  B11
 //   M1 =  A22        (B21 - B11)        C11 = M1 + M3 + M4 + M6
-//   M2 = (A21 - A11) (B11 - B12)        C12 = M3 - M5
+//   M2 = (A11 - A21) (B12 - B11)        C12 = M3 + M5
 //   M3 = (A11 + A12)  B22               C21 = M0 + M1
-//   M4 = (A11 + A22) (B11 - B22)        C22 = M0 - M2 - M4 - M5
-//   M5 =  A11        (B22 - B12)
+//   M4 = (A11 + A22) (B11 - B22)        C22 = M0 - M2 - M4 + M5
+//   M5 =  A11        (B12 - B22)
 //   M6 = (A12 - A22) (B21 - B22)
 //
-// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone; and the order is such that the parts of B
-// are first read as they lie in memory, which is how a processor fetches weights in time.
+// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone, and only such that subtract B11 or B22, which
+// M0 and M3 have kept as i16. The parts of B are first read as they lie in memory, which is how a processor fetches weights in time.
 //
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
-// once for all columns (strassenRows), the differences of panels in the tile that first needs them (tile.ts).
+// once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
 import { ACC_ROW } from './epilogue';
 import { GROUP, groupStride } from './packed-rows';
-import { multiplyDifference, multiplyGroup, multiplyKept } from './tile-int8';
+import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
 /** Rows that share a pass over B's panels: 140 rows of k = 768 are 210 kB, which stays in L2 beside some panels. */
 const ROW_BLOCK: i32 = 28 * GROUP;
@@ -67,10 +67,10 @@ export function operandsBytes(groups: i32, level: i32, k: i32): usize {
 }
 
 // Quadrants have numbers: 0 is 11, 1 is 12, 2 is 21, 3 is 22. A digit a product, M0's the lowest; 4: there is no second one.
-const A_FIRST: i32 = 0x1000232;
-const A_SECOND: i32 = 0x3431043;
-const B_FIRST: i32 = 0x2303020;
-const B_SECOND: i32 = 0x3134104;
+const A_FIRST: i32 = 0x1000032;
+const A_SECOND: i32 = 0x3431243;
+const B_FIRST: i32 = 0x2103120;
+const B_SECOND: i32 = 0x3334004;
 const NONE: i32 = 4;
 
 @inline
@@ -195,9 +195,9 @@ function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize,
     const m0 = v128.load(m), m1 = v128.load(m + stride), m2 = v128.load(m + 2 * stride), m3 = v128.load(later);
     const m4 = v128.load(later + stride), m5 = v128.load(later + 2 * stride), m6 = v128.load(later + 3 * stride);
     v128.store(c11, i32x4.add(i32x4.add(m1, m3), i32x4.add(m4, m6)));
-    v128.store(c12, i32x4.sub(m3, m5));
+    v128.store(c12, i32x4.add(m3, m5));
     v128.store(c21, i32x4.add(m0, m1));
-    v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.add(m4, m5)));
+    v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.sub(m4, m5)));
     m += 16;
     c11 += 16;
     c12 += 16;
@@ -206,21 +206,28 @@ function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize,
   }
 }
 
-/** `groups` groups of k values at a by a panel or a difference of panels, as B_FIRST and B_SECOND say. */
+/**
+ * Product p of seven: `groups` groups of k values at a, by b less `panel` (where it is not 0) and less the part of B that
+ * B_SECOND says. `kept`: room for three parts of k by eight i16: B11, B22, and what the other products are made of.
+ */
 @inline
 function multiply(
-  mode: i32, groups: i32, a: usize, x: usize, y: usize, z: usize, w: usize, k: i32, acc: usize, kept: usize,
+  mode: i32, p: i32, groups: i32, a: usize, b: usize, panel: usize, k: i32, acc: usize, kept: usize,
 ): void {
-  for (let g = 0; g < groups; g++) {
-    if (!y) multiplyGroup(mode, GROUP, a, x, k, acc);
-    else if (g == 0) multiplyDifference(mode, a, x, y, z, w, k, acc, kept);
-    else multiplyKept(mode, a, kept, k, acc);
+  const size = <usize>k << 4;
+  const second = digit(B_SECOND, p);
+  const vectors: usize = second == NONE ? 0 : second == 0 ? kept : kept + size;
+  if (p == 3) kept += size;
+  else if (p != 0) kept += 2 * size;
+  multiplyAndKeep(mode, a, b, panel, vectors, k, acc, kept);
+  for (let g = 1; g < groups; g++) {
     a += groupStride(k);
     acc += GROUP_SUMS;
+    multiplyKept(mode, a, kept, k, acc);
   }
 }
 
-/** Scratch: accumulators of four panels, then the products of the first level, of the second, and a difference. */
+/** Scratch: accumulators of four panels, then the products of the first level, of the second, and the parts of B kept. */
 const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
 const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
 const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
@@ -230,10 +237,8 @@ function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratc
   const right = <usize>k << 3;
   const half = <usize>(groups >> 1) * GROUP_SUMS;
   for (let p = 0; p < 7; p++) {
-    const second = digit(B_SECOND, p);
-    const x = b + quadrant(digit(B_FIRST, p), right, right >> 1);
-    const y: usize = second == NONE ? 0 : b + quadrant(second, right, right >> 1);
-    multiply(mode, groups >> 1, a, x, y, 0, 0, k >> 1, scratch + PRODUCTS + half * p, scratch + KEPT);
+    const part = b + quadrant(digit(B_FIRST, p), right, right >> 1);
+    multiply(mode, p, groups >> 1, a, part, 0, k >> 1, scratch + PRODUCTS + half * p, scratch + KEPT);
     a += operandBytes(groups, 1, k);
   }
   joinHalves(scratch + PRODUCTS, half, scratch, scratch + panelBytes, scratch + half, scratch + panelBytes + half, half);
@@ -247,16 +252,11 @@ function multiplyTwice(mode: i32, groups: i32, a: usize, b: usize, k: i32, scrat
   for (let p = 0; p < 7; p++) {
     const second = digit(B_SECOND, p);
     const x = b + quadrant(digit(B_FIRST, p), panel * 2, panel >> 1);
-    const z: usize = second == NONE ? 0 : b + quadrant(second, panel * 2, panel >> 1);
+    const y: usize = second == NONE ? 0 : b + quadrant(second, panel * 2, panel >> 1);
     for (let q = 0; q < 7; q++) {
-      const first = quadrant(digit(B_FIRST, q), panel, panel >> 2);
-      const other = digit(B_SECOND, q);
-      const last = quadrant(other, panel, panel >> 2);
+      const part = quadrant(digit(B_FIRST, q), panel, panel >> 2);
       const acc = scratch + SECOND_PRODUCTS + quarter * q;
-      // x - y, or (x - y) - (z - w); where only the first level has a difference, it is the y.
-      const z0: usize = z ? z + first : 0;
-      const y0 = other == NONE ? z0 : x + last;
-      multiply(mode, groups >> 2, a, x + first, y0, other == NONE ? 0 : z0, z + last, k >> 2, acc, scratch + KEPT);
+      multiply(mode, q, groups >> 2, a, x + part, y ? y + part : <usize>0, k >> 2, acc, scratch + KEPT);
       a += operandBytes(groups, 2, k);
     }
     const m = scratch + PRODUCTS + product * p; // [2 panels][half of the rows]

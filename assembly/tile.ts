@@ -22,11 +22,13 @@
 /** Flag of `mode`: the form with a splat load a row. */
 export const SPLAT: i32 = 16;
 
-/** Where a tile's B comes from: an i8 panel, whole vectors, x - y, or (x - y) - (z - w) of i8 panels. */
+/** Where a tile's B comes from: an i8 panel, or whole vectors (i16 or f32). */
 export const PANEL: i32 = 0;
 export const VECTORS: i32 = 1;
-export const DIFFERENCE: i32 = 2;
-export const SECOND_DIFFERENCE: i32 = 3;
+/** An i8 panel that is kept as i16, for other tiles to take as VECTORS; plus what is subtracted before, one or both. */
+export const KEEP: i32 = 2;
+export const LESS_PANEL: i32 = 4;
+export const LESS_VECTORS: i32 = 8;
 
 @inline
 function mac<T>(acc: v128, a: v128, b: v128): v128 {
@@ -66,38 +68,40 @@ function beginOther<T>(there: bool, first: v128, sums: usize): v128 {
 
 /**
  * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: plus what stands in
- * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. x is a panel, y..w are the ways from it to
- * others. The i16 of a difference, which another tile takes as VECTORS, go to kept + 2 x: one pointer moves for all of them.
+ * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. b: the panel or the vectors. What is kept
+ * goes to kept + 2 b; from there it is `lessVectors` bytes to the vectors, and from b `lessPanel` to the panel, that are
+ * subtracted: one pointer moves for all of them.
  */
 @inline
 export function tile<T>(
-  mr: i32, splat: bool, source: i32, a: usize, x: usize, y: usize, z: usize, w: usize, steps: i32, acc: usize, kept: usize,
+  mr: i32, splat: bool, source: i32, a: usize, b: usize, lessPanel: usize, lessVectors: usize, steps: i32, acc: usize, kept: usize,
 ): void {
   let c00 = begin<T>(true, a, 0, acc), c01 = beginOther<T>(true, c00, acc + 16);
   let c10 = begin<T>(mr > 1, a, 1, acc + 32), c11 = beginOther<T>(mr > 1, c10, acc + 48);
   let c20 = begin<T>(mr > 2, a, 2, acc + 64), c21 = beginOther<T>(mr > 2, c20, acc + 80);
   let c30 = begin<T>(mr > 3, a, 3, acc + 96), c31 = beginOther<T>(mr > 3, c30, acc + 112);
   let c40 = begin<T>(mr > 4, a, 4, acc + 128), c41 = beginOther<T>(mr > 4, c40, acc + 144);
-  const end = x + (<usize>steps << (source == VECTORS ? 5 : 4));
-  while (x < end) {
-    let b0 = source == VECTORS ? v128.load(x) : v128.load_ext<i8>(x);
-    let b1 = source == VECTORS ? v128.load(x, 16) : v128.load_ext<i8>(x, 8);
+  const end = b + (<usize>steps << (source == VECTORS ? 5 : 4));
+  while (b < end) {
+    let b0 = source == VECTORS ? v128.load(b) : v128.load_ext<i8>(b);
+    let b1 = source == VECTORS ? v128.load(b, 16) : v128.load_ext<i8>(b, 8);
     if (sizeof<T>() == 1) {
       const pairs = b0;
       b0 = v128.shuffle<i16>(pairs, b1, 0, 8, 1, 9, 2, 10, 3, 11);
       b1 = v128.shuffle<i16>(pairs, b1, 4, 12, 5, 13, 6, 14, 7, 15);
     }
-    if (source == DIFFERENCE || source == SECOND_DIFFERENCE) {
-      const xy = x + y;
-      b0 = i16x8.sub(b0, v128.load_ext<i8>(xy));
-      b1 = i16x8.sub(b1, v128.load_ext<i8>(xy, 8));
-      if (source == SECOND_DIFFERENCE) {
-        const xz = x + z;
-        const xw = x + w;
-        b0 = i16x8.sub(b0, i16x8.sub(v128.load_ext<i8>(xz), v128.load_ext<i8>(xw)));
-        b1 = i16x8.sub(b1, i16x8.sub(v128.load_ext<i8>(xz, 8), v128.load_ext<i8>(xw, 8)));
+    if (source & LESS_PANEL) {
+      const other = b + lessPanel;
+      b0 = i16x8.sub(b0, v128.load_ext<i8>(other));
+      b1 = i16x8.sub(b1, v128.load_ext<i8>(other, 8));
+    }
+    if (source & KEEP) {
+      const vectors = kept + 2 * b;
+      if (source & LESS_VECTORS) {
+        const earlier = vectors + lessVectors;
+        b0 = i16x8.sub(b0, v128.load(earlier));
+        b1 = i16x8.sub(b1, v128.load(earlier, 16));
       }
-      const vectors = kept + 2 * x;
       v128.store(vectors, b0);
       v128.store(vectors, b1, 16);
     }
@@ -126,7 +130,7 @@ export function tile<T>(
       c41 = mac<T>(c41, r, b1);
     }
     a += (sizeof<T>() == 1 ? 8 : 4) * mr;
-    x += source == VECTORS ? 32 : 16;
+    b += source == VECTORS ? 32 : 16;
   }
   v128.store(acc, c00);
   v128.store(acc, c01, 16);

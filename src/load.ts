@@ -197,10 +197,13 @@ async function readTokenizer(
   };
 }
 
-/** exp(logit_scale) by our own exp, so that scores too are the same everywhere. */
+/** exp(logit_scale) = 2^(logit_scale log2 e) by our own powers of two, so that scores too are the same everywhere. */
 function readLogitScale(engine: Engine, at: number): number {
   const { scratch } = engine.arithmetic;
-  engine.copyFloats(at, scratch, 4);
+  const exponent = engine.view(at, 1)[0]! * Math.LOG2E;
+  const whole = Math.round(exponent); // apart, as their sum has fewer bits for the fraction
+  const powers = engine.view(scratch, 4);
+  powers.set([exponent - whole, whole, 0, 0]);
   engine.kernels.mapFunction(scratch, 4, 0, scratch + 16);
-  return engine.view(scratch, 1)[0]!;
+  return Math.fround(powers[0]! * powers[1]!);
 }

@@ -78,7 +78,7 @@ export class Arithmetic {
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
     return Math.max(
-      GEMM_SCRATCH_BYTES + 8 * roundUp(width, 4),
+      GEMM_SCRATCH_BYTES + 24 * roundUp(width, 4),
       ROW_GROUP * width * 4,
       TABLE_BYTES + 2 * roundUp(keys, 4) * 4,
     );
