@@ -66,7 +66,8 @@ export function blockWeights(weights: Weights, name: string): BlockWeights {
 
 /** Rows that go through the MLP together: the hidden layer of a band stays in L2. */
 function bandRows(rows: number): number {
-  return roundUp(Math.ceil(rows / Math.ceil(rows / ROW_BLOCK)), 4 * ROW_GROUP);
+  const even = Math.ceil(rows / Math.ceil(rows / ROW_BLOCK));
+  return roundUp(even - 2 * ROW_GROUP, 4 * ROW_GROUP) + 2 * ROW_GROUP; // as Strassen's two levels halve them
 }
 
 export function planBlocks(
