@@ -12,22 +12,22 @@ import { SPLAT, VECTORS, tile } from './tile';
 const ROW_BLOCK: i32 = 13 * GROUP;
 
 function tile5(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(5, false, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(5, false, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 function tile5Splat(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(5, true, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(5, true, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 function tile4(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(4, true, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(4, true, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 function tile3(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(3, true, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(3, true, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 function tile2(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(2, true, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(2, true, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 function tile1(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<f32>(1, true, VECTORS, a, b, 0, k, acc, 0);
+  tile<f32>(1, true, VECTORS, a, b, 0, 0, k, acc, 0);
 }
 
 /** As gemmInt8 (gemm-int8.ts), with f32 packed rows and f32 panels; n a multiple of 8, any k. */

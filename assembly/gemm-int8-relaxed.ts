@@ -20,7 +20,7 @@ export function tileRelaxed(mr: i32, a: usize, b: usize, bSum: usize, k: i32, ac
     v128.store(p, i32x4.neg(s0));
     v128.store(p, i32x4.neg(s1), 16);
   }
-  tile<i8>(mr, true, VECTORS, a, b, 0, k >> 2, acc, 0);
+  tile<i8>(mr, true, VECTORS, a, b, 0, 0, k >> 2, acc, 0);
   for (let p = acc; p < end; p += 16) v128.store(p, i32x4.shl(v128.load(p), 7));
-  tile<i8>(mr, true, VECTORS, a + 4, b, 0, k >> 2, acc, 0);
+  tile<i8>(mr, true, VECTORS, a + 4, b, 0, 0, k >> 2, acc, 0);
 }

@@ -50,7 +50,7 @@ function multiplyRows(mode: i32, a: usize, from: i32, rows: i32, b: usize, bSum:
  * 8, k of 4.
  * c: row i at c + i * ldc + floor(i / width) * gap bytes; columns in slabs of `slab` columns, `slabStride` bytes apart
  * (one slab of n columns is a matrix; a slab a head is what attention reads). mode: see epilogue.ts.
- * scratch: GEMM_SCRATCH_BYTES (engine/kernels.ts) and with aHalves 20 k more. maxima: four f32 a row that get the row's
+ * scratch: GEMM_SCRATCH_BYTES (engine/kernels.ts) and with aHalves 24 k more. maxima: four f32 a row that get the row's
  * largest magnitude in one of them, or 0.
  */
 export function gemmInt8(

@@ -13,32 +13,29 @@
 //   M5 =  A11        (B12 - B22)
 //   M6 = (A12 - A22) (B21 - B22)
 //
-// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone. The parts of B are first read as they lie in
-// memory, which is how a processor fetches weights in time.
+// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone, and only such that subtract B11 or B22, which
+// M0 and M3 have kept as i16. The parts of B are first read as they lie in memory, which is how a processor fetches weights in time.
 //
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
-// once for all columns (strassenRows), the right ones in the tile that first needs them, which keeps them for the others (tile.ts).
-// At two levels that is a tile of product M0..M6 of the halves, of one group that the second level leaves out: halves have an
-// odd number of groups. So the products of the quarters find their B as i16 and take a part of it or the difference of two.
+// once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
 import { ACC_ROW } from './epilogue';
 import { GROUP, groupStride } from './packed-rows';
-import { multiplyAndKeep, multiplyKept, multiplyKeptLess } from './tile-int8';
+import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
-/** Rows that share a pass over B's panels: 130 rows of k = 768 are 200 kB, which stays in L2 beside some panels. */
-const ROW_BLOCK: i32 = 26 * GROUP;
-/** Two levels halve two groups more than a multiple of four: quarters, and an odd group of either half. */
+/** Rows that share a pass over B's panels: 140 rows of k = 768 are 210 kB, which stays in L2 beside some panels. */
+const ROW_BLOCK: i32 = 28 * GROUP;
+/** Rows of four groups, which two levels can halve. */
 const QUARTERED: i32 = 4 * GROUP;
-const ODD: i32 = 2 * GROUP;
 
 /** Bytes of a group's sums by one panel. */
 const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
 
-/** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: as many as two levels can halve. */
+/** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of QUARTERED. */
 export function rowBlock(m: i32): i32 {
   const blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
   const rows = (m + blocks - 1) / blocks;
-  return (rows + QUARTERED - ODD - 1) / QUARTERED * QUARTERED + ODD;
+  return (rows + QUARTERED - 1) / QUARTERED * QUARTERED;
 }
 
 /**
@@ -48,29 +45,25 @@ export function rowBlock(m: i32): i32 {
  */
 export function levels(groups: i32, k: i32): i32 {
   if (ASC_FEATURE_RELAXED_SIMD || groups < 5 || k < 256 || k & 15) return 0;
-  return groups >= 10 && k >= 512 && (k & 31) == 0 ? 2 : 1;
+  return groups >= 20 && k >= 512 && (k & 31) == 0 ? 2 : 1;
 }
 
 /** Groups that the halves cover; the rest is multiplied plainly. */
 @inline
 export function halvedGroups(groups: i32, level: i32): i32 {
-  if (level == 2) return ((groups - 2) & ~3) + 2;
-  return level == 1 ? groups & ~1 : 0;
+  return (groups >> level) << level;
 }
 
-/** Bytes of the left operands of one product of seven: at two levels the odd group's, and those of the seven products in it. */
+/** Bytes of one product's left operand, of `groups` groups in all. */
 @inline
 function operandBytes(groups: i32, level: i32, k: i32): usize {
-  const half = groups >> 1;
-  const bytes = groupStride(k) >> 1;
-  if (level == 1) return <usize>half * bytes;
-  return bytes + 7 * <usize>(half >> 1) * (bytes >> 1);
+  return <usize>(groups >> level) * (groupStride(k) >> level);
 }
 
 /** Bytes of all left operands of a block. */
 @inline
 export function operandsBytes(groups: i32, level: i32, k: i32): usize {
-  return 7 * operandBytes(halvedGroups(groups, level), level, k);
+  return (level == 2 ? 49 : 7) * operandBytes(halvedGroups(groups, level), level, k);
 }
 
 // Quadrants have numbers: 0 is 11, 1 is 12, 2 is 21, 3 is 22. A digit a product, M0's the lowest; 4: there is no second one.
@@ -97,53 +90,19 @@ function quadrant(number: i32, right: usize, below: usize): usize {
   return (number & 1 ? right : 0) + (number & 2 ? below : 0);
 }
 
-@inline
-function signed(minus: bool, x: v128, y: v128): v128 {
-  return minus ? i16x8.sub(x, y) : i16x8.add(x, y);
-}
-
-/** One vector of (x + y) + (z + w), each + a - where it is said so. */
-@inline
-function addFour(inner: bool, outer: bool, x: usize, y: usize, z: usize, w: usize): v128 {
-  return signed(outer, signed(inner, v128.load(x), v128.load(y)), signed(inner, v128.load(z), v128.load(w)));
-}
-
-/** x + y or x - y of i16, five vectors a turn: half of a group of five rows is 5 k bytes, a quarter 5/2 k (`levels` asks for such k). */
-@inline
-function addAll(minus: bool, x: usize, y: usize, bytes: usize, out: usize): void {
-  const end = x + bytes;
-  while (x < end) {
-    v128.store(out, signed(minus, v128.load(x), v128.load(y)));
-    v128.store(out, signed(minus, v128.load(x, 16), v128.load(y, 16)), 16);
-    v128.store(out, signed(minus, v128.load(x, 32), v128.load(y, 32)), 32);
-    v128.store(out, signed(minus, v128.load(x, 48), v128.load(y, 48)), 48);
-    v128.store(out, signed(minus, v128.load(x, 64), v128.load(y, 64)), 64);
-    x += 80;
-    y += 80;
-    out += 80;
-  }
-}
-
+/** x + y or x - y of i16; x alone where y is 0. */
 function addRows(x: usize, y: usize, subtract: bool, bytes: usize, out: usize): void {
-  if (!y) memory.copy(out, x, bytes);
-  else if (subtract) addAll(true, x, y, bytes, out);
-  else addAll(false, x, y, bytes, out);
-}
-
-@inline
-function addAllFour(inner: bool, outer: bool, x: usize, y: usize, z: usize, w: usize, bytes: usize, out: usize): void {
+  if (!y) {
+    memory.copy(out, x, bytes);
+    return;
+  }
+  const sign = i16x8.splat(subtract ? -1 : 0);
   const end = x + bytes;
   while (x < end) {
-    v128.store(out, addFour(inner, outer, x, y, z, w));
-    v128.store(out, addFour(inner, outer, x + 16, y + 16, z + 16, w + 16), 16);
-    v128.store(out, addFour(inner, outer, x + 32, y + 32, z + 32, w + 32), 32);
-    v128.store(out, addFour(inner, outer, x + 48, y + 48, z + 48, w + 48), 48);
-    v128.store(out, addFour(inner, outer, x + 64, y + 64, z + 64, w + 64), 64);
-    x += 80;
-    y += 80;
-    z += 80;
-    w += 80;
-    out += 80;
+    v128.store(out, i16x8.add(v128.load(x), i16x8.sub(v128.xor(v128.load(y), sign), sign)));
+    x += 16;
+    y += 16;
+    out += 16;
   }
 }
 
@@ -151,47 +110,50 @@ function addAllFour(inner: bool, outer: bool, x: usize, y: usize, z: usize, w: u
 function addFourRows(
   x: usize, y: usize, z: usize, w: usize, inner: bool, outer: bool, bytes: usize, out: usize,
 ): void {
-  if (outer) {
-    if (inner) addAllFour(true, true, x, y, z, w, bytes, out);
-    else addAllFour(false, true, x, y, z, w, bytes, out);
-  } else {
-    if (inner) addAllFour(true, false, x, y, z, w, bytes, out);
-    else addAllFour(false, false, x, y, z, w, bytes, out);
+  const first = i16x8.splat(inner ? -1 : 0);
+  const second = i16x8.splat(outer ? -1 : 0);
+  const end = x + bytes;
+  while (x < end) {
+    const xy = i16x8.add(v128.load(x), i16x8.sub(v128.xor(v128.load(y), first), first));
+    const zw = i16x8.add(v128.load(z), i16x8.sub(v128.xor(v128.load(w), first), first));
+    v128.store(out, i16x8.add(xy, i16x8.sub(v128.xor(zw, second), second)));
+    x += 16;
+    y += 16;
+    z += 16;
+    w += 16;
+    out += 16;
   }
 }
 
-/** Left operands of product p at one level, of groups [from, half) of either half: packed rows of k/2. */
-function halveOnce(a: usize, p: i32, from: i32, half: i32, k: i32, out: usize): void {
+/** Left operands of product p of a block at one level: [groups/2][k/2] packed rows. */
+function halveOnce(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
   const stride = groupStride(k);
   const right = stride >> 1;
-  const below = <usize>half * stride;
+  const below = <usize>(groups >> 1) * stride;
   const second = digit(A_SECOND, p);
   const x = a + quadrant(digit(A_FIRST, p), right, below);
   const y: usize = second == NONE ? 0 : a + quadrant(second, right, below);
-  for (let g = from; g < half; g++) {
+  for (let g = 0; g < groups >> 1; g++) {
     const at = <usize>g * stride;
     addRows(x + at, y ? y + at : <usize>0, subtracts(p), right, out);
     out += right;
   }
 }
 
-/** Left operands of product p at two levels: of the odd group at one, then [7][half/2] groups of k/4. */
-function halveTwice(a: usize, p: i32, half: i32, k: i32, out: usize): void {
+/** The seven left operands of product p of a block at two levels: [7][groups/4][k/4] packed rows. */
+function halveTwice(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
   const stride = groupStride(k);
   const right = stride >> 1;
-  const below = <usize>half * stride;
+  const below = <usize>(groups >> 1) * stride;
   const bytes = right >> 1;
-  const quarter = half >> 1;
-  halveOnce(a, p, half - 1, half, k, out);
-  out += right;
   const second = digit(A_SECOND, p);
   const x = a + quadrant(digit(A_FIRST, p), right, below);
   const z: usize = second == NONE ? 0 : a + quadrant(second, right, below);
   for (let q = 0; q < 7; q++) {
-    const first = quadrant(digit(A_FIRST, q), bytes, <usize>quarter * stride);
+    const first = quadrant(digit(A_FIRST, q), bytes, below >> 1);
     const other = digit(A_SECOND, q);
-    const last = quadrant(other, bytes, <usize>quarter * stride);
-    for (let g = 0; g < quarter; g++) {
+    const last = quadrant(other, bytes, below >> 1);
+    for (let g = 0; g < groups >> 2; g++) {
       const at = <usize>g * stride;
       const x0 = x + first + at;
       if (other == NONE) addRows(x0, z ? z + first + at : <usize>0, subtracts(p), bytes, out);
@@ -214,11 +176,10 @@ export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, o
     const level = levels(groups, k);
     if (level > 0) {
       const halved = halvedGroups(groups, level);
-      const half = halved >> 1;
-      const step = operandBytes(halved, level, k);
+      const step = operandBytes(halved, level, k) * (level == 2 ? 7 : 1);
       for (let p = first; p < first + count; p++) {
-        if (level == 2) halveTwice(a, p, half, k, out + step * p);
-        else halveOnce(a, p, 0, half, k, out + step * p);
+        if (level == 2) halveTwice(a, p, halved, k, out + step * p);
+        else halveOnce(a, p, halved, k, out + step * p);
       }
       out += operandsBytes(groups, level, k);
     }
@@ -245,6 +206,27 @@ function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize,
   }
 }
 
+/**
+ * Product p of seven: `groups` groups of k values at a, by b less `panel` (where it is not 0) and less the part of B that
+ * B_SECOND says. `kept`: room for three parts of k by eight i16: B11, B22, and what the other products are made of.
+ */
+@inline
+function multiply(
+  mode: i32, p: i32, groups: i32, a: usize, b: usize, panel: usize, k: i32, acc: usize, kept: usize,
+): void {
+  const size = <usize>k << 4;
+  const second = digit(B_SECOND, p);
+  const vectors: usize = second == NONE ? 0 : second == 0 ? kept : kept + size;
+  if (p == 3) kept += size;
+  else if (p != 0) kept += 2 * size;
+  multiplyAndKeep(mode, a, b, panel, vectors, k, acc, kept);
+  for (let g = 1; g < groups; g++) {
+    a += groupStride(k);
+    acc += GROUP_SUMS;
+    multiplyKept(mode, a, kept, k, acc);
+  }
+}
+
 /** Scratch: accumulators of four panels, then the products of the first level, of the second, and the parts of B kept. */
 const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
 const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
@@ -254,18 +236,10 @@ const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
 function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
   const right = <usize>k << 3;
   const half = <usize>(groups >> 1) * GROUP_SUMS;
-  const stride = groupStride(k) >> 1;
   for (let p = 0; p < 7; p++) {
-    const second = digit(B_SECOND, p);
-    const x = b + quadrant(digit(B_FIRST, p), right, right >> 1);
-    const y: usize = second == NONE ? 0 : b + quadrant(second, right, right >> 1);
-    const acc = scratch + PRODUCTS + half * p;
-    multiplyAndKeep(mode, a, x, y, k >> 1, acc, scratch + KEPT);
-    a += stride;
-    for (let sums = acc + GROUP_SUMS; sums < acc + half; sums += GROUP_SUMS) {
-      multiplyKept(mode, a, scratch + KEPT, k >> 1, sums);
-      a += stride;
-    }
+    const part = b + quadrant(digit(B_FIRST, p), right, right >> 1);
+    multiply(mode, p, groups >> 1, a, part, 0, k >> 1, scratch + PRODUCTS + half * p, scratch + KEPT);
+    a += operandBytes(groups, 1, k);
   }
   joinHalves(scratch + PRODUCTS, half, scratch, scratch + panelBytes, scratch + half, scratch + panelBytes + half, half);
 }
@@ -273,43 +247,26 @@ function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratc
 /** Four panels at b of all rows of the quarters: to acc and on, panelBytes apart. */
 function multiplyTwice(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {
   const panel = <usize>k << 3;
-  const stride = groupStride(k) >> 2;
   const quarter = <usize>(groups >> 2) * GROUP_SUMS;
-  const half = <usize>(groups >> 1) * GROUP_SUMS;
-  const part = scratch + KEPT; // i16 [2 panels][k/4][8][2]: what product p multiplies by
-  const difference = part + 2 * panel;
+  const product = quarter * 4; // two panels of half of the rows
   for (let p = 0; p < 7; p++) {
     const second = digit(B_SECOND, p);
     const x = b + quadrant(digit(B_FIRST, p), panel * 2, panel >> 1);
     const y: usize = second == NONE ? 0 : b + quadrant(second, panel * 2, panel >> 1);
-    const m = scratch + PRODUCTS + half * 2 * p; // [2 panels][half of the rows]
-    for (let j: usize = 0; j < 2; j++) {
-      const right = panel * j;
-      multiplyAndKeep(mode, a, x + right, y ? y + right : <usize>0, k >> 1, m + half * j + quarter * 2, part + right);
-    }
-    a += stride * 2;
     for (let q = 0; q < 7; q++) {
-      const first = part + quadrant(digit(B_FIRST, q), panel, panel >> 1);
-      const other = digit(B_SECOND, q);
+      const part = quadrant(digit(B_FIRST, q), panel, panel >> 2);
       const acc = scratch + SECOND_PRODUCTS + quarter * q;
-      let sums = acc;
-      if (other != NONE) {
-        multiplyKeptLess(mode, a, first, part + quadrant(other, panel, panel >> 1), k >> 2, sums, difference);
-        a += stride;
-        sums += GROUP_SUMS;
-      }
-      const kept = other == NONE ? first : difference;
-      for (; sums < acc + quarter; sums += GROUP_SUMS) {
-        multiplyKept(mode, a, kept, k >> 2, sums);
-        a += stride;
-      }
+      multiply(mode, q, groups >> 2, a, x + part, y ? y + part : <usize>0, k >> 2, acc, scratch + KEPT);
+      a += operandBytes(groups, 2, k);
     }
-    joinHalves(scratch + SECOND_PRODUCTS, quarter, m, m + half, m + quarter, m + half + quarter, quarter);
+    const m = scratch + PRODUCTS + product * p; // [2 panels][half of the rows]
+    joinHalves(scratch + SECOND_PRODUCTS, quarter, m, m + quarter * 2, m + quarter, m + quarter * 3, quarter);
   }
+  const half = quarter * 2;
   for (let j = 0; j < 2; j++) {
     const left = scratch + panelBytes * j;
     const right = left + panelBytes * 2;
-    joinHalves(scratch + PRODUCTS + half * j, half * 2, left, right, left + half, right + half, half);
+    joinHalves(scratch + PRODUCTS + half * j, product, left, right, left + half, right + half, half);
   }
 }
 

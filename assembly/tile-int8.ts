@@ -1,51 +1,57 @@
 // The int8 tiles (tile.ts) as functions. Strassen's products (strassen.ts) have panels and differences of panels for B: the
 // first tile that needs one keeps it as i16 for the others, and for later differences.
 
-import { KEEP, LESS, PANEL, SPLAT, VECTORS, tile } from './tile';
+import { KEEP, LESS_PANEL, LESS_VECTORS, PANEL, SPLAT, VECTORS, tile } from './tile';
 
 // Each tile is a function of its own: inlined into one loop over tiles, the engines run out of registers.
 
 function panel5(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(5, false, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(5, false, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function panel5Splat(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(5, true, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(5, true, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function panel4(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(4, true, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(4, true, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function panel3(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(3, true, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(3, true, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function panel2(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(2, true, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(2, true, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function panel1(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(1, true, PANEL, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(1, true, PANEL, a, b, 0, 0, k >> 1, acc, 0);
 }
 function kept5(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(5, false, VECTORS, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(5, false, VECTORS, a, b, 0, 0, k >> 1, acc, 0);
 }
 function kept5Splat(a: usize, b: usize, k: i32, acc: usize): void {
-  tile<i32>(5, true, VECTORS, a, b, 0, k >> 1, acc, 0);
+  tile<i32>(5, true, VECTORS, a, b, 0, 0, k >> 1, acc, 0);
 }
 function widened5(a: usize, b: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, false, KEEP, a, b, 0, k >> 1, acc, kept);
+  tile<i32>(5, false, KEEP, a, b, 0, 0, k >> 1, acc, kept);
 }
 function widened5Splat(a: usize, b: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, true, KEEP, a, b, 0, k >> 1, acc, kept);
+  tile<i32>(5, true, KEEP, a, b, 0, 0, k >> 1, acc, kept);
 }
-function lessPanel5(a: usize, b: usize, less: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, false, PANEL | LESS | KEEP, a, b, less, k >> 1, acc, kept);
+function lessPanel5(a: usize, b: usize, panel: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, false, KEEP | LESS_PANEL, a, b, panel, 0, k >> 1, acc, kept);
 }
-function lessPanel5Splat(a: usize, b: usize, less: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, true, PANEL | LESS | KEEP, a, b, less, k >> 1, acc, kept);
+function lessPanel5Splat(a: usize, b: usize, panel: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, true, KEEP | LESS_PANEL, a, b, panel, 0, k >> 1, acc, kept);
 }
-function lessKept5(a: usize, b: usize, less: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, false, VECTORS | LESS | KEEP, a, b, less, k >> 1, acc, kept);
+function lessVectors5(a: usize, b: usize, vectors: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, false, KEEP | LESS_VECTORS, a, b, 0, vectors, k >> 1, acc, kept);
 }
-function lessKept5Splat(a: usize, b: usize, less: usize, k: i32, acc: usize, kept: usize): void {
-  tile<i32>(5, true, VECTORS | LESS | KEEP, a, b, less, k >> 1, acc, kept);
+function lessVectors5Splat(a: usize, b: usize, vectors: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, true, KEEP | LESS_VECTORS, a, b, 0, vectors, k >> 1, acc, kept);
+}
+function lessBoth5(a: usize, b: usize, panel: usize, vectors: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, false, KEEP | LESS_PANEL | LESS_VECTORS, a, b, panel, vectors, k >> 1, acc, kept);
+}
+function lessBoth5Splat(a: usize, b: usize, panel: usize, vectors: usize, k: i32, acc: usize, kept: usize): void {
+  tile<i32>(5, true, KEEP | LESS_PANEL | LESS_VECTORS, a, b, panel, vectors, k >> 1, acc, kept);
 }
 
 /** A group of `rows` (1..5) rows by a panel. */
@@ -60,27 +66,33 @@ export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i
   else panel1(a, panel, k, acc);
 }
 
-/** A group of five rows by panel b, less panel y where that is not 0; `kept` gets it as i16 [k/2][8][2]. */
+/**
+ * A group of five rows by b, or by what is left of it when a panel and earlier kept vectors, where they are not 0, are
+ * subtracted. `kept` gets what was multiplied by: i16 [k/2][8][2].
+ */
 @inline
-export function multiplyAndKeep(mode: i32, a: usize, b: usize, y: usize, k: i32, acc: usize, kept: usize): void {
+export function multiplyAndKeep(
+  mode: i32, a: usize, b: usize, panel: usize, vectors: usize, k: i32, acc: usize, kept: usize,
+): void {
+  const toPanel = panel - b;
+  const toVectors = vectors - kept;
   kept -= 2 * b;
-  if (!y) {
+  if (!panel && !vectors) {
     if (mode & SPLAT) widened5Splat(a, b, k, acc, kept);
     else widened5(a, b, k, acc, kept);
+  } else if (!vectors) {
+    if (mode & SPLAT) lessPanel5Splat(a, b, toPanel, k, acc, kept);
+    else lessPanel5(a, b, toPanel, k, acc, kept);
+  } else if (!panel) {
+    if (mode & SPLAT) lessVectors5Splat(a, b, toVectors, k, acc, kept);
+    else lessVectors5(a, b, toVectors, k, acc, kept);
   } else {
-    if (mode & SPLAT) lessPanel5Splat(a, b, y - b, k, acc, kept);
-    else lessPanel5(a, b, y - b, k, acc, kept);
+    if (mode & SPLAT) lessBoth5Splat(a, b, toPanel, toVectors, k, acc, kept);
+    else lessBoth5(a, b, toPanel, toVectors, k, acc, kept);
   }
 }
 
-/** A group of five rows by what was kept at b, less what was kept at y; `kept` gets the difference. */
-@inline
-export function multiplyKeptLess(mode: i32, a: usize, b: usize, y: usize, k: i32, acc: usize, kept: usize): void {
-  if (mode & SPLAT) lessKept5Splat(a, b, y - b, k, acc, kept - b);
-  else lessKept5(a, b, y - b, k, acc, kept - b);
-}
-
-/** Groups of five rows by what was kept. */
+/** A group of five rows by what an earlier tile kept. */
 @inline
 export function multiplyKept(mode: i32, a: usize, kept: usize, k: i32, acc: usize): void {
   if (mode & SPLAT) kept5Splat(a, kept, k, acc);

@@ -22,13 +22,13 @@
 /** Flag of `mode`: the form with a splat load a row. */
 export const SPLAT: i32 = 16;
 
-/** Where a tile's B comes from: an i8 panel, or whole vectors (i16 or f32); */
+/** Where a tile's B comes from: an i8 panel, or whole vectors (i16 or f32). */
 export const PANEL: i32 = 0;
 export const VECTORS: i32 = 1;
-/** of which another of its kind is subtracted; */
-export const LESS: i32 = 2;
-/** and which is kept as i16, for other tiles to take as VECTORS. */
-export const KEEP: i32 = 4;
+/** An i8 panel that is kept as i16, for other tiles to take as VECTORS; plus what is subtracted before, one or both. */
+export const KEEP: i32 = 2;
+export const LESS_PANEL: i32 = 4;
+export const LESS_VECTORS: i32 = 8;
 
 @inline
 function mac<T>(acc: v128, a: v128, b: v128): v128 {
@@ -68,37 +68,42 @@ function beginOther<T>(there: bool, first: v128, sums: usize): v128 {
 
 /**
  * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: plus what stands in
- * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. b: the panel or the vectors; `less` is
- * the way from there to what is subtracted. What is kept goes to kept + b, or kept + 2 b from a panel: one pointer moves for all.
+ * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. b: the panel or the vectors. What is kept
+ * goes to kept + 2 b; from there it is `lessVectors` bytes to the vectors, and from b `lessPanel` to the panel, that are
+ * subtracted: one pointer moves for all of them.
  */
 @inline
 export function tile<T>(
-  mr: i32, splat: bool, source: i32, a: usize, b: usize, less: usize, steps: i32, acc: usize, kept: usize,
+  mr: i32, splat: bool, source: i32, a: usize, b: usize, lessPanel: usize, lessVectors: usize, steps: i32, acc: usize, kept: usize,
 ): void {
   let c00 = begin<T>(true, a, 0, acc), c01 = beginOther<T>(true, c00, acc + 16);
   let c10 = begin<T>(mr > 1, a, 1, acc + 32), c11 = beginOther<T>(mr > 1, c10, acc + 48);
   let c20 = begin<T>(mr > 2, a, 2, acc + 64), c21 = beginOther<T>(mr > 2, c20, acc + 80);
   let c30 = begin<T>(mr > 3, a, 3, acc + 96), c31 = beginOther<T>(mr > 3, c30, acc + 112);
   let c40 = begin<T>(mr > 4, a, 4, acc + 128), c41 = beginOther<T>(mr > 4, c40, acc + 144);
-  const vectors = (source & VECTORS) != 0;
-  const end = b + (<usize>steps << (vectors ? 5 : 4));
+  const end = b + (<usize>steps << (source == VECTORS ? 5 : 4));
   while (b < end) {
-    let b0 = vectors ? v128.load(b) : v128.load_ext<i8>(b);
-    let b1 = vectors ? v128.load(b, 16) : v128.load_ext<i8>(b, 8);
+    let b0 = source == VECTORS ? v128.load(b) : v128.load_ext<i8>(b);
+    let b1 = source == VECTORS ? v128.load(b, 16) : v128.load_ext<i8>(b, 8);
     if (sizeof<T>() == 1) {
       const pairs = b0;
       b0 = v128.shuffle<i16>(pairs, b1, 0, 8, 1, 9, 2, 10, 3, 11);
       b1 = v128.shuffle<i16>(pairs, b1, 4, 12, 5, 13, 6, 14, 7, 15);
     }
-    if (source & LESS) {
-      const other = b + less;
-      b0 = i16x8.sub(b0, vectors ? v128.load(other) : v128.load_ext<i8>(other));
-      b1 = i16x8.sub(b1, vectors ? v128.load(other, 16) : v128.load_ext<i8>(other, 8));
+    if (source & LESS_PANEL) {
+      const other = b + lessPanel;
+      b0 = i16x8.sub(b0, v128.load_ext<i8>(other));
+      b1 = i16x8.sub(b1, v128.load_ext<i8>(other, 8));
     }
     if (source & KEEP) {
-      const out = kept + (vectors ? b : 2 * b);
-      v128.store(out, b0);
-      v128.store(out, b1, 16);
+      const vectors = kept + 2 * b;
+      if (source & LESS_VECTORS) {
+        const earlier = vectors + lessVectors;
+        b0 = i16x8.sub(b0, v128.load(earlier));
+        b1 = i16x8.sub(b1, v128.load(earlier, 16));
+      }
+      v128.store(vectors, b0);
+      v128.store(vectors, b1, 16);
     }
     const rows = splat ? b0 : v128.load(a);
     let r = spread<T>(splat, a, rows, 0);
@@ -125,7 +130,7 @@ export function tile<T>(
       c41 = mac<T>(c41, r, b1);
     }
     a += (sizeof<T>() == 1 ? 8 : 4) * mr;
-    b += vectors ? 32 : 16;
+    b += source == VECTORS ? 32 : 16;
   }
   v128.store(acc, c00);
   v128.store(acc, c01, 16);

@@ -37,7 +37,7 @@ export interface RowBuffer {
 /** Fewer rows, or shorter ones, are never halved, nor are lengths that are no multiple of `step` (assembly/strassen.ts). */
 const LEAST_HALVED = { m: 5 * ROW_GROUP, k: 256, step: 16 };
 /** Rows from which on there are two levels. */
-const LEAST_QUARTERED = 10 * ROW_GROUP;
+const LEAST_QUARTERED = 20 * ROW_GROUP;
 /** The products of a level. */
 const PRODUCTS = 7;
 
@@ -78,7 +78,7 @@ export class Arithmetic {
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
     return Math.max(
-      GEMM_SCRATCH_BYTES + 20 * roundUp(width, 4),
+      GEMM_SCRATCH_BYTES + 24 * roundUp(width, 4),
       ROW_GROUP * width * 4,
       TABLE_BYTES + 2 * roundUp(keys, 4) * 4,
     );

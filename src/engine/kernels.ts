@@ -15,7 +15,7 @@ export const Mode = { none: 0, quickGelu: 1, gelu: 2, relu6: 3, add: 4, fixed: 8
 /** Rows of a group of packed rows (assembly/packed-rows.ts). */
 export const ROW_GROUP = 5;
 /** Most rows that share a pass over B's panels (assembly/strassen.ts). */
-export const ROW_BLOCK = 26 * ROW_GROUP;
+export const ROW_BLOCK = 28 * ROW_GROUP;
 /** Bytes of the constants that activations and softmax keep in their scratch (assembly/math.ts). */
 export const TABLE_BYTES = 25 * 16;
 /** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products. */

@@ -66,8 +66,7 @@ export function blockWeights(weights: Weights, name: string): BlockWeights {
 
 /** Rows that go through the MLP together: the hidden layer of a band stays in L2. */
 function bandRows(rows: number): number {
-  const even = Math.ceil(rows / Math.ceil(rows / ROW_BLOCK));
-  return roundUp(even - 2 * ROW_GROUP, 4 * ROW_GROUP) + 2 * ROW_GROUP; // as Strassen's two levels halve them
+  return roundUp(Math.ceil(rows / Math.ceil(rows / ROW_BLOCK)), 4 * ROW_GROUP);
 }
 
 export function planBlocks(

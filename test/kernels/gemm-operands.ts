@@ -79,7 +79,7 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
   const maxima = call.onMaxima ? arena.output(m * MAXIMUM_BYTES) : 0;
   arena.kernels.gemmInt8(
     a, aScale, halves, at(weights.panels), at(weights.scale), at(weights.sum), at(call.bias), m, n, k,
-    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES + 20 * k), maxima,
+    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES + 24 * k), maxima,
   ); // biome-ignore format: operands, then the result
   arena.check(`m ${m} n ${n} k ${weights.k}`);
   call.onMaxima?.(arena.floats(maxima, m * 4));
