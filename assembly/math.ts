@@ -14,6 +14,18 @@ export function roundToInt(x: v128): v128 {
   return i32x4.sub(f32x4.add(x, f32x4.splat(ROUND_MAGIC)), i32x4.splat(ROUND_MAGIC_BITS));
 }
 
+/** ROUND_MAGIC in every lane for roundBy. `finite` keeps it from being a constant, which V8 would build anew at each use. */
+@inline
+export function roundMagic(finite: f32): v128 {
+  return f32x4.splat(finite * 0 + ROUND_MAGIC);
+}
+
+/** roundToInt in a loop, with roundMagic of before it. */
+@inline
+export function roundBy(magic: v128, x: v128): v128 {
+  return i32x4.sub(f32x4.add(x, magic), magic);
+}
+
 // An engine builds a vector constant anew at each use, with three instructions where a load is one. So the functions below
 // read theirs from a table in scratch memory, which `storeConstants` fills before a loop. These are the places in it.
 

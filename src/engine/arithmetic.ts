@@ -1,7 +1,7 @@
 /** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
 
 import type { Kernels, Pointer } from './kernels.ts';
-import { GEMM_SCRATCH_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
+import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
 import { TileTrial } from './tile-trial.ts';
@@ -79,7 +79,7 @@ export class Arithmetic {
   static scratchBytes(width: number, keys: number): number {
     return Math.max(
       GEMM_SCRATCH_BYTES + 24 * roundUp(width, 4),
-      ROW_GROUP * width * 4,
+      ROW_GROUP * (width * 4 + MAXIMUM_BYTES),
       TABLE_BYTES + 2 * roundUp(keys, 4) * 4,
     );
   }

@@ -47,7 +47,7 @@ const cases: Case[] = [
       const [x, gamma, beta] = [900, 100, 100].map((n) => arena.input(random.floats(n, 3))) as Pointer[];
       const [out, scale] = [arena.output(packedBytes(9, 100, 2)), arena.output(36)];
       const aMax = activationMax(100);
-      arena.kernels.layerNormQuantize(x!, 400, 9, 100, gamma!, beta!, 1e-5, aMax, out, scale, arena.output(2000));
+      arena.kernels.layerNormQuantize(x!, 400, 9, 100, gamma!, beta!, 1e-5, aMax, out, scale, arena.output(2080));
       const integers = unpackInt16(arena.bytes(out, packedBytes(9, 100, 2)), 9, 100, layout);
       return Float32Array.from([...integers, ...arena.floats(scale, 9)]);
     },

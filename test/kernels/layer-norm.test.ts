@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Pointer, ROW_GROUP } from '../../src/engine/kernels.ts';
+import { MAXIMUM_BYTES, type Pointer, ROW_GROUP } from '../../src/engine/kernels.ts';
 import { activationMax } from '../../src/engine/numerics.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
@@ -45,7 +45,7 @@ function fused(arena: Arena, { m, k, x, gamma, beta }: Operands, cell: 2 | 4, ga
   const [at, g, b]: Pointer[] = [arena.input(spread), arena.input(gamma), arena.input(beta)];
   const out = arena.output(packedBytes(m, k, cell));
   const scale = arena.output(m * 4);
-  const scratch = arena.output(ROW_GROUP * k * 4);
+  const scratch = arena.output(ROW_GROUP * (k * 4 + MAXIMUM_BYTES));
   if (cell === 2) {
     arena.kernels.layerNormQuantize(at!, stride * 4, m, k, g!, b!, EPS, activationMax(k), out, scale, scratch);
   } else {
