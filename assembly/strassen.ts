@@ -90,20 +90,32 @@ function quadrant(number: i32, right: usize, below: usize): usize {
   return (number & 1 ? right : 0) + (number & 2 ? below : 0);
 }
 
-/** x + y or x - y of i16; x alone where y is 0. */
-function addRows(x: usize, y: usize, subtract: bool, bytes: usize, out: usize): void {
-  if (!y) {
-    memory.copy(out, x, bytes);
-    return;
-  }
-  const sign = i16x8.splat(subtract ? -1 : 0);
+@inline
+function signed(minus: bool, x: v128, y: v128): v128 {
+  return minus ? i16x8.sub(x, y) : i16x8.add(x, y);
+}
+
+/** x + y or x - y of i16, five vectors a turn, as halves of five rows have (`levels` asks for such k). */
+@inline
+function addFives(minus: bool, x: usize, y: usize, bytes: usize, out: usize): void {
   const end = x + bytes;
   while (x < end) {
-    v128.store(out, i16x8.add(v128.load(x), i16x8.sub(v128.xor(v128.load(y), sign), sign)));
-    x += 16;
-    y += 16;
-    out += 16;
+    v128.store(out, signed(minus, v128.load(x), v128.load(y)));
+    v128.store(out, signed(minus, v128.load(x, 16), v128.load(y, 16)), 16);
+    v128.store(out, signed(minus, v128.load(x, 32), v128.load(y, 32)), 32);
+    v128.store(out, signed(minus, v128.load(x, 48), v128.load(y, 48)), 48);
+    v128.store(out, signed(minus, v128.load(x, 64), v128.load(y, 64)), 64);
+    x += 80;
+    y += 80;
+    out += 80;
   }
+}
+
+/** x + y or x - y; x alone where y is 0. */
+function addRows(x: usize, y: usize, subtract: bool, bytes: usize, out: usize): void {
+  if (!y) memory.copy(out, x, bytes);
+  else if (subtract) addFives(true, x, y, bytes, out);
+  else addFives(false, x, y, bytes, out);
 }
 
 /** (x + y) + (z + w) of i16, with a sign for y and w and one for the second pair. */
@@ -187,22 +199,28 @@ export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, o
   }
 }
 
-/** The halves of C from seven products, `stride` bytes apart; all of `bytes` bytes of i32. */
+/** The halves of C from seven products, `stride` bytes apart; all of `bytes` bytes of i32, rows of eight. */
 function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize, c22: usize, bytes: usize): void {
   const end = m + bytes;
   while (m < end) {
-    const later = m + 3 * stride;
-    const m0 = v128.load(m), m1 = v128.load(m + stride), m2 = v128.load(m + 2 * stride), m3 = v128.load(later);
-    const m4 = v128.load(later + stride), m5 = v128.load(later + 2 * stride), m6 = v128.load(later + 3 * stride);
+    const p1 = m + stride, p2 = p1 + stride, p3 = p2 + stride, p4 = p3 + stride, p5 = p4 + stride, p6 = p5 + stride;
+    let m0 = v128.load(m), m1 = v128.load(p1), m2 = v128.load(p2), m3 = v128.load(p3);
+    let m4 = v128.load(p4), m5 = v128.load(p5), m6 = v128.load(p6);
     v128.store(c11, i32x4.add(i32x4.add(m1, m3), i32x4.add(m4, m6)));
     v128.store(c12, i32x4.add(m3, m5));
     v128.store(c21, i32x4.add(m0, m1));
     v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.sub(m4, m5)));
-    m += 16;
-    c11 += 16;
-    c12 += 16;
-    c21 += 16;
-    c22 += 16;
+    m0 = v128.load(m, 16), m1 = v128.load(p1, 16), m2 = v128.load(p2, 16), m3 = v128.load(p3, 16);
+    m4 = v128.load(p4, 16), m5 = v128.load(p5, 16), m6 = v128.load(p6, 16);
+    v128.store(c11, i32x4.add(i32x4.add(m1, m3), i32x4.add(m4, m6)), 16);
+    v128.store(c12, i32x4.add(m3, m5), 16);
+    v128.store(c21, i32x4.add(m0, m1), 16);
+    v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.sub(m4, m5)), 16);
+    m += ACC_ROW;
+    c11 += ACC_ROW;
+    c12 += ACC_ROW;
+    c21 += ACC_ROW;
+    c22 += ACC_ROW;
   }
 }
 
