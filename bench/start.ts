@@ -62,12 +62,15 @@ async function memoryOf(...words: string[]): Promise<Memory> {
   const running = promisify(execFile)(process.execPath, [scriptFile('memory.js'), ...words], { encoding: 'utf8' });
   const status = `/proc/${running.child.pid}/status`;
   let own = 0;
-  while (running.child.exitCode === null && existsSync(status)) {
-    const kilobytes = /RssAnon:\s*(\d+) kB/.exec(readFileSync(status, 'utf8'))?.[1] ?? 0;
-    own = Math.max(own, Number(kilobytes) * 1024);
-    await sleep(1);
-  }
-  return { ...JSON.parse((await running).stdout), own };
+  const watch = async () => {
+    while (running.child.exitCode === null && existsSync(status)) {
+      const kilobytes = /RssAnon:\s*(\d+) kB/.exec(readFileSync(status, 'utf8'))?.[1] ?? 0;
+      own = Math.max(own, Number(kilobytes) * 1024);
+      await sleep(1);
+    }
+  };
+  const [{ stdout }] = await Promise.all([running, watch()]);
+  return { ...JSON.parse(stdout), own };
 }
 
 export async function benchMemory(report: Report): Promise<void> {
