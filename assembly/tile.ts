@@ -17,9 +17,7 @@
 // 10 accumulators, 2 b, 1 a, 1 row, 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its
 // own (scripts/build-wasm.js). One pointer each for A and B. There are two forms: a splat load a row is faster in Node, and
 // slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better
-// (engine/tile-trial.ts, bench/README.md). With splats, a row's second product comes after the next row's first, which keeps the
-// multipliers busier where an engine leaves the order as it is (V8 13); shuffles have no register for a second row. The sums
-// are the same.
+// (engine/tile-trial.ts, bench/README.md). The sums are the same.
 
 /** Flag of `mode`: the form with a splat load a row. */
 export const SPLAT: i32 = 16;
@@ -115,33 +113,31 @@ export function tile<T>(
       v128.store(vectors, b1, 16);
     }
     const rows = splat ? b0 : v128.load(a);
-    let even = spread<T>(splat, a, rows, 0);
-    let odd = even;
-    c00 = mac<T>(c00, even, b0);
-    c01 = mac<T>(c01, even, b1);
+    let r = spread<T>(splat, a, rows, 0);
+    c00 = mac<T>(c00, r, b0);
+    c01 = mac<T>(c01, r, b1);
     if (mr > 1) {
-      odd = spread<T>(splat, a, rows, 1);
-      c10 = mac<T>(c10, odd, b0);
-      if (!splat) c11 = mac<T>(c11, odd, b1);
+      r = spread<T>(splat, a, rows, 1);
+      c10 = mac<T>(c10, r, b0);
+      c11 = mac<T>(c11, r, b1);
     }
     if (mr > 2) {
-      even = spread<T>(splat, a, rows, 2);
-      c20 = mac<T>(c20, even, b0);
-      if (!splat) c21 = mac<T>(c21, even, b1);
+      r = spread<T>(splat, a, rows, 2);
+      c20 = mac<T>(c20, r, b0);
+      c21 = mac<T>(c21, r, b1);
     }
-    if (splat && mr > 1) c11 = mac<T>(c11, odd, b1);
     if (mr > 3) {
-      odd = spread<T>(splat, a, rows, 3);
-      c30 = mac<T>(c30, odd, b0);
-      if (!splat) c31 = mac<T>(c31, odd, b1);
+      r = spread<T>(splat, a, rows, 3);
+      c30 = mac<T>(c30, r, b0);
     }
-    if (splat && mr > 2) c21 = mac<T>(c21, even, b1);
     if (mr > 4) {
-      even = spread<T>(splat, a, rows, 4);
-      c40 = mac<T>(c40, even, b0);
+      const last = spread<T>(splat, a, rows, 4);
+      c40 = mac<T>(c40, last, b0);
+      c31 = mac<T>(c31, r, b1); // not before c40: that way Node 24 keeps its multipliers busier (bench/README.md)
+      c41 = mac<T>(c41, last, b1);
+    } else if (mr > 3) {
+      c31 = mac<T>(c31, r, b1);
     }
-    if (splat && mr > 3) c31 = mac<T>(c31, odd, b1);
-    if (mr > 4) c41 = mac<T>(c41, even, b1);
   }
   v128.store(acc, c00);
   v128.store(acc, c01, 16);
