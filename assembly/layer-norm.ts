@@ -6,17 +6,19 @@ import { MAXIMUM_BYTES } from './epilogue';
 import { sumLanes } from './math';
 import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
 
-/** A row's mean and 1 / sqrt(var + eps), from its sums. */
+/** A row's mean, from its sum. */
 @inline
 function meanOf(sum: v128, k: i32): v128 {
   return f32x4.splat(sumLanes(sum) / <f32>k);
 }
 
+/** 1 / sqrt(var + eps), from a row's sum of squares. */
 @inline
 function scaleOf(squares: v128, k: i32, eps: f32): v128 {
   return f32x4.splat(1 / sqrt<f32>(sumLanes(squares) / <f32>k + eps));
 }
 
+/** (x - mean)^2 of a vector at x. */
 @inline
 function squareOf(x: usize, mean: v128): v128 {
   const d = f32x4.sub(v128.load(x), mean);
@@ -91,7 +93,7 @@ export function layerNormQuantize(
 ): void {
   const row = <usize>k << 2;
   const maxima = scratch;
-  const normalized = scratch + GROUP * MAXIMUM_BYTES;
+  const normalized = scratch + <usize>GROUP * MAXIMUM_BYTES;
   for (let i = 0; i < m; i += GROUP) {
     const rows = rowsOfGroup(i, m);
     normalizeGroup(x, stride, rows, gamma, beta, eps, k, normalized, row, maxima);

@@ -3,27 +3,23 @@
 
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
 const ROUND_MAGIC: f32 = 12582912;
-const ROUND_MAGIC_BITS: i32 = 0x4b400000;
 
 /** e^x = 2^(x log2 e). */
 export const LOG2_OF_E: f32 = 1.44269504088896341;
 
-/** Nearest-even integers of four f32 lanes with |x| < 2^22, as i32. Exact, and cheaper than trunc_sat's NaN handling. */
+/**
+ * Nearest-even integers of four f32 lanes with |x| < 2^22, as i32; magic: ROUND_MAGIC in every lane. Exact, and cheaper than
+ * trunc_sat's NaN handling.
+ */
 @inline
-export function roundToInt(x: v128): v128 {
-  return i32x4.sub(f32x4.add(x, f32x4.splat(ROUND_MAGIC)), i32x4.splat(ROUND_MAGIC_BITS));
+export function roundToInt(magic: v128, x: v128): v128 {
+  return i32x4.sub(f32x4.add(x, magic), magic); // of the bits, so the exponent goes
 }
 
-/** ROUND_MAGIC in every lane for roundBy. `finite` keeps it from being a constant, which V8 would build anew at each use. */
+/** ROUND_MAGIC for a loop that has no table (below): with a finite number in it that is not known before, it is no constant. */
 @inline
 export function roundMagic(finite: f32): v128 {
   return f32x4.splat(finite * 0 + ROUND_MAGIC);
-}
-
-/** roundToInt in a loop, with roundMagic of before it. */
-@inline
-export function roundBy(magic: v128, x: v128): v128 {
-  return i32x4.sub(f32x4.add(x, magic), magic);
 }
 
 // An engine builds a vector constant anew at each use, with three instructions where a load is one. So the functions below
@@ -153,7 +149,7 @@ export function relu6(x: v128): v128 {
 /** round(8191 / 6 * x) of x in [0, 6], as i32: the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
 @inline
 export function toFixed(x: v128): v128 {
-  return roundToInt(f32x4.mul(x, f32x4.splat(8191.0 / 6.0)));
+  return roundToInt(f32x4.splat(ROUND_MAGIC), f32x4.mul(x, f32x4.splat(8191.0 / 6.0)));
 }
 
 /** The four lanes' sum, always as (0 + 2) + (1 + 3). */

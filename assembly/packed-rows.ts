@@ -8,7 +8,7 @@
 // Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
 
 import { MAXIMUM_BYTES } from './epilogue';
-import { maxLanes, roundBy, roundMagic } from './math';
+import { maxLanes, roundMagic, roundToInt } from './math';
 
 /** Rows of a group: as many as a tile has (tile.ts). engine/kernels.ts has the same number. */
 export const GROUP: i32 = 5;
@@ -123,11 +123,11 @@ export function quantizeGroup(
     const i4 = f32x4.splat(quantizer(largestOf(x4, k, maxima, 4), aMax, scale + 16));
     const bytes = <usize>k << 2;
     for (let o: usize = 0; o < bytes; o += 16) {
-      const r0 = roundBy(magic, f32x4.mul(v128.load(x + o), i0));
-      const r1 = roundBy(magic, f32x4.mul(v128.load(x1 + o), i1));
-      const r2 = roundBy(magic, f32x4.mul(v128.load(x2 + o), i2));
-      const r3 = roundBy(magic, f32x4.mul(v128.load(x3 + o), i3));
-      const r4 = roundBy(magic, f32x4.mul(v128.load(x4 + o), i4));
+      const r0 = roundToInt(magic, f32x4.mul(v128.load(x + o), i0));
+      const r1 = roundToInt(magic, f32x4.mul(v128.load(x1 + o), i1));
+      const r2 = roundToInt(magic, f32x4.mul(v128.load(x2 + o), i2));
+      const r3 = roundToInt(magic, f32x4.mul(v128.load(x3 + o), i3));
+      const r4 = roundToInt(magic, f32x4.mul(v128.load(x4 + o), i4));
       storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3), i16x8.narrow_i32x4_s(r4, r4));
       group += 8 * GROUP;
     }
@@ -136,7 +136,7 @@ export function quantizeGroup(
   for (let r = 0; r < rows; r++) {
     const inverse = f32x4.splat(quantizer(largestOf(x, k, maxima, r), aMax, scale + (<usize>r << 2)));
     for (let i = 0; i < k; i += 4) {
-      const v = roundBy(magic, f32x4.mul(v128.load(x + (<usize>i << 2)), inverse));
+      const v = roundToInt(magic, f32x4.mul(v128.load(x + (<usize>i << 2)), inverse));
       storeQuad(group, rows, r, i, i16x8.narrow_i32x4_s(v, v));
     }
     x += stride;
@@ -160,7 +160,7 @@ export function quantizeRows(
 ): void {
   for (let i = 0; i < m; i += GROUP) {
     quantizeGroup(x, stride, rowsOfGroup(i, m), k, aMax, out, scale, maxima);
-    if (maxima) maxima += GROUP * MAXIMUM_BYTES;
+    if (maxima) maxima += <usize>GROUP * MAXIMUM_BYTES;
     x += stride * GROUP;
     out += groupStride(k);
     scale += 4 * GROUP;
