@@ -120,3 +120,18 @@ export function finishPanel<T>(
   else if (kind == 2) finishGelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
   else finishRelu6<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
 }
+
+/** The maxima of m rows over all columns, into the first of `sets` sets that parts of a call made, `stride` bytes apart. */
+export function joinMaxima(maxima: usize, m: i32, sets: i32, stride: usize): void {
+  const end = maxima + <usize>m * MAXIMUM_BYTES;
+  while (maxima < end) {
+    let most = v128.load(maxima);
+    let other = maxima;
+    for (let i = 1; i < sets; i++) {
+      other += stride;
+      most = f32x4.pmax(most, v128.load(other));
+    }
+    v128.store(maxima, most);
+    maxima += MAXIMUM_BYTES;
+  }
+}

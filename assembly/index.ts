@@ -3,6 +3,7 @@ export { attention } from './attention';
 export { copyBytes, listAll, zeroBytes } from './blocks';
 export { depthwiseF32, depthwiseInt8 } from './depthwise';
 export { embedF32, embedInt8 } from './embedding';
+export { joinMaxima } from './epilogue';
 export { gemmF32 } from './gemm-f32';
 export { gemmInt8 } from './gemm-int8';
 export { l2Normalize } from './l2-normalize';

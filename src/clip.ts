@@ -13,7 +13,7 @@ import type { PreprocessConfig } from './image/preprocess-config.ts';
 import { resampleCrop } from './image/resample.ts';
 import type { ClipConfig } from './model/config.ts';
 import type { EfficientNet } from './model/efficientnet.ts';
-import type { ImageBatch } from './model/image-batch.ts';
+import type { ImagePrograms } from './model/image-programs.ts';
 import { TextTransformer } from './model/text-transformer.ts';
 import type { VisionTransformer } from './model/vision-transformer.ts';
 import { pooledLength } from './text/end-token.ts';
@@ -55,7 +55,7 @@ export interface Parts {
   readonly variant: KernelVariant;
   readonly threads: ClipInfo['threads'];
   readonly pool?: ThreadPool;
-  readonly batch?: ImageBatch;
+  readonly programs?: ImagePrograms;
   readonly use: MemoryUse;
   readonly maxPixels: number;
   readonly scratch: number;
@@ -114,8 +114,8 @@ export class Clip {
    * products are timed only there.
    */
   #together(n: number, first: boolean): number {
-    const { batch, engine } = this.#alive();
-    const seats = batch && !(first && engine.arithmetic.trial.winner === undefined) ? batch.size : 1;
+    const { programs, engine } = this.#alive();
+    const seats = programs && !(first && engine.arithmetic.trial.winner === undefined) ? programs.size : 1;
     return n > seats / 2 ? Math.min(n, seats) : 1;
   }
 
@@ -124,15 +124,17 @@ export class Clip {
     options: EncodeImageOptions,
     position: (i: number, error: unknown) => unknown,
   ): Promise<Float32Array[]> {
-    const seats = images.length > 1 ? this.#alive().batch : undefined;
+    const { programs } = this.#alive();
     for (const [i, image] of images.entries()) {
-      await this.#prepare(image, seats ? seats.pixels(i) : this.#imageTower().pixels, options).catch((error) => {
+      await this.#prepare(image, programs?.pixels(i) ?? this.#imageTower().pixels, options).catch((error) => {
         throw position(i, error);
       });
     }
     const { engine, pool, probe } = this.#alive();
     const tower = this.#imageTower();
-    const at = seats ? seats.encode(pool!, images.length, engine.arithmetic.trial.form) : [tower.encode(probe)];
+    const { winner, form } = engine.arithmetic.trial;
+    const known = images.length > 1 || winner !== undefined; // one picture's products are timed by the caller's thread
+    const at = programs && known ? programs.encode(pool!, images.length, form) : [tower.encode(probe)];
     return at.map((embedding) => this.#take(embedding, options.normalize));
   }
 

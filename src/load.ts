@@ -81,13 +81,15 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const { plan, places, scratch, control, resample, image, batch, text } = planModel({
+    const split = threads.count > 1 ? (await import('./engine/threaded-kernels.ts')).threadedKernels : undefined;
+    const { plan, places, scratch, control, resample, image, programs, text } = planModel({
       config,
       preprocess,
       precision,
       opened,
       maxPixels,
       threads: threads.count,
+      split,
       whole: options.probe !== undefined,
     });
     const module = await compiled;
@@ -106,9 +108,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool
-      ? (await import('./engine/threaded-kernels.ts')).threadedKernels(pool)
-      : instantiateKernels(module, memory);
+    const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
     const engine = new Engine(memory, kernels, precision, scratch.at);
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
@@ -119,7 +119,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       variant,
       threads,
       ...(pool && { pool }),
-      ...(pool && batch && { batch }),
+      ...(pool && programs && { programs }),
       use: plan.use,
       maxPixels,
       scratch: resample,

@@ -63,6 +63,7 @@ export interface Kernels {
     mode: number,
     scratch: Pointer,
   ): void;
+  joinMaxima(maxima: Pointer, m: number, sets: number, stride: number): void;
   quantizeRows(
     x: Pointer,
     stride: number,

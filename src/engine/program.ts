@@ -1,32 +1,43 @@
-/**
- * A program: kernel calls written down, to be run by whatever thread is free. Words, f64: a kernel's number in
- * `THREADED_KERNELS`, how many arguments it takes and these, call after call, then END.
- */
+/** Programs: kernel calls written down as steps (worker-source.ts), to be run by one thread or by all that are free. */
 import type { Kernels } from './kernels.ts';
-import { END, THREADED_KERNELS } from './worker-source.ts';
+import type { Parts } from './threaded-kernels.ts';
+import type { ThreadedKernel } from './threads.ts';
+import { END, STEP_WORDS, THREADED_KERNELS } from './worker-source.ts';
 
 export type Program = readonly number[];
 
+/** A step's words. */
+export function stepWords(kernel: number, parts: readonly (readonly number[])[]): number[] {
+  return [kernel, parts.length, parts[0]!.length, ...parts.flat()];
+}
+
+/** A kernel's number in a step. */
+export const kernelNumber = (kernel: ThreadedKernel) => THREADED_KERNELS.findIndex(({ name }) => name === kernel);
+
+/** The word behind the step that begins at words[step]. */
+export const behind = (words: Float64Array, step: number) => step + STEP_WORDS + words[step + 1]! * words[step + 2]!;
+
 /**
  * The calls that `work` makes, none of which is run, and what it returns: kernels have no results, so what is called never
- * depends on them.
+ * depends on them. Calls of `own` are steps of one part, what is given to `run` may have several.
  */
-export function recordProgram<T>(work: (kernels: Kernels) => T): { program: Program; result: T } {
+export function recordProgram<T>(work: (recorder: Omit<Parts, 'threads'>) => T): { program: Program; result: T } {
   const words: number[] = [];
-  const recorders = THREADED_KERNELS.map(({ name }, number) => [
-    name,
-    (...args: number[]) => void words.push(number, args.length, ...args),
-  ]);
-  const result = work(Object.fromEntries(recorders));
+  const run: Parts['run'] = (kernel, parts) => void words.push(...stepWords(kernelNumber(kernel), parts));
+  const recorders = THREADED_KERNELS.map(({ name }) => [name, (...args: number[]) => run(name, [args])]);
+  const own = Object.fromEntries(recorders) as Kernels;
+  const result = work({ own, run });
   return { program: [...words, END], result };
 }
 
-/** Runs the program whose first word is words[at]. */
+/** Runs part `part` of the step that begins at words[step]. */
+export function runPart(kernels: Kernels, words: Float64Array, step: number, part: number): void {
+  const { name } = THREADED_KERNELS[words[step]!]!;
+  const from = step + STEP_WORDS + part * words[step + 2]!;
+  (kernels[name] as (...args: number[]) => void)(...words.subarray(from, from + words[step + 2]!));
+}
+
+/** Runs a program of steps of one part, whose first word is words[at], on the caller's thread. */
 export function runProgram(kernels: Kernels, words: Float64Array, at: number): void {
-  for (let next = at; words[next] !== END; ) {
-    const { name } = THREADED_KERNELS[words[next]!]!;
-    const from = next + 2;
-    next = from + words[next + 1]!;
-    (kernels[name] as (...args: number[]) => void)(...words.subarray(from, next));
-  }
+  for (let step = at; words[step] !== END; step = behind(words, step)) runPart(kernels, words, step, 0);
 }

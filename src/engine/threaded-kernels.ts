@@ -3,10 +3,20 @@
  * of the whole, so no result depends on how many parts there are.
  */
 import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from './kernels.ts';
-import { partsFor, type ThreadPool } from './threads.ts';
+import { partsFor, type ThreadedKernel } from './threads.ts';
 
-/** Fewer multiplications than this are done sooner than a second thread wakes. */
-const WORTH_SPLITTING = 100_000;
+/** Where parts of calls go: to a pool that runs them, or into a program that is written down. */
+export interface Parts {
+  /** Threads that there will be. */
+  readonly threads: number;
+  /** Calls in one part. */
+  readonly own: Kernels;
+  /** One call, given the arguments of each part (at most `partsFor(threads)`). */
+  run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void;
+}
+
+/** A part of a GEMM has at least so many: some ten microseconds, of which taking it is one. */
+const LEAST_PART = 400_000;
 
 /** Where a part begins, and how much it has. */
 type Range = readonly [from: number, length: number];
@@ -14,26 +24,25 @@ type Range = readonly [from: number, length: number];
 /** Bytes of the row maxima of one part: at most ROW_BLOCK rows. */
 const MAXIMA_BYTES = ROW_BLOCK * MAXIMUM_BYTES;
 
-/** The maxima of m rows over the columns of all parts, into the first part's. */
-function joinMaxima(floats: Float32Array, maxima: Pointer, m: number, parts: number): void {
-  const first = maxima / 4;
-  for (let part = 1; part < parts; part++) {
-    const own = first + (part * MAXIMA_BYTES) / 4;
-    for (let i = 0; i < m * 4; i++) floats[first + i] = Math.max(floats[first + i]!, floats[own + i]!);
-  }
-}
-
 /** The pointer to a row's or column's number, where there are any. */
 const offset = (vector: Pointer, i: number): Pointer => (vector === 0 ? 0 : vector + i * 4);
 
-/** Cuts [0, n) into at most `parts` ranges whose bounds are multiples of `step`, as even as can be. */
-export function ranges(n: number, parts: number, step: number): Range[] {
-  const steps = Math.ceil(n / step);
-  const count = Math.min(parts, steps);
-  return Array.from({ length: count }, (_, i) => {
-    const from = Math.floor((steps * i) / count) * step;
-    return [from, Math.min(n, Math.floor((steps * (i + 1)) / count) * step) - from];
-  });
+/**
+ * Cuts [0, n) for so many threads into ranges whose bounds are multiples of `step`: each takes a share of what is left, so
+ * they get shorter, and whoever comes last makes the others wait for a short one (guided self-scheduling, Polychronopoulos
+ * and Kuck 1987, with half of their share, for threads that are held up).
+ */
+export function ranges(n: number, threads: number, step: number): Range[] {
+  const most = partsFor(threads);
+  const cut: Range[] = [];
+  for (let from = 0; from < n; ) {
+    const left = Math.ceil((n - from) / step);
+    const steps = Math.max(Math.ceil(left / (2 * threads)), Math.ceil(left / (most - cut.length)));
+    const length = Math.min(n - from, steps * step);
+    cut.push([from, length]);
+    from += length;
+  }
+  return cut;
 }
 
 /** Rows of a GEMM may be cut between groups, and between lines of a padded image: a group's size is a prime. */
@@ -59,29 +68,45 @@ interface GemmPart {
   readonly out: number;
 }
 
+/** The least multiple of `step` that is no less than `least`. */
+const atLeast = (least: number, step: number) => Math.max(1, Math.ceil(least / step)) * step;
+
+/** So many rows, heads or lines a thread are enough to be cut. */
+const ENOUGH = 4;
+/** Query rows that attention takes together. */
+const ATTENDED_ROWS = 2;
+
 /** Columns that two levels of Strassen's halves take together (assembly/strassen.ts). */
 const HALVED_COLUMNS = 32;
 
 /**
- * Cuts C[m, n], of `cell` bytes a value, into at most `count` parts: by rows where that moves less memory (many pixels, few
- * channels) and gives so many, else by columns, whole slabs at a time where there are several. `together`: columns that
- * should not be parted, and rows that must not be; 0 for none.
+ * Cuts C[m, n] = A[m, k] B[k, n], of `cell` bytes a value, for so many threads: by rows where that moves less memory (many
+ * pixels, few channels) and there are enough, else by columns, whole slabs at a time where there are several. `together`:
+ * columns that should not be parted, and rows that must not be; 0 for none.
  */
-function cutGemm(count: number, m: number, n: number, cell: number, geometry: Geometry, together = 0): GemmPart[] {
+function cutGemm(
+  threads: number,
+  m: number,
+  n: number,
+  k: number,
+  cell: number,
+  geometry: Geometry,
+  together = 0,
+): GemmPart[] {
   const { ldc, width, gap, slab, slabStride } = geometry;
   const step = rowStep(width, gap);
-  if (m > n && together === 0 && m >= step * count) {
-    return ranges(m, count, step).map((rows) => {
+  if (m > n && together === 0 && m >= ENOUGH * step * threads) {
+    return ranges(m, threads, atLeast(LEAST_PART / (n * k), step)).map((rows) => {
       const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
       return { rows, columns: [0, n], slab, out };
     });
   }
   if (slabStride !== 0) {
-    return ranges(n, count, slab).map((columns) => {
+    return ranges(n, threads, atLeast(LEAST_PART / (m * k), slab)).map((columns) => {
       return { rows: [0, m], columns, slab, out: (columns[0] / slab) * slabStride };
     });
   }
-  return ranges(n, count, Math.max(8, together)).map((columns) => ({
+  return ranges(n, threads, atLeast(LEAST_PART / (m * k), Math.max(8, together))).map((columns) => ({
     rows: [0, m],
     columns,
     slab: columns[1],
@@ -89,11 +114,10 @@ function cutGemm(count: number, m: number, n: number, cell: number, geometry: Ge
   }));
 }
 
-export function threadedKernels(pool: ThreadPool): Kernels {
-  const { own } = pool;
-  const count = partsFor(pool.count);
+export function threadedKernels(parts: Parts): Kernels {
+  const { own, threads } = parts;
   /** Rows in whole groups. */
-  const groups = (m: number) => ranges(m, count, ROW_GROUP);
+  const groups = (m: number) => ranges(m, threads, ROW_GROUP);
 
   return {
     ...own,
@@ -103,13 +127,9 @@ export function threadedKernels(pool: ThreadPool): Kernels {
       a, aScale, aHalves, b, bScale, bSum, bias, m, n, k,
       c, ldc, width, gap, slab, slabStride, mode, scratch, maxima,
     ) {
-      if (m * n * k < WORTH_SPLITTING) {
-        own.gemmInt8(a, aScale, aHalves, b, bScale, bSum, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch, maxima); // biome-ignore format: as it came
-        return;
-      }
       const together = aHalves === 0 ? 0 : HALVED_COLUMNS;
-      const cut = cutGemm(count, m, n, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride }, together);
-      const parts = cut.map(({ rows, columns, slab, out }, i) => {
+      const cut = cutGemm(threads, m, n, k, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride }, together);
+      const calls = cut.map(({ rows, columns, slab, out }, i) => {
         // Parts of the same rows have maxima of their own, to be joined; parts of other rows write theirs in place.
         const at = rows[1] === m ? i * MAXIMA_BYTES : rows[0] * MAXIMUM_BYTES;
         return [
@@ -118,104 +138,100 @@ export function threadedKernels(pool: ThreadPool): Kernels {
           rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch, maxima === 0 ? 0 : maxima + at,
         ]; // biome-ignore format: operands, then the result
       });
-      pool.run('gemmInt8', parts);
-      if (maxima !== 0 && cut[0]!.rows[1] === m) joinMaxima(pool.floats, maxima, m, parts.length);
+      parts.run('gemmInt8', calls);
+      if (maxima !== 0 && calls.length > 1 && cut[0]!.rows[1] === m) own.joinMaxima(maxima, m, calls.length, MAXIMA_BYTES);
     },
 
     gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
-      if (m * n * k < WORTH_SPLITTING) {
-        own.gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch);
-        return;
-      }
-      const parts = cutGemm(count, m, n, 4, { ldc, width, gap, slab, slabStride }).map(({ rows, columns, slab, out }) => [
+      const calls = cutGemm(threads, m, n, k, 4, { ldc, width, gap, slab, slabStride }).map(({ rows, columns, slab, out }) => [
         a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
         rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch,
       ]); // biome-ignore format: operands, then the result
-      pool.run('gemmF32', parts);
+      parts.run('gemmF32', calls);
     },
 
     quantizeRows(x, stride, m, k, aMax, out, scale, maxima) {
-      const parts = groups(m).map(([from, rows]) => {
+      const calls = groups(m).map(([from, rows]) => {
         const ownMaxima = maxima === 0 ? 0 : maxima + from * MAXIMUM_BYTES;
         return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
       });
-      pool.run('quantizeRows', parts);
+      parts.run('quantizeRows', calls);
     },
 
     strassenRows(a, m, k, first, products, out) {
-      const parts = ranges(products, count, 1).map(([from, n]) => [a, m, k, first + from, n, out]);
-      pool.run('strassenRows', parts);
+      const calls = ranges(products, threads, 1).map(([from, n]) => [a, m, k, first + from, n, out]);
+      parts.run('strassenRows', calls);
     },
 
     packRows(x, stride, m, k, out) {
-      const parts = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
-      pool.run('packRows', parts);
+      const calls = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
+      parts.run('packRows', calls);
     },
 
     layerNorm(x, stride, m, k, gamma, beta, eps) {
-      const parts = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
-      pool.run('layerNorm', parts);
+      const calls = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
+      parts.run('layerNorm', calls);
     },
 
     layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
-      const parts = groups(m).map(([from, rows]) => [
+      const calls = groups(m).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
         out + from * k * 2, scale + from * 4, scratch,
       ]); // biome-ignore format: operands, then the result
-      pool.run('layerNormQuantize', parts);
+      parts.run('layerNormQuantize', calls);
     },
 
     layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
-      const parts = groups(m).map(([from, rows]) => [
+      const calls = groups(m).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratch,
       ]); // biome-ignore format: operands, then the result
-      pool.run('layerNormPack', parts);
+      parts.run('layerNormPack', calls);
     },
 
     attention(q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths, lists, scale, scratch) {
-      if (rows < count) {
-        const parts = ranges(heads, count, 1).map(([from, n]) => [
+      if (rows < ENOUGH * threads) {
+        const calls = ranges(heads, threads, 1).map(([from, n]) => [
           q + from * qSlab, k + from * kvSlab, v + from * kvSlab, n, qSlab, kvSlab, out + from * headDim * 4, ldo,
           rows, headDim, starts, lengths, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
-        pool.run('attention', parts);
+        parts.run('attention', calls);
       } else {
-        const parts = ranges(rows, count, 1).map(([from, n]) => [
+        const calls = ranges(rows, threads, ATTENDED_ROWS).map(([from, n]) => [
           q + from * headDim * 4, k, v, heads, qSlab, kvSlab, out + from * ldo, ldo,
           n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
-        pool.run('attention', parts);
+        parts.run('attention', calls);
       }
     },
 
     gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, first, m, out, scratch) {
-      const parts = ranges(lines, count, 1).map(([from, n]) => [
+      const calls = ranges(lines, threads, 1).map(([from, n]) => [
         image, lineBytes, window, stride, across, firstLine + from, n, kPadded, first + from * across, m, out, scratch,
       ]); // biome-ignore format: operands, then the result
-      pool.run('gatherInt8', parts);
+      parts.run('gatherInt8', calls);
     },
 
     gatherF32(image, lineBytes, window, stride, across, firstLine, lines, first, m, out, scratch) {
-      const parts = ranges(lines, count, 1).map(([from, n]) => [
+      const calls = ranges(lines, threads, 1).map(([from, n]) => [
         image, lineBytes, window, stride, across, firstLine + from, n, first + from * across, m, out, scratch,
       ]); // biome-ignore format: operands, then the result
-      pool.run('gatherF32', parts);
+      parts.run('gatherF32', calls);
     },
 
     depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, first, m, out) {
-      const parts = ranges(lines, count, 1).map(([from, n]) => [
+      const calls = ranges(lines, threads, 1).map(([from, n]) => [
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, scale, bias,
         channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
-      pool.run('depthwiseInt8', parts);
+      parts.run('depthwiseInt8', calls);
     },
 
     depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, first, m, out) {
-      const parts = ranges(lines, count, 1).map(([from, n]) => [
+      const calls = ranges(lines, threads, 1).map(([from, n]) => [
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, bias,
         channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
-      pool.run('depthwiseF32', parts);
+      parts.run('depthwiseF32', calls);
     },
   };
 }

@@ -1,12 +1,21 @@
 /**
  * A pool of worker threads on one shared memory. Every thread has the same stateless kernels; a call is cut into parts
- * that write different places, so the bits are those of one thread. Between calls the threads sleep.
+ * that write different places, so the bits are those of one thread. Between calls the threads sleep. What is in the control
+ * block, and what a worker does with it, is in worker-source.ts.
  */
 import { maySleep, processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
-import { runProgram } from './program.ts';
-import { ARGUMENTS, CONTROL_BYTES, CONTROL_WORDS, PROGRAM, THREADED_KERNELS } from './worker-source.ts';
+import { behind, kernelNumber, runPart, runProgram, stepWords } from './program.ts';
+import {
+  ARGUMENTS,
+  CONTROL_BYTES,
+  CONTROL_WORDS,
+  END,
+  PROGRAM,
+  STEP_WORDS,
+  type THREADED_KERNELS,
+} from './worker-source.ts';
 
 /** A running worker, as the platform gives it. It must not keep the process alive. */
 export interface Thread {
@@ -20,8 +29,8 @@ export type StartThread = (message: object) => Thread;
 
 export type ThreadedKernel = (typeof THREADED_KERNELS)[number]['name'];
 
-/** Parts that a call is cut into for each thread: enough that one who is held up leaves the rest to the others. */
-const PARTS_A_THREAD = 4;
+/** Room for the parts of a call, a thread: more than it is ever cut into (threaded-kernels.ts). */
+const PARTS_A_THREAD = 12;
 /** The claim has eight bits for a part. */
 const MOST_PARTS = 255;
 
@@ -29,7 +38,7 @@ const MOST_PARTS = 255;
 export const partsFor = (threads: number): number => Math.min(MOST_PARTS, threads * PARTS_A_THREAD);
 
 /**
- * Looks at the claim before a thread sleeps: some 100 microseconds, longer than what lies between two kernels of a call.
+ * Looks at the claim before a thread sleeps: some 100 microseconds, longer than what lies between two steps.
  * Where there are more threads than processors, whoever looks holds up whoever works: they sleep at once.
  */
 const SPINS = 20_000;
@@ -38,26 +47,25 @@ const SPINS = 20_000;
 const PATIENCE_MS = 10_000;
 
 export class ThreadPool {
-  readonly count: number;
-  /** The whole memory as f32. */
-  readonly floats: Float32Array;
+  readonly threads: number;
   /** The kernels on the caller's own thread. */
   readonly own: Kernels;
   readonly #start: StartThread;
   readonly #message: object;
   readonly #state: Int32Array;
-  readonly #arguments: Float64Array;
+  /** The first word of a single step. */
+  readonly #single: number;
   /** The whole memory as f64: where programs are. */
   readonly words: Float64Array;
   readonly #patience: number;
   readonly #spins: number;
-  #threads: Thread[] = [];
+  #workers: Thread[] = [];
   #broken = false;
   #stopped = false;
 
   /**
-   * Starts `count - 1` workers; the caller's thread is the first of `count`.
-   * @param control start of `ThreadPool.controlBytes(count)` bytes of `memory`, a multiple of 8
+   * Starts `threads - 1` workers; the caller's thread is the first.
+   * @param control start of `ThreadPool.controlBytes(threads)` bytes of `memory`, a multiple of 8
    * @param scratchBytes bytes of scratch a thread: the scratch that is passed to a kernel is the first thread's
    * @param patienceMs after so long without an answer a worker counts as dead
    */
@@ -66,95 +74,108 @@ export class ThreadPool {
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
     control: Pointer,
-    count: number,
+    threads: number,
     scratchBytes: number,
     patienceMs = PATIENCE_MS,
   ) {
-    this.count = count;
-    this.floats = new Float32Array(memory.buffer);
+    this.threads = threads;
     this.own = instantiateKernels(module, memory);
     this.#start = start;
     this.#patience = patienceMs;
-    this.#spins = count <= processors() ? SPINS : 0;
+    this.#spins = threads <= processors() ? SPINS : 0;
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
-    this.#arguments = new Float64Array(memory.buffer, control + CONTROL_BYTES, ARGUMENTS * partsFor(count));
+    this.#single = (control + CONTROL_BYTES) / 8;
     this.words = new Float64Array(memory.buffer);
     this.#message = { module, memory, control, spins: this.#spins, scratchBytes };
     this.#startThreads();
   }
 
-  static controlBytes(count: number): number {
-    return CONTROL_BYTES + partsFor(count) * ARGUMENTS * 8;
+  static controlBytes(threads: number): number {
+    return CONTROL_BYTES + (STEP_WORDS + partsFor(threads) * ARGUMENTS + 1) * 8;
   }
 
   /**
-   * Runs one kernel, given the arguments of each part (at most `partsFor(count)`).
+   * Runs one kernel, given the arguments of each part (at most `partsFor(threads)`).
    * @throws ClipError WORKER if a worker died with a part, or a kernel failed
    */
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void {
-    const number = THREADED_KERNELS.findIndex(({ name }) => name === kernel);
-    this.#run(number, this.own[kernel] as (...args: number[]) => void, parts);
+    if (parts.length === 1) (this.own[kernel] as (...args: readonly number[]) => void)(...parts[0]!);
+    else this.#runSingle(kernelNumber(kernel), parts);
   }
 
   /**
-   * Runs programs (program.ts) side by side, whose first words are at these addresses: at most `partsFor(count)`. Each brings
-   * the scratch that its kernels use.
+   * Runs the program (program.ts) whose first word is at this address, step after step, each on all threads.
+   * @throws ClipError WORKER as `run`
+   */
+  runProgram(at: Pointer): void {
+    this.#runSteps(at / 8);
+  }
+
+  /**
+   * Runs programs of steps of one part side by side, each on one thread; at most `partsFor(threads)`. Each brings the scratch
+   * that its kernels use.
    * @throws ClipError WORKER as `run`
    */
   runPrograms(programs: readonly Pointer[]): void {
-    const call = (at: number) => runProgram(this.own, this.words, at / 8);
-    this.#run(PROGRAM, call, programs.map((at) => [at])); // biome-ignore format: one line
+    this.#runSingle(PROGRAM, programs.map((at) => [at / 8])); // biome-ignore format: one line
   }
 
-  #run(number: number, call: (...args: number[]) => void, parts: readonly (readonly number[])[]): void {
-    if (parts.length < 2) {
-      for (const part of parts) call(...part);
-      return;
-    }
+  #runSingle(kernel: number, parts: readonly (readonly number[])[]): void {
+    this.words.set([...stepWords(kernel, parts), END], this.#single);
+    this.#runSteps(this.#single);
+  }
+
+  /** Puts up the first step, and works on all of them until there is none left. */
+  #runSteps(first: number): void {
     const state = this.#state;
-    parts.forEach((part, i) => {
-      this.#arguments.set(part, i * ARGUMENTS);
-    });
-    state[1] = 0;
-    state[2] = number;
-    const turn = ((state[0]! >> 16) + 1) << 16;
-    Atomics.store(state, 0, turn | (parts.length << 8));
-    Atomics.notify(state, 0);
-    for (;;) {
+    this.#putUp(first, state[0]!);
+    for (let idle = 0; ; ) {
       const claim = Atomics.load(state, 0);
+      const parts = (claim >> 8) & 255;
       const part = claim & 255;
-      if (part >= parts.length) break;
+      if (parts === 0) break;
+      if (part >= parts) {
+        if (++idle > this.#spins) this.#sleep(claim);
+        continue;
+      }
       if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
+      idle = 0;
+      const step = state[2]!;
       try {
-        call(...parts[part]!);
+        if (this.words[step] === PROGRAM) runProgram(this.own, this.words, this.words[step + STEP_WORDS + part]!);
+        else runPart(this.own, this.words, step, part);
       } catch {
         Atomics.store(state, 3, 1); // the others finish what they took before anyone hears of it
       }
-      Atomics.add(state, 1, 1);
-    }
-    this.#await(parts.length);
-  }
-
-  /** Waits until the parts that others took are done. */
-  #await(parts: number): void {
-    const state = this.#state;
-    for (let i = 0; i < this.#spins && Atomics.load(state, 1) < parts; i++);
-    for (let done = Atomics.load(state, 1); done < parts; done = Atomics.load(state, 1)) {
-      const alive = Atomics.load(state, 6);
-      if (!this.#changes(done) && Atomics.load(state, 6) === alive) {
-        this.#broken = true;
-        throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
-      }
+      if (Atomics.add(state, 1, 1) + 1 === parts) this.#putUp(behind(this.words, step), claim);
     }
     if (Atomics.exchange(state, 3, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed');
   }
 
-  /** Waits until there are more parts done than so many; false if patience ends first. A page's own thread only looks. */
-  #changes(done: number): boolean {
+  /** The next step: its parts may be taken from now on. */
+  #putUp(step: number, claim: number): void {
     const state = this.#state;
-    if (maySleep()) return Atomics.wait(state, 1, done, this.#patience) !== 'timed-out';
+    const parts = this.words[step] === END ? 0 : this.words[step + 1]!;
+    state[1] = 0;
+    state[2] = step;
+    Atomics.store(state, 0, (((claim >> 16) + 1) << 16) | (parts << 8));
+    Atomics.notify(state, 0);
+  }
+
+  /** Waits until another step is put up. */
+  #sleep(claim: number): void {
+    const alive = Atomics.load(this.#state, 6);
+    if (this.#changes(claim) || Atomics.load(this.#state, 6) !== alive) return;
+    this.#broken = true;
+    throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
+  }
+
+  /** Waits until the claim is another one; false if patience ends first. A page's own thread only looks. */
+  #changes(claim: number): boolean {
+    const state = this.#state;
+    if (maySleep()) return Atomics.wait(state, 0, claim, this.#patience) !== 'timed-out';
     const end = performance.now() + this.#patience;
-    while (Atomics.load(state, 1) === done) if (performance.now() > end) return false;
+    while (Atomics.load(state, 0) === claim) if (performance.now() > end) return false;
     return true;
   }
 
@@ -164,7 +185,7 @@ export class ThreadPool {
    */
   async ready(): Promise<void> {
     if (this.#broken) this.#startThreads();
-    const others = this.count - 1;
+    const others = this.threads - 1;
     for (let waited = 0; Atomics.load(this.#state, 4) < others; waited++) {
       if (this.#broken || waited > this.#patience) {
         this.#broken = true;
@@ -175,13 +196,13 @@ export class ThreadPool {
   }
 
   #startThreads(): void {
-    for (const thread of this.#threads) thread.stop();
+    for (const thread of this.#workers) thread.stop();
     this.#broken = false;
     this.#state.fill(0);
-    this.#threads = Array.from({ length: this.count - 1 }, (_, i) => {
+    this.#workers = Array.from({ length: this.threads - 1 }, (_, i) => {
       const thread = this.#start({ ...this.#message, thread: i + 1 });
       thread.onExit(() => {
-        if (!this.#stopped && this.#threads.includes(thread)) this.#broken = true;
+        if (!this.#stopped && this.#workers.includes(thread)) this.#broken = true;
       });
       return thread;
     });
@@ -193,6 +214,6 @@ export class ThreadPool {
     Atomics.store(this.#state, 5, 1);
     Atomics.add(this.#state, 0, 1 << 16); // another word, so that nobody goes on sleeping
     Atomics.notify(this.#state, 0);
-    for (const thread of this.#threads) thread.stop();
+    for (const thread of this.#workers) thread.stop();
   }
 }

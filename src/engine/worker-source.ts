@@ -2,19 +2,23 @@
  * What a worker thread runs, as text: a worker made from text needs no second file, so bundles and single-file programs
  * have it too. It gets the compiled kernels and the shared memory, then works on calls until it is told to stop.
  *
- * A call is cut into parts, and whoever is free takes the next one: a thread that is held up holds up one part, not a share.
+ * A step is one kernel, cut into parts: whoever is free takes the next one, so a thread that is held up holds up one part,
+ * not a share. Who ends a step's last part puts up the step behind it; nobody waits for the caller's own thread.
+ *
+ * Steps are words, f64: a kernel's number in `THREADED_KERNELS`, or PROGRAM; how many parts; how many arguments a part has;
+ * these, part after part; then the next step, or END.
  *
  * Control block, i32: [0] the claim, turn << 16 | parts << 8 | next part, one word so that a late thread cannot take a part
- * of a call that is over; [1] parts that are done; [2] the kernel of this call, or PROGRAM; [3] 1 once a kernel has failed;
- * [4] workers that have started; [5] 1 when they are to stop; [6] kernels of programs that workers have run, a sign of life.
- * Behind it, f64 arguments, `ARGUMENTS` a part.
+ * of a step that is over, and without parts when there is nothing to do; [1] parts of the step that are done; [2] its first
+ * word; [3] 1 once a kernel has failed; [4] workers that have started; [5] 1 when they are to stop; [6] kernels that workers
+ * have run, a sign of life.
  */
 
 import type { Kernels } from './kernels.ts';
 
 /** Arguments a part has room for: gemmInt8 takes 19. */
 export const ARGUMENTS = 20;
-/** Bytes of the control block before the arguments. */
+/** Bytes of the control block before the words of a single step. */
 export const CONTROL_BYTES = 64;
 /** Words of the control block. */
 export const CONTROL_WORDS = 7;
@@ -23,6 +27,7 @@ export const CONTROL_WORDS = 7;
 export const THREADED_KERNELS = [
   { name: 'gemmInt8', scratch: 17 },
   { name: 'gemmF32', scratch: 13 },
+  { name: 'joinMaxima', scratch: -1 },
   { name: 'quantizeRows', scratch: -1 },
   { name: 'strassenRows', scratch: -1 },
   { name: 'packRows', scratch: -1 },
@@ -41,10 +46,12 @@ export const THREADED_KERNELS = [
   { name: 'listAll', scratch: -1 },
 ] as const satisfies readonly { name: keyof Kernels; scratch: number }[];
 
-/** Instead of a kernel's number: the call's one argument is the address of a program (program.ts). */
+/** Instead of a kernel's number: a part's one argument is the first word of steps that one thread runs by itself. */
 export const PROGRAM = -1;
-/** The word behind a program's last call. */
-export const END = -1;
+/** The word behind the last step. */
+export const END = -2;
+/** Words of a step before its arguments. */
+export const STEP_WORDS = 3;
 
 /** The body of a script; `start(handler)` is given by the platform and delivers one message. */
 export const WORKER_SOURCE = `
@@ -53,37 +60,43 @@ start(({ module, memory, control, thread, spins, scratchBytes }) => {
   const abort = () => { throw new Error('kernel assertion failed'); };
   const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
   const state = new Int32Array(memory.buffer, control, ${CONTROL_WORDS});
-  const table = new Float64Array(memory.buffer, control + ${CONTROL_BYTES});
   const words = new Float64Array(memory.buffer);
+  const behind = (step) => step + ${STEP_WORDS} + words[step + 1] * words[step + 2];
+  const run = (step, part, offset) => {
+    const { name, scratch } = kernels[words[step]];
+    const from = step + ${STEP_WORDS} + part * words[step + 2];
+    const args = Array.from(words.subarray(from, from + words[step + 2]));
+    if (scratch >= 0) args[scratch] += offset;
+    exports[name](...args);
+    Atomics.add(state, 6, 1);
+  };
   Atomics.add(state, 4, 1);
   for (let idle = 0; Atomics.load(state, 5) === 0; ) {
     const claim = Atomics.load(state, 0);
+    const parts = (claim >> 8) & 255;
     const part = claim & 255;
-    if (part >= ((claim >> 8) & 255)) {
+    if (part >= parts) {
       if (++idle > spins) Atomics.wait(state, 0, claim);
       continue;
     }
     if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
     idle = 0;
-    const args = Array.from(table.subarray(part * ${ARGUMENTS}, (part + 1) * ${ARGUMENTS}));
+    const step = state[2];
     try {
-      if (state[2] === ${PROGRAM}) {
-        for (let next = args[0] / 8; words[next] !== ${END}; Atomics.add(state, 6, 1)) {
-          const { name } = kernels[words[next]];
-          const from = next + 2;
-          next = from + words[next + 1];
-          exports[name](...words.subarray(from, next));
-        }
+      if (words[step] === ${PROGRAM}) {
+        for (let own = words[step + ${STEP_WORDS} + part]; words[own] !== ${END}; own = behind(own)) run(own, 0, 0);
       } else {
-        const { name, scratch } = kernels[state[2]];
-        if (scratch >= 0) args[scratch] += thread * scratchBytes;
-        exports[name](...args);
+        run(step, part, thread * scratchBytes);
       }
     } catch {
       Atomics.store(state, 3, 1);
     }
-    Atomics.add(state, 1, 1);
-    Atomics.notify(state, 1);
+    if (Atomics.add(state, 1, 1) + 1 < parts) continue;
+    const next = behind(step);
+    state[1] = 0;
+    state[2] = next;
+    Atomics.store(state, 0, (((claim >> 16) + 1) << 16) | (words[next] === ${END} ? 0 : words[next + 1] << 8));
+    Atomics.notify(state, 0);
   }
 });
 `;

@@ -2,8 +2,10 @@
 
 import { Arithmetic, type Precision } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Kernels } from '../engine/kernels.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
+import type { Parts } from '../engine/threaded-kernels.ts';
 import { ThreadPool } from '../engine/threads.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
@@ -12,7 +14,7 @@ import type { TowerFile } from '../weights/load.ts';
 import type { Tower } from '../weights/names.ts';
 import type { ClipConfig } from './config.ts';
 import { EfficientNet } from './efficientnet.ts';
-import { ImageBatch, type SeatTower } from './image-batch.ts';
+import { ImagePrograms, type SeatTower } from './image-programs.ts';
 import { TextTransformer } from './text-transformer.ts';
 import { tokenCount, VisionTransformer } from './vision-transformer.ts';
 
@@ -24,6 +26,8 @@ export interface PlanInput {
   readonly opened: Partial<Record<Tower, TowerFile>>;
   readonly maxPixels: number;
   readonly threads: number;
+  /** `threadedKernels`, where there are threads. */
+  readonly split?: ((parts: Parts) => Kernels) | undefined;
   /** Layers in one piece, for a probe. */
   readonly whole: boolean;
 }
@@ -32,7 +36,7 @@ export interface PlanInput {
 type ImageTower = (weights: Weights, engine: Engine) => VisionTransformer | EfficientNet;
 
 /** All addresses of a model: weights first, then what both towers share, then each tower's activations over the other's. */
-export function planModel({ config, preprocess, precision, opened, maxPixels, threads, whole }: PlanInput) {
+export function planModel({ config, preprocess, precision, opened, maxPixels, threads, split, whole }: PlanInput) {
   const { vision, text, embedDim } = config;
   const plan = new MemoryPlan();
   const places: Partial<Record<Tower, number>> = {};
@@ -56,7 +60,7 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
     const state = EfficientNet.plan(plan, precision, vision, embedDim, mean, whole);
     return (weights, engine) => new EfficientNet(vision, weights, state, engine);
   };
-  // The first tower has all threads, or is the first seat of a batch; the others are its other seats. A probe wants no batch.
+  // The first tower has all threads, or is the first of several seats. A probe wants no programs.
   const seats = whole ? 1 : threads;
   const [images, textState] = plan.overlap(
     () => Array.from({ length: opened.image ? seats : 0 }, (_, i) => planImage(i === 0 ? threads : 1)),
@@ -69,6 +73,6 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
       (engine) =>
         tower(weights!, engine),
   );
-  const batch = towers.length > 1 ? ImageBatch.plan(plan, precision, towers, scratch) : undefined;
-  return { plan, places, scratch, control, resample, image, batch, text: textState };
+  const programs = split && towers.length > 1 ? ImagePrograms.plan(plan, precision, towers, scratch, split) : undefined;
+  return { plan, places, scratch, control, resample, image, programs, text: textState };
 }

@@ -94,6 +94,19 @@ describeBuilds((arena, { layout }) => {
       expectSameBits(arena.floats(scale, m), found.scale);
     });
 
+    it('takes maxima that parts of a call made, joined', () => {
+      const [m, sets, apart] = [7, 5, 10 * 4]; // sets have room for more rows
+      const parts = new Random(9).floats(sets * apart, 5).map(Math.abs);
+      arena.reset();
+      const maxima = arena.inPlace(parts);
+      arena.kernels.joinMaxima(maxima, m, sets, apart * 4);
+      arena.check();
+      const expected = parts.map((value, i) =>
+        i < m * 4 ? Math.max(...Array.from({ length: sets }, (_, set) => parts[set * apart + i]!)) : value,
+      );
+      expectSameBits(arena.floats(maxima, parts.length), expected);
+    });
+
     it('keeps every value within half a step', () => {
       const k = 768;
       const rows = new Random(6).floats(5 * k, 40);

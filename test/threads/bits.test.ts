@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ranges } from '../../src/engine/threaded-kernels.ts';
+import { partsFor } from '../../src/engine/threads.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 
@@ -30,23 +31,28 @@ describe('threads change no bit', { timeout: 60_000 }, () => {
 });
 
 describe('ranges', () => {
-  it('cover everything once, on whole steps', () => {
-    for (const n of [1, 3, 4, 5, 49, 50, 257, 2304]) {
-      for (const parts of [1, 2, 3, 8]) {
-        for (const step of [1, 4, 8, 64]) {
-          const cut = ranges(n, parts, step);
-          expect(cut.length).toBeLessThanOrEqual(parts);
-          let next = 0;
-          for (const [from, length] of cut) {
-            expect(from).toBe(next);
-            expect(from % step).toBe(0);
-            expect(length).toBeGreaterThan(0);
-            next = from + length;
-          }
-          expect(next).toBe(n);
+  it.each([1, 2, 3, 8, 64])('cover everything once, on whole steps, for %i threads', (threads) => {
+    for (const n of [1, 3, 4, 5, 49, 50, 257, 2304, 49_408]) {
+      for (const step of [1, 4, 8, 64]) {
+        const cut = ranges(n, threads, step);
+        expect(cut.length).toBeLessThanOrEqual(partsFor(threads));
+        let next = 0;
+        for (const [from, length] of cut) {
+          expect(from).toBe(next);
+          expect(from % step).toBe(0);
+          expect(length).toBeGreaterThan(0);
+          next = from + length;
         }
+        expect(next).toBe(n);
       }
     }
+  });
+
+  it('get shorter, so that the last one is short', () => {
+    const lengths = ranges(3072, 2, 32).map(([, length]) => length);
+    expect(lengths).toEqual([...lengths].sort((a, b) => b - a));
+    expect(lengths[0]).toBe(768); // a quarter: half of a thread's share
+    expect(lengths.at(-1)).toBe(32);
   });
 });
 

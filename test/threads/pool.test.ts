@@ -32,7 +32,8 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
   const control = plan.reserve('control', ThreadPool.controlBytes(3));
-  const programs = plan.reserve('programs', 4096);
+  const spare = plan.reserve('spare', 12 * 8 * 4);
+  const programs = plan.reserve('programs', 2 ** 20);
   const memory = plan.allocate(true);
   const floats = new Float32Array(memory.buffer);
   for (let i = 0; i < 96; i++) floats[x / 4 + i] = i + 1;
@@ -57,9 +58,9 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
     let next = programs;
     const at = [0, 4, 8].map((row) => {
       const from = lost && row === 4 ? 2 ** 31 : x + row * 32;
-      const { program } = recordProgram((kernels) => {
-        kernels.zeroBytes(out + row * 32, 128);
-        kernels.packRows(from, 32, 4, 8, out + row * 32);
+      const { program } = recordProgram(({ own }) => {
+        own.zeroBytes(out + row * 32, 128);
+        own.packRows(from, 32, 4, 8, out + row * 32);
       });
       pool!.words.set(program, next / 8);
       next += program.length * 8;
@@ -68,7 +69,23 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
     pool!.runPrograms(at);
     return floats.slice(out / 4, out / 4 + 96);
   };
-  return { pool, pack, packByPrograms };
+  /** A program whose every step needs the step before it: numbers go around the rows, a row at a time, so many times. */
+  const goAround = (times: number) => {
+    floats.set(floats.slice(x / 4, x / 4 + 96), out / 4);
+    const { program } = recordProgram(({ own, run }) => {
+      for (let i = 0; i < times; i++) {
+        own.copyBytes(out, spare, 384); // one part
+        run(
+          'copyBytes',
+          Array.from({ length: 12 }, (_, row) => [spare + row * 32, out + ((row + 1) % 12) * 32, 32]),
+        );
+      }
+    });
+    pool!.words.set(program, programs / 8);
+    pool!.runProgram(programs);
+    return floats.slice(out / 4, out / 4 + 96);
+  };
+  return { pool, pack, packByPrograms, goAround };
 }
 
 const exited = (thread: Thread) => new Promise<void>((resolve) => thread.onExit(resolve));
@@ -126,6 +143,28 @@ describe('the pool', () => {
     expect(packByPrograms()).toEqual(packed);
     expect(() => packByPrograms(true)).toThrow(expect.objectContaining({ code: 'WORKER' }));
     expect(packByPrograms()).toEqual(packed);
+  });
+
+  it('runs the steps of a program one after the other', async () => {
+    const { goAround } = await packingPool();
+    const numbers = goAround(0);
+    const once = [...numbers.slice(-8), ...numbers.slice(0, -8)];
+    for (let i = 0; i < 20; i++) {
+      expect([...goAround(12 * 25)]).toEqual([...numbers]);
+      expect([...goAround(12 * 25 + 1)]).toEqual(once);
+    }
+  });
+
+  it('passes on that a step failed, and serves the next program', async () => {
+    const { pool, pack, goAround } = await packingPool();
+    const before = pack();
+    const { program } = recordProgram(({ run }) => run('copyBytes', [[0, 0, 0], [2 ** 31, 2 ** 31, 8]])); // biome-ignore format: one call
+    const numbers = goAround(12);
+    const at = pool.words.length - program.length;
+    pool.words.set(program, at);
+    expect(() => pool.runProgram(at * 8)).toThrow(expect.objectContaining({ code: 'WORKER' }));
+    expect(goAround(12)).toEqual(numbers);
+    expect(pack()).toEqual(before);
   });
 
   it('ends its workers when it is stopped', async () => {

@@ -1,0 +1,100 @@
+/**
+ * What the threads of a pool do with pictures, written down as programs. One picture: every kernel is cut into parts, and
+ * the threads go from step to step by themselves. Several: each picture has a thread of its own, and nobody waits for anybody;
+ * each has a seat, which is the tower's activations once more.
+ */
+import type { Precision } from '../engine/arithmetic.ts';
+import { Engine } from '../engine/engine.ts';
+import { type Kernels, Mode, type Pointer } from '../engine/kernels.ts';
+import type { MemoryPlan } from '../engine/memory.ts';
+import { type Program, recordProgram } from '../engine/program.ts';
+import type { Parts } from '../engine/threaded-kernels.ts';
+import type { ThreadPool } from '../engine/threads.ts';
+import { type Form, TileTrial } from '../engine/tile-trial.ts';
+import type { EfficientNet } from './efficientnet.ts';
+import type { VisionTransformer } from './vision-transformer.ts';
+
+/** Puts the image tower on the activations of a seat. */
+export type SeatTower = (engine: Engine) => VisionTransformer | EfficientNet;
+
+/** A program and what it needs to be written anew. */
+interface Written {
+  readonly at: Pointer;
+  readonly pixels: Pointer;
+  readonly embedding: Pointer;
+  record(form: Form): Program;
+}
+
+export class ImagePrograms {
+  /** The first seat's picture on all threads. */
+  readonly #together: Written;
+  /** A picture at each seat, each on one thread. */
+  readonly #apart: readonly Written[];
+  /** The form of the tile that the programs in memory have. */
+  #form: Form | undefined;
+
+  private constructor(together: Written, apart: readonly Written[]) {
+    this.#together = together;
+    this.#apart = apart;
+  }
+
+  /**
+   * Reserves room for the programs.
+   * @param towers the tower on each seat, one a thread; scratch of `scratch.bytes` bytes a thread begins at `scratch.at`
+   * @param split `threadedKernels`, which are loaded only where there are threads
+   */
+  static plan(
+    plan: MemoryPlan,
+    precision: Precision,
+    towers: readonly SeatTower[],
+    scratch: { readonly at: Pointer; readonly bytes: number },
+    split: (parts: Parts) => Kernels,
+  ): ImagePrograms {
+    const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
+    const write = (tower: SeatTower, threads: number, ownScratch: Pointer): Written => {
+      const record = (form: Form) =>
+        recordProgram((recorder) => {
+          const kernels = threads > 1 ? split({ ...recorder, threads }) : recorder.own;
+          const on = tower(new Engine(nowhere, kernels, precision, ownScratch, new TileTrial(form)));
+          return { pixels: on.pixels, embedding: on.encode() };
+        });
+      const { program, result } = record(Mode.none);
+      return { ...result, at: plan.reserve('programs', program.length * 8), record: (form) => record(form).program };
+    };
+    return new ImagePrograms(
+      write(towers[0]!, towers.length, scratch.at),
+      towers.map((tower, i) => write(tower, 1, scratch.at + i * scratch.bytes)),
+    );
+  }
+
+  /** Pictures that can be computed at once. */
+  get size(): number {
+    return this.#apart.length;
+  }
+
+  /** Where the crop of the picture at a seat goes, as at a tower's `pixels`. */
+  pixels(seat: number): Pointer {
+    return this.#apart[seat]!.pixels;
+  }
+
+  /**
+   * The pictures at the first n seats to their embeddings, not normalised: one on all threads, several on one each.
+   * @throws ClipError WORKER
+   */
+  encode(pool: ThreadPool, n: number, form: Form): Pointer[] {
+    this.#write(pool.words, form);
+    if (n === 1) {
+      pool.runProgram(this.#together.at);
+      return [this.#together.embedding];
+    }
+    const some = this.#apart.slice(0, n);
+    pool.runPrograms(some.map(({ at }) => at));
+    return some.map(({ embedding }) => embedding);
+  }
+
+  #write(words: Float64Array, form: Form): void {
+    if (this.#form === form) return;
+    for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(form), at / 8);
+    this.#form = form;
+  }
+}
