@@ -15,8 +15,10 @@ export interface Parts {
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void;
 }
 
-/** A part of a GEMM has at least so many: some ten microseconds, of which taking it is one. */
-const LEAST_PART = 400_000;
+/** A part of a GEMM has at least so many multiplications: some four microseconds, of which taking it is half of one. */
+const LEAST_PRODUCTS = 150_000;
+/** A part of what only goes through rows has at least so many values. */
+const LEAST_VALUES = 2048;
 
 /** Where a part begins, and how much it has. */
 type Range = readonly [from: number, length: number];
@@ -96,17 +98,17 @@ function cutGemm(
   const { ldc, width, gap, slab, slabStride } = geometry;
   const step = rowStep(width, gap);
   if (m > n && together === 0 && m >= ENOUGH * step * threads) {
-    return ranges(m, threads, atLeast(LEAST_PART / (n * k), step)).map((rows) => {
+    return ranges(m, threads, atLeast(LEAST_PRODUCTS / (n * k), step)).map((rows) => {
       const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
       return { rows, columns: [0, n], slab, out };
     });
   }
   if (slabStride !== 0) {
-    return ranges(n, threads, atLeast(LEAST_PART / (m * k), slab)).map((columns) => {
+    return ranges(n, threads, atLeast(LEAST_PRODUCTS / (m * k), slab)).map((columns) => {
       return { rows: [0, m], columns, slab, out: (columns[0] / slab) * slabStride };
     });
   }
-  return ranges(n, threads, atLeast(LEAST_PART / (m * k), Math.max(8, together))).map((columns) => ({
+  return ranges(n, threads, atLeast(LEAST_PRODUCTS / (m * k), Math.max(8, together))).map((columns) => ({
     rows: [0, m],
     columns,
     slab: columns[1],
@@ -117,7 +119,7 @@ function cutGemm(
 export function threadedKernels(parts: Parts): Kernels {
   const { own, threads } = parts;
   /** Rows in whole groups. */
-  const groups = (m: number) => ranges(m, threads, ROW_GROUP);
+  const groups = (m: number, k: number) => ranges(m, threads, atLeast(LEAST_VALUES / k, ROW_GROUP));
 
   return {
     ...own,
@@ -151,7 +153,7 @@ export function threadedKernels(parts: Parts): Kernels {
     },
 
     quantizeRows(x, stride, m, k, aMax, out, scale, maxima) {
-      const calls = groups(m).map(([from, rows]) => {
+      const calls = groups(m, k).map(([from, rows]) => {
         const ownMaxima = maxima === 0 ? 0 : maxima + from * MAXIMUM_BYTES;
         return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
       });
@@ -164,17 +166,17 @@ export function threadedKernels(parts: Parts): Kernels {
     },
 
     packRows(x, stride, m, k, out) {
-      const calls = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
+      const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
       parts.run('packRows', calls);
     },
 
     layerNorm(x, stride, m, k, gamma, beta, eps) {
-      const calls = groups(m).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
+      const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
       parts.run('layerNorm', calls);
     },
 
     layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
-      const calls = groups(m).map(([from, rows]) => [
+      const calls = groups(m, k).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
         out + from * k * 2, scale + from * 4, scratch,
       ]); // biome-ignore format: operands, then the result
@@ -182,7 +184,7 @@ export function threadedKernels(parts: Parts): Kernels {
     },
 
     layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
-      const calls = groups(m).map(([from, rows]) => [
+      const calls = groups(m, k).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratch,
       ]); // biome-ignore format: operands, then the result
       parts.run('layerNormPack', calls);
