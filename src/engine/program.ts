@@ -6,9 +6,19 @@ import { END, STEP_WORDS, THREADED_KERNELS } from './worker-source.ts';
 
 export type Program = readonly number[];
 
-/** A step's words. */
-export function stepWords(kernel: number, parts: readonly (readonly number[])[]): number[] {
-  return [kernel, parts.length, parts[0]!.length, ...parts.flat()];
+/** Writes a step at words[at]; returns the word behind it. */
+export function writeStep(
+  words: Float64Array | number[],
+  at: number,
+  kernel: number,
+  parts: readonly (readonly number[])[],
+): number {
+  words[at] = kernel;
+  words[at + 1] = parts.length;
+  words[at + 2] = parts[0]!.length;
+  let next = at + STEP_WORDS;
+  for (const part of parts) for (const argument of part) words[next++] = argument;
+  return next;
 }
 
 /** A kernel's number in a step. */
@@ -23,7 +33,7 @@ export const behind = (words: Float64Array, step: number) => step + STEP_WORDS +
  */
 export function recordProgram<T>(work: (recorder: Omit<Parts, 'threads'>) => T): { program: Program; result: T } {
   const words: number[] = [];
-  const run: Parts['run'] = (kernel, parts) => void words.push(...stepWords(kernelNumber(kernel), parts));
+  const run: Parts['run'] = (kernel, parts) => void writeStep(words, words.length, kernelNumber(kernel), parts);
   const recorders = THREADED_KERNELS.map(({ name }) => [name, (...args: number[]) => run(name, [args])]);
   const own = Object.fromEntries(recorders) as Kernels;
   const result = work({ own, run });

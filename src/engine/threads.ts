@@ -6,7 +6,7 @@
 import { maySleep, processors } from '#platform';
 import { ClipError } from '../errors.ts';
 import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
-import { behind, kernelNumber, runPart, runProgram, stepWords } from './program.ts';
+import { behind, kernelNumber, runPart, runProgram, writeStep } from './program.ts';
 import {
   ARGUMENTS,
   CONTROL_BYTES,
@@ -121,7 +121,7 @@ export class ThreadPool {
   }
 
   #runSingle(kernel: number, parts: readonly (readonly number[])[]): void {
-    this.words.set([...stepWords(kernel, parts), END], this.#single);
+    this.words[writeStep(this.words, this.#single, kernel, parts)] = END;
     this.#runSteps(this.#single);
   }
 
