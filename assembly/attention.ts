@@ -7,7 +7,7 @@
 //            as (0 + 2) + (1 + 3)
 //   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 vectors of sums at once, keys ascending
 
-import { LOG2_OF_E, TABLE_BYTES, maxLanes, powerOfTwo4, storeConstants, sumLanes } from './math';
+import { LOG2_OF_E, TABLE_BYTES, maxLanes, powersOfTwo, storeConstants, sumLanes } from './math';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
@@ -81,21 +81,40 @@ function scores(
   }
 }
 
-/** s[0..length) = 2^(s - largest), and next to nothing (2^-126) in the padding; returns the sum. */
+/** The largest of s[0..length), in all lanes; the padding, which repeats the last score, becomes -infinity. */
 @inline
-function exponentials(s: usize, length: i32, table: usize): f32 {
+function largestOf(s: usize, length: i32): v128 {
   const end = s + (<usize>length << 2);
   let most = v128.load(s);
-  for (let p = s + 16; p < end; p += 16) most = f32x4.pmax(most, v128.load(p)); // the padding repeats the last score
-  const largest = f32x4.splat(maxLanes(most));
+  for (let p = s + 16; p < end; p += 16) most = f32x4.pmax(most, v128.load(p));
   for (let j = length; j & 3; j++) store<f32>(s + (<usize>j << 2), MINUS_INFINITY);
-  let sum = f32x4.splat(0);
+  return f32x4.splat(maxLanes(most));
+}
+
+/**
+ * s[0..length) = 2^(s - largest), and next to nothing (2^-126) in the padding. `two`: t likewise, else the vectors of s go in
+ * pairs.
+ */
+@inline
+function exponentials(two: bool, s: usize, t: usize, length: i32, table: usize): void {
+  const end = s + (<usize>length << 2);
+  const most = largestOf(s, length);
+  const most2 = two ? largestOf(t, length) : most;
+  const step: usize = two ? 16 : 32;
   while (s < end) {
-    const e = powerOfTwo4(f32x4.sub(v128.load(s), largest), table);
-    v128.store(s, e);
-    sum = f32x4.add(sum, e);
-    s += 16;
+    if (!two) t = s + 16 < end ? s + 16 : s;
+    powersOfTwo(f32x4.sub(v128.load(s), most), f32x4.sub(v128.load(t), most2), s, t, table);
+    s += step;
+    t += step;
   }
+}
+
+/** s[0] + .. of `length` numbers and their padding, lane by lane, then the lanes. */
+@inline
+function sumOf(s: usize, length: i32): f32 {
+  const end = s + (<usize>length << 2);
+  let sum = f32x4.splat(0);
+  for (; s < end; s += 16) sum = f32x4.add(sum, v128.load(s));
   return sumLanes(sum);
 }
 
@@ -190,8 +209,9 @@ function attend(
   s: usize, t: usize, table: usize, out: usize, ldo: usize,
 ): void {
   scores(two, q, k, list, length, headDim, scale, s, t);
-  const sum = exponentials(s, length, table);
-  const sum2: f32 = two ? exponentials(t, length, table) : 1;
+  exponentials(two, s, t, length, table);
+  const sum = sumOf(s, length);
+  const sum2: f32 = two ? sumOf(t, length) : 1;
   weightedValues(two, s, t, v, list, length, headDim, 1 / sum, 1 / sum2, out, ldo);
 }
 

@@ -2,7 +2,7 @@
 // scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
 // each row, which the next quantization needs.
 
-import { gelu4, quickGelu4, relu6, storeConstants, toFixed } from './math';
+import { gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed } from './math';
 
 /** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
 export const ACTIVATION: i32 = 3; // 0 none, 1 QuickGELU, 2 GELU, 3 ReLU6
@@ -11,6 +11,9 @@ export const FIXED: i32 = 8; // store i16 = round(8191 / 6 * x): ReLU6 bounds x,
 
 /** Bytes of one row of the scratch accumulators: 8 columns of i32 or f32. */
 export const ACC_ROW: usize = 32;
+
+/** Bytes of the sums that stand side by side at most: 140 rows of four panels (strassen.ts). */
+export const SUMS_BYTES: usize = 4 * 140 * ACC_ROW;
 
 /** Bytes of a row's running maximum: four lanes, joined when they are read. */
 export const MAXIMUM_BYTES: usize = 16;
@@ -22,19 +25,48 @@ export function prepareActivation(mode: i32, table: usize): void {
   if (kind == 1 || kind == 2) storeConstants(table);
 }
 
-@inline
-function activate(kind: i32, v: v128, table: usize): v128 {
-  if (kind == 1) return quickGelu4(v, table);
-  if (kind == 2) return gelu4(v, table);
-  if (kind == 3) return relu6(v);
-  return v;
-}
+/** From a sum to its power or erf, which take the place of products that have been joined. */
+const PREPARED: usize = SUMS_BYTES;
 
-/** Values of the first i32 / f32 accumulator quad: (acc * column scale) * row scale + bias, or acc + bias in f32. */
+/** Values of an accumulator quad: (acc * column scale) * row scale + bias, or acc + bias in f32. */
 @inline
 function dequantize(int8: bool, acc: v128, colScale: v128, rowScale: v128, bias: v128): v128 {
   if (!int8) return f32x4.add(acc, bias);
   return f32x4.add(f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(acc), colScale), rowScale), bias);
+}
+
+/**
+ * The sums become values where they are, and each gets its power or erf: two loops before the one that ends an activation, as
+ * the whole chain of one row's operations would leave room for no other row's in the processor.
+ */
+@inline
+function prepareRows(
+  int8: bool, kind: i32, acc: usize, rows: i32, s0: v128, s1: v128, b0: v128, b1: v128, rowScale: usize, table: usize,
+): void {
+  const end = acc + <usize>rows * ACC_ROW;
+  let scale = f32x4.splat(1);
+  for (let p = acc; p < end; p += ACC_ROW) {
+    if (int8 && rowScale) {
+      scale = v128.load_splat<u32>(rowScale);
+      rowScale += 4;
+    }
+    v128.store(p, dequantize(int8, v128.load(p), s0, scale, b0));
+    v128.store(p, dequantize(int8, v128.load(p, 16), s1, scale, b1), 16);
+  }
+  if (kind == 1) quickGeluPowersOfRows(acc, end, PREPARED, table);
+  else geluErfsOfRows(acc, end, PREPARED, table);
+}
+
+/** The value of the quad at acc, activated; of QuickGELU and GELU (kinds 1 and 2) after prepareRows. */
+@inline
+function activated(
+  int8: bool, kind: i32, acc: usize, colScale: v128, rowScale: v128, bias: v128, table: usize,
+): v128 {
+  const v = v128.load(acc);
+  if (kind == 1) return quickGelu4(v, v128.load(acc, PREPARED), table);
+  if (kind == 2) return gelu4(v, v128.load(acc, PREPARED));
+  const value = dequantize(int8, v, colScale, rowScale, bias);
+  return kind == 3 ? relu6(value) : value;
 }
 
 @inline
@@ -46,14 +78,16 @@ function finishRows(
   const s1 = int8 ? v128.load(colScale, 16) : f32x4.splat(0);
   const b0 = bias ? v128.load(bias) : f32x4.splat(0);
   const b1 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  const prepared = kind == 1 || kind == 2;
+  if (prepared) prepareRows(int8, kind, acc, rows, s0, s1, b0, b1, rowScale, table);
   let scale = f32x4.splat(1);
   for (let r = 0; r < rows; r++) {
-    if (int8 && rowScale) {
+    if (int8 && !prepared && rowScale) {
       scale = v128.load_splat<u32>(rowScale);
       rowScale += 4;
     }
-    let v0 = activate(kind, dequantize(int8, v128.load(acc), s0, scale, b0), table);
-    let v1 = activate(kind, dequantize(int8, v128.load(acc, 16), s1, scale, b1), table);
+    let v0 = activated(int8, kind, acc, s0, scale, b0, table);
+    let v1 = activated(int8, kind, acc + 16, s1, scale, b1, table);
     if (int8 && kind == 3 && mode & FIXED) {
       v128.store(c, i16x8.narrow_i32x4_s(toFixed(v0), toFixed(v1)));
     } else {

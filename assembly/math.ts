@@ -83,60 +83,104 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(-1.42647390514189e-2), ERF_Q0);
 }
 
+// Long functions take two vectors at a time, so that each constant is loaded once and two chains of operations go side by
+// side, and store what they give: for an odd one out, both may be the same.
+
 /**
- * 2^y, relative error <= 2^-23 * 1.1 for y in [-126, 126]; below -126, and for NaN, 2^-126. The fraction f of y is in
- * [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are joined in
- * pairs (Estrin), as a chain of six would keep the processor waiting. The whole number goes to the exponent's bits.
+ * 2^y to out0 and out1, relative error <= 2^-23 * 1.1 for y in [-126, 126]; below -126, and for NaN, 2^-126. The fraction f of
+ * y is in [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are
+ * joined in pairs (Estrin), as a chain of six would keep the processor waiting. The whole number goes to the exponent's bits.
  */
 @inline
-export function powerOfTwo4(y: v128, table: usize): v128 {
-  const held = f32x4.pmax(v128.load(table, POWER_LEAST), y);
-  const magic = v128.load(table, MAGIC);
-  const t = f32x4.add(held, magic);
-  const f = f32x4.sub(held, f32x4.sub(t, magic));
-  const f2 = f32x4.mul(f, f);
-  const q12 = f32x4.add(f32x4.mul(v128.load(table, POWER_2), f), v128.load(table, POWER_1));
-  const q34 = f32x4.add(f32x4.mul(v128.load(table, POWER_4), f), v128.load(table, POWER_3));
-  const q56 = f32x4.add(f32x4.mul(v128.load(table, POWER_6), f), v128.load(table, POWER_5));
-  const q = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(q56, f2), q34), f2), q12);
-  return i32x4.add(f32x4.add(f32x4.mul(q, f), v128.load(table, ONE)), i32x4.shl(t, 23));
+export function powersOfTwo(y0: v128, y1: v128, out0: usize, out1: usize, table: usize): void {
+  let p = v128.load(table, POWER_LEAST);
+  y0 = f32x4.pmax(p, y0);
+  y1 = f32x4.pmax(p, y1);
+  p = v128.load(table, MAGIC);
+  const t0 = f32x4.add(y0, p), t1 = f32x4.add(y1, p);
+  const f0 = f32x4.sub(y0, f32x4.sub(t0, p)), f1 = f32x4.sub(y1, f32x4.sub(t1, p));
+  const g0 = f32x4.mul(f0, f0), g1 = f32x4.mul(f1, f1);
+  p = v128.load(table, POWER_6);
+  let q0 = f32x4.mul(p, f0), q1 = f32x4.mul(p, f1);
+  p = v128.load(table, POWER_5);
+  q0 = f32x4.mul(f32x4.add(q0, p), g0), q1 = f32x4.mul(f32x4.add(q1, p), g1);
+  p = v128.load(table, POWER_4);
+  let r0 = f32x4.mul(p, f0), r1 = f32x4.mul(p, f1);
+  p = v128.load(table, POWER_3);
+  q0 = f32x4.mul(f32x4.add(q0, f32x4.add(r0, p)), g0), q1 = f32x4.mul(f32x4.add(q1, f32x4.add(r1, p)), g1);
+  p = v128.load(table, POWER_2);
+  r0 = f32x4.mul(p, f0), r1 = f32x4.mul(p, f1);
+  p = v128.load(table, POWER_1);
+  q0 = f32x4.mul(f32x4.add(q0, f32x4.add(r0, p)), f0), q1 = f32x4.mul(f32x4.add(q1, f32x4.add(r1, p)), f1);
+  p = v128.load(table, ONE);
+  v128.store(out0, i32x4.add(f32x4.add(q0, p), i32x4.shl(t0, 23)));
+  v128.store(out1, i32x4.add(f32x4.add(q1, p), i32x4.shl(t1, 23)));
 }
 
 /**
- * erf(x), absolute error <= 5e-7. Rational minimax approximation on [-4, 4] of Eigen's `generic_fast_erf_float`
- * (also XLA's): x P(x^2) / Q(x^2); beyond 4 erf rounds to 1.
+ * erf(x) to out0 and out1, absolute error <= 5e-7. Rational minimax approximation on [-4, 4] of Eigen's
+ * `generic_fast_erf_float` (also XLA's): x P(x^2) / Q(x^2); beyond 4 erf rounds to 1.
  */
 @inline
-export function erf4(v: v128, table: usize): v128 {
-  const most = v128.load(table, ERF_MOST);
-  const x = f32x4.pmax(f32x4.pmin(v, most), f32x4.neg(most));
-  const x2 = f32x4.mul(x, x);
-  let p = v128.load(table, ERF_P6);
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P5));
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P4));
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P3));
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P2));
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P1));
-  p = f32x4.add(f32x4.mul(p, x2), v128.load(table, ERF_P0));
-  let q = v128.load(table, ERF_Q4);
-  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q3));
-  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q2));
-  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q1));
-  q = f32x4.add(f32x4.mul(q, x2), v128.load(table, ERF_Q0));
-  return f32x4.div(f32x4.mul(x, p), q);
+export function erfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+  let c = v128.load(table, ERF_MOST);
+  x0 = f32x4.pmax(f32x4.pmin(x0, c), f32x4.neg(c)), x1 = f32x4.pmax(f32x4.pmin(x1, c), f32x4.neg(c));
+  const s0 = f32x4.mul(x0, x0), s1 = f32x4.mul(x1, x1);
+  c = v128.load(table, ERF_P6);
+  let p0 = f32x4.mul(c, s0), p1 = f32x4.mul(c, s1);
+  c = v128.load(table, ERF_P5);
+  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  c = v128.load(table, ERF_P4);
+  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  c = v128.load(table, ERF_P3);
+  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  c = v128.load(table, ERF_P2);
+  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  c = v128.load(table, ERF_P1);
+  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  c = v128.load(table, ERF_P0);
+  p0 = f32x4.mul(x0, f32x4.add(p0, c)), p1 = f32x4.mul(x1, f32x4.add(p1, c));
+  c = v128.load(table, ERF_Q4);
+  let q0 = f32x4.mul(c, s0), q1 = f32x4.mul(c, s1);
+  c = v128.load(table, ERF_Q3);
+  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  c = v128.load(table, ERF_Q2);
+  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  c = v128.load(table, ERF_Q1);
+  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  c = v128.load(table, ERF_Q0);
+  v128.store(out0, f32x4.div(p0, f32x4.add(q0, c)));
+  v128.store(out1, f32x4.div(p1, f32x4.add(q1, c)));
 }
 
-/** GELU(x) = x/2 (1 + erf(x / sqrt 2)) (Hendrycks & Gimpel 2016). */
+/** The erf in GELU(x) = x/2 (1 + erf(x / sqrt 2)) (Hendrycks & Gimpel 2016), of two vectors. */
 @inline
-export function gelu4(x: v128, table: usize): v128 {
+export function geluErfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+  const half = v128.load(table, ROOT_HALF);
+  erfs(f32x4.mul(x0, half), f32x4.mul(x1, half), out0, out1, table);
+}
+
+/** GELU(x), given the erf. */
+@inline
+export function gelu4(x: v128, erf: v128): v128 {
   const half = f32x4.mul(x, f32x4.splat(0.5));
-  return f32x4.add(half, f32x4.mul(half, erf4(f32x4.mul(x, v128.load(table, ROOT_HALF)), table)));
+  return f32x4.add(half, f32x4.mul(half, erf));
 }
 
-/** QuickGELU(x) = x sigmoid(1.702 x) (OpenAI's CLIP `model.py`) = x / (1 + 2^(-1.702 log2(e) x)), the power held at 2^+-126. */
+/**
+ * The power in QuickGELU(x) = x sigmoid(1.702 x) (OpenAI's CLIP `model.py`) = x / (1 + 2^(-1.702 log2(e) x)), held at 2^+-126,
+ * of two vectors.
+ */
 @inline
-export function quickGelu4(x: v128, table: usize): v128 {
-  const power = powerOfTwo4(f32x4.pmin(f32x4.mul(x, v128.load(table, QUICK)), v128.load(table, POWER_MOST)), table);
+export function quickGeluPowers(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+  const quick = v128.load(table, QUICK);
+  const most = v128.load(table, POWER_MOST);
+  powersOfTwo(f32x4.pmin(f32x4.mul(x0, quick), most), f32x4.pmin(f32x4.mul(x1, quick), most), out0, out1, table);
+}
+
+/** QuickGELU(x), given the power. */
+@inline
+export function quickGelu4(x: v128, power: v128, table: usize): v128 {
   return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
 }
 
@@ -166,13 +210,39 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
 }
 
-/** x[0..n) = powerOfTwo4, erf4, gelu4 or quickGelu4 (kind 0..3), n a multiple of 4: the functions as the tests see them. table: TABLE_BYTES. */
+// The long parts of rows of eight values that end at `end`: their erfs or powers go `apart` bytes on.
+
+export function geluErfsOfRows(x: usize, end: usize, apart: usize, table: usize): void {
+  for (; x < end; x += 32) geluErfs(v128.load(x), v128.load(x, 16), x + apart, x + apart + 16, table);
+}
+export function quickGeluPowersOfRows(x: usize, end: usize, apart: usize, table: usize): void {
+  for (; x < end; x += 32) quickGeluPowers(v128.load(x), v128.load(x, 16), x + apart, x + apart + 16, table);
+}
+
+/** 2^y of one vector, for where there is no hurry: a function of its own. */
+export function powerOfTwo4(y: v128, out: usize, table: usize): void {
+  powersOfTwo(y, y, out, out, table);
+}
+
+/** erf likewise. */
+function erf4(x: v128, out: usize, table: usize): void {
+  erfs(x, x, out, out, table);
+}
+
+/**
+ * x[0..n) = 2^x, erf, GELU or QuickGELU (kind 0..3), n a multiple of 4, of GELUs of 8: the functions as the tests see them.
+ * table: TABLE_BYTES, and for GELUs n f32 more.
+ */
 export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
   storeConstants(table);
   const end = x + (<usize>n << 2);
-  while (x < end) {
+  const apart = table + TABLE_BYTES - x;
+  if (kind == 2) geluErfsOfRows(x, end, apart, table);
+  if (kind == 3) quickGeluPowersOfRows(x, end, apart, table);
+  for (; x < end; x += 16) {
     const v = v128.load(x);
-    v128.store(x, kind == 0 ? powerOfTwo4(v, table) : kind == 1 ? erf4(v, table) : kind == 2 ? gelu4(v, table) : quickGelu4(v, table));
-    x += 16;
+    if (kind == 0) powerOfTwo4(v, x, table);
+    else if (kind == 1) erf4(v, x, table);
+    else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart)) : quickGelu4(v, v128.load(x + apart), table));
   }
 }

@@ -29,7 +29,8 @@ export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   let sum = f32x4.splat(0);
   for (let p = x; p < end; p += 16) {
     const y = f32x4.sub(v128.load(p), f32x4.splat(largest));
-    const e = v128.and(powerOfTwo4(y, table), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
+    powerOfTwo4(y, p, table);
+    const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
     v128.store(p, e);
     sum = f32x4.add(sum, e);
   }

@@ -19,7 +19,7 @@
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
 // once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
-import { ACC_ROW } from './epilogue';
+import { ACC_ROW, SUMS_BYTES } from './epilogue';
 import { GROUP, groupStride } from './packed-rows';
 import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
@@ -246,7 +246,7 @@ function multiply(
 }
 
 /** Scratch: accumulators of four panels, then the products of the first level, of the second, and the parts of B kept. */
-const PRODUCTS: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
+const PRODUCTS: usize = SUMS_BYTES;
 const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
 const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
 

@@ -222,7 +222,7 @@ export interface Kernels {
     out: Pointer,
     bytes: number,
   ): void;
-  /** x[0..n) = exp, erf, GELU or QuickGELU (kind 0..3), for the tests. */
+  /** x[0..n) = 2^x, erf, GELU or QuickGELU (kind 0..3), for the tests. */
   mapFunction(x: Pointer, n: number, kind: number, table: Pointer): void;
 }
 

@@ -10,10 +10,10 @@ const QUICK_GELU = 3;
 
 function map(arena: Arena, values: ArrayLike<number>, kind: number): Float32Array {
   arena.reset();
-  const padded = new Float32Array(Math.ceil(values.length / 4) * 4);
+  const padded = new Float32Array(Math.ceil(values.length / 8) * 8);
   padded.set(values);
   const at = arena.inPlace(padded);
-  arena.kernels.mapFunction(at, padded.length, kind, arena.output(TABLE_BYTES));
+  arena.kernels.mapFunction(at, padded.length, kind, arena.output(TABLE_BYTES + padded.byteLength));
   arena.check();
   return arena.floats(at, values.length);
 }

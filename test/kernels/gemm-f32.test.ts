@@ -83,7 +83,7 @@ describeBuilds((arena) => {
       const applied = floats(run(mode, untouched(m * n * 4)));
       arena.reset();
       const at = arena.inPlace(plain);
-      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES));
+      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES + m * n * 4));
       expectSameBits(applied, arena.floats(at, m * n));
     });
 

@@ -154,7 +154,7 @@ describeBuilds((arena, build) => {
       const added = floats(run(mode + Mode.add, new Uint8Array(there.buffer)));
       arena.reset();
       const at = arena.inPlace(plain);
-      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES));
+      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES + m * n * 4));
       expectSameBits(applied, arena.floats(at, m * n));
       expectSameBits(added, addTo(applied, there));
     });

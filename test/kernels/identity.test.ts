@@ -21,7 +21,7 @@ const mapped = (name: string, kind: number, size: number): Case => ({
   run(arena) {
     const x = new Random(kind).floats(4000, size);
     const at = arena.inPlace(x);
-    arena.kernels.mapFunction(at, x.length, kind, arena.output(TABLE_BYTES));
+    arena.kernels.mapFunction(at, x.length, kind, arena.output(TABLE_BYTES + x.byteLength));
     return arena.floats(at, x.length);
   },
 });
