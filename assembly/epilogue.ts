@@ -57,15 +57,14 @@ function prepareRows(
   else geluErfsOfRows(acc, end, PREPARED, table);
 }
 
-/** The value of the quad at acc, activated; of QuickGELU and GELU (kinds 1 and 2) after prepareRows. */
+/** The value of a quad of sums, activated; QuickGELU and GELU (kinds 1 and 2) have the value, and its power or erf. */
 @inline
 function activated(
-  int8: bool, kind: i32, acc: usize, colScale: v128, rowScale: v128, bias: v128, table: usize,
+  int8: bool, kind: i32, sums: v128, prepared: v128, colScale: v128, rowScale: v128, bias: v128, table: usize,
 ): v128 {
-  const v = v128.load(acc);
-  if (kind == 1) return quickGelu4(v, v128.load(acc, PREPARED), table);
-  if (kind == 2) return gelu4(v, v128.load(acc, PREPARED));
-  const value = dequantize(int8, v, colScale, rowScale, bias);
+  if (kind == 1) return quickGelu4(sums, prepared, table);
+  if (kind == 2) return gelu4(sums, prepared);
+  const value = dequantize(int8, sums, colScale, rowScale, bias);
   return kind == 3 ? relu6(value) : value;
 }
 
@@ -86,8 +85,10 @@ function finishRows(
       scale = v128.load_splat<u32>(rowScale);
       rowScale += 4;
     }
-    let v0 = activated(int8, kind, acc, s0, scale, b0, table);
-    let v1 = activated(int8, kind, acc + 16, s1, scale, b1, table);
+    const p0 = prepared ? v128.load(acc, PREPARED) : b0;
+    const p1 = prepared ? v128.load(acc, PREPARED + 16) : b1;
+    let v0 = activated(int8, kind, v128.load(acc), p0, s0, scale, b0, table);
+    let v1 = activated(int8, kind, v128.load(acc, 16), p1, s1, scale, b1, table);
     if (int8 && kind == 3 && mode & FIXED) {
       v128.store(c, i16x8.narrow_i32x4_s(toFixed(v0), toFixed(v1)));
     } else {

@@ -219,16 +219,6 @@ export function quickGeluPowersOfRows(x: usize, end: usize, apart: usize, table:
   for (; x < end; x += 32) quickGeluPowers(v128.load(x), v128.load(x, 16), x + apart, x + apart + 16, table);
 }
 
-/** 2^y of one vector, for where there is no hurry: a function of its own. */
-export function powerOfTwo4(y: v128, out: usize, table: usize): void {
-  powersOfTwo(y, y, out, out, table);
-}
-
-/** erf likewise. */
-function erf4(x: v128, out: usize, table: usize): void {
-  erfs(x, x, out, out, table);
-}
-
 /**
  * x[0..n) = 2^x, erf, GELU or QuickGELU (kind 0..3), n a multiple of 4, of GELUs of 8: the functions as the tests see them.
  * table: TABLE_BYTES, and for GELUs n f32 more.
@@ -241,8 +231,8 @@ export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
   if (kind == 3) quickGeluPowersOfRows(x, end, apart, table);
   for (; x < end; x += 16) {
     const v = v128.load(x);
-    if (kind == 0) powerOfTwo4(v, x, table);
-    else if (kind == 1) erf4(v, x, table);
+    if (kind == 0) powersOfTwo(v, v, x, x, table);
+    else if (kind == 1) erfs(v, v, x, x, table);
     else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart)) : quickGelu4(v, v128.load(x + apart), table));
   }
 }

@@ -1,6 +1,6 @@
 // Labels against a picture: cosines of unit vectors, then softmax(logit scale * cosine) (Radford et al. 2021, figure 3).
 
-import { LOG2_OF_E, powerOfTwo4, storeConstants, sumLanes } from './math';
+import { LOG2_OF_E, powersOfTwo, storeConstants, sumLanes } from './math';
 
 /** out[i] = rows[i] . q over d f32 (d a multiple of 4), summed in four lanes. */
 export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void {
@@ -29,7 +29,7 @@ export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   let sum = f32x4.splat(0);
   for (let p = x; p < end; p += 16) {
     const y = f32x4.sub(v128.load(p), f32x4.splat(largest));
-    powerOfTwo4(y, p, table);
+    powersOfTwo(y, y, p, p, table);
     const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
     v128.store(p, e);
     sum = f32x4.add(sum, e);
