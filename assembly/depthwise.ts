@@ -9,7 +9,7 @@
 // Taps are paired as: columns (0,1) (2,3) of each line, then the last column's lines (0,1) (2,3), and the last one alone.
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
-import { relu6, toFixed } from './math';
+import { fixedUnit, relu6, roundMagic, six, toFixed } from './math';
 import { firstOfGroup, groupAt, groupAtF32, rowsOfGroup, storeQuad } from './packed-rows';
 
 @inline
@@ -33,7 +33,8 @@ function rowsInt8(
   channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 1;
-  const pairs = (size * size + 1) >> 1;
+  const finite = <f32>channels;
+  const most = six(finite), unit = fixedUnit(finite), magic = roundMagic(finite);
   let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
@@ -78,7 +79,7 @@ function rowsInt8(
         const f = <usize>c << 2;
         const v0 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a0), v128.load(scale + f)), v128.load(bias + f));
         const v1 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a1), v128.load(scale + f, 16)), v128.load(bias + f, 16));
-        const q = i16x8.narrow_i32x4_s(toFixed(relu6(v0)), toFixed(relu6(v1)));
+        const q = i16x8.narrow_i32x4_s(toFixed(magic, unit, relu6(most, v0)), toFixed(magic, unit, relu6(most, v1)));
         storeQuad(group, rows, i - first, c, q);
         storeQuad(group, rows, i - first, c + 4, v128.shuffle<i64>(q, q, 1, 0));
       }
@@ -108,6 +109,7 @@ export function depthwiseF32(
   channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 2;
+  const most = six(<f32>channels);
   let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
@@ -131,8 +133,8 @@ export function depthwiseF32(
           line += lineBytes;
         }
         const f = <usize>c << 2;
-        const v0 = relu6(f32x4.add(a0, v128.load(bias + f)));
-        const v1 = relu6(f32x4.add(a1, v128.load(bias + f, 16)));
+        const v0 = relu6(most, f32x4.add(a0, v128.load(bias + f)));
+        const v1 = relu6(most, f32x4.add(a1, v128.load(bias + f, 16)));
         v128.store_lane<u32>(p, v0, 0);
         v128.store_lane<u32>(p + step, v0, 1);
         v128.store_lane<u32>(p + step * 2, v0, 2);

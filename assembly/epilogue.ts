@@ -2,7 +2,9 @@
 // scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
 // each row, which the next quantization needs.
 
-import { gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed } from './math';
+import {
+  fixedUnit, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, roundMagic, six, storeConstants, toFixed,
+} from './math';
 
 /** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
 export const ACTIVATION: i32 = 3; // 0 none, 1 QuickGELU, 2 GELU, 3 ReLU6
@@ -60,12 +62,12 @@ function prepareRows(
 /** The value of a quad of sums, activated; QuickGELU and GELU (kinds 1 and 2) have the value, and its power or erf. */
 @inline
 function activated(
-  int8: bool, kind: i32, sums: v128, prepared: v128, colScale: v128, rowScale: v128, bias: v128, table: usize,
+  int8: bool, kind: i32, sums: v128, prepared: v128, colScale: v128, rowScale: v128, bias: v128, most: v128, table: usize,
 ): v128 {
   if (kind == 1) return quickGelu4(sums, prepared, table);
-  if (kind == 2) return gelu4(sums, prepared);
+  if (kind == 2) return gelu4(sums, prepared, table);
   const value = dequantize(int8, sums, colScale, rowScale, bias);
-  return kind == 3 ? relu6(value) : value;
+  return kind == 3 ? relu6(most, value) : value;
 }
 
 @inline
@@ -79,6 +81,8 @@ function finishRows(
   const b1 = bias ? v128.load(bias, 16) : f32x4.splat(0);
   const prepared = kind == 1 || kind == 2;
   if (prepared) prepareRows(int8, kind, acc, rows, s0, s1, b0, b1, rowScale, table);
+  const finite = <f32>rows;
+  const most = six(finite), unit = fixedUnit(finite), magic = roundMagic(finite);
   let scale = f32x4.splat(1);
   for (let r = 0; r < rows; r++) {
     if (int8 && !prepared && rowScale) {
@@ -87,10 +91,10 @@ function finishRows(
     }
     const p0 = prepared ? v128.load(acc, PREPARED) : b0;
     const p1 = prepared ? v128.load(acc, PREPARED + 16) : b1;
-    let v0 = activated(int8, kind, v128.load(acc), p0, s0, scale, b0, table);
-    let v1 = activated(int8, kind, v128.load(acc, 16), p1, s1, scale, b1, table);
+    let v0 = activated(int8, kind, v128.load(acc), p0, s0, scale, b0, most, table);
+    let v1 = activated(int8, kind, v128.load(acc, 16), p1, s1, scale, b1, most, table);
     if (int8 && kind == 3 && mode & FIXED) {
-      v128.store(c, i16x8.narrow_i32x4_s(toFixed(v0), toFixed(v1)));
+      v128.store(c, i16x8.narrow_i32x4_s(toFixed(magic, unit, v0), toFixed(magic, unit, v1)));
     } else {
       if (mode & ADD) {
         v0 = f32x4.add(v0, v128.load(c));

@@ -16,14 +16,29 @@ export function roundToInt(magic: v128, x: v128): v128 {
   return i32x4.sub(f32x4.add(x, magic), magic); // of the bits, so the exponent goes
 }
 
-/** ROUND_MAGIC for a loop that has no table (below): with a finite number in it that is not known before, it is no constant. */
+// An engine builds a vector constant anew at each use, with three instructions where a load is one. So some functions are
+// given theirs, which a loop makes beforehand with a finite number in it that is not known before: it is no constant then.
+
+/** ROUND_MAGIC in every lane. */
 @inline
 export function roundMagic(finite: f32): v128 {
   return f32x4.splat(finite * 0 + ROUND_MAGIC);
 }
 
-// An engine builds a vector constant anew at each use, with three instructions where a load is one. So the functions below
-// read theirs from a table in scratch memory, which `storeConstants` fills before a loop. These are the places in it.
+/** 6 in every lane. */
+@inline
+export function six(finite: f32): v128 {
+  return f32x4.splat(finite * 0 + 6);
+}
+
+/** 8191 / 6 in every lane. */
+@inline
+export function fixedUnit(finite: f32): v128 {
+  return f32x4.splat(finite * 0 + 8191.0 / 6.0);
+}
+
+// Others have too many, and read them from a table in scratch memory, which `storeConstants` fills before a loop. These are
+// the places in it.
 
 const MAGIC: usize = 0;
 const POWER_MOST: usize = 16;
@@ -50,9 +65,10 @@ const ERF_Q3: usize = 336;
 const ERF_Q2: usize = 352;
 const ERF_Q1: usize = 368;
 const ERF_Q0: usize = 384;
+const HALF: usize = 400;
 
 /** Bytes of the table. */
-export const TABLE_BYTES: usize = 400;
+export const TABLE_BYTES: usize = 416;
 
 /** Fills a table of TABLE_BYTES for the functions below. */
 export function storeConstants(table: usize): void {
@@ -81,6 +97,7 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(-1.68282697438203e-3), ERF_Q2);
   v128.store(table, f32x4.splat(-7.37332916720468e-3), ERF_Q1);
   v128.store(table, f32x4.splat(-1.42647390514189e-2), ERF_Q0);
+  v128.store(table, f32x4.splat(0.5), HALF);
 }
 
 // Long functions take two vectors at a time, so that each constant is loaded once and two chains of operations go side by
@@ -162,8 +179,8 @@ export function geluErfs(x0: v128, x1: v128, out0: usize, out1: usize, table: us
 
 /** GELU(x), given the erf. */
 @inline
-export function gelu4(x: v128, erf: v128): v128 {
-  const half = f32x4.mul(x, f32x4.splat(0.5));
+export function gelu4(x: v128, erf: v128, table: usize): v128 {
+  const half = f32x4.mul(x, v128.load(table, HALF));
   return f32x4.add(half, f32x4.mul(half, erf));
 }
 
@@ -186,14 +203,14 @@ export function quickGelu4(x: v128, power: v128, table: usize): v128 {
 
 /** min(max(x, 0), 6) */
 @inline
-export function relu6(x: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), f32x4.splat(6));
+export function relu6(six: v128, x: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), six);
 }
 
 /** round(8191 / 6 * x) of x in [0, 6], as i32: the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
 @inline
-export function toFixed(x: v128): v128 {
-  return roundToInt(f32x4.splat(ROUND_MAGIC), f32x4.mul(x, f32x4.splat(8191.0 / 6.0)));
+export function toFixed(magic: v128, unit: v128, x: v128): v128 {
+  return roundToInt(magic, f32x4.mul(x, unit));
 }
 
 /** The four lanes' sum, always as (0 + 2) + (1 + 3). */
@@ -233,6 +250,6 @@ export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
     const v = v128.load(x);
     if (kind == 0) powersOfTwo(v, v, x, x, table);
     else if (kind == 1) erfs(v, v, x, x, table);
-    else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart)) : quickGelu4(v, v128.load(x + apart), table));
+    else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart), table) : quickGelu4(v, v128.load(x + apart), table));
   }
 }

@@ -51,9 +51,9 @@ async function measure(task) {
   }
   if (contestants.length === 0) return [];
   const text = task.tower === 'text';
-  const rounds = Number(flags.rounds ?? (text ? 2 : 9));
+  const rounds = Number(flags.rounds ?? (text ? 2 : 25));
   for (let round = 0; round < rounds; round++) {
-    for (const contestant of contestants) await contestant.run(text ? 1 : 5);
+    for (const contestant of contestants) await contestant.run(text ? 1 : 3);
   }
   await Promise.all(contestants.map((contestant) => contestant.quit()));
   const rows = summarise(task, contestants);
