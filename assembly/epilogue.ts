@@ -14,8 +14,14 @@ export const FIXED: i32 = 8; // store i16 = round(8191 / 6 * x): ReLU6 bounds x,
 /** Bytes of one row of the scratch accumulators: 8 columns of i32 or f32. */
 export const ACC_ROW: usize = 32;
 
-/** Bytes of the sums that stand side by side at most: 140 rows of four panels (strassen.ts). */
-export const SUMS_BYTES: usize = 4 * 140 * ACC_ROW;
+/**
+ * Most rows that share a pass over B's panels: 140 rows of k = 768 are 210 kB, which stays in L2 beside some panels. 28 groups;
+ * engine/kernels.ts has the same number.
+ */
+export const ROW_BLOCK: i32 = 140;
+
+/** Bytes of the sums that stand side by side at most, of four panels (strassen.ts); f32 has fewer. */
+export const SUMS_BYTES: usize = 4 * <usize>ROW_BLOCK * ACC_ROW;
 
 /** Bytes of a row's running maximum: four lanes, joined when they are read. */
 export const MAXIMUM_BYTES: usize = 16;

@@ -139,7 +139,7 @@ export function powersOfTwo(y0: v128, y1: v128, out0: usize, out1: usize, table:
  * `generic_fast_erf_float` (also XLA's): x P(x^2) / Q(x^2); beyond 4 erf rounds to 1.
  */
 @inline
-export function erfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+function erfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
   let c = v128.load(table, ERF_MOST);
   x0 = f32x4.pmax(f32x4.pmin(x0, c), f32x4.neg(c)), x1 = f32x4.pmax(f32x4.pmin(x1, c), f32x4.neg(c));
   const s0 = f32x4.mul(x0, x0), s1 = f32x4.mul(x1, x1);
@@ -172,7 +172,7 @@ export function erfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize)
 
 /** The erf in GELU(x) = x/2 (1 + erf(x / sqrt 2)) (Hendrycks & Gimpel 2016), of two vectors. */
 @inline
-export function geluErfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+function geluErfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
   const half = v128.load(table, ROOT_HALF);
   erfs(f32x4.mul(x0, half), f32x4.mul(x1, half), out0, out1, table);
 }
@@ -189,7 +189,7 @@ export function gelu4(x: v128, erf: v128, table: usize): v128 {
  * of two vectors.
  */
 @inline
-export function quickGeluPowers(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
+function quickGeluPowers(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void {
   const quick = v128.load(table, QUICK);
   const most = v128.load(table, POWER_MOST);
   powersOfTwo(f32x4.pmin(f32x4.mul(x0, quick), most), f32x4.pmin(f32x4.mul(x1, quick), most), out0, out1, table);
@@ -201,13 +201,13 @@ export function quickGelu4(x: v128, power: v128, table: usize): v128 {
   return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
 }
 
-/** min(max(x, 0), 6) */
+/** min(max(x, 0), 6); most: six(). */
 @inline
-export function relu6(six: v128, x: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), six);
+export function relu6(most: v128, x: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), most);
 }
 
-/** round(8191 / 6 * x) of x in [0, 6], as i32: the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
+/** round(8191 / 6 * x) of x in [0, 6], as i32, given roundMagic() and fixedUnit(): the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
 @inline
 export function toFixed(magic: v128, unit: v128, x: v128): v128 {
   return roundToInt(magic, f32x4.mul(x, unit));

@@ -19,12 +19,10 @@
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
 // once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
-import { ACC_ROW, SUMS_BYTES } from './epilogue';
+import { ACC_ROW, ROW_BLOCK, SUMS_BYTES } from './epilogue';
 import { GROUP, groupStride } from './packed-rows';
 import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
-/** Rows that share a pass over B's panels: 140 rows of k = 768 are 210 kB, which stays in L2 beside some panels. */
-const ROW_BLOCK: i32 = 28 * GROUP;
 /** Rows of four groups, which two levels can halve. */
 const QUARTERED: i32 = 4 * GROUP;
 

@@ -7,6 +7,7 @@ import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
 import { ThreadPool } from './engine/threads.ts';
+import { type Form, TileTrial } from './engine/tile-trial.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
@@ -43,6 +44,8 @@ export interface LoadOptions {
   onProgress?: LoadProgress;
   /** Sees every layer's activations; last blocks then compute all rows. @internal */
   probe?: Probe;
+  /** The form of the tile, instead of finding out which is faster: for tests. @internal */
+  form?: Form;
 }
 
 /** More threads than this are taken for a mistake. */
@@ -109,7 +112,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at);
+    const engine = new Engine(memory, kernels, precision, scratch.at, new TileTrial(options.form));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,

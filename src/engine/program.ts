@@ -1,6 +1,6 @@
 /** Programs: kernel calls written down as steps (worker-source.ts), to be run by one thread or by all that are free. */
 import type { Kernels } from './kernels.ts';
-import type { Parts } from './threaded-kernels.ts';
+import type { PartRunner } from './threaded-kernels.ts';
 import type { ThreadedKernel } from './threads.ts';
 import { END, STEP_WORDS, THREADED_KERNELS } from './worker-source.ts';
 
@@ -31,9 +31,9 @@ export const behind = (words: Float64Array, step: number) => step + STEP_WORDS +
  * The calls that `work` makes, none of which is run, and what it returns: kernels have no results, so what is called never
  * depends on them. Calls of `own` are steps of one part, what is given to `run` may have several.
  */
-export function recordProgram<T>(work: (recorder: Omit<Parts, 'threads'>) => T): { program: Program; result: T } {
+export function recordProgram<T>(work: (recorder: Omit<PartRunner, 'threads'>) => T): { program: Program; result: T } {
   const words: number[] = [];
-  const run: Parts['run'] = (kernel, parts) => void writeStep(words, words.length, kernelNumber(kernel), parts);
+  const run: PartRunner['run'] = (kernel, parts) => void writeStep(words, words.length, kernelNumber(kernel), parts);
   const recorders = THREADED_KERNELS.map(({ name }) => [name, (...args: number[]) => run(name, [args])]);
   const own = Object.fromEntries(recorders) as Kernels;
   const result = work({ own, run });

@@ -6,7 +6,7 @@ import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP }
 import { partsFor, type ThreadedKernel } from './threads.ts';
 
 /** Where parts of calls go: to a pool that runs them, or into a program that is written down. */
-export interface Parts {
+export interface PartRunner {
   /** Threads that there will be. */
   readonly threads: number;
   /** Calls in one part. */
@@ -15,9 +15,9 @@ export interface Parts {
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void;
 }
 
-/** A part of a GEMM has at least so many multiplications: some four microseconds, of which taking it is half of one. */
+/** A part of a GEMM, but for the last, has at least so many multiplications: four microseconds, of which taking it is half of one. */
 const LEAST_PRODUCTS = 150_000;
-/** A part of what only goes through rows has at least so many values. */
+/** A part of what only goes through rows, but for the last, has at least so many values. */
 const LEAST_VALUES = 2048;
 
 /** Where a part begins, and how much it has. */
@@ -73,7 +73,7 @@ interface GemmPart {
 /** The least multiple of `step` that is no less than `least`. */
 const atLeast = (least: number, step: number) => Math.max(1, Math.ceil(least / step)) * step;
 
-/** So many rows, heads or lines a thread are enough to be cut. */
+/** So many query rows, or steps of a product's rows, a thread are enough to cut there. */
 const ENOUGH = 4;
 /** Query rows that attention takes together. */
 const ATTENDED_ROWS = 2;
@@ -116,8 +116,8 @@ function cutGemm(
   }));
 }
 
-export function threadedKernels(parts: Parts): Kernels {
-  const { own, threads } = parts;
+export function threadedKernels(runner: PartRunner): Kernels {
+  const { own, threads } = runner;
   /** Rows in whole groups. */
   const groups = (m: number, k: number) => ranges(m, threads, atLeast(LEAST_VALUES / k, ROW_GROUP));
 
@@ -140,7 +140,7 @@ export function threadedKernels(parts: Parts): Kernels {
           rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch, maxima === 0 ? 0 : maxima + at,
         ]; // biome-ignore format: operands, then the result
       });
-      parts.run('gemmInt8', calls);
+      runner.run('gemmInt8', calls);
       if (maxima !== 0 && calls.length > 1 && cut[0]!.rows[1] === m) own.joinMaxima(maxima, m, calls.length, MAXIMA_BYTES);
     },
 
@@ -149,7 +149,7 @@ export function threadedKernels(parts: Parts): Kernels {
         a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
         rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch,
       ]); // biome-ignore format: operands, then the result
-      parts.run('gemmF32', calls);
+      runner.run('gemmF32', calls);
     },
 
     quantizeRows(x, stride, m, k, aMax, out, scale, maxima) {
@@ -157,22 +157,22 @@ export function threadedKernels(parts: Parts): Kernels {
         const ownMaxima = maxima === 0 ? 0 : maxima + from * MAXIMUM_BYTES;
         return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
       });
-      parts.run('quantizeRows', calls);
+      runner.run('quantizeRows', calls);
     },
 
     strassenRows(a, m, k, first, products, out) {
       const calls = ranges(products, threads, 1).map(([from, n]) => [a, m, k, first + from, n, out]);
-      parts.run('strassenRows', calls);
+      runner.run('strassenRows', calls);
     },
 
     packRows(x, stride, m, k, out) {
       const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
-      parts.run('packRows', calls);
+      runner.run('packRows', calls);
     },
 
     layerNorm(x, stride, m, k, gamma, beta, eps) {
       const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
-      parts.run('layerNorm', calls);
+      runner.run('layerNorm', calls);
     },
 
     layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
@@ -180,14 +180,14 @@ export function threadedKernels(parts: Parts): Kernels {
         x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
         out + from * k * 2, scale + from * 4, scratch,
       ]); // biome-ignore format: operands, then the result
-      parts.run('layerNormQuantize', calls);
+      runner.run('layerNormQuantize', calls);
     },
 
     layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
       const calls = groups(m, k).map(([from, rows]) => [
         x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratch,
       ]); // biome-ignore format: operands, then the result
-      parts.run('layerNormPack', calls);
+      runner.run('layerNormPack', calls);
     },
 
     attention(q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths, lists, scale, scratch) {
@@ -196,13 +196,13 @@ export function threadedKernels(parts: Parts): Kernels {
           q + from * qSlab, k + from * kvSlab, v + from * kvSlab, n, qSlab, kvSlab, out + from * headDim * 4, ldo,
           rows, headDim, starts, lengths, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
-        parts.run('attention', calls);
+        runner.run('attention', calls);
       } else {
         const calls = ranges(rows, threads, ATTENDED_ROWS).map(([from, n]) => [
           q + from * headDim * 4, k, v, heads, qSlab, kvSlab, out + from * ldo, ldo,
           n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratch,
         ]); // biome-ignore format: operands, then the result
-        parts.run('attention', calls);
+        runner.run('attention', calls);
       }
     },
 
@@ -210,14 +210,14 @@ export function threadedKernels(parts: Parts): Kernels {
       const calls = ranges(lines, threads, 1).map(([from, n]) => [
         image, lineBytes, window, stride, across, firstLine + from, n, kPadded, first + from * across, m, out, scratch,
       ]); // biome-ignore format: operands, then the result
-      parts.run('gatherInt8', calls);
+      runner.run('gatherInt8', calls);
     },
 
     gatherF32(image, lineBytes, window, stride, across, firstLine, lines, first, m, out, scratch) {
       const calls = ranges(lines, threads, 1).map(([from, n]) => [
         image, lineBytes, window, stride, across, firstLine + from, n, first + from * across, m, out, scratch,
       ]); // biome-ignore format: operands, then the result
-      parts.run('gatherF32', calls);
+      runner.run('gatherF32', calls);
     },
 
     depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, first, m, out) {
@@ -225,7 +225,7 @@ export function threadedKernels(parts: Parts): Kernels {
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, scale, bias,
         channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
-      parts.run('depthwiseInt8', calls);
+      runner.run('depthwiseInt8', calls);
     },
 
     depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, first, m, out) {
@@ -233,7 +233,7 @@ export function threadedKernels(parts: Parts): Kernels {
         input + from * stride * lineBytes, lineBytes, kernel, stride, weights, bias,
         channels, across, n, first + from * across, m, out,
       ]); // biome-ignore format: operands, then the result
-      parts.run('depthwiseF32', calls);
+      runner.run('depthwiseF32', calls);
     },
   };
 }

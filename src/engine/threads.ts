@@ -129,23 +129,24 @@ export class ThreadPool {
   #runSteps(first: number): void {
     const state = this.#state;
     this.#putUp(first, state[0]!);
-    for (let idle = 0; ; ) {
+    for (let idle = 0, seen = 0; ; ) {
       const claim = Atomics.load(state, 0);
       const parts = (claim >> 8) & 255;
       const part = claim & 255;
       if (parts === 0) break;
       if (part >= parts) {
+        if (claim !== seen) idle = 0;
+        seen = claim;
         if (++idle > this.#spins) this.#sleep(claim);
         continue;
       }
       if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
-      idle = 0;
       const step = state[2]!;
       try {
         if (this.words[step] === PROGRAM) runProgram(this.own, this.words, this.words[step + STEP_WORDS + part]!);
         else runPart(this.own, this.words, step, part);
       } catch {
-        Atomics.store(state, 3, 1); // the others finish what they took before anyone hears of it
+        Atomics.store(state, 3, 1); // all steps are run to the end before anyone hears of it
       }
       if (Atomics.add(state, 1, 1) + 1 === parts) this.#putUp(behind(this.words, step), claim);
     }

@@ -71,16 +71,18 @@ start(({ module, memory, control, thread, spins, scratchBytes }) => {
     Atomics.add(state, 6, 1);
   };
   Atomics.add(state, 4, 1);
-  for (let idle = 0; Atomics.load(state, 5) === 0; ) {
+  for (let idle = 0, seen = 0; ; ) {
     const claim = Atomics.load(state, 0);
+    if (Atomics.load(state, 5) === 1) break; // looked at after the claim, which changes when it is set: nobody sleeps past it
     const parts = (claim >> 8) & 255;
     const part = claim & 255;
     if (part >= parts) {
+      if (claim !== seen) idle = 0;
+      seen = claim;
       if (++idle > spins) Atomics.wait(state, 0, claim);
       continue;
     }
     if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
-    idle = 0;
     const step = state[2];
     try {
       if (words[step] === ${PROGRAM}) {

@@ -8,7 +8,7 @@ import { Engine } from '../engine/engine.ts';
 import { type Kernels, Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { type Program, recordProgram } from '../engine/program.ts';
-import type { Parts } from '../engine/threaded-kernels.ts';
+import type { PartRunner } from '../engine/threaded-kernels.ts';
 import type { ThreadPool } from '../engine/threads.ts';
 import { type Form, TileTrial } from '../engine/tile-trial.ts';
 import type { EfficientNet } from './efficientnet.ts';
@@ -48,7 +48,7 @@ export class ImagePrograms {
     precision: Precision,
     towers: readonly SeatTower[],
     scratch: { readonly at: Pointer; readonly bytes: number },
-    split: (parts: Parts) => Kernels,
+    split: (parts: PartRunner) => Kernels,
   ): ImagePrograms {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
     const write = (tower: SeatTower, threads: number, ownScratch: Pointer): Written => {

@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Kernels } from '../engine/kernels.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import type { Parts } from '../engine/threaded-kernels.ts';
+import type { PartRunner } from '../engine/threaded-kernels.ts';
 import { ThreadPool } from '../engine/threads.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
@@ -27,7 +27,7 @@ export interface PlanInput {
   readonly maxPixels: number;
   readonly threads: number;
   /** `threadedKernels`, where there are threads. */
-  readonly split?: ((parts: Parts) => Kernels) | undefined;
+  readonly split?: ((parts: PartRunner) => Kernels) | undefined;
   /** Layers in one piece, for a probe. */
   readonly whole: boolean;
 }

@@ -49,6 +49,28 @@ describeBuilds((arena, build) => {
       expectSameBits(new Float32Array(region.buffer), expected);
     });
 
+    it.each([
+      { name: 'GELU', mode: Mode.gelu },
+      { name: 'QuickGELU', mode: Mode.quickGelu },
+    ])('has the bits of the plain product with $name, which is prepared where products were', ({ mode }) => {
+      const random = new Random(mode);
+      const k = 512;
+      const a = random.int16(141 * k, 8191);
+      const aScale = random.between(141, 1e-5, 1e-4);
+      for (const n of [16, 32, 72]) {
+        const weights = randomInt8Weights(random, n, k);
+        const bias = random.floats(n);
+        for (const m of [50, 100, 140, 141]) {
+          const call = { m, a, aScale, weights, bias, mode, region: untouched(m * n * 4) };
+          expectSameBits(
+            runInt8(arena, build, { ...call, halved: true }),
+            runInt8(arena, build, call),
+            `m ${m} n ${n}`,
+          );
+        }
+      }
+    });
+
     it('leaves the largest magnitude of each row, over several blocks and slabs', () => {
       const random = new Random(12);
       const [m, n, k] = [257, 96, 512];

@@ -110,6 +110,20 @@ describe('the pool', () => {
     expect([...packed].sort((a, b) => a - b)).toEqual(Array.from({ length: 96 }, (_, i) => i + 1));
   });
 
+  it('rejects the program in which a worker dies, and serves the next', async () => {
+    let dying = true;
+    const { pool, goAround } = await packingPool(300, (message) =>
+      dying ? startDying(message) : startThread(message),
+    );
+    const goUntilDeath = () => {
+      for (let i = 0; i < 1000; i++) goAround(120);
+    };
+    expect(goUntilDeath).toThrow(expect.objectContaining({ code: 'WORKER' }));
+    dying = false;
+    await pool.ready();
+    expect(goAround(120)).toEqual(goAround(0));
+  });
+
   it('does without a worker that died in its sleep', async () => {
     const { pack } = await packingPool();
     const before = pack();

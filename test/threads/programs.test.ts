@@ -1,0 +1,37 @@
+/** One picture on all threads, as a program of steps: the bits of one thread. */
+import { describe, expect, it } from 'vitest';
+import { Mode } from '../../src/engine/kernels.ts';
+import { loadClip } from '../../src/load.ts';
+import { pictures } from '../api/pictures.ts';
+import { goldenPath, syntheticPicture } from '../model/golden.ts';
+import { syntheticFiles, VIT_B_32 } from '../model/synthetic.ts';
+
+/** Wide enough for Strassen's halves, and for products in many parts. */
+const twoLayers = { ...VIT_B_32, vision_cfg: { ...VIT_B_32.vision_cfg, layers: 2 } };
+
+const models = [
+  { name: 'the tiny transformer', model: goldenPath('tiny-vit'), picture: syntheticPicture(80) },
+  { name: 'two layers of ViT-B/32', model: syntheticFiles('vit-b-32', twoLayers), picture: syntheticPicture(224) },
+  { name: 'the embedded model', model: undefined, picture: pictures[0]! },
+];
+
+// Eight threads on two busy processors take their time.
+describe.each(models)('one picture through $name', { timeout: 60_000 }, ({ model, picture }) => {
+  it.each(['int8', 'f32'] as const)(
+    'has the bits of one thread in %s, in either form of the tile',
+    async (precision) => {
+      const embed = async (threads: number, form: typeof Mode.none | typeof Mode.splat) => {
+        // Given a form, pictures are programs from the first one on.
+        using clip = await loadClip(model, { precision, threads, form, towers: ['image'] });
+        const first = await clip.encodeImage(picture);
+        expect(await clip.encodeImage(picture), `${threads} threads, again`).toEqual(first);
+        return first;
+      };
+      const one = await embed(1, Mode.none);
+      for (const threads of [2, 3, 8]) {
+        for (const form of [Mode.none, Mode.splat])
+          expect(await embed(threads, form), `${threads} threads`).toEqual(one);
+      }
+    },
+  );
+});
