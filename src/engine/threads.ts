@@ -99,8 +99,8 @@ export class ThreadPool {
    * @throws ClipError WORKER if a worker died with a part, or a kernel failed
    */
   run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void {
-    if (parts.length === 1) (this.own[kernel] as (...args: readonly number[]) => void)(...parts[0]!);
-    else this.#runSingle(kernelNumber(kernel), parts);
+    if (parts.length > 1) this.#runSingle(kernelNumber(kernel), parts);
+    else for (const part of parts) (this.own[kernel] as (...args: readonly number[]) => void)(...part);
   }
 
   /**
