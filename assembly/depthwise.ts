@@ -9,7 +9,7 @@
 // Taps are paired as: columns (0,1) (2,3) of each line, then the last column's lines (0,1) (2,3), and the last one alone.
 // Input i16 = 8191 / 6 * x (ReLU6 bounds x), 25 taps of 8191 * 127 fit an i32 with room.
 
-import { fixedUnit, relu6, roundMagic, six, toFixed } from './math';
+import { FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, relu6, toFixed } from './math';
 import { firstOfGroup, groupAt, groupAtF32, rowsOfGroup, storeQuad } from './packed-rows';
 
 @inline
@@ -34,7 +34,7 @@ function rowsInt8(
 ): void {
   const pixel = <usize>channels << 1;
   const finite = <f32>channels;
-  const most = six(finite), unit = fixedUnit(finite), magic = roundMagic(finite);
+  const most = atRunTime(SIX, finite), unit = atRunTime(FIXED_UNIT, finite), magic = atRunTime(ROUND_MAGIC, finite);
   let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;
@@ -109,7 +109,7 @@ export function depthwiseF32(
   channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
 ): void {
   const pixel = <usize>channels << 2;
-  const most = six(<f32>channels);
+  const most = atRunTime(SIX, <f32>channels);
   let i = from;
   for (let y = 0; y < lines; y++) {
     let corner = input;

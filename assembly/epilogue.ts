@@ -3,7 +3,7 @@
 // each row, which the next quantization needs.
 
 import {
-  fixedUnit, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, roundMagic, six, storeConstants, toFixed,
+  FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed,
 } from './math';
 
 /** `mode`: an activation (low 2 bits), plus what to do with the result. engine/kernels.ts has the same names. */
@@ -88,7 +88,7 @@ function finishRows(
   const prepared = kind == 1 || kind == 2;
   if (prepared) prepareRows(int8, kind, acc, rows, s0, s1, b0, b1, rowScale, table);
   const finite = <f32>rows;
-  const most = six(finite), unit = fixedUnit(finite), magic = roundMagic(finite);
+  const most = atRunTime(SIX, finite), unit = atRunTime(FIXED_UNIT, finite), magic = atRunTime(ROUND_MAGIC, finite);
   let scale = f32x4.splat(1);
   for (let r = 0; r < rows; r++) {
     if (int8 && !prepared && rowScale) {

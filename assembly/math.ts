@@ -2,7 +2,13 @@
 // Only mul, add, div and integer operations: the same bits on every processor.
 
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
-const ROUND_MAGIC: f32 = 12582912;
+export const ROUND_MAGIC: f32 = 12582912;
+
+/** Where ReLU6 ends. */
+export const SIX: f32 = 6;
+
+/** What a value that ReLU6 bounds is multiplied by for its integer (engine/numerics.ts). */
+export const FIXED_UNIT: f32 = 8191.0 / 6.0;
 
 /** e^x = 2^(x log2 e). */
 export const LOG2_OF_E: f32 = 1.44269504088896341;
@@ -19,22 +25,10 @@ export function roundToInt(magic: v128, x: v128): v128 {
 // An engine builds a vector constant anew at each use, with three instructions where a load is one. So some functions are
 // given theirs, which a loop makes beforehand with a finite number in it that is not known before: it is no constant then.
 
-/** ROUND_MAGIC in every lane. */
+/** `value` in every lane, made at run time. */
 @inline
-export function roundMagic(finite: f32): v128 {
-  return f32x4.splat(finite * 0 + ROUND_MAGIC);
-}
-
-/** 6 in every lane. */
-@inline
-export function six(finite: f32): v128 {
-  return f32x4.splat(finite * 0 + 6);
-}
-
-/** 8191 / 6 in every lane. */
-@inline
-export function fixedUnit(finite: f32): v128 {
-  return f32x4.splat(finite * 0 + 8191.0 / 6.0);
+export function atRunTime(value: f32, finite: f32): v128 {
+  return f32x4.splat(finite * 0 + value);
 }
 
 // Others have too many, and read them from a table in scratch memory, which `storeConstants` fills before a loop. These are
@@ -100,6 +94,12 @@ export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(0.5), HALF);
 }
 
+/** (p + c) x: a polynomial's next coefficient. */
+@inline
+function horner(p: v128, c: v128, x: v128): v128 {
+  return f32x4.mul(f32x4.add(p, c), x);
+}
+
 // Long functions take two vectors at a time, so that each constant is loaded once and two chains of operations go side by
 // side, and store what they give: for an odd one out, both may be the same.
 
@@ -120,15 +120,15 @@ export function powersOfTwo(y0: v128, y1: v128, out0: usize, out1: usize, table:
   p = v128.load(table, POWER_6);
   let q0 = f32x4.mul(p, f0), q1 = f32x4.mul(p, f1);
   p = v128.load(table, POWER_5);
-  q0 = f32x4.mul(f32x4.add(q0, p), g0), q1 = f32x4.mul(f32x4.add(q1, p), g1);
+  q0 = horner(q0, p, g0), q1 = horner(q1, p, g1);
   p = v128.load(table, POWER_4);
   let r0 = f32x4.mul(p, f0), r1 = f32x4.mul(p, f1);
   p = v128.load(table, POWER_3);
-  q0 = f32x4.mul(f32x4.add(q0, f32x4.add(r0, p)), g0), q1 = f32x4.mul(f32x4.add(q1, f32x4.add(r1, p)), g1);
+  q0 = horner(q0, f32x4.add(r0, p), g0), q1 = horner(q1, f32x4.add(r1, p), g1);
   p = v128.load(table, POWER_2);
   r0 = f32x4.mul(p, f0), r1 = f32x4.mul(p, f1);
   p = v128.load(table, POWER_1);
-  q0 = f32x4.mul(f32x4.add(q0, f32x4.add(r0, p)), f0), q1 = f32x4.mul(f32x4.add(q1, f32x4.add(r1, p)), f1);
+  q0 = horner(q0, f32x4.add(r0, p), f0), q1 = horner(q1, f32x4.add(r1, p), f1);
   p = v128.load(table, ONE);
   v128.store(out0, i32x4.add(f32x4.add(q0, p), i32x4.shl(t0, 23)));
   v128.store(out1, i32x4.add(f32x4.add(q1, p), i32x4.shl(t1, 23)));
@@ -146,25 +146,25 @@ function erfs(x0: v128, x1: v128, out0: usize, out1: usize, table: usize): void 
   c = v128.load(table, ERF_P6);
   let p0 = f32x4.mul(c, s0), p1 = f32x4.mul(c, s1);
   c = v128.load(table, ERF_P5);
-  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  p0 = horner(p0, c, s0), p1 = horner(p1, c, s1);
   c = v128.load(table, ERF_P4);
-  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  p0 = horner(p0, c, s0), p1 = horner(p1, c, s1);
   c = v128.load(table, ERF_P3);
-  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  p0 = horner(p0, c, s0), p1 = horner(p1, c, s1);
   c = v128.load(table, ERF_P2);
-  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  p0 = horner(p0, c, s0), p1 = horner(p1, c, s1);
   c = v128.load(table, ERF_P1);
-  p0 = f32x4.mul(f32x4.add(p0, c), s0), p1 = f32x4.mul(f32x4.add(p1, c), s1);
+  p0 = horner(p0, c, s0), p1 = horner(p1, c, s1);
   c = v128.load(table, ERF_P0);
   p0 = f32x4.mul(x0, f32x4.add(p0, c)), p1 = f32x4.mul(x1, f32x4.add(p1, c));
   c = v128.load(table, ERF_Q4);
   let q0 = f32x4.mul(c, s0), q1 = f32x4.mul(c, s1);
   c = v128.load(table, ERF_Q3);
-  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  q0 = horner(q0, c, s0), q1 = horner(q1, c, s1);
   c = v128.load(table, ERF_Q2);
-  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  q0 = horner(q0, c, s0), q1 = horner(q1, c, s1);
   c = v128.load(table, ERF_Q1);
-  q0 = f32x4.mul(f32x4.add(q0, c), s0), q1 = f32x4.mul(f32x4.add(q1, c), s1);
+  q0 = horner(q0, c, s0), q1 = horner(q1, c, s1);
   c = v128.load(table, ERF_Q0);
   v128.store(out0, f32x4.div(p0, f32x4.add(q0, c)));
   v128.store(out1, f32x4.div(p1, f32x4.add(q1, c)));
@@ -201,13 +201,13 @@ export function quickGelu4(x: v128, power: v128, table: usize): v128 {
   return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
 }
 
-/** min(max(x, 0), 6); most: six(). */
+/** min(max(x, 0), 6); most: SIX in every lane. */
 @inline
 export function relu6(most: v128, x: v128): v128 {
   return f32x4.pmin(f32x4.pmax(x, f32x4.splat(0)), most);
 }
 
-/** round(8191 / 6 * x) of x in [0, 6], as i32, given roundMagic() and fixedUnit(): the fixed scale of what has passed ReLU6 (engine/numerics.ts). */
+/** round(8191 / 6 * x) of x in [0, 6], as i32, given ROUND_MAGIC and FIXED_UNIT in every lane. */
 @inline
 export function toFixed(magic: v128, unit: v128, x: v128): v128 {
   return roundToInt(magic, f32x4.mul(x, unit));

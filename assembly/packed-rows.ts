@@ -8,7 +8,7 @@
 // Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
 
 import { MAXIMUM_BYTES } from './epilogue';
-import { maxLanes, roundMagic, roundToInt } from './math';
+import { ROUND_MAGIC, atRunTime, maxLanes, roundToInt } from './math';
 
 /** Rows of a group: as many as a tile has (tile.ts). engine/kernels.ts has the same number. */
 export const GROUP: i32 = 5;
@@ -110,7 +110,7 @@ function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
 export function quantizeGroup(
   x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize, maxima: usize,
 ): void {
-  const magic = roundMagic(aMax);
+  const magic = atRunTime(ROUND_MAGIC, aMax);
   if (rows == GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;

@@ -18,7 +18,7 @@ export const ROW_GROUP = 5;
 export const ROW_BLOCK = 28 * ROW_GROUP;
 /** Bytes of the constants that activations and softmax keep in their scratch (assembly/math.ts). */
 export const TABLE_BYTES = 26 * 16;
-/** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products. */
+/** Scratch bytes of one GEMM call: 8 accumulators a row of four panels, and Strassen's products, whose place powers and erfs take afterwards. */
 export const GEMM_SCRATCH_BYTES = TABLE_BYTES + (4 + 7 + 7 / 4) * ROW_BLOCK * 32;
 
 /** Bytes of a row's maximum, as gemmInt8 leaves it for quantizeRows: four f32. */

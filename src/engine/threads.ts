@@ -29,7 +29,7 @@ export type StartThread = (message: object) => Thread;
 
 export type ThreadedKernel = (typeof THREADED_KERNELS)[number]['name'];
 
-/** Room for the parts of a call, a thread: more than it is ever cut into (threaded-kernels.ts). */
+/** Parts that a call may be cut into, a thread: few calls have work for so many (`ranges` in threaded-kernels.ts). */
 const PARTS_A_THREAD = 12;
 /** The claim has eight bits for a part. */
 const MOST_PARTS = 255;

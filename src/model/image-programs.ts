@@ -5,10 +5,10 @@
  */
 import type { Precision } from '../engine/arithmetic.ts';
 import { Engine } from '../engine/engine.ts';
-import { type Kernels, Mode, type Pointer } from '../engine/kernels.ts';
+import { Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { type Program, recordProgram } from '../engine/program.ts';
-import type { PartRunner } from '../engine/threaded-kernels.ts';
+import type { threadedKernels } from '../engine/threaded-kernels.ts';
 import type { ThreadPool } from '../engine/threads.ts';
 import { type Form, TileTrial } from '../engine/tile-trial.ts';
 import type { EfficientNet } from './efficientnet.ts';
@@ -48,7 +48,7 @@ export class ImagePrograms {
     precision: Precision,
     towers: readonly SeatTower[],
     scratch: { readonly at: Pointer; readonly bytes: number },
-    split: (parts: PartRunner) => Kernels,
+    split: typeof threadedKernels,
   ): ImagePrograms {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
     const write = (tower: SeatTower, threads: number, ownScratch: Pointer): Written => {

@@ -2,10 +2,9 @@
 
 import { Arithmetic, type Precision } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Kernels } from '../engine/kernels.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import type { PartRunner } from '../engine/threaded-kernels.ts';
+import type { threadedKernels } from '../engine/threaded-kernels.ts';
 import { ThreadPool } from '../engine/threads.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
@@ -27,7 +26,7 @@ export interface PlanInput {
   readonly maxPixels: number;
   readonly threads: number;
   /** `threadedKernels`, where there are threads. */
-  readonly split?: ((parts: PartRunner) => Kernels) | undefined;
+  readonly split?: typeof threadedKernels | undefined;
   /** Layers in one piece, for a probe. */
   readonly whole: boolean;
 }
