@@ -1,10 +1,10 @@
 /** Each shape's product through the kernels' interface, in turn with the ceilings: a share means the same moment. */
 import { Arithmetic, type Linear, type Precision } from '../src/engine/arithmetic.ts';
+import { TileTrial } from '../src/engine/autotuning.ts';
 import { compiledKernels } from '../src/engine/compiled.ts';
 import { instantiateKernels, type KernelVariant, Mode } from '../src/engine/kernels.ts';
 import { MemoryPlan } from '../src/engine/memory.ts';
 import { roundUp } from '../src/engine/numerics.ts';
-import { TileTrial } from '../src/engine/tile-trial.ts';
 import { packPanels, packPanelsInt8 } from '../src/weights/panels.ts';
 import type { Ceilings } from './ceiling.ts';
 import { randomFloats } from './random.ts';

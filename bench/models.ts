@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Precision } from '../src/engine/arithmetic.ts';
-import { openTower } from '../src/weights/load.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';
 import type { Tower } from '../src/weights/names.ts';
+import { openTower } from '../src/weights/open-tower.ts';
 import { packedMetadata, writePacked } from '../src/weights/packed.ts';
 import { syntheticFiles, VIT_B_32 } from '../test/model/synthetic.ts';
 

@@ -8,8 +8,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { parseArgs } from 'node:util';
 import { loadClip } from '../src/load.ts';
 import { directoryFiles, fileSource } from '../src/platform/node.ts';
-import { openTower } from '../src/weights/load.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';
+import { openTower } from '../src/weights/open-tower.ts';
 import { packedMetadata, writePacked } from '../src/weights/packed.ts';
 import { PackedSlots } from '../src/weights/packed-slots.ts';
 import { publishedSlots } from '../src/weights/published.ts';

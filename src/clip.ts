@@ -5,7 +5,7 @@ import type { Precision } from './engine/arithmetic.ts';
 import type { Engine, Probe } from './engine/engine.ts';
 import type { KernelVariant, Pointer } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
-import type { ThreadPool } from './engine/threads.ts';
+import type { ThreadPool } from './engine/threads/pool.ts';
 import { ClipError } from './errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
 import { cropGeometry } from './image/geometry.ts';

@@ -3,11 +3,11 @@
 import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Clip, type ClipInfo } from './clip.ts';
 import type { Precision } from './engine/arithmetic.ts';
+import { type Form, TileTrial } from './engine/autotuning.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
-import { ThreadPool } from './engine/threads.ts';
-import { type Form, TileTrial } from './engine/tile-trial.ts';
+import { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
@@ -15,9 +15,9 @@ import type { ClipConfig } from './model/config.ts';
 import { planModel } from './model/plan.ts';
 import { TextTransformer } from './model/text-transformer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { type LoadProgress, openTower, type TowerFile } from './weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
 import type { Tower } from './weights/names.ts';
+import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
 
 export interface LoadOptions {
@@ -84,7 +84,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const split = threads.count > 1 ? (await import('./engine/threaded-kernels.ts')).threadedKernels : undefined;
+    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).threadedKernels : undefined;
     const { plan, places, scratch, control, resample, image, programs, text } = planModel({
       config,
       preprocess,

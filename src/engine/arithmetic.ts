@@ -1,10 +1,10 @@
 /** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
 
+import { TileTrial } from './autotuning.ts';
 import type { Kernels, Pointer } from './kernels.ts';
 import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
-import { TileTrial } from './tile-trial.ts';
 
 /** `int8`: int8 weights, i16 activations, exact integer sums. `f32`: multiply, then add, in order. */
 export type Precision = 'int8' | 'f32';

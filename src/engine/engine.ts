@@ -1,8 +1,8 @@
 /** A memory at its final size, the kernels on it, and typed views that stay valid because it never grows. */
 
 import { Arithmetic, type Precision } from './arithmetic.ts';
+import type { TileTrial } from './autotuning.ts';
 import type { Kernels, Pointer } from './kernels.ts';
-import type { TileTrial } from './tile-trial.ts';
 
 export class Engine {
   readonly memory: WebAssembly.Memory;

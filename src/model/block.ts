@@ -10,10 +10,10 @@ import {
 } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
 import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from '../engine/kernels.ts';
+import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { partsFor } from '../engine/threads.ts';
-import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
+import { partsFor } from '../engine/threads/pool.ts';
 import type { TransformerShape } from './config.ts';
 
 export interface BlockWeights {

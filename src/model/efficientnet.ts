@@ -6,9 +6,9 @@
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import { Mode, type Pointer, ROW_GROUP } from '../engine/kernels.ts';
+import type { Slot, Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
-import type { Slot, Weights } from '../weights/layout.ts';
 import type { EfficientNetConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 

@@ -4,13 +4,13 @@
  * each has a seat, which is the tower's activations once more.
  */
 import type { Precision } from '../engine/arithmetic.ts';
+import { type Form, TileTrial } from '../engine/autotuning.ts';
 import { Engine } from '../engine/engine.ts';
 import { Mode, type Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
-import { type Program, recordProgram } from '../engine/program.ts';
-import type { threadedKernels } from '../engine/threaded-kernels.ts';
-import type { ThreadPool } from '../engine/threads.ts';
-import { type Form, TileTrial } from '../engine/tile-trial.ts';
+import type { ThreadPool } from '../engine/threads/pool.ts';
+import { type Program, recordProgram } from '../engine/threads/program.ts';
+import type { threadedKernels } from '../engine/threads/split.ts';
 import type { EfficientNet } from './efficientnet.ts';
 import type { VisionTransformer } from './vision-transformer.ts';
 

@@ -2,15 +2,15 @@
 
 import { Arithmetic, type Precision } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Weights } from '../engine/layout.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import type { threadedKernels } from '../engine/threaded-kernels.ts';
-import { ThreadPool } from '../engine/threads.ts';
+import { ThreadPool } from '../engine/threads/pool.ts';
+import type { threadedKernels } from '../engine/threads/split.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
-import type { Weights } from '../weights/layout.ts';
-import type { TowerFile } from '../weights/load.ts';
 import type { Tower } from '../weights/names.ts';
+import type { TowerFile } from '../weights/open-tower.ts';
 import type { ClipConfig } from './config.ts';
 import { EfficientNet } from './efficientnet.ts';
 import { ImagePrograms, type SeatTower } from './image-programs.ts';

@@ -3,10 +3,10 @@
 import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
+import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import type { Chunk } from '../text/prefix-tree.ts';
-import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
 import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
 import type { TextConfig } from './config.ts';
 

@@ -3,9 +3,9 @@
 import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import { Mode, type Pointer } from '../engine/kernels.ts';
+import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { normSlots, type Slot, type Weights } from '../weights/layout.ts';
 import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';

@@ -1,7 +1,7 @@
 /** A packed tower read back, for another precision than its own. */
 
+import type { Slot } from '../engine/layout.ts';
 import { readTensor } from './elements.ts';
-import type { Slot } from './layout.ts';
 import { unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import type { SlotSource, SlotValues } from './slots.ts';

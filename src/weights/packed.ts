@@ -1,9 +1,9 @@
 /** Our packed form: a safetensors file whose data section is the tower's memory, byte for byte (layout.ts). */
 
 import type { Precision } from '../engine/arithmetic.ts';
+import { LAYOUT_VERSION, Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig } from '../model/config.ts';
-import { LAYOUT_VERSION, Layout } from './layout.ts';
 import type { Tower } from './names.ts';
 import type { Normalization } from './published.ts';
 import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';

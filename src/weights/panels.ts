@@ -1,7 +1,7 @@
 /** Weights in kernel order (assembly/gemm-int8.ts, gemm-f32.ts, depthwise.ts): quantized or as they are. */
 
+import { tapPairs } from '../engine/layout.ts';
 import { roundUp, WEIGHT_MAX } from '../engine/numerics.ts';
-import { tapPairs } from './layout.ts';
 
 /** A matrix [n, k] in panels of 8 columns of the product, f32: [n/8][k][8]; missing rows are zeros. */
 export function packPanels(values: Float32Array, n: number, k: number, out: Float32Array): void {

@@ -1,9 +1,9 @@
 /** Slots from a published checkpoint: batch norms and the pixels' normalisation are folded into the weights here. */
 
+import { product, type Slot } from '../engine/layout.ts';
 import type { ClipConfig } from '../model/config.ts';
 import { centre } from '../model/pixels.ts';
 import { readFloats, readTensor } from './elements.ts';
-import { product, type Slot } from './layout.ts';
 import { type ResolvedTensor, resolveTensors, type Tower } from './names.ts';
 import { quantizationRest } from './panels.ts';
 import type { SafetensorsFile } from './safetensors.ts';

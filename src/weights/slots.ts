@@ -1,10 +1,10 @@
 /** A tower's slots, and what fills them: the contract between a file (published or packed) and the layout in memory. */
 
+import type { Slot } from '../engine/layout.ts';
 import type { ClipConfig } from '../model/config.ts';
 import { efficientNetSlots } from '../model/efficientnet.ts';
 import { textTransformerSlots } from '../model/text-transformer.ts';
 import { visionTransformerSlots } from '../model/vision-transformer.ts';
-import type { Slot } from './layout.ts';
 import type { Tower } from './names.ts';
 
 /** The weights of one tower in the order in which its graph reads them. */

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
-import { openTower } from '../../src/weights/load.ts';
 import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { openTower } from '../../src/weights/open-tower.ts';
 import { packedMetadata, writePacked } from '../../src/weights/packed.ts';
 import { parseSafetensorsHeader, type TensorData, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { bytesSource } from '../../src/weights/source.ts';

@@ -9,7 +9,7 @@ import {
   preprocessConfigFromHuggingFace,
   preprocessConfigFromOpenClip,
 } from '../../src/image/preprocess-config.ts';
-import { pillowResize } from './twin.ts';
+import { pillowResize } from './reference.ts';
 
 interface Case {
   name: string;

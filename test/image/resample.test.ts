@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { instantiateKernels } from '../../src/engine/kernels.ts';
 import { cropGeometry } from '../../src/image/geometry.ts';
 import { cropBytes, resampleBytes, resampleCrop } from '../../src/image/resample.ts';
-import { pillowResize } from './twin.ts';
+import { pillowResize } from './reference.ts';
 
 const module = await WebAssembly.compile(await readFile(new URL('../../dist/kernels-simd.wasm', import.meta.url)));
 

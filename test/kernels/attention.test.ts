@@ -4,7 +4,7 @@ import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { attend } from './twins/attention.ts';
+import { attend } from './references/attention.ts';
 
 /** Largest error, where values are below 1. */
 const RELATIVE = 1e-6;

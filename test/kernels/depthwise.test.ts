@@ -4,8 +4,8 @@ import type { Arena } from './arena.ts';
 import { type Build, describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { add, fixed, mul, relu6 } from './twins/float.ts';
-import { packedBytes, packFloats, packInt16 } from './twins/packed-rows.ts';
+import { add, fixed, mul, relu6 } from './references/float.ts';
+import { packedBytes, packFloats, packInt16 } from './references/packed-rows.ts';
 
 interface Shape {
   kernel: 3 | 5;

@@ -4,7 +4,7 @@ import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { runF32, SWEEP, untouched } from './gemm-operands.ts';
 import { Random } from './random.ts';
-import { addBias, addTo, clampTo6, floatSums, type Geometry, place } from './twins/gemm.ts';
+import { addBias, addTo, clampTo6, floatSums, type Geometry, place } from './references/gemm.ts';
 
 const floats = (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer);
 

@@ -4,7 +4,7 @@ import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { int8Weights, randomInt8Weights, runInt8, SWEEP, untouched } from './gemm-operands.ts';
 import { Random } from './random.ts';
-import { addTo, clampTo6, dense, dequantize, type Geometry, integerSums, place, toFixed } from './twins/gemm.ts';
+import { addTo, clampTo6, dense, dequantize, type Geometry, integerSums, place, toFixed } from './references/gemm.ts';
 
 const floats = (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer);
 

@@ -5,8 +5,8 @@ import { packPanels, packPanelsInt8 } from '../../src/weights/panels.ts';
 import type { Arena } from './arena.ts';
 import type { Build } from './builds.ts';
 import type { Random } from './random.ts';
-import { dense, type Geometry } from './twins/gemm.ts';
-import { packFloats, packInt16 } from './twins/packed-rows.ts';
+import { dense, type Geometry } from './references/gemm.ts';
+import { packFloats, packInt16 } from './references/packed-rows.ts';
 
 /** int8 weights [n, k] as integers and as panels: each row holds a 127, so that quantizing keeps the integers. */
 export interface Int8Weights {

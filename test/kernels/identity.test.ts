@@ -6,7 +6,7 @@ import { Arena } from './arena.ts';
 import { type Build, builds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { packedBytes, unpackInt16 } from './twins/packed-rows.ts';
+import { packedBytes, unpackInt16 } from './references/packed-rows.ts';
 
 const [reference, ...others] = builds;
 

@@ -5,8 +5,8 @@ import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { layerNorm } from './twins/layer-norm.ts';
-import { packedBytes, packFloats } from './twins/packed-rows.ts';
+import { layerNorm } from './references/layer-norm.ts';
+import { packedBytes, packFloats } from './references/packed-rows.ts';
 
 const EPS = 1e-5;
 

@@ -4,7 +4,7 @@ import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { packedBytes, packFloats, packInt16, quantize, unpackInt16 } from './twins/packed-rows.ts';
+import { packedBytes, packFloats, packInt16, quantize, unpackInt16 } from './references/packed-rows.ts';
 
 /** Rows that stand `stride` values apart; between them is NaN, which must not be read. */
 function apart(rows: Float32Array, m: number, k: number, stride: number): Float32Array {

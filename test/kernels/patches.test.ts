@@ -3,7 +3,7 @@ import type { Arena } from './arena.ts';
 import { type Build, describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { packedBytes, packFloats, packInt16 } from './twins/packed-rows.ts';
+import { packedBytes, packFloats, packInt16 } from './references/packed-rows.ts';
 
 const CENTRES = [246, 233, 208] as const;
 

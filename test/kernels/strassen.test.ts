@@ -6,8 +6,8 @@ import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { int8Weights, randomInt8Weights, runInt8, untouched } from './gemm-operands.ts';
 import { Random } from './random.ts';
-import { dequantize, integerSums } from './twins/gemm.ts';
-import { packedBytes } from './twins/packed-rows.ts';
+import { dequantize, integerSums } from './references/gemm.ts';
+import { packedBytes } from './references/packed-rows.ts';
 
 /** One level begins at 25 rows of 256, two at 100 of 512; blocks have at most 140 rows. */
 const ROWS = [24, 25, 29, 30, 33, 50, 99, 100, 106, 140, 141, 197, 257];

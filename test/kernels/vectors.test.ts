@@ -3,7 +3,7 @@ import { TABLE_BYTES } from '../../src/engine/kernels.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
-import { add, laneSum, mul } from './twins/float.ts';
+import { add, laneSum, mul } from './references/float.ts';
 
 describeBuilds((arena) => {
   describe('embedding', () => {

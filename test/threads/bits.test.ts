@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ranges } from '../../src/engine/threaded-kernels.ts';
-import { partsFor } from '../../src/engine/threads.ts';
+import { partsFor } from '../../src/engine/threads/pool.ts';
+import { ranges } from '../../src/engine/threads/split.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 

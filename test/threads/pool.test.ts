@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startThread } from '#platform';
 import { compiledKernels } from '../../src/engine/compiled.ts';
 import { MemoryPlan } from '../../src/engine/memory.ts';
-import { recordProgram } from '../../src/engine/program.ts';
-import { type StartThread, type Thread, ThreadPool } from '../../src/engine/threads.ts';
+import { type StartThread, type Thread, ThreadPool } from '../../src/engine/threads/pool.ts';
+import { recordProgram } from '../../src/engine/threads/program.ts';
 
 const threads: Thread[] = [];
 let pool: ThreadPool | undefined;

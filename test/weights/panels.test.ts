@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { tapPairs } from '../../src/engine/layout.ts';
 import { roundUp } from '../../src/engine/numerics.ts';
-import { tapPairs } from '../../src/weights/layout.ts';
 import {
   packPanels,
   packPanelsInt8,

@@ -1,9 +1,9 @@
 /** Fills a tower's place in memory from a file: a packed one as it is, others by conversion (convert.ts). */
 
 import type { Precision } from '../engine/arithmetic.ts';
+import type { Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig } from '../model/config.ts';
-import type { Layout } from './layout.ts';
 import type { Tower } from './names.ts';
 import { checkPacked, isPacked, readPacked } from './packed.ts';
 import type { Normalization } from './published.ts';
@@ -50,6 +50,6 @@ export async function openTower(
     }
   }
   // What needs no conversion needs no code for it.
-  const { convertedTower } = await import('./convert.ts');
+  const { convertedTower } = await import('./fill-slots.ts');
   return convertedTower(source, file, config, tower, precision, normalization);
 }

@@ -2,8 +2,8 @@
  * The kernels on all threads of a pool. Every part writes its own columns, rows, heads or lines with the very arithmetic
  * of the whole, so no result depends on how many parts there are.
  */
-import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from './kernels.ts';
-import { partsFor, type ThreadedKernel } from './threads.ts';
+import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from '../kernels.ts';
+import { partsFor, type ThreadedKernel } from './pool.ts';
 
 /** Where parts of calls go: to a pool that runs them, or into a program that is written down. */
 export interface PartRunner {

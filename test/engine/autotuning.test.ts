@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Form, TileTrial } from '../../src/engine/autotuning.ts';
 import { Mode } from '../../src/engine/kernels.ts';
-import { type Form, TileTrial } from '../../src/engine/tile-trial.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

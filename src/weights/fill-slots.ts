@@ -1,10 +1,10 @@
 /** A tower whose file is not packed as it is wanted: slots are read as f32, and quantized on the way where that is asked for. */
 
 import type { Precision } from '../engine/arithmetic.ts';
+import { Layout, type Slot } from '../engine/layout.ts';
 import type { ClipConfig } from '../model/config.ts';
-import { Layout, type Slot } from './layout.ts';
-import type { TowerFile } from './load.ts';
 import type { Tower } from './names.ts';
+import type { TowerFile } from './open-tower.ts';
 import { isPacked } from './packed.ts';
 import { PackedSlots } from './packed-slots.ts';
 import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';

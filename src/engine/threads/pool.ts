@@ -4,8 +4,8 @@
  * block, and what a worker does with it, is in worker-source.ts.
  */
 import { maySleep, processors } from '#platform';
-import { ClipError } from '../errors.ts';
-import { instantiateKernels, type Kernels, type Pointer } from './kernels.ts';
+import { ClipError } from '../../errors.ts';
+import { instantiateKernels, type Kernels, type Pointer } from '../kernels.ts';
 import { behind, kernelNumber, runPart, runProgram, writeStep } from './program.ts';
 import {
   ARGUMENTS,

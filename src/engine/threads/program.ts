@@ -1,7 +1,7 @@
 /** Programs: kernel calls written down as steps (worker-source.ts), to be run by one thread or by all that are free. */
-import type { Kernels } from './kernels.ts';
-import type { PartRunner } from './threaded-kernels.ts';
-import type { ThreadedKernel } from './threads.ts';
+import type { Kernels } from '../kernels.ts';
+import type { ThreadedKernel } from './pool.ts';
+import type { PartRunner } from './split.ts';
 import { END, STEP_WORDS, THREADED_KERNELS } from './worker-source.ts';
 
 export type Program = readonly number[];

@@ -2,9 +2,9 @@
  * How a tower's weights lie in memory and in a packed file: the same bytes in the same order, so that loading a packed
  * file is one copy. A slot is a weight of the graph; each slot is one or more tensors, every one a multiple of 16 bytes.
  */
-import type { Linear, Norm, Precision } from '../engine/arithmetic.ts';
-import type { Pointer } from '../engine/kernels.ts';
-import { roundUp } from '../engine/numerics.ts';
+import type { Linear, Norm, Precision } from './arithmetic.ts';
+import type { Pointer } from './kernels.ts';
+import { roundUp } from './numerics.ts';
 
 /** Changes whenever the meaning of a packed file's bytes does. */
 export const LAYOUT_VERSION = '1';

@@ -14,7 +14,7 @@
  * have run, a sign of life.
  */
 
-import type { Kernels } from './kernels.ts';
+import type { Kernels } from '../kernels.ts';
 
 /** Arguments a part has room for: gemmInt8 takes 19. */
 export const ARGUMENTS = 20;
