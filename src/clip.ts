@@ -135,7 +135,10 @@ export class Clip {
     const { settled, variant } = engine.arithmetic.autotuner;
     const known = images.length > 1 || settled; // one picture's products are timed by the caller's thread
     const at = programs && known ? programs.encode(pool!, images.length, variant) : [tower.encode(probe)];
-    return at.map((embedding) => this.#take(embedding, options.normalize));
+    return at.map((embedding, i) => {
+      if (embedding === undefined) throw position(i, new ClipError('WORKER', 'lost with a worker thread that died'));
+      return this.#take(embedding, options.normalize);
+    });
   }
 
   /** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */

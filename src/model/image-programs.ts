@@ -83,18 +83,19 @@ export class ImagePrograms {
   }
 
   /**
-   * The pictures at the first n seats to their embeddings, not normalised: one on all threads, several on one each.
-   * @throws ClipError WORKER
+   * The pictures in the first n batch slots to their embeddings, not normalised: one on all threads, several on one each.
+   * @returns the embeddings' addresses; undefined for a picture that was lost with a worker that died
+   * @throws ClipError WORKER if a single picture is lost
    */
-  encode(pool: ThreadPool, n: number, variant: TileVariant): Pointer[] {
+  encode(pool: ThreadPool, n: number, variant: TileVariant): (Pointer | undefined)[] {
     this.#write(pool.words, variant);
     if (n === 1) {
       pool.runProgram(this.#together.at);
       return [this.#together.embedding];
     }
     const some = this.#apart.slice(0, n);
-    pool.runPrograms(some.map(({ at }) => at));
-    return some.map(({ embedding }) => embedding);
+    const finished = pool.runPrograms(some.map(({ at }) => at));
+    return some.map(({ embedding }, i) => (finished[i] ? embedding : undefined));
   }
 
   #write(words: Float64Array, variant: TileVariant): void {
