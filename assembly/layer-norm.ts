@@ -1,6 +1,6 @@
 // LayerNorm (Ba, Kiros & Hinton 2016): (x - mean) / sqrt(var + eps) * gamma + beta over a row, two passes.
-// Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order never depends on the engine, nor on how many
-// rows are summed at once.
+// Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order depends neither on the engine nor on how
+// many rows are summed at once.
 
 import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { sumLanes } from './math';
@@ -40,7 +40,7 @@ function normalizeRow(x: usize, mean: v128, scale: v128, gamma: usize, beta: usi
 
 /**
  * `rows` (1..5) rows of k f32 (k a multiple of 4), `stride` bytes apart at x, to rows at y, `strideY` bytes apart; y may be x.
- * Five rows are summed at once, as one sum would wait for its own additions; a row that is not there repeats the first one.
+ * Five rows are summed at once, as a single sum would wait for its own additions; missing rows repeat the first one.
  * maxima: where the rows' largest magnitudes go, four lanes a row, or 0.
  */
 function normalizeGroup(
