@@ -20,7 +20,7 @@ const program = (before = '') => `
   }`;
 
 function run(flags: readonly string[], source = program()) {
-  const options = { encoding: 'utf8', timeout: 30_000, stdio: ['ignore', 'pipe', 'ignore'] } as const;
+  const options = { encoding: 'utf8' as const, timeout: 30_000, stdio: 'pipe' as const };
   return JSON.parse(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', source], options));
 }
 
