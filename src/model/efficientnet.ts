@@ -1,7 +1,7 @@
 /**
  * EfficientNet-Lite (Tan & Le 2019; timm's `tf_efficientnet_lite0`) as an image tower: inverted residual blocks (Sandler
  * et al. 2018) without squeeze-excite, ReLU6, TensorFlow's "same" padding, batch norm folded into the weights.
- * A block's wide activation is made and used in bands of lines that stay in cache.
+ * A block's wide activation is computed and consumed in bands of lines that stay in cache.
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
@@ -36,7 +36,7 @@ export interface InvertedResidual {
   readonly padded: number;
 }
 
-/** Bytes of wide activation that a band aims at: half of a small L2. */
+/** Target size of a band's wide activation in bytes: half of a small L2 cache. */
 const BAND_BYTES = 192 * 1024;
 
 const STEM = { window: 3, stride: 2 };
@@ -192,14 +192,14 @@ function blockSlots(trunk: string, { name, expands, input, wide, output, kernel 
 }
 
 interface EfficientNetState extends PixelState {
-  /** Output lines a band, per block. */
+  /** Output lines per band, for each block. */
   readonly bands: readonly number[];
   /** Packed rows of a band's input, and of its depthwise output. */
   readonly rowsIn: RowBuffer;
   readonly rowsWide: RowBuffer;
   /** The padded wide activation of a band. */
   readonly wide: Pointer;
-  /** Block inputs and outputs in turn, f32 [pixels, channels]. */
+  /** Block inputs and outputs, alternating, f32 [pixels, channels]. */
   readonly x: readonly [Pointer, Pointer];
   readonly features: Pointer;
   readonly pooled: Pointer;
@@ -212,7 +212,7 @@ interface BlockWeights {
   readonly project: Linear;
 }
 
-/** Lines of wide activation that `lines` output lines need. */
+/** Lines of wide activation that are needed for `lines` output lines. */
 const linesFor = ({ kernel, stride }: InvertedResidual, lines: number) => (lines - 1) * stride + kernel;
 
 function bandLines(block: InvertedResidual, cell: number): number {
@@ -335,7 +335,7 @@ class EfficientNet implements ImageEncoder {
     const room = linesFor(block, band) * lineBytes;
 
     kernels.zeroBytes(s.wide, room);
-    let made = 0; // padded lines that stand in the buffer, from the band's first
+    let made = 0; // padded lines already in the buffer, from the band's first
     for (let first = 0; first < outSize; first += band) {
       const lines = Math.min(band, outSize - first);
       const need = linesFor(block, lines);
@@ -401,12 +401,12 @@ function stemWindows({ imageSize }: EfficientNetConfig): Windows {
   return { imageSize, ...STEM, padBefore, across: outSize };
 }
 
-/** Room for packed rows of `values` values in all, of at most `rows` rows with a scale each (0: none needed). */
+/** Reserves packed rows of `values` values in all, at most `rows` rows with a scale each (0: no scales needed). */
 function rowBuffer(plan: MemoryPlan, name: string, precision: Precision, values: number, rows: number): RowBuffer {
   const int8 = precision === 'int8';
   return {
     data: plan.reserve(name, values * (int8 ? 2 : 4)),
     scale: int8 && rows > 0 ? plan.reserve(name, rows * 4) : 0,
-    halves: 0, // k and n are too small for it to pay
+    halves: 0, // k and n are too small to gain from Strassen's products
   };
 }

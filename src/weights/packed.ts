@@ -80,7 +80,7 @@ export function checkPacked(
     if (tensor.offset !== file.dataOffset + offset) {
       throw new ClipError(
         'WEIGHTS_FORMAT',
-        `"${file.name}": packed tensor ${name} stands in another order than the layout's`,
+        `"${file.name}": packed tensor ${name} is not where the layout has it: tensors are in another order`,
       );
     }
   }
