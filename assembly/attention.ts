@@ -7,7 +7,8 @@
 //            as (0 + 2) + (1 + 3)
 //   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 vectors of sums at once, keys ascending
 
-import { LOG2_OF_E, TABLE_BYTES, maxLanes, powersOfTwo, storeConstants, sumLanes } from './math';
+import { CONSTANTS_BYTES } from '../src/engine/contract';
+import { LOG2_OF_E, maxLanes, powersOfTwo, storeConstants, sumLanes } from './math';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
@@ -231,15 +232,16 @@ function attendTwo(
 /**
  * q: [heads][rows][headDim] f32, qSlab bytes a head; k, v: [heads][any][headDim], kvSlab bytes a head; headDim a multiple of 8.
  * out: row r, head h at out + r * ldo + h * headDim * 4. Row r sees the rows lists[starts[r] .. + lengths[r]) of k and v
- * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: TABLE_BYTES (math.ts) and twice the longest list, rounded up to 4,
+ * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: CONSTANTS_BYTES and twice the longest list, rounded up to 4,
  * in f32.
  */
 export function attention(
   q: usize, k: usize, v: usize, heads: i32, qSlab: usize, kvSlab: usize, out: usize, ldo: usize, rows: i32, headDim: i32,
   starts: usize, lengths: usize, lists: usize, scale: f32, scratch: usize,
 ): void {
+  assert(heads > 0 && rows > 0 && headDim > 0 && headDim % 8 == 0);
   const row = <usize>headDim << 2;
-  const s = scratch + TABLE_BYTES;
+  const s = scratch + CONSTANTS_BYTES;
   scale *= LOG2_OF_E;
   storeConstants(scratch);
   for (let h = 0; h < heads; h++) {

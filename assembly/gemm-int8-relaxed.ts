@@ -7,7 +7,7 @@
 //
 // The tile (tile.ts) goes over k twice, once for hi and once for lo, each time adding to the sums that are there.
 
-import { ACC_ROW } from './epilogue';
+import { SUM_ROW_BYTES } from '../src/engine/contract';
 import { VECTORS, tile } from './tile';
 
 /** acc[mr][8] = the group of `mr` rows at a, times a panel whose columns have the sums at bSum. */
@@ -15,8 +15,8 @@ import { VECTORS, tile } from './tile';
 export function tileRelaxed(mr: i32, a: usize, b: usize, bSum: usize, k: i32, acc: usize): void {
   const s0 = i32x4.shl(v128.load(bSum), 6);
   const s1 = i32x4.shl(v128.load(bSum, 16), 6);
-  const end = acc + <usize>mr * ACC_ROW;
-  for (let p = acc; p < end; p += ACC_ROW) {
+  const end = acc + <usize>mr * SUM_ROW_BYTES;
+  for (let p = acc; p < end; p += SUM_ROW_BYTES) {
     v128.store(p, i32x4.neg(s0));
     v128.store(p, i32x4.neg(s1), 16);
   }

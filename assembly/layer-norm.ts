@@ -2,9 +2,9 @@
 // Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order never depends on the engine, nor on how many
 // rows are summed at once.
 
-import { MAXIMUM_BYTES } from './epilogue';
+import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { sumLanes } from './math';
-import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
+import { groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
 
 /** A row's mean, from its sum. */
 @inline
@@ -80,9 +80,10 @@ function normalizeGroup(
 
 /** Rows of k f32, `stride` bytes apart, in place. */
 export function layerNorm(x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32): void {
-  for (let i = 0; i < m; i += GROUP) {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0);
+  for (let i = 0; i < m; i += ROW_GROUP) {
     normalizeGroup(x, stride, rowsOfGroup(i, m), gamma, beta, eps, k, x, stride, 0);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
   }
 }
 
@@ -91,16 +92,17 @@ export function layerNormQuantize(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, aMax: f32,
   out: usize, scale: usize, scratch: usize,
 ): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
   const row = <usize>k << 2;
   const maxima = scratch;
-  const normalized = scratch + <usize>GROUP * MAXIMUM_BYTES;
-  for (let i = 0; i < m; i += GROUP) {
+  const normalized = scratch + <usize>ROW_GROUP * MAXIMUM_BYTES;
+  for (let i = 0; i < m; i += ROW_GROUP) {
     const rows = rowsOfGroup(i, m);
     normalizeGroup(x, stride, rows, gamma, beta, eps, k, normalized, row, maxima);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
     quantizeGroup(normalized, row, rows, k, aMax, out, scale, maxima);
     out += groupStride(k);
-    scale += 4 * GROUP;
+    scale += 4 * ROW_GROUP;
   }
 }
 
@@ -108,11 +110,12 @@ export function layerNormQuantize(
 export function layerNormPack(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, out: usize, scratch: usize,
 ): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0);
   const row = <usize>k << 2;
-  for (let i = 0; i < m; i += GROUP) {
+  for (let i = 0; i < m; i += ROW_GROUP) {
     const rows = rowsOfGroup(i, m);
     normalizeGroup(x, stride, rows, gamma, beta, eps, k, scratch, row, 0);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
     packGroup(scratch, row, rows, k, out);
     out += groupStrideF32(k);
   }

@@ -1,6 +1,8 @@
 // Powers of two, erf and GELU of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
 // Only mul, add, div and integer operations: the same bits on every processor.
 
+import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, FIXED_MAX, FUNCTION_ERF, FUNCTION_POWER_OF_TWO } from '../src/engine/contract';
+
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
 export const ROUND_MAGIC: f32 = 12582912;
 
@@ -8,7 +10,7 @@ export const ROUND_MAGIC: f32 = 12582912;
 export const SIX: f32 = 6;
 
 /** What a value that ReLU6 bounds is multiplied by for its integer (engine/numerics.ts). */
-export const FIXED_UNIT: f32 = 8191.0 / 6.0;
+export const FIXED_UNIT: f32 = <f32>FIXED_MAX / 6.0;
 
 /** e^x = 2^(x log2 e). */
 export const LOG2_OF_E: f32 = 1.44269504088896341;
@@ -61,10 +63,7 @@ const ERF_Q1: usize = 368;
 const ERF_Q0: usize = 384;
 const HALF: usize = 400;
 
-/** Bytes of the table. */
-export const TABLE_BYTES: usize = 416;
-
-/** Fills a table of TABLE_BYTES for the functions below. */
+/** Fills a table of CONSTANTS_BYTES for the functions below. */
 export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(ROUND_MAGIC), MAGIC);
   v128.store(table, f32x4.splat(126), POWER_MOST);
@@ -237,19 +236,20 @@ export function quickGeluPowersOfRows(x: usize, end: usize, apart: usize, table:
 }
 
 /**
- * x[0..n) = 2^x, erf, GELU or QuickGELU (kind 0..3), n a multiple of 4, of GELUs of 8: the functions as the tests see them.
- * table: TABLE_BYTES, and for GELUs n f32 more.
+ * x[0..n) = the function of that number in the contract, n a multiple of 4, of GELUs of 8: the functions as the tests see them.
+ * table: CONSTANTS_BYTES, and for GELUs n f32 more.
  */
 export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
+  assert(n > 0 && n % 4 == 0);
   storeConstants(table);
   const end = x + (<usize>n << 2);
-  const apart = table + TABLE_BYTES - x;
-  if (kind == 2) geluErfsOfRows(x, end, apart, table);
-  if (kind == 3) quickGeluPowersOfRows(x, end, apart, table);
+  const apart = table + CONSTANTS_BYTES - x;
+  if (kind == ACTIVATION_GELU) geluErfsOfRows(x, end, apart, table);
+  if (kind == ACTIVATION_QUICK_GELU) quickGeluPowersOfRows(x, end, apart, table);
   for (; x < end; x += 16) {
     const v = v128.load(x);
-    if (kind == 0) powersOfTwo(v, v, x, x, table);
-    else if (kind == 1) erfs(v, v, x, x, table);
-    else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart), table) : quickGelu4(v, v128.load(x + apart), table));
+    if (kind == FUNCTION_POWER_OF_TWO) powersOfTwo(v, v, x, x, table);
+    else if (kind == FUNCTION_ERF) erfs(v, v, x, x, table);
+    else v128.store(x, kind == ACTIVATION_GELU ? gelu4(v, v128.load(x + apart), table) : quickGelu4(v, v128.load(x + apart), table));
   }
 }

@@ -25,9 +25,10 @@ function pattern(a: i16, b: i16, c: i16): v128 {
  * u8 [size, size, 3] to i16 2p - z in an image [padded, padded, 3] of which the picture is the part from line and column
  * `before` on; the rest is zero, which is what a convolution pads with.
  */
-export function centrePixels(
+export function subtractZeroPoints(
   pixels: usize, size: i32, z0: i32, z1: i32, z2: i32, before: i32, padded: i32, out: usize,
 ): void {
+  assert(size > 0 && before >= 0 && before + size <= padded);
   memory.fill(out, 0, <usize>(padded * padded * 6));
   const line = size * 3;
   const a = pattern(<i16>z0, <i16>z1, <i16>z2);
@@ -71,14 +72,15 @@ function strip(corner: usize, lineBytes: usize, window: i32, kPadded: i32, to: u
 
 /**
  * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centred image whose lines are lineBytes
- * apart: rows [from, from + lines * across) of m packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch:
+ * apart: rows [firstRow, firstRow + lines * across) of m packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch:
  * kPadded * 2 + 16 bytes.
  */
 export function gatherInt8(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  kPadded: i32, from: i32, m: i32, out: usize, scratch: usize,
+  kPadded: i32, firstRow: i32, m: i32, out: usize, scratch: usize,
 ): void {
-  let i = from;
+  assert(window > 0 && stride > 0 && kPadded % 4 == 0 && window * window * 3 <= kPadded && firstRow + lines * across <= m);
+  let i = firstRow;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {
@@ -98,10 +100,11 @@ export function gatherInt8(
 /** The same as packed f32 rows of k = window^2 * 3 values. scratch: k * 2 + 16 bytes. */
 export function gatherF32(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  from: i32, m: i32, out: usize, scratch: usize,
+  firstRow: i32, m: i32, out: usize, scratch: usize,
 ): void {
+  assert(window > 0 && stride > 0 && firstRow + lines * across <= m);
   const k = window * window * 3;
-  let i = from;
+  let i = firstRow;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {

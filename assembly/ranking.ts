@@ -4,6 +4,7 @@ import { LOG2_OF_E, powersOfTwo, storeConstants, sumLanes } from './math';
 
 /** out[i] = rows[i] . q over d f32 (d a multiple of 4), summed in four lanes. */
 export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void {
+  assert(n > 0 && d > 0 && d % 4 == 0);
   const row = (<usize>d) << 2;
   for (let i = 0; i < n; i++) {
     let sum = f32x4.splat(0);
@@ -13,8 +14,9 @@ export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void
   }
 }
 
-/** x[0..n) = softmax(scale * x) in place; the memory up to the next multiple of 4 is used as padding. table: TABLE_BYTES. */
+/** x[0..n) = softmax(scale * x) in place; the memory up to the next multiple of 4 is used as padding. table: CONSTANTS_BYTES. */
 export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
+  assert(n > 0);
   storeConstants(table);
   scale *= LOG2_OF_E;
   let largest: f32 = -Infinity;

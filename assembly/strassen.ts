@@ -19,15 +19,18 @@
 // One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
 // once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
-import { ACC_ROW, ROW_BLOCK, SUMS_BYTES } from './epilogue';
-import { GROUP, groupStride } from './packed-rows';
+import {
+  GEMM_KEPT, GEMM_PRODUCTS, GEMM_SECOND, GEMM_SUMS, HALVED_GROUPS, HALVED_K, HALVED_K_STEP, QUARTERED_GROUPS, QUARTERED_K, QUARTERED_K_STEP,
+  ROW_BLOCK, ROW_GROUP, STRASSEN_PRODUCTS, SUM_ROW_BYTES,
+} from '../src/engine/contract';
+import { groupStride } from './packed-rows';
 import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
 /** Rows of four groups, which two levels can halve. */
-const QUARTERED: i32 = 4 * GROUP;
+const QUARTERED: i32 = 4 * ROW_GROUP;
 
 /** Bytes of a group's sums by one panel. */
-const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
+const GROUP_SUMS: usize = <usize>ROW_GROUP * SUM_ROW_BYTES;
 
 /** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of QUARTERED. */
 export function rowBlock(m: i32): i32 {
@@ -39,11 +42,10 @@ export function rowBlock(m: i32): i32 {
 /**
  * How often `groups` groups of five rows of k are worth halving: the tiles of a product share the cost of its differences and
  * of joining it, so there must be some, and they must be long (bench/README.md). A part of a group is made of whole vectors.
- * engine/arithmetic.ts has the same numbers.
  */
 export function levels(groups: i32, k: i32): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD || groups < 5 || k < 256 || k & 15) return 0;
-  return groups >= 20 && k >= 512 && (k & 31) == 0 ? 2 : 1;
+  if (ASC_FEATURE_RELAXED_SIMD || groups < HALVED_GROUPS || k < HALVED_K || k & (HALVED_K_STEP - 1)) return 0;
+  return groups >= QUARTERED_GROUPS && k >= QUARTERED_K && (k & (QUARTERED_K_STEP - 1)) == 0 ? 2 : 1;
 }
 
 /** Groups that the halves cover; the rest is multiplied plainly. */
@@ -180,9 +182,10 @@ function halveTwice(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
  * multiplies plainly. out: a block's operands after another's, at most 49/16 of the rows' bytes in all.
  */
 export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, out: usize): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && first >= 0 && first + count <= STRASSEN_PRODUCTS);
   const block = rowBlock(m);
   for (let i = 0; i < m; i += block) {
-    const groups = min(block, m - i) / GROUP;
+    const groups = min(block, m - i) / ROW_GROUP;
     const level = levels(groups, k);
     if (level > 0) {
       const halved = halvedGroups(groups, level);
@@ -193,7 +196,7 @@ export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, o
       }
       out += operandsBytes(groups, level, k);
     }
-    a += <usize>(block / GROUP) * groupStride(k);
+    a += <usize>(block / ROW_GROUP) * groupStride(k);
   }
 }
 
@@ -214,11 +217,11 @@ function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize,
     v128.store(c12, i32x4.add(m3, m5), 16);
     v128.store(c21, i32x4.add(m0, m1), 16);
     v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.sub(m4, m5)), 16);
-    m += ACC_ROW;
-    c11 += ACC_ROW;
-    c12 += ACC_ROW;
-    c21 += ACC_ROW;
-    c22 += ACC_ROW;
+    m += SUM_ROW_BYTES;
+    c11 += SUM_ROW_BYTES;
+    c12 += SUM_ROW_BYTES;
+    c21 += SUM_ROW_BYTES;
+    c22 += SUM_ROW_BYTES;
   }
 }
 
@@ -243,10 +246,10 @@ function multiply(
   }
 }
 
-/** Scratch: accumulators of four panels, then the products of the first level, of the second, and the parts of B kept. */
-const PRODUCTS: usize = SUMS_BYTES;
-const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
-const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
+/** From the sums, where `scratch` points, to the other parts of the scratch. */
+const PRODUCTS: usize = GEMM_PRODUCTS - GEMM_SUMS;
+const SECOND_PRODUCTS: usize = GEMM_SECOND - GEMM_SUMS;
+const KEPT: usize = GEMM_KEPT - GEMM_SUMS;
 
 /** Two panels at b of all rows of the halves: to acc and acc + panelBytes. */
 function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {

@@ -19,9 +19,6 @@
 // slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better
 // (engine/tile-trial.ts, bench/README.md). The sums are the same.
 
-/** Flag of `mode`: the form with a splat load a row. */
-export const SPLAT: i32 = 16;
-
 /** Where a tile's B comes from: an i8 panel, or whole vectors (i16 or f32). */
 export const PANEL: i32 = 0;
 export const VECTORS: i32 = 1;

@@ -4,13 +4,14 @@
  * of its own, and no thread waits for another.
  */
 import type { Precision } from '../engine/arithmetic.ts';
-import { type Form, TileTrial } from '../engine/autotuning.ts';
+import { TileAutotuner, type TileVariant } from '../engine/autotuning.ts';
+import { Mode } from '../engine/calls.ts';
 import { Engine } from '../engine/engine.ts';
-import { Mode, type Pointer } from '../engine/kernels.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import type { ThreadPool } from '../engine/threads/pool.ts';
 import { type Program, recordProgram } from '../engine/threads/program.ts';
-import type { threadedKernels } from '../engine/threads/split.ts';
+import type { splitKernels } from '../engine/threads/split.ts';
 import type { ImageEncoder } from './tower.ts';
 
 /** Puts the image tower on the activations of a batch slot. */
@@ -21,7 +22,7 @@ interface Recorded {
   readonly at: Pointer;
   readonly pixels: Pointer;
   readonly embedding: Pointer;
-  record(form: Form): Program;
+  record(variant: TileVariant): Program;
 }
 
 export class ImagePrograms {
@@ -30,7 +31,7 @@ export class ImagePrograms {
   /** Each batch slot's picture on one thread. */
   readonly #apart: readonly Recorded[];
   /** The variant of the tile in the programs that are in memory. */
-  #form: Form | undefined;
+  #variant: TileVariant | undefined;
 
   private constructor(together: Recorded, apart: readonly Recorded[]) {
     this.#together = together;
@@ -41,25 +42,29 @@ export class ImagePrograms {
    * Reserves room for the programs.
    * @param encoders the tower on each batch slot, one per thread
    * @param scratch where the first thread's scratch begins, and bytes per thread
-   * @param split `threadedKernels`, which are loaded only where there are threads
+   * @param split `splitKernels`, which are loaded only where there are threads
    */
   static plan(
     plan: MemoryPlan,
     precision: Precision,
     encoders: readonly SlotEncoder[],
     scratch: { readonly at: Pointer; readonly bytes: number },
-    split: typeof threadedKernels,
+    split: typeof splitKernels,
   ): ImagePrograms {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // recording touches no memory
     const reserve = (encoder: SlotEncoder, threads: number, ownScratch: Pointer): Recorded => {
-      const record = (form: Form) =>
+      const record = (variant: TileVariant) =>
         recordProgram((recorder) => {
           const kernels = threads > 1 ? split({ ...recorder, threads }) : recorder.own;
-          const on = encoder(new Engine(nowhere, kernels, precision, ownScratch, new TileTrial(form)));
+          const on = encoder(new Engine(nowhere, kernels, precision, ownScratch, new TileAutotuner(variant)));
           return { pixels: on.pixels, embedding: on.encode() };
         });
       const { program, result } = record(Mode.none);
-      return { ...result, at: plan.reserve('programs', program.length * 8), record: (form) => record(form).program };
+      return {
+        ...result,
+        at: plan.reserve('programs', program.length * 8),
+        record: (variant) => record(variant).program,
+      };
     };
     return new ImagePrograms(
       reserve(encoders[0]!, encoders.length, scratch.at),
@@ -78,23 +83,24 @@ export class ImagePrograms {
   }
 
   /**
-   * The pictures of the first n batch slots to their embeddings, not normalised: one on all threads, several on one each.
-   * @throws ClipError WORKER
+   * The pictures in the first n batch slots to their embeddings, not normalised: one on all threads, several on one each.
+   * @returns the embeddings' addresses; undefined for a picture that was lost with a worker that died
+   * @throws ClipError WORKER if a single picture is lost
    */
-  encode(pool: ThreadPool, n: number, form: Form): Pointer[] {
-    this.#write(pool.words, form);
+  encode(pool: ThreadPool, n: number, variant: TileVariant): (Pointer | undefined)[] {
+    this.#write(pool.words, variant);
     if (n === 1) {
       pool.runProgram(this.#together.at);
       return [this.#together.embedding];
     }
     const some = this.#apart.slice(0, n);
-    pool.runPrograms(some.map(({ at }) => at));
-    return some.map(({ embedding }) => embedding);
+    const finished = pool.runPrograms(some.map(({ at }) => at));
+    return some.map(({ embedding }, i) => (finished[i] ? embedding : undefined));
   }
 
-  #write(words: Float64Array, form: Form): void {
-    if (this.#form === form) return;
-    for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(form), at / 8);
-    this.#form = form;
+  #write(words: Float64Array, variant: TileVariant): void {
+    if (this.#variant === variant) return;
+    for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(variant), at / 8);
+    this.#variant = variant;
   }
 }

@@ -6,7 +6,7 @@ import type { Layout } from '../engine/layout.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { ThreadPool } from '../engine/threads/pool.ts';
-import type { threadedKernels } from '../engine/threads/split.ts';
+import type { splitKernels } from '../engine/threads/split.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
 import type { ClipConfig, Tower } from './config.ts';
@@ -21,8 +21,8 @@ export interface PlanInput {
   readonly opened: { readonly [T in Tower]?: { readonly layout: Layout } };
   readonly maxPixels: number;
   readonly threads: number;
-  /** `threadedKernels`, where there are threads. */
-  readonly split?: typeof threadedKernels | undefined;
+  /** `splitKernels`, where there are threads. */
+  readonly split?: typeof splitKernels | undefined;
   /** Every layer in one piece, for a probe. */
   readonly whole: boolean;
 }
