@@ -230,7 +230,7 @@ export class Clip {
   /** What was loaded, and the memory plan in bytes. */
   info(): ClipInfo {
     const { name, config, engine, variant, threads, use, image, text, tokenizer } = this.#alive();
-    const { vision } = config;
+    const vision = config.vision!;
     return {
       model: name,
       precision: engine.arithmetic.precision,
@@ -240,8 +240,8 @@ export class Clip {
       embedDim: config.embedDim,
       image: { kind: vision.kind === 'vit' ? `ViT, patch ${vision.patch}` : vision.kind, size: vision.imageSize },
       text: {
-        contextLength: config.text.contextLength,
-        vocabSize: config.text.vocabSize,
+        contextLength: config.text!.contextLength,
+        vocabSize: config.text!.vocabSize,
         tokenizer: tokenizer !== undefined,
       },
       memory: { total: engine.memory.buffer.byteLength, use },

@@ -36,7 +36,8 @@ type ImageTower = (weights: Weights, engine: Engine) => VisionTransformer | Effi
 
 /** All addresses of a model: weights first, then what both towers share, then each tower's activations over the other's. */
 export function planModel({ config, preprocess, precision, opened, maxPixels, threads, split, whole }: PlanInput) {
-  const { vision, text, embedDim } = config;
+  const { embedDim } = config;
+  const [vision, text] = [config.vision!, config.text!];
   const plan = new MemoryPlan();
   const places: Partial<Record<Tower, number>> = {};
   for (const tower of ['image', 'text'] as const) {

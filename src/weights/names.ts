@@ -4,11 +4,11 @@
  * Face keep it and in which shape.
  */
 import { ClipError } from '../errors.ts';
-import type { ClipConfig, EfficientNetConfig, TextConfig, TransformerShape } from '../model/config.ts';
+import type { ClipConfig, EfficientNetConfig, TextConfig, Tower, TransformerShape } from '../model/config.ts';
 import { requireReadable } from './elements.ts';
 import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
 
-export type Tower = 'image' | 'text';
+export type { Tower };
 
 /** Whose names a file uses. `openclip` includes OpenAI's own checkpoints. */
 export type Layout = 'openclip' | 'huggingface';
@@ -44,9 +44,10 @@ export interface ResolvedTensor {
 
 /** Every tensor of a tower. `logit_scale` (shape [], the logarithm of the scale) belongs to both. */
 export function wantedTensors(config: ClipConfig, tower: Tower): WantedTensor[] {
-  const { vision, text, embedDim } = config;
+  const { embedDim } = config;
   const scale = same('logit_scale', [], 'logit_scale');
-  if (tower === 'text') return [...textTensors(text, embedDim), scale];
+  if (tower === 'text') return [...textTensors(config.text!, embedDim), scale];
+  const vision = config.vision!;
   if (vision.kind === 'efficientnet-lite') return [...efficientNetTensors(vision, embedDim), scale];
   const { width, patch, preNorm } = vision;
   const positions = (vision.imageSize / patch) ** 2 + 1;

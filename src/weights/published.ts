@@ -114,7 +114,7 @@ class PublishedSlots implements SlotSource {
     norm: string,
     signal?: AbortSignal,
   ): Promise<{ values: Float32Array; bias: Float32Array }> {
-    const { vision } = this.#config;
+    const vision = this.#config.vision!;
     const eps = vision.kind === 'efficientnet-lite' ? vision.bnEps : 0;
     const part = (kind: string) => this.#tensor(`${norm}.${kind}`, signal);
     const [gamma, beta, mean, variance] = [
@@ -136,7 +136,7 @@ class PublishedSlots implements SlotSource {
   /** A first convolution [n, 3, side, side] over integers 2p - z (model/pixels.ts): taps as [y][x][channel]. */
   #foldPixels(values: Float32Array, bias?: Float32Array): SlotValues {
     const { mean, std } = this.#normalization;
-    const { vision } = this.#config;
+    const vision = this.#config.vision!;
     const n = vision.kind === 'vit' ? vision.width : vision.stem;
     const taps = values.length / n / 3;
     const folded = new Float32Array(values.length);
@@ -166,7 +166,7 @@ function convolutionNames(slot: string, config: ClipConfig): { conv: string; nor
   const at = slot.lastIndexOf('.');
   const block = slot.slice(0, at);
   const stage = Number(block.split('.').at(-2));
-  const plain = config.vision.kind === 'efficientnet-lite' && config.vision.stages[stage]?.expansion === 1;
+  const plain = config.vision?.kind === 'efficientnet-lite' && config.vision.stages[stage]?.expansion === 1;
   const names = plain
     ? { expand: '', depthwise: 'conv_dw bn1', project: 'conv_pw bn2' }
     : { expand: 'conv_pw bn1', depthwise: 'conv_dw bn2', project: 'conv_pwl bn3' };

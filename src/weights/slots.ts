@@ -9,8 +9,9 @@ import type { Tower } from './names.ts';
 
 /** The weights of one tower in the order in which its graph reads them. */
 export function towerSlots(config: ClipConfig, tower: Tower): Slot[] {
-  if (tower === 'text') return textTransformerSlots(config.text, config.embedDim);
-  const { vision, embedDim } = config;
+  if (tower === 'text') return textTransformerSlots(config.text!, config.embedDim);
+  const { embedDim } = config;
+  const vision = config.vision!;
   return vision.kind === 'vit' ? visionTransformerSlots(vision, embedDim) : efficientNetSlots(vision, embedDim);
 }
 

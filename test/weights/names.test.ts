@@ -189,7 +189,7 @@ describe('wantedTensors', () => {
     expect(names.some((name) => name.includes('ln_pre'))).toBe(false);
     expect(names).toContain('visual.ln_post.weight');
     const { vision } = efficientNet.config;
-    if (vision.kind !== 'efficientnet-lite') throw new Error('another tower');
+    if (vision?.kind !== 'efficientnet-lite') throw new Error('another tower');
     const plain = { ...efficientNet.config, vision: { ...vision, projectionBias: false } };
     expect(wantedTensors(plain, 'image').map(({ name }) => name)).not.toContain('visual.head.proj.bias');
   });
