@@ -210,7 +210,8 @@ function checkQuantization(model: Fields): void {
   for (const name of ['load_in_4bit', '_load_in_4bit']) {
     if (fields.flag(name)) fields.refuse(name, '4-bit weights are');
   }
-  if (!fields.flag('load_in_8bit') && !fields.flag('_load_in_8bit')) {
+  const eightBits = ['load_in_8bit', '_load_in_8bit'].map((name) => fields.flag(name));
+  if (!eightBits.includes(true)) {
     throw new ClipError(
       'CONFIG',
       `${fields.path('load_in_8bit')}: expected true, got ${show(fields.value('load_in_8bit'))}; ` +

@@ -139,6 +139,7 @@ const MAX_TEXT = 128 << 20;
  * A model's folder. Its methods throw ClipError `IO` if a file is there and cannot be read, or if there is no such folder.
  */
 export function directoryFiles(directory: string): ModelFiles {
+  if (directory === '') throw new ClipError('IO', 'the path of the model folder is empty');
   /** Undefined for a file that is not there, in a folder that is. */
   const missing = async (error: unknown) => {
     const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;

@@ -69,10 +69,11 @@ export class CheckedFiles implements ModelFiles {
     return undefined;
   }
 
-  /** A sentence about the web pages that came, to end an error about missing files with; empty if none came. */
-  pagesNote(): string {
-    if (this.webPages.size === 0) return '';
-    return `; a web page came instead of ${[...this.webPages].join(', ')}: the address or the login may be wrong`;
+  /** What to add to a message that none of these files is there; empty unless web pages came instead. */
+  pagesNote(...names: string[]): string {
+    const pages = names.filter((name) => this.webPages.has(name));
+    if (pages.length === 0) return '';
+    return `; a web page came instead of ${pages.join(', ')}: the address or the login may be wrong`;
   }
 
   #checkedSource(name: string, found: unknown): Source {

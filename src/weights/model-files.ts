@@ -53,7 +53,8 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   if (json === undefined) {
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": there is no open_clip_config.json and no config.json${files.pagesNote()}`,
+      `"${files.name}": there is no open_clip_config.json and no config.json` +
+        files.pagesNote('open_clip_config.json', 'config.json'),
     );
   }
   const warnings: string[] = [];
@@ -114,7 +115,8 @@ async function huggingFacePreprocess(
   if (isObject(processor) && ('image_mean' in processor || 'image_processor_type' in processor)) {
     return preprocessConfigFromHuggingFace(processor, 'processor_config.json');
   }
-  const none = `there is no preprocessor_config.json and no image_processor in processor_config.json${files.pagesNote()}`;
+  const pages = files.pagesNote('processor_config.json', 'preprocessor_config.json');
+  const none = `there is no preprocessor_config.json and no image_processor in processor_config.json${pages}`;
   if (typeof config.model_type !== 'string') {
     throw new ClipError(
       'CONFIG',
@@ -152,14 +154,15 @@ export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: 
  */
 export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
   const files = CheckedFiles.of(modelFiles);
-  for (const name of [`${tower}.safetensors`, ...WEIGHTS]) {
+  const names = [`${tower}.safetensors`, ...WEIGHTS];
+  for (const name of names) {
     const source = await files.source(name);
     if (source) return source;
   }
   throw new ClipError(
     'WEIGHTS_MISSING',
     `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ` +
-      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote()}`,
+      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote(...names)}`,
   );
 }
 
