@@ -8,6 +8,7 @@ import { isObject, show } from '../json.ts';
 import { isHuggingFace, parseHuggingFace } from './config-huggingface.ts';
 import { parseOpenClip } from './config-openclip.ts';
 
+/** The two halves of a CLIP model. */
 export type Tower = 'image' | 'text';
 
 export interface TransformerShape {

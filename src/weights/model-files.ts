@@ -8,6 +8,7 @@ import {
 } from '../image/preprocess-config.ts';
 import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, parseConfig, type Tower } from '../model/config.ts';
+import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { describeForeign } from './foreign.ts';
 import type { Source } from './source.ts';
@@ -60,7 +61,7 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   const warnings: string[] = [];
   const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
   const config = parseConfig(json, warn);
-  checkMlpWidths(files, config);
+  checkTowers(config);
   const imageSize = config.vision?.imageSize;
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
   const preprocess =
@@ -74,19 +75,6 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
     );
   }
   return { config, preprocess, warnings };
-}
-
-/** The kernels take 8 columns at once. */
-function checkMlpWidths(files: ModelFiles, { vision, text }: ClipConfig): void {
-  const check = (tower: Tower, width: number) => {
-    if (width % 8 === 0) return;
-    throw new ClipError(
-      'CONFIG',
-      `"${files.name}": ${tower} tower: expected an MLP width that is a multiple of 8, got ${width}`,
-    );
-  };
-  if (text) check('text', text.mlpWidth);
-  if (vision?.kind === 'vit') check('image', vision.mlpWidth);
 }
 
 /**
