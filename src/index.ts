@@ -24,6 +24,7 @@ export {
 export type { RawPixels } from './image/raw-image.ts';
 export { type LoadOptions, loadClip } from './load.ts';
 export type { Tower } from './model/config.ts';
+export type { WasmSource, WasmSources } from './platform/modules.ts';
 export { type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -1,9 +1,10 @@
 /** Loading a model: open its files, plan the memory, fill it, and put the towers on it. */
 
-import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
+import { clockRuns, defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Clip, type ClipInfo } from './clip.ts';
 import type { Precision } from './engine/arithmetic.ts';
 import { TileAutotuner, type TileVariant } from './engine/autotuning.ts';
+import { Mode } from './engine/calls.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { FUNCTION_POWER_OF_TWO } from './engine/contract.ts';
 import { Engine, type Probe } from './engine/engine.ts';
@@ -14,6 +15,7 @@ import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { planModel } from './model/plan.ts';
+import { notShared, provideModules, type WasmSources } from './platform/modules.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
@@ -38,6 +40,11 @@ export interface LoadOptions {
   htmlEntities?: boolean;
   /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
   repairs?: boolean;
+  /**
+   * Kernels and decoders of your own: compiled modules, bytes or addresses, for hosts on which the package's own cannot be
+   * found. They serve the whole process from then on.
+   */
+  wasm?: WasmSources;
   /** Stops the loading. */
   signal?: AbortSignal;
   /** Called as the weights come in. */
@@ -63,8 +70,11 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   signal?.throwIfAborted();
   const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
   const files = new CheckedFiles(found, signal);
+  if (options.wasm !== undefined) provideModules(options.wasm);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
+  const reason = threads.count > 1 ? notShared(variant) : undefined;
+  if (reason !== undefined) threads = { count: 1, reason };
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);
@@ -116,7 +126,13 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
+    const engine = new Engine(
+      memory,
+      kernels,
+      precision,
+      scratch.at,
+      new TileAutotuner(options.variant ?? (clockRuns() ? undefined : Mode.none)),
+    );
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,

@@ -2,7 +2,8 @@
  * The WebAssembly decoders of @jsquash, instantiated by us: on first need, from modules that the platform gives, and anew
  * after a failure or a huge picture, because their memory never shrinks and a failed decode may leave some of it in use.
  */
-import { codecModule } from '#platform';
+
+import { codecModule } from '../platform/modules.ts';
 
 export type CodecName = 'jpeg' | 'png' | 'webp';
 

@@ -142,7 +142,7 @@ export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: 
  */
 export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
   const files = CheckedFiles.of(modelFiles);
-  const names = [`${tower}.safetensors`, ...WEIGHTS];
+  const names = [`${tower}.safetensors`, `${tower}.bin`, ...WEIGHTS];
   for (const name of names) {
     const source = await files.source(name);
     if (source) return source;
