@@ -1,0 +1,27 @@
+// The suite in Node, Deno and Bun; prints its results as JSON. Lies beside the installed package, with the pictures in files/.
+import { readFile } from 'node:fs/promises';
+import * as edgeclip from 'edgeclip';
+import * as bundle from 'edgeclip/bundle';
+import * as entry from 'edgeclip/core';
+import { PICTURES, runSuite } from './suite.js';
+
+const read = async (path) => new Uint8Array(await readFile(new URL(path, import.meta.url)));
+const fromPackage = async (path) => new Uint8Array(await readFile(new URL(import.meta.resolve(`edgeclip/${path}`))));
+const pictures = await Promise.all(PICTURES.map((name) => read(`files/${name}`)));
+const core = {
+  entry,
+  wasm: {
+    simd: await WebAssembly.compile(await fromPackage('kernels-simd.wasm')),
+    jpeg: await fromPackage('jpeg.wasm'),
+    png: (await fromPackage('png.wasm')).buffer,
+    webp: await fromPackage('webp.wasm'),
+  },
+  files: {
+    'open_clip_config.json': await fromPackage('weights/default/open_clip_config.json'),
+    'tokenizer.json': await fromPackage('weights/default/tokenizer.json'),
+    'image.safetensors': await fromPackage('weights/default/image.bin'),
+    'text.safetensors': await fromPackage('weights/default/text.bin'),
+  },
+};
+const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model' };
+console.log(JSON.stringify(await runSuite({ edgeclip, bundle, core, pictures, ...options })));
