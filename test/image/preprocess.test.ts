@@ -30,7 +30,7 @@ const config = (size: number, crop: PreprocessConfig['crop']): PreprocessConfig 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 describe('preprocess', () => {
-  it('has all golden cases', () => expect(cases.length).toBe(23));
+  it('has all golden cases', () => expect(cases.length).toBe(27));
 
   it.each(cases)('crops $name byte for byte as Pillow does, both ways of rounding', async (one) => {
     const bytes = await read(one.input);
