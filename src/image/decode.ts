@@ -1,14 +1,15 @@
-/** From a file's bytes to pixels, as Pillow's `Image.open(..).convert("RGB")` gives them: JPEG, PNG and WebP. */
+/** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 import { ClipError } from '../errors.ts';
-import { type CodecName, decodePixels, type PixelSink } from './codecs.ts';
+import { type CodecName, decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
 import { type ImageFormat, sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
-import { checkJpegEnd, readJpegHeader } from './jpeg.ts';
+import { checkJpegData, findJpegEnd, jpegMetadata, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
-import { exifOrientation, turnUpright } from './orientation.ts';
+import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
 import { isDataIntact, isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
+import { pngMetadata } from './png-metadata.ts';
 import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
-import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpExif } from './webp.ts';
+import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './webp.ts';
 
 export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 
@@ -56,8 +57,8 @@ export async function decodeWith<T>(
   const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
   checkBytes(bytes.length, limits);
   const format = sniffFormat(bytes);
-  const { orientation, decode } = readers[format](bytes, limits);
-  const turn = options.orient === true ? orientation() : 1;
+  const { metadata, decode } = readers[format](bytes, limits);
+  const turn = options.orient === true ? orientationOf(await metadata()) : 1;
   let result: { value: T } | undefined;
   await decode((image, borrowed) => {
     result = { value: turn === 1 ? use(image, borrowed) : use(turnUpright(image, turn), false) };
@@ -68,45 +69,42 @@ export async function decodeWith<T>(
 type Deliver = (image: RawImage, borrowed: boolean) => void;
 
 interface Picture {
-  orientation(): number;
+  metadata(): Metadata | Promise<Metadata>;
   decode(deliver: Deliver): Promise<void>;
 }
 
-/** Each checks the file's header and completeness, then says how to get its pixels. */
+/** Each checks the file's header and that it is complete, then says how to get its pixels. */
 const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: ImageLimits) => Picture } = {
   jpeg(bytes, limits) {
-    const { width, height, exif } = readJpegHeader(bytes);
-    checkHeader('JPEG', width, height, limits);
-    checkJpegEnd(bytes);
-    return { orientation: () => exifOrientation(exif), decode: (deliver) => decodeJpeg(bytes, deliver) };
+    const header = readJpegHeader(bytes);
+    checkHeader('JPEG', header, limits);
+    const data = findJpegEnd(bytes, header);
+    return {
+      metadata: () => jpegMetadata(bytes),
+      async decode(deliver) {
+        checkJpegData(data, await runCodec('jpeg', 'JPEG', { ...header, bytes: data.bytes }, deliver));
+      },
+    };
   },
   png(bytes, limits) {
     const header = readPngHeader(bytes);
-    checkHeader('PNG', header.width, header.height, limits);
+    checkHeader('PNG', header, limits);
     const content = readPngContent(bytes, header);
     return {
-      orientation: () => exifOrientation(content.exif),
+      metadata: () => pngMetadata(content.metadata),
       decode: (deliver) => decodePng(bytes, content, deliver),
     };
   },
   webp(bytes, limits) {
     const header = readWebpHeader(bytes);
-    checkHeader('WebP', header.width, header.height, limits);
+    checkHeader('WebP', header, limits);
     checkWebpEnd(bytes);
     return {
-      orientation: () => exifOrientation(webpExif(bytes)),
+      metadata: () => webpMetadata(bytes),
       decode: (deliver) => decodeWebp(bytes, header, deliver),
     };
   },
 };
-
-async function decodeJpeg(bytes: Uint8Array, deliver: Deliver): Promise<void> {
-  const decoded = await runCodec('jpeg', 'JPEG', bytes, deliver);
-  // libjpeg met a marker where it still expected data: what is missing is painted grey.
-  if (/premature end/i.test(decoded.warnings)) {
-    throw new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
-  }
-}
 
 async function decodePng(
   bytes: Uint8Array,
@@ -117,9 +115,9 @@ async function decodePng(
   if (!(await isDataIntact(content)))
     throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong check sum of its picture data');
   try {
-    await runCodec('png', 'PNG', stillPng(bytes, content), receive);
+    await runCodec('png', 'PNG', { ...content, bytes: stillPng(bytes, content) }, receive);
   } catch (error) {
-    if (!content.cut || !(error instanceof ClipError)) throw error;
+    if (!content.cut || (error as Partial<ClipError>).code !== 'IMAGE_FORMAT') throw error;
     throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
       cause: error,
     });
@@ -132,21 +130,24 @@ async function decodeWebp(
   deliver: Deliver,
 ): Promise<void> {
   if (!header.animated) {
-    await runCodec('webp', 'WebP', bytes, deliver);
+    await runCodec('webp', 'WebP', { ...header, bytes }, deliver);
     return;
   }
   const frame = firstWebpFrame(bytes);
   if (frame.left + frame.width > header.width || frame.top + frame.height > header.height) {
     throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame reaches beyond the canvas');
   }
-  await runCodec('webp', 'animated WebP', frame.bytes, (image, borrowed) => {
+  await runCodec('webp', 'animated WebP', frame, (image, borrowed) => {
     if (image.width === header.width && image.height === header.height) deliver(image, borrowed);
     else deliver(placeOnCanvas(image, header, frame), false);
   });
 }
 
-/** Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is. */
-async function runCodec(name: CodecName, what: string, bytes: Uint8Array, deliver: Deliver) {
+/**
+ * Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is.
+ * @returns what the decoder printed
+ */
+async function runCodec(name: CodecName, what: string, image: EncodedImage, deliver: Deliver): Promise<string> {
   let delivered: { error: unknown } | undefined;
   const sink: PixelSink = (data, width, height) => {
     try {
@@ -155,24 +156,23 @@ async function runCodec(name: CodecName, what: string, bytes: Uint8Array, delive
       delivered = { error };
     }
   };
-  let result: Awaited<ReturnType<typeof decodePixels>>;
-  try {
-    result = await decodePixels(name, bytes, sink);
-  } catch (error) {
+  const printed = await decodePixels(name, image, sink).catch((error) => {
+    if (error instanceof ClipError) throw error; // the environment, not the picture
     throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`, { cause: error });
-  }
+  });
   if (delivered) throw delivered.error;
-  return result;
+  return printed;
 }
 
-/** Emscripten throws pointers, Rust traps or names its own `unwrap`; none of that tells a reader anything. */
+/** Emscripten throws pointers, Rust traps or names its own `unwrap`: none of that helps a reader. */
 function reason(error: unknown): string {
   const opaque =
     !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || /^$|unwrap/.test(error.message);
   return opaque ? 'its picture data cannot be decoded' : `its picture data cannot be decoded (${error.message})`;
 }
 
-function checkHeader(format: string, width: number, height: number, limits: ImageLimits): void {
+function checkHeader(format: string, header: { width: number; height: number }, limits: ImageLimits): void {
+  const { width, height } = header;
   rejectEmpty(format, width, height);
   checkSize(format, width, height, limits);
 }

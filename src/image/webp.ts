@@ -1,9 +1,9 @@
 /**
- * The structure of a WebP file (RFC 9649): size, EXIF, whether it is whole; and the first frame of an animation as a still
- * WebP, since the decoder takes only those.
+ * The structure of a WebP file (RFC 9649): size, metadata, whether it is complete; and the first frame of an animation as a
+ * still WebP, since the decoder reads only those.
  */
 import { ClipError } from '../errors.ts';
-import { hasText } from './format.ts';
+import type { Metadata } from './orientation.ts';
 
 /** Bytes of a chunk's name and length, and of the file header. */
 const CHUNK = 8;
@@ -46,10 +46,12 @@ export function checkWebpEnd(bytes: Uint8Array): void {
   if (bytes.length < size) throw truncated(bytes);
 }
 
-/** The TIFF structure of the EXIF chunk, if there is one. Some writers put JPEG's prefix before it. */
-export function webpExif(bytes: Uint8Array): Uint8Array | undefined {
-  const exif = find(bytes, RIFF, 'EXIF')?.body;
-  return exif && hasText(exif, 0, 'Exif\0\0') ? exif.subarray(6) : exif;
+/** EXIF and XMP chunks. As in libwebp's demuxer, those that the extended header does not announce do not count. */
+export function webpMetadata(bytes: Uint8Array): Metadata {
+  const { name, body } = chunkAt(bytes, RIFF);
+  const flags = name === 'VP8X' ? (body[0] as number) : 0;
+  const announced = (flag: number, chunk: string) => (flags & flag ? find(bytes, RIFF, chunk)?.body : undefined);
+  return { exif: announced(0x08, 'EXIF'), xmp: announced(0x04, 'XMP ') };
 }
 
 /** @throws ClipError IMAGE_FORMAT if the animation has no frame */

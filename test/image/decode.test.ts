@@ -25,6 +25,11 @@ const refused: { [file: string]: { code: string; message: RegExp } } = {
   'png-0x0.png': { code: 'IMAGE_FORMAT', message: /0 x 0/ },
   'jpeg-thumbnail-cut.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-progressive-cut.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-none.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-ff.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-progressive.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  // Pillow paints the missing part grey.
+  'jpeg-trailer-half.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG: a part of the picture/ },
   // Pillow converts the inks; the decoder used here cannot.
   'r24-cmyk.jpg': { code: 'IMAGE_FORMAT', message: /CMYK JPEG/ },
 };
