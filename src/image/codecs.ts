@@ -257,6 +257,7 @@ async function squooshPng(module: WebAssembly.Module): Promise<Codec> {
   }
   const instance = await WebAssembly.instantiate(module, { wbg: imports as WebAssembly.ModuleImports });
   const wasm = instance.exports as unknown as PngExports;
+  if (!wasm.memory || !wasm.decode) throw new Error('the file is not the decoder that is expected');
   return {
     memory: wasm.memory,
     decode(bytes, sink) {

@@ -116,7 +116,7 @@ function readerOf(input: unknown): TakenImage['read'] {
     checkUnused(what, body);
     return (limits, signal) => {
       checkUnused(what, body);
-      return readBody(body, what, limits, signal);
+      return readBody(body, `the ${what}`, limits, signal);
     };
   }
   if (isFunction(input, 'getReader')) {

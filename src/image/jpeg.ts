@@ -3,7 +3,7 @@
  * libjpeg only warns when data ends early and paints the missing part grey, so that is detected here.
  */
 import { ClipError } from '../errors.ts';
-import { hasText } from './format.ts';
+import { concatenate, hasText } from './bytes.ts';
 import type { Metadata } from './orientation.ts';
 
 /** Marker codes: the byte after 0xff. */
@@ -176,16 +176,6 @@ function segmentEnd(bytes: Uint8Array, at: number, garbage = false): number | un
 function truncated(bytes: Uint8Array): ClipError {
   const message = `truncated JPEG: the file ends after ${bytes.length} bytes without an end-of-image marker`;
   return new ClipError('IMAGE_TRUNCATED', message);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function word(bytes: Uint8Array, at: number): number {

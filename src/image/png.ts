@@ -4,7 +4,7 @@
  * decoder fail.
  */
 import { ClipError } from '../errors.ts';
-import { hasText } from './format.ts';
+import { hasText } from './bytes.ts';
 
 /** Bytes before the first chunk, and around a chunk's data (length and type before, check sum after). */
 const SIGNATURE = 8;

@@ -136,6 +136,29 @@ describe('decodeImage', () => {
     ['AVIF', '\0\0\0\x20ftypavif\0\0\0\0'],
     ['HEIC', '\0\0\0\x18ftypheic\0\0\0\0'],
     ['TIFF', 'II*\0\x08\0\0\0'],
+    ['HEIC (iPhone photos are HEIC: convert it to JPEG', '\0\0\0\x18ftypmif1\0\0\0\0mif1heic'],
+    ['AVIF (convert it to JPEG', '\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf'],
+    ['HEIF', '\0\0\0\x18ftypmif1\0\0\0\0mif1miaf'],
+    ['Canon CR3 (a camera raw file: export it as JPEG', '\0\0\0\x18ftypcrx \0\0\0\x01crx isom'],
+    ['Canon CR2', 'II*\0\x10\0\0\0CR\x02\0'],
+    ['DNG', `II*\0\x08\0\0\0\x01\0\x12\xc6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0`],
+    [
+      'Nikon NEF',
+      'MM\0*\0\0\0\x08\0\x02\0\xfe\0\x04\0\0\0\x01\0\0\0\x01\x01\x0f\0\x02\0\0\0\x12\0\0\0\x26\0\0\0\0NIKON CORPORATION\0',
+    ],
+    ['Fujifilm RAF', 'FUJIFILMCCD-RAW 0201'],
+    ['MP4 video (a video: save a frame of it as JPEG', '\0\0\0\x18ftypisom\0\0\x02\0isommp42'],
+    ['QuickTime (MOV)', '\0\0\0\x14ftypqt  \0\0\x02\0qt  '],
+    ['QuickTime (MOV)', '\0\0\0\x08wide\0\0\0\0mdat'],
+    ['JPEG XL (convert it to JPEG', '\xff\x0a\0\0'],
+    ['JPEG XL', '\0\0\0\x0cJXL \r\n\x87\n'],
+    ['JPEG 2000', '\0\0\0\x0cjP  \r\n\x87\n'],
+    ['Photoshop (PSD) (render it to PNG', '8BPS\0\x01'],
+    ['PDF', '%PDF-1.7'],
+    ['icon (ICO)', '\0\0\x01\0\x01\0'],
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:'],
+    ['Base64 text (decode it to bytes first', '/9j/4AAQSkZJRgABAQ'],
+    ['Base64 text', 'data:image/png;base64,iVBORw0KGgo'],
     ['SVG', '<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>'],
     ['an HTML page', '<!DOCTYPE html><html><body>404</body></html>'],
     ['an HTML page', '\n<html lang="en">'],
@@ -143,7 +166,7 @@ describe('decodeImage', () => {
     ['empty', ''],
     ['RIFF', 'RIFF\x04\0\0\0WAVE'],
   ])('says that bytes look like %s', async (name, text) => {
-    const shown = name === 'RIFF' ? /unknown format.*52 49 46 46/ : new RegExp(name);
+    const shown = name === 'RIFF' ? /unknown format.*52 49 46 46/ : new RegExp(name.replace(/[()]/g, '\\$&'));
     await expect(decodeImage(Buffer.from(text, 'latin1'))).rejects.toMatchObject({
       code: 'IMAGE_FORMAT',
       message: expect.stringMatching(shown),
