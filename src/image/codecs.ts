@@ -80,9 +80,9 @@ function runCodec(name: CodecName, codec: Codec, { bytes, width, height }: Encod
   try {
     return codec.decode(bytes, sink);
   } catch (error) {
-    // A decoder without memory traps as it does for damaged data. Then its memory cannot grow by the picture's size.
+    // A decoder without memory traps as it does for damaged data. Then its memory cannot grow by 8 bytes a pixel (RGBA of 16 bits).
     const text = error instanceof Error ? error.message : '';
-    if (!/insufficient memory|\bOOM\b/i.test(text) && canGrow(codec.memory, width * height * 4)) throw error;
+    if (!/insufficient memory|\bOOM\b/i.test(text) && canGrow(codec.memory, width * height * 8)) throw error;
     throw new ClipError(
       'UNSUPPORTED',
       `the image decoder ${CODEC_FILES[name]} has not enough memory for a picture of ${width} x ${height} pixels`,
@@ -154,20 +154,23 @@ async function emscriptenCodec(
       return {};
     },
   };
-  const decoder = await withGlobals({ ImageData: globals.ImageData }, () =>
-    factory({
-      noInitialRun: true,
-      locateFile: (name: string) => name,
-      print,
-      printErr: print,
-      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
-        const instance = new WebAssembly.Instance(module, imports);
-        memory = Object.values(instance.exports).find((value) => value instanceof WebAssembly.Memory);
-        done(instance);
-        return instance.exports;
-      },
-    }),
-  );
+  const decoder = await new Promise<EmscriptenDecoder>((resolve, reject) => {
+    const instantiateWasm = (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) => {
+      let instance: WebAssembly.Instance;
+      try {
+        instance = new WebAssembly.Instance(module, imports);
+      } catch (error) {
+        // Thrown, it would make the glue code fetch the file itself. Without a call of `done` it waits forever.
+        reject(error);
+        return {};
+      }
+      memory = Object.values(instance.exports).find((value) => value instanceof WebAssembly.Memory);
+      done(instance);
+      return instance.exports;
+    };
+    const options = { noInitialRun: true, locateFile: (name: string) => name, print, printErr: print, instantiateWasm };
+    withGlobals({ ImageData: globals.ImageData }, () => factory(options)).then(resolve, reject);
+  });
   return {
     memory: memory as WebAssembly.Memory,
     decode(bytes, sink) {
