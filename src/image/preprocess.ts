@@ -1,6 +1,7 @@
 /** From a picture to the pixels that a tower takes: decoded, resized, cropped. */
+import type { Kernels } from '../engine/calls.ts';
 import { compiledKernels } from '../engine/compiled.ts';
-import { instantiateKernels, type Kernels } from '../engine/kernels.ts';
+import { instantiateKernels } from '../engine/kernels.ts';
 import { ClipError } from '../errors.ts';
 import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
 import { cropGeometry } from './geometry.ts';

@@ -2,7 +2,8 @@
  * The bicubic resize of Pillow 13 and a crop, streamed: source rows pass through a small region of wasm memory. Only the
  * rows and columns that the crop needs are computed, so a picture of 1 x 20,000 pixels costs no more than its crop.
  */
-import type { Kernels, Pointer } from '../engine/kernels.ts';
+import type { Kernels } from '../engine/calls.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import type { CropGeometry } from './geometry.ts';
 import { DEFAULT_MAX_PIXELS, MAX_SIDE } from './limits.ts';
 import type { RawImage } from './raw-image.ts';
@@ -170,32 +171,34 @@ function resampleVerticalFirst(crop: Crop): void {
 
 /** The horizontal pass: one row of `columns` pixels to `size` RGB pixels. One byte more is written. */
 function resampleRow(crop: Crop, row: Pointer, to: Pointer): void {
-  const { kernels, scratch, image, geometry } = crop;
-  kernels.splitRow(row, scratch + crop.planes, crop.planeStride, crop.pixels, image.channels);
-  kernels.resampleColumns(
-    scratch + crop.planes,
-    crop.planeStride,
-    scratch + crop.starts,
-    scratch + crop.acrossTable,
-    crop.groups,
-    geometry.size,
-    to,
-  );
+  const { kernels, scratch, geometry } = crop;
+  const { channels } = crop.image;
+  const planes = scratch + crop.planes;
+  kernels.splitRow({ row, planes, stride: crop.planeStride, pixels: crop.pixels, channels });
+  kernels.resampleColumns({
+    planes,
+    stride: crop.planeStride,
+    starts: scratch + crop.starts,
+    coefficients: scratch + crop.acrossTable,
+    groups: crop.groups,
+    count: geometry.size,
+    out: to,
+  });
 }
 
 /** The vertical pass: source rows first .. first + taps - 1 of the ring, weighted with a table of `writeRowTaps`. */
 function blendRows(crop: Crop, first: number, taps: number, table: number, to: Pointer, bytes: number): void {
   const { kernels, scratch, down } = crop;
-  kernels.resampleRows(
-    scratch + crop.ring,
-    crop.ringStride,
-    down.count,
-    first % down.count,
+  kernels.resampleRows({
+    ring: scratch + crop.ring,
+    stride: crop.ringStride,
+    ringRows: down.count,
+    first: first % down.count,
     taps,
-    scratch + crop.downTable + table * crop.downStride,
-    to,
+    coefficients: scratch + crop.downTable + table * crop.downStride,
+    out: to,
     bytes,
-  );
+  });
 }
 
 /** The crop of a picture that has its size already: Pillow's `resize` returns a copy. */
