@@ -68,20 +68,25 @@ function vertical({ data, width, height }: Rgb, target: number): Rgb {
   return { data: out, width, height: target };
 }
 
-/** `image` resized to width x height, RGB: ImagingResampleInner of Pillow 13. */
-export function pillowResize(image: RawImage, width: number, height: number): Uint8Array {
+/** `image` resized to width x height, RGB: ImagingResampleInner of Pillow 13, or in the given order. */
+export function pillowResize(
+  image: RawImage,
+  width: number,
+  height: number,
+  order: { verticalFirst?: boolean } = {},
+): Uint8Array {
   const data = new Uint8Array(image.width * image.height * 3);
   for (let i = 0; i < data.length; i++) data[i] = image.data[Math.floor(i / 3) * image.channels + (i % 3)]!;
   const rgb = { data, width: image.width, height: image.height };
   const across = (from: Rgb) => (width === from.width ? from : horizontal(from, width));
   const down = (from: Rgb) => (height === from.height ? from : vertical(from, height));
-  const verticalFirst = rgb.height - height > 0 && rgb.height - height > (rgb.width - width) * 2;
-  return verticalFirst ? across(down(rgb)).data : down(across(rgb)).data;
+  const condition = rgb.height - height > 0 && rgb.height - height > (rgb.width - width) * 2;
+  return (order.verticalFirst ?? condition) ? across(down(rgb)).data : down(across(rgb)).data;
 }
 
 /** The crop of `image` that `geometry` asks for: RGB bytes. */
-export function pillowCrop(image: RawImage, g: CropGeometry): Uint8Array {
-  const resized = pillowResize(image, g.resizedWidth, g.resizedHeight);
+export function pillowCrop(image: RawImage, g: CropGeometry, order: { verticalFirst?: boolean } = {}): Uint8Array {
+  const resized = pillowResize(image, g.resizedWidth, g.resizedHeight, order);
   const crop = new Uint8Array(g.size * g.size * 3);
   for (let y = 0; y < g.size; y++) {
     const from = ((g.top + y) * g.resizedWidth + g.left) * 3;
