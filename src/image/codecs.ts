@@ -86,7 +86,6 @@ function runCodec(name: CodecName, codec: Codec, { bytes, width, height }: Encod
     throw new ClipError(
       'UNSUPPORTED',
       `the image decoder ${CODEC_FILES[name]} has not enough memory for a picture of ${width} x ${height} pixels`,
-      { cause: error },
     );
   }
 }

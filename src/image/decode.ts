@@ -158,7 +158,8 @@ async function runCodec(name: CodecName, what: string, image: EncodedImage, deli
   };
   const printed = await decodePixels(name, image, sink).catch((error) => {
     if (error instanceof ClipError) throw error; // the environment, not the picture
-    throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`, { cause: error });
+    // Without the trap as its cause, whose stack would keep the decoder with all of its memory as long as the error.
+    throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`);
   });
   if (delivered) throw delivered.error;
   return printed;

@@ -28,6 +28,8 @@ const refused: { [file: string]: { code: string; message: RegExp } } = {
   'jpeg-trailer-none.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-trailer-ff.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-trailer-progressive.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-two-of-three-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   // Pillow paints the missing part grey.
   'jpeg-trailer-half.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG: a part of the picture/ },
   // Pillow converts the inks; the decoder used here cannot.
@@ -91,6 +93,14 @@ describe('decodeImage', () => {
       code: 'IMAGE_TRUNCATED',
       message: expect.stringMatching(/truncated/),
     });
+  });
+
+  it('reads a JPEG whose end marker is missing before another JPEG', async () => {
+    const [first, second] = [await read('jpeg-420.jpg'), await read('jpeg-grey.jpg')];
+    const both = Buffer.concat([first.subarray(0, -2), second]);
+    expect(await decodeImage(both)).toEqual(await decodeImage(first));
+    const half = Buffer.concat([first.subarray(0, first.length - 100), second]);
+    await expect(decodeImage(half)).rejects.toMatchObject({ code: 'IMAGE_TRUNCATED' });
   });
 
   it.each(['webp-lossless.webp', 'webp-lossy.webp', 'webp-lossy-alpha.webp', 'r02-animated.webp'])(

@@ -304,6 +304,13 @@ files["jpeg-trailer-grey.jpg"] = files["jpeg-grey.jpg"][:-2] + trailer
 files["jpeg-trailer-restarts.jpg"] = files["jpeg-restarts.jpg"][:-2] + trailer
 files["jpeg-trailer-segment.jpg"] = cut + segment(trailer, 0xE5)
 files["jpeg-trailer-half.jpg"] = cut[: len(cut) - 300] + b"\xff\xe5" + trailer
+# Sequential, but each component in a scan of its own: one grey block, of Huffman tables with one code each.
+scans = b"\xff\xd8" + segment(b"\0" + b"\1" * 64, 0xDB) + segment(b"\x08\0\x08\0\x08\3\1\x11\0\2\x11\0\3\x11\0", 0xC0)
+scans += b"".join(segment(bytes((kind, 1)) + b"\0" * 16, 0xC4) for kind in (0x00, 0x10))
+scans += b"".join(segment(bytes((1, component, 0, 0, 63, 0)), 0xDA) + b"\x3f" for component in (1, 2, 3))
+files["jpeg-scans.jpg"] = scans + b"\xff\xd9"
+files["jpeg-trailer-scans.jpg"] = scans + trailer
+files["jpeg-trailer-two-of-three-scans.jpg"] = scans[:-11] + trailer
 files["jpeg-trailer-none.jpg"] = cut
 files["jpeg-trailer-ff.jpg"] = cut + b"\xff"
 files["jpeg-trailer-progressive.jpg"] = files["jpeg-progressive.jpg"][:-2] + trailer
