@@ -131,7 +131,7 @@ function missing(file: string): (cause: Error) => never {
 /**
  * These decoders end with `new ImageData(new Uint8ClampedArray(view), width, height)`, both looked up among the globals at
  * the instance's first decode and kept. They are replaced for that moment: no runtime needs an ImageData, and the pixels
- * are used where they lie instead of being copied.
+ * are used in place instead of being copied.
  */
 async function emscriptenCodec(
   factory: EmscriptenFactory,
@@ -195,7 +195,7 @@ async function emscriptenCodec(
         consume = () => {};
       }
       if (failure) throw failure.error;
-      if (!received) throw new Error(printed.trim() || 'the decoder gave no picture');
+      if (!received) throw new Error(printed.trim() || 'the decoder returned no image');
       return printed;
     },
   };
@@ -237,7 +237,7 @@ interface PngExports {
 
 /**
  * wasm-bindgen's glue code keeps one instance forever, so it is not used. `decode` needs a single import, which makes an
- * ImageData of a buffer that it hands over; import names end in a hash, so they are told by their beginnings.
+ * ImageData of a buffer that it hands over; import names end in a hash, so only their beginnings are compared.
  */
 async function squooshPng(module: WebAssembly.Module): Promise<Codec> {
   let consume: PixelSink = () => {};

@@ -25,20 +25,21 @@ export interface DecodeOptions {
 }
 
 /**
- * Decodes a picture. Colours are as stored (no colour profile is applied, as in the published code); alpha is not looked at,
- * so the colour under transparent pixels counts; of an animation the first frame is taken.
+ * Decodes a picture. Colours are as stored: no colour profile is applied, as in the published code. Alpha is ignored, so the
+ * colour of transparent pixels counts. Of an animation the first frame is taken.
  *
- * @returns pixels that are the caller's own, except that raw RGB and RGBA input is passed through
+ * @returns u8[height, width, channels], RGB or RGBA, owned by the caller; raw RGB and RGBA input is passed through
  * @throws ClipError IMAGE_FORMAT (not a picture, damaged, or of an unsupported kind), IMAGE_TRUNCATED (ends early),
- *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 a side; found before anything is allocated);
- *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length
+ *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 pixels a side; detected before anything is allocated); IO if
+ *   the picture or a decoder cannot be read, UNSUPPORTED if a decoder cannot start or has not enough memory;
+ *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
 export function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
   return decodeWith(input, options, (image, borrowed) => (borrowed ? { ...image, data: image.data.slice() } : image));
 }
 
 /**
- * Decodes a picture and calls `use` while the pixels still lie in the decoder's memory: no copy of them is made.
+ * Decodes a picture and calls `use` while the pixels are still in the decoder's memory, so they are not copied.
  *
  * @param use must not keep `image.data` if `borrowed`, and must not be asynchronous
  * @returns what `use` returns
@@ -178,7 +179,7 @@ function checkHeader(format: string, header: { width: number; height: number }, 
   checkSize(format, width, height, limits);
 }
 
-/** Grey of 16 bits comes as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
+/** Grey of 16 bits arrives as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
 function clipGrey16({ data, width, height }: RawImage): RawImage {
   const rgb = new Uint8Array(width * height * 3);
   for (let to = 0, from = 0; to < rgb.length; to += 3, from += 4) {
@@ -187,7 +188,7 @@ function clipGrey16({ data, width, height }: RawImage): RawImage {
   return { data: rgb, width, height, channels: 3 };
 }
 
-/** A frame smaller than the canvas: the rest is transparent black, whatever background the file names (as Pillow shows it). */
+/** A frame smaller than the canvas: the remaining area is black, whatever background the file specifies, as in Pillow. */
 function placeOnCanvas(
   image: RawImage,
   canvas: { readonly width: number; readonly height: number },

@@ -53,7 +53,7 @@ export function exifOrientation(exif: Uint8Array): number | undefined {
     const type = TYPES[view.getUint16(entry + 2, little)];
     if (!type) continue;
     const [bytes, read] = type;
-    // Values of up to four bytes lie in the entry itself.
+    // Values of up to four bytes are in the entry itself.
     const size = bytes * view.getUint32(entry + 4, little);
     const at = size <= 4 ? entry + 8 : view.getUint32(entry + 8, little);
     if (size === 0 || at + size > view.byteLength) continue;

@@ -78,7 +78,7 @@ export function foreignFormat(bytes: Uint8Array): string {
   return `${printable ? 'it looks like text' : 'unknown format'} (${bytes.length} bytes, beginning ${hex})`;
 }
 
-/** The major brand lies at 8, the compatible ones from 16 to the end of the box. */
+/** The major brand is at 8, the compatible ones are from 16 to the end of the box. */
 function isoMedia(bytes: Uint8Array): readonly [name: string, advice: string] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = Math.min(bytes.length, view.getUint32(0), 256);

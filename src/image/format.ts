@@ -4,7 +4,7 @@ import { foreignFormat } from './foreign-format.ts';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp';
 
-/** The first bytes of each format; a dot stands for any byte. */
+/** The first bytes of each format; a dot matches any byte. */
 const SIGNATURES: { readonly [format in ImageFormat]: string } = {
   jpeg: '\xff\xd8\xff',
   png: '\x89PNG\r\n\x1a\n',

@@ -119,7 +119,7 @@ export function findJpegEnd(bytes: Uint8Array, header: JpegHeader): JpegData {
  * @throws ClipError IMAGE_TRUNCATED
  */
 export function checkJpegData({ end }: JpegData, printed: string): void {
-  // libjpeg met a marker where it still expected data: what is missing is painted grey.
+  // libjpeg met a marker where it still expected data: the missing part is painted grey.
   if (/premature end/i.test(printed)) {
     throw new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
   }
@@ -129,7 +129,7 @@ export function checkJpegData({ end }: JpegData, printed: string): void {
   }
 }
 
-/** Frame headers are SOF0 .. SOF15; DHT, JPG and DAC lie between them. */
+/** Frame headers are SOF0 .. SOF15, except for the codes of DHT, JPG and DAC. */
 function isFrame(code: number): boolean {
   return code >= 0xc0 && code <= 0xcf && code !== 0xc4 && code !== 0xc8 && code !== 0xcc;
 }

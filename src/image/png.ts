@@ -40,9 +40,9 @@ export interface PngContent extends PngHeader {
   /** Chunks that may hold EXIF or XMP, in the file's order. */
   readonly metadata: readonly PngChunk[];
   readonly palette: Uint8Array | undefined;
-  /** Content of the IDAT chunks with the check sum that the file gives for each (none if the file ends before it). */
+  /** Content of the IDAT chunks with the CRC in the file, undefined if the file ends before it. */
   readonly data: readonly { readonly bytes: Uint8Array; readonly sum: number | undefined }[];
-  /** The file ends before its IEND chunk. */
+  /** Whether the file ends before its IEND chunk. */
   readonly cut: boolean;
 }
 
@@ -73,7 +73,7 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
   return { width, height, depth: depth as number, colourType: colourType as number };
 }
 
-/** Goes through the chunks. A file that ends early is reported, not refused: its picture data may still be whole. */
+/** Reads all chunks. A file that ends early is reported, not refused: its picture data may still be complete. */
 export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const data: { bytes: Uint8Array; sum: number | undefined }[] = [];
@@ -119,8 +119,8 @@ export function isGrey16({ depth, colourType }: PngHeader): boolean {
 /**
  * A PNG with header, palette and data only. The data keep the file's check sums, which the decoder does not look at.
  *
- * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder gives
- * back both bytes of each sample untouched. They are needed because Pillow clips such samples at 255 (its I;16 to L)
+ * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder
+ * returns both bytes of each sample unchanged. Both are needed because Pillow clips such samples at 255 (its I;16 to L)
  * where other decoders take the high byte.
  */
 export function stillPng(original: Uint8Array, content: PngContent): Uint8Array {
@@ -147,7 +147,7 @@ export function stillPng(original: Uint8Array, content: PngContent): Uint8Array 
   return bytes;
 }
 
-/** As many entries as the bit depth can name. Like Pillow, what the file does not define is black. */
+/** One entry for each value of the bit depth. Entries that the file does not define are black, as in Pillow. */
 function fullPalette({ palette, depth }: PngContent): Uint8Array {
   const full = new Uint8Array(3 * 2 ** depth);
   if (palette)

@@ -282,7 +282,7 @@ function layout(size: number, tapsAcross: number, tapsDown: number, columns: num
   };
 }
 
-/** Bytes of a ring row of source pixels (of 4 channels): the whole row, or as much as leaves the ring in its bounds. */
+/** Bytes of a ring row of source pixels (of 4 channels): the full row, or the most that keeps the ring within its bounds. */
 function stripStride(columns: number, taps: number, bandBytes: number): number {
   const most = Math.floor((STRIP_BYTES - bandBytes) / taps / LANES) * LANES;
   return Math.min(roundUp(columns * 4), Math.max(LANES, most));

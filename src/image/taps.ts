@@ -1,4 +1,4 @@
-/** Which source pixels an output pixel of Pillow's bicubic resize takes, and how much of each: one axis. */
+/** The filter taps of Pillow 13's bicubic resize along one axis: source pixels and weights of each output pixel. */
 
 /** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): one is 2^22. */
 const ONE = 4_194_304;

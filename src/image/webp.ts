@@ -16,7 +16,7 @@ export interface WebpHeader {
   readonly animated: boolean;
 }
 
-/** The first frame of an animation: a still WebP, and where it lies on the canvas. The rest of the canvas is black. */
+/** The first frame of an animation: a still WebP and its position on the canvas. The remaining canvas is black. */
 export interface WebpFrame extends WebpHeader {
   readonly bytes: Uint8Array;
   readonly left: number;
@@ -40,7 +40,7 @@ export function readWebpHeader(bytes: Uint8Array): WebpHeader {
   return { ...stillSize(name, body, bytes), animated: false };
 }
 
-/** @throws ClipError IMAGE_TRUNCATED if the file is shorter than it says */
+/** @throws ClipError IMAGE_TRUNCATED if the file is shorter than its header says */
 export function checkWebpEnd(bytes: Uint8Array): void {
   const size = number32(bytes, 4) + CHUNK;
   if (bytes.length < size) throw truncated(bytes);
@@ -76,7 +76,7 @@ export function firstWebpFrame(bytes: Uint8Array): WebpFrame {
     const top = 2 * number24(frame, 3);
     return { width, height, left, top, animated: true, bytes: riff(parts) };
   }
-  throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame has no picture');
+  throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame has no image data');
 }
 
 /** Size from the bitstream's own header: VP8 (RFC 6386, 9.1) and VP8L. */
@@ -130,7 +130,7 @@ function riff(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function truncated(bytes: Uint8Array): ClipError {
-  const says = bytes.length >= 8 ? `, of ${number32(bytes, 4) + CHUNK} that it says it has` : '';
+  const says = bytes.length >= 8 ? `, its header says ${number32(bytes, 4) + CHUNK}` : '';
   return new ClipError('IMAGE_TRUNCATED', `truncated WebP: the file ends after ${bytes.length} bytes${says}`);
 }
 
