@@ -44,27 +44,28 @@ interface Rgb {
 /** ImagingResampleHorizontal_8bpc. */
 function horizontal({ data, width, height }: Rgb, target: number): Rgb {
   const out = new Uint8Array(target * height * 3);
-  coefficients(width, target).forEach(({ first, weights }, x) => {
+  for (const [x, { first, weights }] of coefficients(width, target).entries()) {
     for (let y = 0; y < height; y++) {
       for (let c = 0; c < 3; c++) {
-        const from = (y * width + first) * 3 + c;
-        const sum = weights.reduce((total, w, i) => total + w * data[from + i * 3]!, 2 ** (BITS - 1));
+        let sum = 2 ** (BITS - 1);
+        for (let i = 0; i < weights.length; i++) sum += weights[i]! * data[(y * width + first + i) * 3 + c]!;
         out[(y * target + x) * 3 + c] = clip(sum);
       }
     }
-  });
+  }
   return { data: out, width: target, height };
 }
 
 /** ImagingResampleVertical_8bpc. */
 function vertical({ data, width, height }: Rgb, target: number): Rgb {
   const out = new Uint8Array(width * target * 3);
-  coefficients(height, target).forEach(({ first, weights }, y) => {
-    for (let i = 0; i < width * 3; i++) {
-      const sum = weights.reduce((total, w, j) => total + w * data[(first + j) * width * 3 + i]!, 2 ** (BITS - 1));
-      out[y * width * 3 + i] = clip(sum);
+  for (const [y, { first, weights }] of coefficients(height, target).entries()) {
+    for (let x = 0; x < width * 3; x++) {
+      let sum = 2 ** (BITS - 1);
+      for (let i = 0; i < weights.length; i++) sum += weights[i]! * data[(first + i) * width * 3 + x]!;
+      out[y * width * 3 + x] = clip(sum);
     }
-  });
+  }
   return { data: out, width, height: target };
 }
 

@@ -63,14 +63,14 @@ function ourCrop(image: RawImage, geometry: CropGeometry): Uint8Array {
 }
 
 describe('resampleCrop', () => {
-  it('is the reference for 300 random pictures, in both orders', () => {
+  it('is the reference for 240 random pictures, in both orders', () => {
     let state = 18;
     const random = (below: number) => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       return Math.floor((state / 2 ** 32) * below);
     };
     const orders = { horizontal: 0, vertical: 0 };
-    for (let n = 0; n < 300; n++) {
+    for (let n = 0; n < 240; n++) {
       const target = [1, 2, 5, 16, 31][n % 5]!;
       const width = 1 + random([8, 40, 120][n % 3]!);
       // Around the ratio where the order changes, and any.
@@ -83,8 +83,8 @@ describe('resampleCrop', () => {
         expect(same, `${width} x ${height} x ${image.channels} to ${target}, ${rounding}`).toBe(true);
       }
     }
-    expect(Math.min(orders.horizontal, orders.vertical)).toBeGreaterThan(100);
-  });
+    expect(Math.min(orders.horizontal, orders.vertical)).toBeGreaterThan(80);
+  }, 20_000);
 
   it.each([
     [1, 5000, 3],
@@ -102,8 +102,8 @@ describe('resampleCrop', () => {
   });
 
   it('takes wide pictures in strips, with the same result', () => {
-    const image = noise(1400, 3100, 3);
-    const geometry = cropGeometry(image.width, image.height, 8, 'floor');
+    const image = noise(700, 1550, 3);
+    const geometry = cropGeometry(image.width, image.height, 4, 'floor');
     expect(isVerticalFirst(image, geometry)).toBe(true);
     // A ring of whole rows alone would be larger than all of the scratch.
     expect(cropBytes(image, geometry)).toBeLessThan(image.width * 4 * 4 * (image.height / geometry.resizedHeight));
