@@ -74,7 +74,7 @@ describe.runIf(process.platform === 'linux')('with little address space', () => 
       { encoding: 'utf8', timeout: 60_000 },
     );
     // An engine that cannot start at all ends the process: that is not ours to handle.
-    if (stdout === '') expect(stderr).toMatch(/out of memory|allocat/i);
+    if (stdout === '') expect(stderr).toMatch(/out of memory|OOM|allocat/i);
     else if (!('length' in JSON.parse(stdout))) expect(JSON.parse(stdout)).toMatchObject({ code: 'UNSUPPORTED' });
   });
 });
