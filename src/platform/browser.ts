@@ -9,7 +9,7 @@ import { fetchSource, fetchText, readAddress } from './fetched.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
-export { directoryFiles, readAddress } from './fetched.ts';
+export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
 export { maySleep, noThreads, processors } from './web-worker.ts';
 
 const WASM: Record<WasmName, () => URL> = {

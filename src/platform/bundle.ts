@@ -20,6 +20,8 @@ export async function wasmFile(name: WasmName): Promise<WasmFile> {
 }
 
 export const readAddress: typeof web.readAddress = (address) => (onNode() ? nodeFiles : web).readAddress(address);
+export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
+  (onNode() ? nodeFiles : web).readFileUrl(href, checkBytes);
 export const directoryFiles: typeof web.directoryFiles = (directory) =>
   (onNode() ? nodeFiles : web).directoryFiles(directory);
 export const clockRuns = (): boolean => true;

@@ -13,6 +13,10 @@ export async function readAddress(address: string): Promise<Uint8Array<ArrayBuff
   throw new ClipError('IO', `edgeclip/core reads no files: give the bytes of "${address}"`);
 }
 
+export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  throw new ClipError('UNSUPPORTED', `edgeclip/core reads no files: give the bytes of "${href}"`);
+}
+
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;
 export const processors = (): number => 1;

@@ -17,6 +17,7 @@ export {
   noThreads,
   processors,
   readAddress,
+  readFileUrl,
   startThread,
 } from './edge.ts';
 export { defaultFiles } from './embedded-model.ts';

@@ -1,8 +1,7 @@
 /** What edge runtimes share: one thread, a clock that stands still while code runs, and no files. */
-import type { ModelFiles } from '../weights/model-files.ts';
 import type { StartThread } from './platform.ts';
 
-export { directoryFiles, readAddress } from './fetched.ts';
+export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
 
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;
@@ -12,4 +11,3 @@ export const noThreads = (): string | undefined => 'this runtime has no worker t
 export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
-export type { ModelFiles };

@@ -51,6 +51,11 @@ export async function readAddress(address: string): Promise<Uint8Array<ArrayBuff
   return new Uint8Array(await body(await get(absolute(address).href), 'arrayBuffer'));
 }
 
+/** There are no files here to read by a `file:` URL. @throws ClipError UNSUPPORTED */
+export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  throw new ClipError('UNSUPPORTED', `cannot read "${href}": this runtime gives no access to files by their URL`);
+}
+
 /** A blob is kept by a browser outside of the script's memory, and read from there into the wasm memory. */
 async function responseSource(response: Response): Promise<Source> {
   return blobSource(await body(response, 'blob'), response.url);

@@ -75,6 +75,24 @@ export async function readTextFile(path: string): Promise<string> {
   });
 }
 
+/**
+ * Reads the file of a `file:` URL.
+ * @param checkBytes throws if the file has too many bytes; called before it is read
+ * @throws ClipError `IO` if it cannot be read, or is not a regular file (opening a pipe would block); what `checkBytes` throws
+ */
+export async function readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  const path = fileURLToPath(href);
+  const source = await fileSource(path);
+  try {
+    checkBytes(source.byteLength);
+    const bytes = new Uint8Array(source.byteLength);
+    await source.readInto(0, bytes);
+    return bytes;
+  } finally {
+    await source.close?.();
+  }
+}
+
 /** The size of a regular file in bytes. @throws ClipError `IO` for anything else */
 async function regularFileSize(path: string): Promise<number> {
   const found = await stat(path).catch((error) => {

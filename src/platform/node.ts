@@ -9,7 +9,7 @@ import { defaultModel } from './default-model.ts';
 import { fileSource, readAddress, readTextFile } from './node-files.ts';
 import type { WasmFile, WasmName } from './platform.ts';
 
-export { directoryFiles, fileSource, readAddress, readTextFile } from './node-files.ts';
+export { directoryFiles, fileSource, readAddress, readFileUrl, readTextFile } from './node-files.ts';
 export { distrustRelaxed, maySleep, noThreads, processors, startThread } from './node-process.ts';
 
 const WASM: Record<WasmName, () => URL> = {

@@ -28,6 +28,12 @@ export interface Platform {
   wasmFile(name: WasmName): Promise<WasmFile>;
   /** Bytes of a file named by the caller. @throws ClipError IO if it cannot be read */
   readAddress(address: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads the file of a `file:` URL.
+   * @param checkBytes throws if the file has too many bytes; called before it is read
+   * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
+   */
+  readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
   /** Whether the clock advances during a computation; in edge runtimes it does not, so nothing is chosen by measuring. */
   clockRuns(): boolean;
   /** Why relaxed SIMD gives wrong results here; undefined if it is trusted. */

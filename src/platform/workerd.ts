@@ -22,6 +22,7 @@ export {
   noThreads,
   processors,
   readAddress,
+  readFileUrl,
   startThread,
 } from './edge.ts';
 

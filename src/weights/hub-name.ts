@@ -1,8 +1,7 @@
 /**
- * Whether a model's name is one of a hub rather than a path: `org/name`, with or without a prefix (`hf-hub:`), or an
- * address. A path such as `models/clip` looks the same: ask only when there is no such folder.
+ * Whether a name is that of a model on a hub, `org/name` or `hf-hub:org/name`. A relative path such as `models/clip` looks
+ * the same: ask only where no model was found.
  */
 export function looksLikeHubName(name: string): boolean {
-  if (/^(https?|hf|hf-hub):/.test(name)) return true;
-  return /^\w[\w.-]*\/\w[\w.-]*$/.test(name);
+  return /^((hf-hub|hf):\S+|\w[\w.-]*\/\w[\w.-]*)$/.test(name);
 }

@@ -11,6 +11,7 @@ import { type ClipConfig, configTowers, parseConfig, type Tower } from '../model
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { describeForeign } from './foreign.ts';
+import { looksLikeHubName } from './hub-name.ts';
 import type { Source } from './source.ts';
 
 /** Where a model's files come from: a folder, the package itself, or a caller's own store. */
@@ -52,10 +53,12 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json'));
   if (json === undefined) {
+    // In a browser a hub's name is a relative address.
+    const hub = looksLikeHubName(files.name) ? '; this version does not download models by name' : '';
+    const pages = files.pagesNote('open_clip_config.json', 'config.json');
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": there is no open_clip_config.json and no config.json` +
-        files.pagesNote('open_clip_config.json', 'config.json'),
+      `"${files.name}": there is no open_clip_config.json and no config.json${pages}${hub}`,
     );
   }
   const warnings: string[] = [];

@@ -221,7 +221,7 @@ describe('damaged packed weights', () => {
     expect(error.message).toMatch(/tower image, expected text/);
   });
 
-  it('of an unknown precision, or for pixels normalised otherwise, are refused', async () => {
+  it('of an unknown precision, or for another normalization of pixels, are refused', async () => {
     expect((await refusal(metadata({ precision: 'int4' }))).message).toMatch(/precision int4/);
     const config = new TextDecoder().decode(packed['open_clip_config.json']).replace('0.48145466', '0.5');
     const error = await refusal({ ...packed, 'open_clip_config.json': utf8(config) });

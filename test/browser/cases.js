@@ -1,5 +1,5 @@
-import * as bundle from './node_modules/edgeclip/dist/bundle/index.js';
 import * as edgeclip from './node_modules/edgeclip/dist/browser/index.js';
+import * as bundle from './node_modules/edgeclip/dist/bundle/index.js';
 import * as entry from './node_modules/edgeclip/dist/core/index.js';
 import { PICTURES, runSuite } from './suite.js';
 

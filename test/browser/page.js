@@ -11,5 +11,7 @@ function inWorker() {
   });
 }
 
-const results = await (mode === 'worker' ? inWorker() : run(mode)).catch((error) => ({ error: `${error.stack ?? error}` }));
+const results = await (mode === 'worker' ? inWorker() : run(mode)).catch((error) => ({
+  error: `${error.stack ?? error}`,
+}));
 await fetch('/results', { method: 'POST', body: JSON.stringify({ agent: navigator.userAgent, results }) });

@@ -135,7 +135,9 @@ export function given({ loadClip, ClipError, bytesSource }, pictures, wasm, file
     text: async (name) => files[name] && new TextDecoder().decode(files[name]),
     source: async (name) => files[name] && bytesSource(files[name], name),
   };
-  return attempt(ClipError, async () => ({ groups: (await embed(loadClip, pictures, 'int8', { model, wasm })).groups }));
+  return attempt(ClipError, async () => ({
+    groups: (await embed(loadClip, pictures, 'int8', { model, wasm })).groups,
+  }));
 }
 
 /** Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` the entry; either may be missing. */

@@ -93,7 +93,7 @@ describe("a store of the caller's own", () => {
     expect(error.message).toMatch(message);
   });
 
-  it('null is no file, as undefined is', async () => {
+  it('null means that there is no file, as undefined does', async () => {
     const files = {
       ...store,
       text: async (name: string) => (await store.text(name)) ?? null,
