@@ -23,7 +23,9 @@ const { size, folder: consumer, remove } = consumers();
 
 async function run(command, args, cwd) {
   const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1', DENO_NO_UPDATE_CHECK: '1' };
-  const { stdout } = await promisify(execFile)(command, args, { cwd, env, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 });
+  const running = promisify(execFile)(command, args, { cwd, env, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 });
+  running.child.stdin.end();
+  const { stdout } = await running;
   return stdout;
 }
 
