@@ -1,6 +1,6 @@
 // A small program that uses the packed package, through every bundler, run after the build in another folder. The program
 // imports `edgeclip`, or `edgeclip/bundle` where a bundler does not follow `new URL('./file', import.meta.url)`. Ends with a
-// table, and "N passed, N failed". node run.js [NAME ..]: only cases whose names begin so.
+// table, and "N passed, N failed". Wrangler's bundle is run by test/runtimes. node run.js [NAME ..]: only cases whose names begin so.
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,6 +14,7 @@ const EXPECTED = 'cat rocket cat';
 const TIMEOUT_MS = 300_000;
 const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
 const PROGRAMS = fileURLToPath(new URL('programs/', import.meta.url));
+const NEXT = fileURLToPath(new URL('next/', import.meta.url));
 const GOLDEN = fileURLToPath(new URL('../golden/', import.meta.url));
 const PICTURES = {
   'cat.png': 'photos/cat.png',
@@ -27,7 +28,8 @@ const ENTRY = { plain: 'edgeclip', bundle: 'edgeclip/bundle' };
 const { folder: consumer, remove } = consumers();
 
 async function run(command, args, cwd) {
-  const env = { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', NEXT_TELEMETRY_DISABLED: '1' };
+  const PATH = `${dirname(NODE)}:${process.env.PATH}`;
+  const env = { ...process.env, PATH, CI: '1', NEXT_TELEMETRY_DISABLED: '1' };
   const running = promisify(execFile)(command, args, { cwd, env, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 });
   running.child.stdin.end();
   const { stdout } = await running;
@@ -71,17 +73,19 @@ async function inBrowser(folder, page = 'index.html') {
 }
 
 const html = (folder, script, type = 'module') =>
-  writeFileSync(join(folder, 'index.html'), `<!doctype html><title>t</title><script type="${type}" src="./${script}"></script>`); // biome-ignore format: one line
+  writeFileSync(join(folder, 'index.html'), `<!doctype html><meta charset="utf-8" /><title>t</title><script type="${type}" src="./${script}"></script>`); // biome-ignore format: one line
 
 /** For Node: builds, and runs what came out. */
-const nodeCase = (entry, output, build, command = NODE) => async (name) => {
-  const folder = project(name, ENTRY[entry]);
-  await build(folder);
-  const target = elsewhere(folder, output.split('/')[0]);
-  const file = output.split('/').slice(1).join('/');
-  const answer = command ? await run(command, [file], target) : await run(join(target, file), [], target);
-  return { answer, folder: target };
-};
+const nodeCase =
+  (entry, output, build, command = NODE) =>
+  async (name) => {
+    const folder = project(name, ENTRY[entry]);
+    await build(folder);
+    const target = elsewhere(folder, output.split('/')[0]);
+    const file = output.split('/').slice(1).join('/');
+    const answer = command ? await run(command, [file], target) : await run(join(target, file), [], target);
+    return { answer, folder: target };
+  };
 
 /** For browsers: builds, and opens the page. */
 const webCase = (entry, output, build) => async (name) => {
@@ -92,12 +96,16 @@ const webCase = (entry, output, build) => async (name) => {
 };
 
 const vite = (folder) => run(NODE, [inside('vite/bin/vite.js'), 'build'], folder);
-const esbuild = (folder, ...args) => run(inside('esbuild/bin/esbuild'), ['--bundle', '--log-level=warning', ...args], folder);
-const rollup = (folder, ...args) => run(NODE, [inside('rollup/dist/bin/rollup'), '--silent', ...args], folder);
+const esbuild = (folder, ...args) =>
+  run(inside('esbuild/bin/esbuild'), ['--bundle', '--log-level=warning', ...args], folder);
+const rollup = (folder, ...args) => run(NODE, [inside('rollup/dist/bin/rollup'), ...args, '--silent'], folder);
 const bun = (folder, ...args) => run(BUN, ['build', ...args], folder);
 
 async function webpack(folder, config) {
-  writeFileSync(join(folder, 'webpack.config.cjs'), `module.exports = ${JSON.stringify({ mode: 'production', ...config })};\n`);
+  writeFileSync(
+    join(folder, 'webpack.config.cjs'),
+    `module.exports = ${JSON.stringify({ mode: 'production', ...config })};\n`,
+  );
   await run(NODE, [inside('webpack/bin/webpack.js'), '--config', 'webpack.config.cjs'], folder);
 }
 
@@ -122,6 +130,39 @@ async function viteDev(name) {
   }
 }
 
+/** Next.js with `output: 'standalone'`: a route on Node, the same on the edge runtime, and a client component. */
+async function next(name) {
+  const folder = project(name, ENTRY.plain);
+  cpSync(NEXT, folder, { recursive: true });
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
+  const packages = ['next', 'react', 'react-dom'].map((dependency) => `${dependency}@${dependencies[dependency]}`);
+  await run('npm', ['install', '--no-audit', '--no-fund', '--silent', '--prefer-offline', ...packages], folder);
+  await run(NODE, ['node_modules/next/dist/bin/next', 'build'], folder);
+  // What Next.js tells people to copy beside the server.
+  cpSync(join(folder, '.next/static'), join(folder, '.next/standalone/.next/static'), { recursive: true });
+  pictures(join(folder, '.next/standalone/public'));
+  const target = elsewhere(folder, '.next/standalone');
+  const env = { ...process.env, PORT: '5198', HOSTNAME: 'localhost' };
+  const child = spawn(NODE, ['server.js'], { cwd: target, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = await serve(target);
+  try {
+    await new Promise((resolve, reject) => {
+      child.stdout.on('data', (data) => /Ready/.test(data) && resolve());
+      child.once('exit', () => reject(new Error('the server ended')));
+    });
+    for (const route of ['classify', 'edge']) {
+      const answer = await (await fetch(`http://localhost:5198/${route}`)).json();
+      if (answer !== EXPECTED) return { answer: `/${route}: ${answer}` };
+    }
+    const to = encodeURIComponent(`${server.address}results`);
+    return { answer: await open('chromium', `http://localhost:5198/?to=${to}`, server.posted) };
+  } finally {
+    child.removeAllListeners('exit');
+    child.kill();
+    server.stop();
+  }
+}
+
 const CASES = {
   'vite dev (one line)': viteDev,
   'vite build': webCase('plain', 'dist', vite),
@@ -137,11 +178,32 @@ const CASES = {
     await webpack(folder, { entry: './page-of-worker.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
   }),
-  'webpack node': nodeCase('plain', 'dist/main.js', (folder) => webpack(folder, { entry: './node.js', target: 'node' })),
+  'webpack node': nodeCase('plain', 'dist/main.js', (folder) =>
+    webpack(folder, { entry: './node.js', target: 'node' }),
+  ),
   'rollup node': nodeCase('plain', 'dist/node.js', (folder) =>
-    rollup(folder, 'node.js', '--dir', 'dist', '-f', 'es', '-p', inside('@rollup/plugin-node-resolve/dist/es/index.js'))),
+    rollup(
+      folder,
+      'node.js',
+      '--dir',
+      'dist',
+      '-f',
+      'es',
+      '-p',
+      inside('@rollup/plugin-node-resolve/dist/es/index.js'),
+    ),
+  ),
   'rollup web': webCase('bundle', 'dist', async (folder) => {
-    await rollup(folder, 'page.js', '--dir', 'dist', '-f', 'es', '-p', `${inside('@rollup/plugin-node-resolve/dist/es/index.js')}={browser: true}`);
+    await rollup(
+      folder,
+      'page.js',
+      '--dir',
+      'dist',
+      '-f',
+      'es',
+      '-p',
+      `${inside('@rollup/plugin-node-resolve/dist/es/index.js')}={browser: true}`,
+    );
     html(join(folder, 'dist'), 'page.js');
   }),
   'esbuild web': webCase('bundle', 'dist', async (folder) => {
@@ -149,12 +211,27 @@ const CASES = {
     html(join(folder, 'dist'), 'page.js');
   }),
   'esbuild node, ESM': nodeCase('bundle', 'dist/node.mjs', (folder) =>
-    esbuild(folder, 'node.js', '--outfile=dist/node.mjs', '--platform=node', '--format=esm')),
+    esbuild(folder, 'node.js', '--outfile=dist/node.mjs', '--platform=node', '--format=esm'),
+  ),
   'esbuild node, CJS': nodeCase('bundle', 'dist/node.cjs', (folder) =>
-    esbuild(folder, 'node.js', '--outfile=dist/node.cjs', '--platform=node', '--format=cjs')),
-  'bun build': nodeCase('bundle', 'dist/node.js', (folder) => bun(folder, 'node.js', '--target=bun', '--outdir=dist'), BUN),
-  'bun build, node': nodeCase('bundle', 'dist/node.js', (folder) => bun(folder, 'node.js', '--target=node', '--outdir=dist')),
-  'bun build --compile': nodeCase('bundle', 'dist/program', (folder) => bun(folder, 'node.js', '--compile', '--outfile=dist/program'), null),
+    esbuild(folder, 'node.js', '--outfile=dist/node.cjs', '--platform=node', '--format=cjs'),
+  ),
+  'bun build': nodeCase(
+    'bundle',
+    'dist/node.js',
+    (folder) => bun(folder, 'node.js', '--target=bun', '--outdir=dist'),
+    BUN,
+  ),
+  'bun build, node': nodeCase('bundle', 'dist/node.js', (folder) =>
+    bun(folder, 'node.js', '--target=node', '--outdir=dist'),
+  ),
+  'bun build --compile': nodeCase(
+    'bundle',
+    'dist/program',
+    (folder) => bun(folder, 'node.js', '--compile', '--outfile=dist/program'),
+    null,
+  ),
+  next,
 };
 
 /** Bytes of scripts, and of the rest. */
