@@ -1,6 +1,7 @@
 /** The options and results of embedding: what the model, classifiers and their callers have in common. */
 
-import type { DecodeOptions, ImageInput } from './image/decode.ts';
+import type { DecodeOptions } from './image/decode.ts';
+import type { ImageInput } from './image/input.ts';
 
 export interface EncodeOptions {
   /** Divide each embedding by its length. Default true. */
@@ -18,8 +19,12 @@ export interface Progress {
 }
 
 export interface EncodeImageOptions extends EncodeOptions, Pick<DecodeOptions, 'orient' | 'maxBytes' | 'maxPixels'> {
+  readonly settled?: false | undefined;
+}
+
+export interface SettledImageOptions extends Omit<EncodeImageOptions, 'settled'> {
   /** Give each picture's result or error, as `Promise.allSettled` does, instead of rejecting at the first bad picture. */
-  readonly settled?: boolean | undefined;
+  readonly settled: true;
 }
 
 /** Options of `Clip.encodeImages`, which does not know how many pictures will come. */

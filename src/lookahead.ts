@@ -55,6 +55,8 @@ export class Lookahead<I, T> {
 
   /** Waits a moment for the first n items. */
   async #gather(n: number): Promise<void> {
+    const isReady = () => this.#window.length >= n && this.#window.slice(0, n).every(({ result }) => result);
+    if (isReady()) return;
     await macrotask();
     const late = this.#window.slice(0, n).filter(({ result }) => !result);
     if (late.length === 0) return;

@@ -1,5 +1,6 @@
 /** Pictures as many at a time as there are threads: a bad one is reported and the rest go on. */
-import type { Clip, EncodeImageOptions } from '../clip.ts';
+import type { Clip } from '../clip.ts';
+import type { EncodeImageOptions } from '../encoding.ts';
 import { describe } from './failure.ts';
 import { inputTitle, type PictureInput } from './inputs.ts';
 import type { Progress } from './progress.ts';
