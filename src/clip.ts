@@ -172,12 +172,18 @@ export class Clip {
       throw item.error;
     };
     const results: (Float32Array | PromiseSettledResult<Float32Array>)[] = [];
-    for await (const { index, embedding, error } of this.#encodeEach(taken, open, each, taken.length)) {
-      if (!embedding && !settled) throw position(index, error);
-      if (!settled) results.push(embedding!);
-      else if (embedding) results.push({ status: 'fulfilled', value: embedding });
-      else results.push({ status: 'rejected', reason: error });
-      await onProgress?.({ done: results.length, total: taken.length });
+    try {
+      for await (const { index, embedding, error } of this.#encodeEach(taken, open, each, taken.length)) {
+        if (!embedding && !settled) throw position(index, error);
+        if (!settled) results.push(embedding!);
+        else if (embedding) results.push({ status: 'fulfilled', value: embedding });
+        else results.push({ status: 'rejected', reason: error });
+        await onProgress?.({ done: results.length, total: taken.length });
+      }
+    } catch (error) {
+      if (!settled || !(error instanceof ClipError) || error.code !== 'WORKER') throw error;
+      // The threads do not come back: what is done is kept.
+      while (results.length < taken.length) results.push({ status: 'rejected', reason: error });
     }
     return list ? results : results[0]!;
   }

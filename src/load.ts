@@ -195,7 +195,8 @@ function loadArguments(
       'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
     );
   }
-  checkOptions('loadClip', isOptions ? first : (second ?? {}), LOAD);
+  const given = isOptions ? first : second;
+  if (given !== undefined) checkOptions('loadClip', given, LOAD);
   const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
   if (!isOptions && second && 'model' in second) {
     throw new TypeError(
