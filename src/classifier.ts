@@ -40,7 +40,7 @@ export interface Ranked {
 export type ClassifyInput = ImageInput | Float32Array;
 
 /** A model that a classifier sends its pictures to: a `Clip`. */
-export type ImageEncoder = Pick<Encoder, 'config' | 'encodeImages'>;
+export type ClassifierModel = Pick<Encoder, 'config' | 'encodeImages'>;
 
 const CLASSIFIER: Readonly<Record<keyof ClassifierOptions, OptionType>> = {
   templates: 'any',
@@ -71,10 +71,10 @@ export class Classifier {
   readonly logitScale: number;
   readonly embedDim: number;
   readonly #data: ClassifierData;
-  readonly #model: ImageEncoder | undefined;
+  readonly #model: ClassifierModel | undefined;
   #ranking: Promise<Ranking> | undefined;
 
-  private constructor(data: ClassifierData, model?: ImageEncoder) {
+  private constructor(data: ClassifierData, model?: ClassifierModel) {
     this.labels = data.labels;
     this.logitScale = data.logitScale;
     this.embedDim = data.embeddings.length / data.labels.length;
@@ -122,7 +122,7 @@ export class Classifier {
    * @example
    * const copy = Classifier.fromBytes(classifier.toBytes(), clip);
    */
-  static fromBytes(bytes: Uint8Array | ArrayBuffer, model?: ImageEncoder): Classifier {
+  static fromBytes(bytes: Uint8Array | ArrayBuffer, model?: ClassifierModel): Classifier {
     const view = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : isArrayBuffer(bytes) && new Uint8Array(bytes);

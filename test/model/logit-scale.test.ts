@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { compiledKernels } from '../../src/engine/compiled.ts';
+import { FUNCTION_POWER_OF_TWO } from '../../src/engine/contract.ts';
 import { instantiateKernels } from '../../src/engine/kernels.ts';
 import { expLogitScale, MAX_LOGIT_SCALE, MAX_STORED_LOGIT_SCALE } from '../../src/model/logit-scale.ts';
 import { random } from '../api/token-ids.ts';
@@ -13,7 +14,7 @@ function byKernels(x: number): number {
   const exponent = x * Math.LOG2E;
   const whole = Math.round(exponent);
   floats.set([exponent - whole, whole, 0, 0], 16);
-  kernels.mapFunction(64, 4, 0, 128);
+  kernels.mapFunction({ x: 64, n: 4, kind: FUNCTION_POWER_OF_TWO, table: 128 });
   return Math.fround(floats[16]! * floats[17]!);
 }
 
