@@ -89,11 +89,10 @@ export class Classifier {
     const { labels, total, count, prompt } = classPrompts(classes, templates);
     const { logitScale } = model;
     const means = new MeanVectors(labels.length, model.config.embedDim);
-    // Prompt after prompt of all classes, as the same template shares more beginnings than the same label does: for 1000
-    // labels in 80 templates 0.03 % more tokens are computed than if all prompts were one batch (by labels, 4.4 % more).
     const most = labels.reduce((most, _, i) => Math.max(most, count(i)), 0);
     let done = 0;
-    for (let k = 0; k < most; ) {
+    /** Embeds prompts k and on, while they are few enough. Its vectors are let go before the next ones come. */
+    const embedFrom = async (k: number): Promise<number> => {
       const owners: number[] = [];
       const prompts: string[] = [];
       do {
@@ -110,7 +109,11 @@ export class Classifier {
       });
       for (const [p, i] of owners.entries()) means.add(i, vectors[p]!);
       done += prompts.length;
-    }
+      return k;
+    };
+    // Prompt after prompt of all classes, as the same template shares more beginnings than the same label does: for 1000
+    // labels in 80 templates 0.03 % more tokens are computed than if all prompts were one batch (by labels, 4.4 % more).
+    for (let k = 0; k < most; ) k = await embedFrom(k);
     return new Classifier({ labels, embeddings: means.unitVectors(), logitScale }, model);
   }
 
