@@ -64,6 +64,7 @@ const PROMPTS_TOGETHER = 4096;
  * @example
  * const classifier = await clip.classifier(['cat', 'dog']);
  * const [best] = await classifier.classify(await readFile('examples/cat.png'));
+ * best.label; // 'cat'
  */
 export class Classifier {
   readonly labels: readonly string[];
@@ -124,6 +125,7 @@ export class Classifier {
    *   another version or embedding length; TypeError for what is not bytes or not a model
    * @example
    * const copy = Classifier.fromBytes(classifier.toBytes(), clip);
+   * const [best] = await copy.classify(await readFile('examples/cat.png'));
    */
   static fromBytes(bytes: Uint8Array | ArrayBuffer, model?: ClassifierModel): Classifier {
     const view = ArrayBuffer.isView(bytes)
@@ -147,7 +149,8 @@ export class Classifier {
   /**
    * A file (safetensors) with labels, embeddings and logit scale: what an edge without a text tower needs.
    * @example
-   * await writeFile(join(tmpdir(), 'animals.safetensors'), classifier.toBytes());
+   * const bytes = classifier.toBytes(); // keep them in a file
+   * Classifier.fromBytes(bytes).labels.length === classifier.labels.length; // true
    */
   toBytes(): Uint8Array {
     return writeClassifier(this.#data);
@@ -161,7 +164,7 @@ export class Classifier {
    *   is not finite; ClipError TOWER_NOT_LOADED for a picture if the classifier has no model; and as `Clip.encodeImage`
    * @example
    * const [best, second] = await classifier.classify(await readFile('examples/cat.png'), { topK: 2 });
-   * // best: { label: 'cat', index: 0, score: 0.9..., similarity: 0.2... }
+   * best; // { label: 'cat', index: 0, score: 0.9…, similarity: 0.3… }
    */
   classify(image: ClassifyInput, options?: ClassifyOptions): Promise<Ranked[]>;
   classify(images: readonly ClassifyInput[], options?: ClassifyOptions): Promise<Ranked[][]>;

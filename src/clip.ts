@@ -133,7 +133,7 @@ export class Clip {
    * const embedding = await clip.encodeImage(photo); // Float32Array(384)
    * const [first, second] = await clip.encodeImage([photo, photo]);
    * const results = await clip.encodeImage([photo, new Uint8Array(9)], { settled: true });
-   * // [{ status: 'fulfilled', value: Float32Array(384) }, { status: 'rejected', reason: ClipError }]
+   * results.map(({ status }) => status); // ['fulfilled', 'rejected']
    */
   encodeImage(image: ImageInput, options?: EncodeImageOptions): Promise<Float32Array>;
   encodeImage(images: readonly ImageInput[], options?: EncodeImageOptions): Promise<Float32Array[]>;
@@ -408,7 +408,8 @@ export class Clip {
    * @example
    * const animals = await clip.classifier(['cat', 'dog'], { templates: 'openai-7' });
    * const pets = await clip.classifier({ cat: ['a photo of a cat', 'a small furry animal with whiskers'], dog: ['a dog'] });
-   * const [best] = await animals.classify(await readFile('examples/cat.png')); // best.label: 'cat'
+   * const [best] = await animals.classify(await readFile('examples/cat.png'));
+   * best.label; // 'cat'
    */
   async classifier(classes: ClassList, options: ClassifierOptions = {}): Promise<Classifier> {
     this.#tokenizer();
@@ -429,7 +430,9 @@ export class Clip {
    * What was loaded, and the memory plan in bytes.
    * @throws ClipError DISPOSED
    * @example
-   * const { model, embedDim, threads } = clip.info();
+   * const { towers, embedDim } = clip.info();
+   * towers; // ['image', 'text']
+   * embedDim; // 384
    */
   info(): ClipInfo {
     const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#alive();
