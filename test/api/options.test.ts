@@ -207,11 +207,4 @@ describe('the two signatures of loadClip', () => {
       });
     }
   });
-
-  it('say what to do about a name on the hub', async () => {
-    const error = await rejection(loadClip('openai/clip-vit-base-patch32'));
-    expect(error).toMatchObject({ code: 'CONFIG' });
-    expect(error.message).toMatch(/"openai\/clip-vit-base-patch32".*hub.*download its files and give their folder/);
-    expect((await rejection(loadClip('./no/such/folder'))).message).not.toContain('hub');
-  });
 });
