@@ -13,7 +13,7 @@ import type { LoadProgress } from './weights/open-tower.ts';
 export interface LoadOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
   readonly precision?: Precision | undefined;
-  /** Which towers to load. Default both. */
+  /** Which towers to load. Default all that the model has. */
   readonly towers?: readonly Tower[] | undefined;
   /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
   readonly kernels?: KernelVariant | undefined;

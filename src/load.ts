@@ -17,7 +17,8 @@ import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
 import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
+import { CheckedFiles } from './weights/checked-files.ts';
+import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
 
@@ -43,22 +44,17 @@ export async function loadClip(
   secondOptions?: LoadOptions,
 ): Promise<Clip> {
   const { model, options } = loadArguments(modelOrOptions, secondOptions);
-  const {
-    precision = 'int8',
-    towers = ['image', 'text'],
-    maxPixels = DEFAULT_MAX_PIXELS,
-    signal,
-    onProgress,
-    probe,
-  } = options;
-  checkLoadOptions(precision, towers, maxPixels);
+  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
+  checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const files = new CheckedFiles(found, signal);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess } = await readDescription(files);
+  const { config, preprocess, warnings } = await readDescription(files);
+  const towers = towersToLoad(files, config, options.towers);
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
   const sources: Source[] = [];
@@ -126,7 +122,7 @@ export async function loadClip(
       ...(text && { logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!) }),
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
-      warnings: [],
+      warnings,
     });
   } catch (error) {
     pool?.stop();
@@ -158,9 +154,10 @@ function threadCount(wanted: unknown): ThreadInfo {
  */
 async function readTokenizer(
   files: ModelFiles,
-  { text }: ClipConfig,
+  config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
 ): Promise<(() => Tokenizer) | undefined> {
+  const text = config.text!;
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
   const { Tokenizer } = await import('./text/tokenizer.ts');
