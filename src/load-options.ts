@@ -89,11 +89,7 @@ export function loadArguments(
 }
 
 function checkModel(model: unknown): void {
-  if (model === undefined) return;
-  if (typeof model === 'string') {
-    if (model.trim() === '') throw new TypeError('loadClip: the model is an empty string (an unset variable?)');
-    return;
-  }
+  if (model === undefined || typeof model === 'string') return;
   const { text, source } = Object(model) as ModelFiles;
   if (typeof text === 'function' && typeof source === 'function') return;
   const isUrl = Object.prototype.toString.call(model) === '[object URL]';

@@ -3,6 +3,7 @@
 import type { Kernels } from '../engine/calls.ts';
 import { compiledKernels } from '../engine/compiled.ts';
 import { instantiateKernels } from '../engine/kernels.ts';
+import { yieldIfDue } from '../scheduler.ts';
 import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';
@@ -33,6 +34,7 @@ export async function preprocess(
 ): Promise<PreprocessedImage> {
   checkedPreprocessConfig(config);
   const taken = takeImage(image, options.maxBytes);
+  await yieldIfDue(options.signal);
   const module = await compiledKernels('simd'); // the resize has no relaxed instructions
   return decodeWith(taken, options, (raw) => crop(module, raw, config));
 }
