@@ -50,10 +50,20 @@ export const startThread: StartThread = (message) => {
   };
 };
 
-/** Compiles an image decoder, which is found through the page's import map. */
+/**
+ * Compiles an image decoder, which is found through the page's import map.
+ * @throws ClipError IO if it cannot be found or fetched; what compiling throws
+ */
 export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
-  const response = await get(import.meta.resolve(CODEC_FILES[name]));
-  return WebAssembly.compile(await body(response, 'arrayBuffer'));
+  const file = CODEC_FILES[name];
+  let bytes: ArrayBuffer;
+  try {
+    const response = await get(import.meta.resolve(file));
+    bytes = await body(response, 'arrayBuffer');
+  } catch (cause) {
+    throw new ClipError('IO', `cannot load the image decoder ${file}: ${(cause as Error).message}`, { cause });
+  }
+  return WebAssembly.compile(bytes);
 }
 
 /** There are no files to read by a `file:` URL. @throws ClipError UNSUPPORTED */
