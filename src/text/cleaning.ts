@@ -17,12 +17,18 @@ const WHITE_SPACE = /\p{White_Space}+/gu;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these four are what the class is for.
 const STRIPPED = /[\p{White_Space}\u001c-\u001f]/u;
 
+/** Which ends of a text `cleanText` strips. Default both. */
+export interface Ends {
+  stripStart?: boolean;
+  stripEnd?: boolean;
+}
+
 /** Python's `str.strip()`. A loop, since `/\s+$/` takes quadratic time on long runs inside of the text. */
-function strip(text: string): string {
+function strip(text: string, { stripStart = true, stripEnd = true }: Ends): string {
   let start = 0;
   let end = text.length;
-  while (start < end && STRIPPED.test(text[start])) start++;
-  while (end > start && STRIPPED.test(text[end - 1])) end--;
+  if (stripStart) while (start < end && STRIPPED.test(text[start])) start++;
+  if (stripEnd) while (end > start && STRIPPED.test(text[end - 1])) end--;
   return text.slice(start, end);
 }
 
@@ -33,8 +39,13 @@ function strip(text: string): string {
  * Without `repairs` the text is still put into normalisation form C, as Hugging Face's normalizer does. Runs in time
  * linear in the length of the text.
  */
-export function cleanText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
+export function cleanText(text: string, options: CleaningOptions = {}, ends: Ends = {}): string {
+  return strip(normalizeText(text, options), ends);
+}
+
+/** `cleanText` without the stripping: the steps that a part of a text, e.g. an added token, goes through as well. */
+export function normalizeText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
   text = repairs ? repairText(text, htmlEntities) : composeCharacters(text);
   if (htmlEntities) text = unescapeHtml(unescapeHtml(text));
-  return strip(strip(text).replace(WHITE_SPACE, ' ')).toLowerCase();
+  return text.replace(WHITE_SPACE, ' ').toLowerCase();
 }
