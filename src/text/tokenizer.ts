@@ -4,25 +4,25 @@ import type { CleaningOptions } from './cleaning.ts';
 import { BOS, EOT, readTokenizerFile, type TokenizerFile, WORD_PATTERN } from './tokenizer-file.ts';
 
 export interface TokenizerOptions extends CleaningOptions {
-  /** Most ids that `encode` returns, the first and the last token included. Default 77, as published; at least 2. */
+  /** Most ids that `encode` returns, BOS and EOT included. Default 77, as published; at least 2. */
   contextLength?: number;
 }
 
-/** How much text is split into words at a time: at the usual context length, the first part is enough. */
+/** Characters that are split into words at a time: for the usual context length, the first part is enough. */
 const PART = 1024;
 
-/** Parts and words longer than this are read from their beginning alone, as far as that settles the ids. */
+/** Of longer parts and words only the beginning is read, as far as it determines the ids. */
 const LONG = 16_384;
 
 /**
- * The word pattern as OpenAI's code compiles it, ignoring case. On lower-cased text that shows in two characters: the
+ * The word pattern as OpenAI's code compiles it, ignoring case. On lower-cased text that matters for two characters: the
  * long s counts as an s, and the iota subscript U+0345, whose upper case is a letter, is not in the negated class.
  */
 const PATTERN_IGNORING_CASE = WORD_PATTERN.replace("'s", "'[sſ]").replace(/\]\+$/, '\\u0345]+');
 
 /**
- * CLIP's pre-tokenizer, without two departures of Hugging Face's conversion from OpenAI's code: there the pattern minds
- * case, and `ByteLevel` splits again by GPT-2's pattern, whose white space differs.
+ * CLIP's pre-tokenizer, without the two differences between Hugging Face's conversion and OpenAI's code: there the pattern
+ * is case-sensitive, and `ByteLevel` splits again by GPT-2's pattern, whose white space differs.
  */
 const PRE_TOKENIZER = {
   type: 'Sequence',
@@ -38,17 +38,21 @@ export class Tokenizer {
   readonly contextLength: number;
   /** Rows that the token embedding must have: the largest id plus one. */
   readonly vocabSize: number;
-  /** Id of `<|startoftext|>`, with which every encoding begins. */
+  /** Id of `<|startoftext|>`, the first of every encoding. */
   readonly bos: number;
-  /** Id of `<|endoftext|>`, with which every encoding ends. */
+  /** Id of `<|endoftext|>`, the last of every encoding. */
   readonly eot: number;
   private readonly bpe: BpeTokenizer;
   private readonly added: AddedTokens;
+  /** Added tokens that the BPE cannot give. */
+  private readonly unreachable: ReadonlySet<string>;
   private longestToken = 0;
 
   private constructor(file: TokenizerFile, contextLength: number, cleaning: CleaningOptions) {
     this.contextLength = contextLength;
     this.added = new AddedTokens(file.added, cleaning);
+    const contents = file.added.map(({ content }) => content);
+    this.unreachable = new Set(contents.filter((content) => !Object.hasOwn(file.vocabulary, content)).concat(BOS, EOT));
     this.bpe = new BpeTokenizer(
       {
         normalizer: null,
@@ -158,7 +162,7 @@ export class Tokenizer {
   private pushWord(word: string, ids: number[], most: number): void {
     const model = this.bpe.model!;
     const pieces =
-      (word.length > LONG ? this.settledPieces(word, most - ids.length) : undefined) ?? model.encode([word]);
+      (word.length > LONG ? this.piecesOfBeginning(word, most - ids.length) : undefined) ?? model.encode([word]);
     for (const piece of pieces) {
       if (ids.length >= most) return;
       ids.push(model.tokens_to_ids.get(piece)!);
@@ -166,21 +170,20 @@ export class Tokenizer {
   }
 
   /**
-   * The first `count` pieces of a very long word from its beginning alone, or undefined if its beginning does not settle
+   * The first `count` pieces of a very long word from its beginning alone, or undefined if the beginning does not determine
    * them.
    *
-   * Merges run in order of rank, then position, and none crosses a final boundary between two pieces; so what lies
-   * before a boundary is encoded as if nothing followed. No piece is longer than the longest token L, hence the word has a
-   * boundary in any L positions: if all beginnings that end there agree in their first `count` pieces, these are the
-   * word's.
+   * Merges are applied in order of rank, then position, and none crosses a final boundary between two pieces. So the text
+   * before a boundary is encoded as if nothing followed. No piece is longer than the longest token L, so any L positions in
+   * a row hold a boundary: if all beginnings that end there agree in their first `count` pieces, so does the word.
    */
-  private settledPieces(word: string, count: number): string[] | undefined {
+  private piecesOfBeginning(word: string, count: number): string[] | undefined {
     const model = this.bpe.model!;
     const suffix = model.end_of_word_suffix!.length;
     if (this.longestToken === 0) {
       for (const token of model.tokens_to_ids.keys()) {
         const length = token.length - (token.endsWith(model.end_of_word_suffix!) ? suffix : 0);
-        if (token !== BOS && token !== EOT && length > this.longestToken) this.longestToken = length;
+        if (length > this.longestToken && !this.unreachable.has(token)) this.longestToken = length;
       }
     }
     const beginning = (end: number): string[] => {
@@ -188,13 +191,13 @@ export class Tokenizer {
       return model.encode([`${word.slice(0, end)} `]).slice(0, -1);
     };
     for (let length = 8 * count + this.longestToken; length < word.length / 8; length *= 4) {
-      const settled = beginning(length).slice(0, count);
-      let agreed = settled.length === count;
+      const first = beginning(length).slice(0, count);
+      let agreed = first.length === count;
       for (let end = length - 1; agreed && end > length - this.longestToken; end--) {
         const pieces = beginning(end);
-        agreed = settled.every((piece, i) => piece === pieces[i]);
+        agreed = first.every((piece, i) => piece === pieces[i]);
       }
-      if (agreed) return settled;
+      if (agreed) return first;
     }
     return undefined;
   }
