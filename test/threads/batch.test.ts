@@ -18,7 +18,7 @@ describe.each(models)('a batch of five, model $model', { timeout: 60_000 }, ({ m
     const embed = async (threads: number) => {
       using clip = await loadClip(model, { precision, threads });
       const embeddings = await clip.encodeImage(batch);
-      await clip.encodeTokens([[1, 2, clip.config.text.vocabSize - 1]]); // uses the same memory
+      await clip.encodeTokens([[1, 2, clip.config.text!.vocabSize - 1]]); // uses the same memory
       expectSameRows(await clip.encodeImage(batch), embeddings, `${threads} threads, after a text`);
       return embeddings;
     };
