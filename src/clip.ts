@@ -22,6 +22,7 @@ import type { ClipConfig, Tower } from './model/config.ts';
 import { imageTower } from './model/registry.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import { type Parts, Session, type ThreadInfo } from './session.ts';
+import { copyTokenIds, type TokenIds } from './text/end-token.ts';
 import type { ClassList } from './text/prompts.ts';
 
 /** What `Clip.info` reports; sizes in bytes. */
@@ -181,7 +182,7 @@ export class Clip {
       // What is there is copied before the source goes on, which may use its buffer again.
       return isThenable(image) ? image.then(take) : take(image);
     };
-    return encodeEach(this.#session, images, open, options);
+    return encodeEach(this.#session, images, open, { ...options });
   }
 
   /**
@@ -233,17 +234,18 @@ export class Clip {
    * computed once, equal lists once. The lists are copied at the call.
    * @returns f32[embedDim] each, of length 1 unless `normalize: false`
    * @throws RangeError for an empty list, one longer than the context, or an id outside the vocabulary (with its place);
-   *   TypeError for what is not an array of arrays; ClipError TOWER_NOT_LOADED, DISPOSED; the signal's reason if aborted
+   *   TypeError for what is not an array of lists; ClipError TOKENIZER for a list without the end token, TOWER_NOT_LOADED,
+   *   DISPOSED; the signal's reason if aborted
    * @example
    * const [embedding] = await clip.encodeTokens(clip.tokenize(['a photo of a cat']));
    */
-  async encodeTokens(ids: readonly (readonly number[])[], options: EncodeOptions = {}): Promise<Float32Array[]> {
+  async encodeTokens(ids: readonly TokenIds[], options: EncodeOptions = {}): Promise<Float32Array[]> {
     checkOptions('encodeTokens', options, ENCODE);
     this.#session.text(); // or it was not loaded
     if (!Array.isArray(ids)) {
-      throw new TypeError(`encodeTokens: expected an array of arrays of token ids, got ${kindOf(ids)}`);
+      throw new TypeError(`encodeTokens: expected an array of lists of token ids, got ${kindOf(ids)}`);
     }
-    return encodeRows(this.#session, Array.from(ids, (row) => (Array.isArray(row) ? Array.from(row) : row)), options); // biome-ignore format: one line
+    return encodeRows(this.#session, Array.from(ids, copyTokenIds), options);
   }
 
   /**

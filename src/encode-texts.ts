@@ -37,11 +37,12 @@ export async function encodeRows(
   const { signal, onProgress, normalize } = options;
   signal?.throwIfAborted();
   const { config } = session.text();
-  const { probe } = session.alive();
+  const { probe, tokenizer } = session.alive();
+  const eot = tokenizer && (() => tokenizer().eot);
   const sequences: (readonly number[])[] = [];
   for (const [i, row] of rows.entries()) {
     if (i % TEXTS_A_LOOK === TEXTS_A_LOOK - 1) await yieldIfDue(signal);
-    const length = pooledLength(row, config, i);
+    const length = pooledLength(row, config, i, eot);
     sequences.push(probe ? row : row.slice(0, length));
   }
   const embeddings = new Array<Float32Array>(rows.length);
