@@ -146,7 +146,9 @@ describe('B27: while a classifier is made', () => {
   });
 });
 
-it('R31 in short: nothing is kept of pictures that came one by one, broken ones included', async () => {
+it('R31 in short: nothing is kept of pictures that came one by one, broken ones included', {
+  timeout: 60_000,
+}, async () => {
   using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
   const source = function* (count: number) {
     for (let i = 0; i < count; i++) {
@@ -159,8 +161,18 @@ it('R31 in short: nothing is kept of pictures that came one by one, broken ones 
     for await (const { error } of clip.encodeImages(source(count))) if (error) failed++;
     return failed;
   };
+  // Some of what is garbage is found late; a leak grows each time.
+  const settledBytes = async () => {
+    heldBytes();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return heldBytes();
+  };
   await run(60);
-  const before = heldBytes();
-  expect(await run(240)).toBe(24);
-  expect(heldBytes() - before).toBeLessThan(2 << 20);
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && least > 1 << 20; attempt++) {
+    const before = await settledBytes();
+    expect(await run(120)).toBe(12);
+    least = Math.min(least, (await settledBytes()) - before);
+  }
+  expect(least).toBeLessThan(1 << 20); // the pictures are 7 MB
 });
