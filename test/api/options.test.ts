@@ -1,8 +1,10 @@
 /** What is not accepted gets an error that says what came and what to do. */
 import vm from 'node:vm';
 import { afterAll, describe, expect, it } from 'vitest';
+import { preprocess } from '../../src/image/preprocess.ts';
 import { loadClip } from '../../src/load.ts';
 import { nearest } from '../../src/similarity.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { goldenPath } from '../model/golden.ts';
 import { readFolder, rejection, storeOf } from './checkpoint.ts';
 import { photo } from './pictures.ts';
@@ -21,6 +23,7 @@ const calls: Record<string, (options: never) => unknown> = {
   classify: (options) => classifier.classify(photo, options),
   nearest: (options) => nearest(embedding, [embedding], 1, options),
   loadClip: (options) => loadClip(goldenPath('tiny-vit'), options),
+  preprocess: (options) => preprocess(photo, clip.preprocess, options),
 };
 const failed = (call: (options: never) => unknown, options: unknown) =>
   rejection((async () => call(options as never))());
@@ -83,6 +86,14 @@ it.each<[string, object, string]>([
   const error = await failed(calls[name]!, options);
   expect(error).toBeInstanceOf(TypeError);
   expect(error.message).toContain(message);
+});
+
+it('the options of the tokenizer are checked, too', () => {
+  const make = (options: object) => () => Tokenizer.fromJSON('{}', options);
+  expect(make({ contextlength: 7 })).toThrow(
+    'Tokenizer.fromJSON: unknown option "contextlength"; did you mean contextLength?',
+  );
+  expect(make({ repairs: 'no' })).toThrow(TypeError);
 });
 
 it('undefined options and options of undefined are the defaults', async () => {
