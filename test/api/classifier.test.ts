@@ -246,7 +246,18 @@ describe('labels and templates', () => {
     const ranked = await byLabel.classify(embedding);
     const mean = vectors[0]!.map((_, i) => vectors[0]![i]! + vectors[1]![i]! + vectors[2]![i]!);
     expect(ranked.find(({ label }) => label === 'cat')?.similarity).toBeCloseTo(cosine(mean, embedding), 6);
-    // One prompt is taken as it is, to the bit.
+    // One prompt is taken as it is, to the bit: also where it is not quite of length 1.
+    const longer = new Float32Array([1.0005, 0, 0, 0]);
+    const model: Encoder = {
+      config: { embedDim: 4 },
+      logitScale: 100,
+      encodeText: async (texts) => texts.map(() => longer),
+      encodeImages: () => {
+        throw new Error('not needed');
+      },
+    };
+    const one = await Classifier.fromClasses(model, ['cat'], {});
+    expect(one.toBytes().subarray(-16)).toEqual(new Uint8Array(longer.buffer));
     const dogOnly = Classifier.fromBytes((await clip.classifier({ dog })).toBytes());
     expect(dogOnly.toBytes().subarray(-384 * 4)).toEqual(new Uint8Array(vectors[3]!.buffer));
 
