@@ -24,6 +24,9 @@ import type { PlanOptions, TowerDefinition, TowerOutput } from './tower.ts';
 /** Nodes of a prefix tree that are computed together: with more, more is shared and more memory needed. */
 export const CHUNK_NODES = 256;
 
+/** 0 to ln 1000 (rounded up): published models are trained with at most ln 100. */
+const LOGIT_SCALE_RANGE = [0, 6.9078] as const;
+
 export interface TextState extends BlockState {
   readonly ids: Pointer;
   readonly positions: Pointer;
@@ -36,7 +39,8 @@ export interface TextState extends BlockState {
 export function textTransformer(config: TextConfig, embedDim: number): TowerDefinition<TextTransformer, PlanOptions> {
   const { width, mlpWidth, layers, contextLength } = config;
   return {
-    description: `text transformer, ${layers} layers of width ${width}`,
+    description: 'transformer',
+    summary: `a transformer of ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth), keys: contextLength },
     slots: () => slots(config, embedDim),
     check: () => checkMlpWidth('text', config),
@@ -55,6 +59,7 @@ function slots(config: TextConfig, embedDim: number): TowerSlot[] {
       kind: 'vector',
       name: 'logit_scale', // the logarithm of the scale
       shape: [1],
+      range: LOGIT_SCALE_RANGE,
       from: { weight: published([], 'logit_scale', 'logit_scale') },
     },
     {

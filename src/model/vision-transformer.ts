@@ -28,9 +28,10 @@ interface VisionState extends BlockState, PixelState {
 }
 
 export function visionTransformer(config: VisionTransformerConfig, embedDim: number): ImageTower {
-  const { width, mlpWidth, patch } = config;
+  const { width, mlpWidth, patch, layers } = config;
   return {
     description: `ViT, patch ${patch}`,
+    summary: `a ViT with patches of ${patch} and ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth, patch ** 2 * 3), keys: tokenCount(config) },
     slots: () => slots(config, embedDim),
     check: () => checkMlpWidth('image', config),

@@ -9,6 +9,7 @@ import {
 import { type ClipConfig, parseConfig, type Tower } from '../model/config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { describeForeign } from './foreign.ts';
+import { shardedSource } from './shards.ts';
 import type { Source } from './source.ts';
 
 /** Where a model's files come from: a folder, the package itself, or a caller's own store. */
@@ -65,11 +66,13 @@ export async function readDescription(files: ModelFiles): Promise<ModelDescripti
 }
 
 /**
- * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed), or a published checkpoint.
+ * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed), shards of it, or a published checkpoint.
  * @throws ClipError WEIGHTS_MISSING if there is none.
  */
 export async function towerSource(files: ModelFiles, tower: Tower): Promise<Source> {
-  for (const name of [`${tower}.safetensors`, ...WEIGHTS]) {
+  const packed = (await files.source(`${tower}.safetensors`)) ?? (await shardedSource(files, tower));
+  if (packed) return packed;
+  for (const name of WEIGHTS) {
     const source = await files.source(name);
     if (source) return source;
   }
