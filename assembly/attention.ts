@@ -1,7 +1,7 @@
-// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), a head and one or two query rows at a time; a row's
-// scores stay in L1. Which keys a row sees is a list of row numbers: all rows (image), the rows up to its own (causal text) or
-// its ancestors in a prefix tree. Two rows that see the same list share its loads. A row's result depends only on its own
-// list, so all of these give the same bits.
+// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), one head and one or two query rows at a time; a row's
+// scores stay in L1. The mask is a list of key rows for each query row: all rows (image), the rows up to its own (causal text),
+// or its ancestors in a prefix tree. Two rows with the same list share its loads. A row's result depends only on its own list,
+// so batching never changes a bit.
 //
 //   scores   4 keys a step:  |q d0..d3| x |k_j d0..d3| into acc_j, then a 4x4 transpose adds each key's lanes
 //            as (0 + 2) + (1 + 3)
@@ -17,7 +17,7 @@ function keyRow(k: usize, list: usize, j: i32, row: usize): usize {
   return k + <usize>load<i32>(list + (<usize>j << 2)) * row;
 }
 
-/** One past the last key of those from number j on that lie one after another: all that are left (lists ascend), or just j. */
+/** End of the run of consecutive keys that begins at entry j: the whole rest of the list (lists ascend), or just j. */
 @inline
 function runEnd(list: usize, j: i32, length: i32): i32 {
   const last = length - 1;
@@ -39,7 +39,7 @@ function joinLanes(a0: v128, a1: v128, a2: v128, a3: v128): v128 {
 }
 
 /**
- * s[0..length) = scale * q . k_j, filled up with the last score to a multiple of 4; headDim a multiple of 8. `two`: also of
+ * s[0..length) = scale * q . k_j, padded to a multiple of 4 with the last score; headDim a multiple of 8. `two`: the same for
  * the next query row, to t.
  */
 @inline
@@ -93,7 +93,7 @@ function largestOf(s: usize, length: i32): v128 {
 }
 
 /**
- * s[0..length) = 2^(s - largest), and next to nothing (2^-126) in the padding. `two`: t likewise, else the vectors of s go in
+ * s[0..length) = 2^(s - largest), and 2^-126 in the padding. `two`: t likewise; otherwise the vectors of s are processed in
  * pairs.
  */
 @inline
@@ -203,7 +203,7 @@ function weightedValues(
   }
 }
 
-/** One query row, or two that see the same list; s and t are room for their scores. */
+/** One query row, or two with the same list; s and t hold their scores. */
 @inline
 function attend(
   two: bool, q: usize, k: usize, v: usize, list: usize, length: i32, headDim: i32, scale: f32,

@@ -1,6 +1,5 @@
-// What follows a GEMM's k-loop, while the panel of 8 columns is still in L1:
-// scale (int8 only), bias, activation, residual, the store into row-major or padded memory, and the largest magnitude of
-// each row, which the next quantization needs.
+// The epilogue of a GEMM, while the sums of a panel of 8 columns are still in L1: scale (int8 only), bias, activation,
+// residual, the store into row-major or padded memory, and each row's largest magnitude, which the next quantization needs.
 
 import {
   ACTIVATION_GELU, ACTIVATION_MASK, ACTIVATION_NONE, ACTIVATION_QUICK_GELU, ACTIVATION_RELU6, GEMM_PRODUCTS, GEMM_SUMS, MAXIMUM_BYTES,
@@ -10,14 +9,14 @@ import {
   FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed,
 } from './math';
 
-/** Fills the table that finishPanel is given, once a call. */
+/** Fills the table of constants for finishPanel, once for each GEMM call. */
 @inline
 export function prepareActivation(mode: i32, table: usize): void {
   const kind = mode & ACTIVATION_MASK;
   if (kind == ACTIVATION_QUICK_GELU || kind == ACTIVATION_GELU) storeConstants(table);
 }
 
-/** From a sum to its power or erf, which take the place of products that have been joined. */
+/** Offset from a sum to its power or erf: they reuse the place of Strassen's products, which are joined by then. */
 const PREPARED: usize = GEMM_PRODUCTS - GEMM_SUMS;
 
 /** Values of an accumulator quad: (acc * column scale) * row scale + bias, or acc + bias in f32. */
@@ -28,8 +27,8 @@ function dequantize(int8: bool, acc: v128, colScale: v128, rowScale: v128, bias:
 }
 
 /**
- * The sums become values where they are, and each gets its power or erf: two loops before the one that ends an activation, as
- * the whole chain of one row's operations would leave room for no other row's in the processor.
+ * Dequantizes the sums in place and computes each value's power or erf. These are separate loops because the dependency chain
+ * of a whole activation would keep the processor from overlapping rows.
  */
 @inline
 function prepareRows(
@@ -49,7 +48,7 @@ function prepareRows(
   else geluErfsOfRows(acc, end, PREPARED, table);
 }
 
-/** The value of a quad of sums, activated; QuickGELU and GELU (kinds 1 and 2) have the value, and its power or erf. */
+/** Activated values of a quad of sums; for QuickGELU and GELU the sums are values already, with their power or erf beside them. */
 @inline
 function activated(
   int8: bool, kind: i32, sums: v128, prepared: v128, colScale: v128, rowScale: v128, bias: v128, most: v128, table: usize,
@@ -106,7 +105,7 @@ function finishRows(
   }
 }
 
-// A function for each activation and type of sums: inlined into a GEMM, the engines run out of registers.
+// One function for each activation and type of sums: inlined into a GEMM, they make engines run out of registers.
 
 function finishPlain<T>(
   mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
@@ -135,7 +134,7 @@ function finishRelu6<T>(
 
 /**
  * Finishes `rows` rows by 8 columns of accumulators, T = i32 (int8 operands) or f32. Row i goes to c + i * ldc, plus `gap`
- * bytes after every `width` rows (`line` rows of the first line are already behind): with gap 0 a matrix, else an image with
+ * bytes after every `width` rows (`line` rows of the first line are done before): with gap 0 a matrix, else an image with
  * padded lines. maxima: running maxima of the rows, or 0. table: CONSTANTS_BYTES that prepareActivation filled.
  */
 @inline
@@ -150,7 +149,7 @@ export function finishPanel<T>(
   else finishRelu6<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
 }
 
-/** The maxima of m rows over all columns, into the first of `sets` sets that parts of a call made, `stride` bytes apart. */
+/** Joins the maxima of m rows: parts of a call left `sets` sets, `stride` bytes apart; the result goes into the first. */
 export function joinMaxima(maxima: usize, m: i32, sets: i32, stride: usize): void {
   assert(m > 0 && sets > 0 && stride >= <usize>m * MAXIMUM_BYTES);
   const end = maxima + <usize>m * MAXIMUM_BYTES;

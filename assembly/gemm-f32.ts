@@ -1,7 +1,7 @@
 // C[m, n] = A[m, k] B[k, n] in f32: multiply, then add, k ascending, one accumulator an element. Never fused, never
 // reassociated: the sum of an element does not depend on the tile, the thread or the engine.
 //
-// B stands in panels of 8 columns: [n/8][k][8] f32; A in groups of 5 rows: [k][5] (packed-rows.ts). The tile is in tile.ts.
+// B lies in panels of 8 columns: [n/8][k][8] f32; A in groups of 5 rows: [k][5] (packed-rows.ts). The tile is in tile.ts.
 
 import { GEMM_SUMS, MODE_FIXED, MODE_SPLAT, PANEL_COLUMNS, ROW_BLOCK_F32, ROW_GROUP, SUM_ROW_BYTES } from '../src/engine/contract';
 import { finishPanel, prepareActivation } from './epilogue';

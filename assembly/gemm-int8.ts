@@ -1,8 +1,8 @@
 // C[m, n] = A[m, k] B[k, n]: i16 activations by int8 weights in i32, exact.
 //
-// B stands in panels of 8 columns, k in pairs: [n/8][k/2][8][2] i8; A in packed rows (packed-rows.ts). The tile is in
-// tile.ts, the relaxed build's in gemm-int8-relaxed.ts; where there are rows enough, Strassen's halves (strassen.ts)
-// take two or four panels at once. Then the panels' sums, which are in L1, become C (epilogue.ts).
+// B lies in panels of 8 columns, k in pairs: [n/8][k/2][8][2] i8; A in packed rows (packed-rows.ts). The tile is in
+// tile.ts, the relaxed build's in gemm-int8-relaxed.ts; with enough rows, Strassen's halves (strassen.ts) take two or four
+// panels at once. Then the epilogue (epilogue.ts) turns the panels' sums, still in L1, into C.
 
 import { GEMM_SUMS, MAXIMUM_BYTES, MODE_FIXED, PANEL_COLUMNS, ROW_GROUP, SUM_ROW_BYTES } from '../src/engine/contract';
 import { finishPanel, prepareActivation } from './epilogue';
@@ -50,7 +50,7 @@ function multiplyRows(mode: i32, a: usize, from: i32, rows: i32, b: usize, bSum:
  * 8, k of 4.
  * c: row i at c + i * ldc + floor(i / width) * gap bytes; columns in slabs of `slab` columns, `slabStride` bytes apart
  * (one slab of n columns is a matrix; a slab a head is what attention reads). mode: see epilogue.ts.
- * scratch: GEMM_SCRATCH_BYTES (engine/kernels.ts) and with aHalves 24 k more. maxima: four f32 a row that get the row's
+ * scratch: GEMM_SCRATCH_BYTES, and with aHalves GEMM_KEPT_BYTES_PER_K k more (engine/contract.ts). maxima: four f32 a row that get the row's
  * largest magnitude in one of them, or 0.
  */
 export function gemmInt8(

@@ -1,13 +1,13 @@
-// Packed rows: the form in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) stand in groups
-// of 5 rows; the last group has r = 1..4 rows if m is no multiple of 5. One pointer walks a group front to back:
+// Packed rows: the layout in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) lie in groups of 5
+// rows; the last group has r = 1..4 rows if m is not a multiple of 5. One pointer reads a group front to back:
 //
 //   f32            [k][r]                  group stride 20 k bytes
 //   int8, simd     [k/2][r][2] i16         group stride 10 k bytes   |r0 k0 k1|r1 k0 k1| .. |r4 k0 k1|r0 k2 k3| ..
 //   int8, relaxed  [k/4][r][hi x4, lo x4]  group stride 10 k bytes   value = 128 (hi - 64) + lo, hi and lo in 0..127
 //
-// Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
+// Quantization is symmetric, one scale for each row, to i16 with |a| <= aMax (engine/numerics.ts: how many bits k allows).
 
-import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
+import { ACTIVATION_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { ROUND_MAGIC, atRunTime, maxLanes, roundToInt } from './math';
 
 /** Bytes between two groups of integers. */
@@ -94,7 +94,7 @@ function rowMaximum(x: usize, k: i32): f32 {
   return maxLanes(m);
 }
 
-/** A row's largest magnitude: as the GEMM that made it saw it, or found out now. */
+/** A row's largest magnitude: from the GEMM that made it, or computed now. */
 @inline
 function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
   return maxima ? maxLanes(v128.load(maxima + row * MAXIMUM_BYTES)) : rowMaximum(x, k);
@@ -140,7 +140,7 @@ export function quantizeGroup(
   }
 }
 
-/** Below this a row counts as zeros: the inverse of its scale would leave the f32 range, and its values the integers'. */
+/** A row with a smaller maximum counts as zeros: the inverse of its scale would leave the f32 range. */
 const TINY: f32 = 1e-30;
 
 /** Stores the row's scale (largest / aMax) and returns its inverse; a row of zeros has scale 0. */
@@ -155,7 +155,7 @@ function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
 export function quantizeRows(
   x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
 ): void {
-  assert(m > 0 && k > 0 && k % 4 == 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
+  assert(m > 0 && k > 0 && k % 4 == 0 && aMax > 0 && aMax <= <f32>ACTIVATION_MAX);
   for (let i = 0; i < m; i += ROW_GROUP) {
     quantizeGroup(x, stride, rowsOfGroup(i, m), k, aMax, out, scale, maxima);
     if (maxima) maxima += <usize>ROW_GROUP * MAXIMUM_BYTES;

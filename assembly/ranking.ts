@@ -32,7 +32,7 @@ export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   for (let p = x; p < end; p += 16) {
     const y = f32x4.sub(v128.load(p), f32x4.splat(largest));
     powersOfTwo(y, y, p, p, table);
-    const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
+    const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // smaller values are 0
     v128.store(p, e);
     sum = f32x4.add(sum, e);
   }

@@ -1,10 +1,10 @@
 // The int8 tiles (tile.ts) as functions. Strassen's products (strassen.ts) have panels and differences of panels for B: the
-// first tile that needs one keeps it as i16 for the others, and for later differences.
+// first tile that needs one keeps it as i16 for the other tiles, and for later differences.
 
 import { MODE_SPLAT } from '../src/engine/contract';
 import { KEEP, LESS_PANEL, LESS_VECTORS, PANEL, VECTORS, tile } from './tile';
 
-// Each tile is a function of its own: inlined into one loop over tiles, the engines run out of registers.
+// Each tile is a function of its own: inlined into one loop over tiles, they make engines run out of registers.
 
 function panel5(a: usize, b: usize, k: i32, acc: usize): void {
   tile<i32>(5, false, PANEL, a, b, 0, 0, k >> 1, acc, 0);
@@ -68,8 +68,8 @@ export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i
 }
 
 /**
- * A group of five rows by b, or by what is left of it when a panel and earlier kept vectors, where they are not 0, are
- * subtracted. `kept` gets what was multiplied by: i16 [k/2][8][2].
+ * A group of five rows by b, less a panel and less earlier kept vectors, where these are not 0. `kept` receives that right
+ * operand: i16 [k/2][8][2].
  */
 @inline
 export function multiplyAndKeep(

@@ -51,7 +51,8 @@ export class ImagePrograms {
     scratch: { readonly at: Pointer; readonly bytes: number },
     split: typeof splitKernels,
   ): ImagePrograms {
-    const nowhere = new WebAssembly.Memory({ initial: 0 }); // recording touches no memory
+    // Recorded calls touch no memory, and even an empty WebAssembly.Memory reserves gigabytes of address space.
+    const nowhere = { buffer: new ArrayBuffer(0) } as WebAssembly.Memory;
     const reserve = (encoder: SlotEncoder, threads: number, ownScratch: Pointer): Recorded => {
       const record = (variant: TileVariant) =>
         recordProgram((recorder) => {

@@ -28,7 +28,7 @@ const startDying: StartThread = (message) => {
 };
 
 /** A pool of three that packs rows, with short patience; `threads` are its workers. */
-async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
+async function packingPool(patienceMs = 300, begin: (message: { thread: number }) => Thread = startThread) {
   const plan = new MemoryPlan();
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
@@ -40,7 +40,7 @@ async function packingPool(patienceMs = 300, begin: StartThread = startThread) {
   for (let i = 0; i < 96; i++) floats[x / 4 + i] = i + 1;
   threads.length = 0;
   const start = (message: object) => {
-    const thread = begin(message);
+    const thread = begin(message as { thread: number });
     threads.push(thread);
     return thread;
   };
@@ -131,6 +131,24 @@ describe('the pool', () => {
     dying = false;
     await pool.ready();
     expect(goAround(120)).toEqual(goAround(0));
+  });
+
+  it('keeps the programs that finished beside a worker that died', async () => {
+    let dying = true;
+    const { pool, packByPrograms } = await packingPool(100, (message) => {
+      return dying && message.thread === 1 ? startDying(message) : startThread(message);
+    });
+    let outcome = packByPrograms();
+    for (let i = 0; i < 1000 && outcome.finished.every(Boolean); i++) outcome = packByPrograms();
+    expect(outcome.finished.filter((finished) => !finished)).toHaveLength(1); // one worker, one part
+    dying = false;
+    await pool.ready();
+    const { finished, packed } = packByPrograms();
+    expect(finished).toEqual([true, true, true]);
+    // Groups of rows 0, 4 and 8: those that finished hold what they should.
+    for (const [i, kept] of outcome.finished.entries()) {
+      if (kept) expect(outcome.packed.slice(i * 32, (i + 1) * 32)).toEqual(packed.slice(i * 32, (i + 1) * 32));
+    }
   });
 
   it('does without a worker that died in its sleep', async () => {
