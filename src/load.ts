@@ -105,11 +105,16 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
         control,
         scratchBytes: scratch.bytes,
       });
+    const own = instantiateKernels(module, memory);
     const bytes = new Uint8Array(memory.buffer);
+    const checksum = (bytes: Uint8Array) => {
+      own.xxh32({ at: bytes.byteOffset, bytes: bytes.byteLength, out: scratch.at });
+      return new Uint32Array(memory.buffer, scratch.at, 1)[0]!;
+    };
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
-      await fill(bytes.subarray(at, at + layout.byteLength), signal, onProgress);
+      await fill(bytes.subarray(at, at + layout.byteLength), { signal, onProgress, checksum });
       signal?.throwIfAborted();
     }
     // The workers came up while the weights did; if they could not, one thread does.
@@ -118,7 +123,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
+    const kernels = pool && split ? split(pool) : own;
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({

@@ -6,6 +6,9 @@ const PRIME3 = 0xc2b2ae3d | 0;
 const PRIME4 = 0x27d4eb2f;
 const PRIME5 = 0x165667b1;
 
+/** XXH32 of bytes at a multiple of 4, of a length that is a multiple of 4. */
+export type Checksum = (bytes: Uint8Array) => number;
+
 const rotate = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
 
 /**

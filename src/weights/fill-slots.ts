@@ -31,7 +31,7 @@ export function convertedTower(from: PackedTower | PackedFile, model: PackedMode
   return {
     tower,
     layout,
-    async fill(into, signal, onProgress) {
+    async fill(into, { signal, onProgress } = {}) {
       let loaded = 0;
       for (const slot of layout.slots) {
         signal?.throwIfAborted();

@@ -4,6 +4,7 @@ import type { Precision } from '../engine/arithmetic.ts';
 import type { Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
+import type { Checksum } from './checksum.ts';
 import { isPacked, PackedTower } from './packed.ts';
 import type { Normalization } from './pixel-normalization.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
@@ -16,8 +17,18 @@ export type LoadProgress = (progress: { tower: Tower; loaded: number; total: num
 export interface TowerFile {
   readonly tower: Tower;
   readonly layout: Layout;
-  /** Fills `into` (layout.byteLength bytes, at a multiple of 4), a tensor at a time; nothing is kept. */
-  fill(into: Uint8Array, signal?: AbortSignal, onProgress?: LoadProgress): Promise<void>;
+  /**
+   * Fills `into` (layout.byteLength bytes, at a multiple of 4), some tensors at a time; nothing is kept.
+   * @throws ClipError WEIGHTS_*, IO; the signal's reason if aborted
+   */
+  fill(into: Uint8Array, options?: FillOptions): Promise<void>;
+}
+
+export interface FillOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: LoadProgress | undefined;
+  /** XXH32 of a part of `into`: the kernel, where there is one (in a process that just started, JavaScript takes five times as long). */
+  readonly checksum?: Checksum | undefined;
 }
 
 /**
@@ -47,8 +58,8 @@ export async function openTower(
     return {
       tower,
       layout,
-      fill: (into, signal, onProgress) =>
-        packed.readAll(into, signal, (loaded) => onProgress?.({ tower, loaded, total })),
+      fill: (into, { signal, onProgress, checksum } = {}) =>
+        packed.readAll(into, { signal, checksum, onBytes: (loaded) => onProgress?.({ tower, loaded, total }) }),
     };
   }
   if (packed?.layout.precision === 'f32') {

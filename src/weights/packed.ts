@@ -9,7 +9,7 @@ import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
 import { towerOf } from '../model/registry.ts';
 import type { TowerSlot } from '../model/slots.ts';
-import { sumsFromText, sumsToText, xxh32 } from './checksum.ts';
+import { type Checksum, sumsFromText, sumsToText, xxh32 } from './checksum.ts';
 import { requireFinite, requireRange } from './elements.ts';
 import type { Normalization } from './pixel-normalization.ts';
 import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
@@ -74,6 +74,12 @@ interface Piece {
 /** Bytes that are read at once, whole pieces: while they are verified the next ones are read. */
 const READ_BYTES = 1 << 20;
 
+export interface ReadAllOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly checksum?: Checksum | undefined;
+  readonly onBytes?: ((loaded: number) => void) | undefined;
+}
+
 /** A tower in packed files, whose headers are checked. */
 export class PackedTower {
   readonly layout: Layout<TowerSlot>;
@@ -108,11 +114,23 @@ export class PackedTower {
   /**
    * Reads the tower into its memory and verifies it. F32 tensors are searched for NaN and infinity.
    * @param into layout.byteLength bytes at a multiple of 4
-   * @param onBytes called with the bytes that are read and verified
+   * @param options.checksum default in JavaScript
+   * @param options.onBytes called with the number of bytes that are read and verified
    * @throws ClipError `WEIGHTS_FORMAT` that names the tensor whose check sum is wrong; `WEIGHTS_VALUE`; `IO`; the signal's
    *   reason if aborted
    */
-  async readAll(into: Uint8Array, signal?: AbortSignal, onBytes?: (loaded: number) => void): Promise<void> {
+  async readAll(into: Uint8Array, options: ReadAllOptions = {}): Promise<void> {
+    const { signal, checksum = xxh32, onBytes } = options;
+    // On failure the read that is under way is waited for, as it writes to the same memory.
+    const verifyRun = async (pieces: readonly Piece[], reading?: Promise<void>) => {
+      try {
+        for (const piece of pieces) verify(piece, into.subarray(piece.at, piece.at + piece.byteLength), checksum);
+      } catch (error) {
+        await reading?.catch(() => {});
+        throw error;
+      }
+      if (pieces.length > 0) onBytes?.(pieces.at(-1)!.at + pieces.at(-1)!.byteLength);
+    };
     let reading: Promise<void> | undefined;
     let read: readonly Piece[] = [];
     for (const run of runs(this.#pieces)) {
@@ -122,12 +140,12 @@ export class PackedTower {
       const end = run.at(-1)!.at + run.at(-1)!.byteLength;
       reading = source.readInto(from, into.subarray(at, end), signal);
       reading.catch(() => {}); // awaited below, or at the next turn
-      await this.#verified(read, into, reading, onBytes);
+      await verifyRun(read, reading);
       read = run;
     }
     await reading;
     signal?.throwIfAborted();
-    await this.#verified(read, into, undefined, onBytes);
+    await verifyRun(read);
     for (const tensor of this.layout.tensors.values()) requireFiniteTensor(tensor, into, this.name);
     for (const slot of this.layout.slots) {
       if (slot.kind !== 'vector' || !slot.range) continue;
@@ -149,7 +167,7 @@ export class PackedTower {
       const into = bytes.subarray(piece.at - tensor.offset, piece.at - tensor.offset + piece.byteLength);
       await piece.source.readInto(piece.from, into, signal);
       signal?.throwIfAborted();
-      verify(piece, into);
+      verify(piece, into, xxh32);
     }
     requireFiniteTensor({ ...tensor, offset: 0 }, bytes, this.name);
     return bytes;
@@ -158,23 +176,6 @@ export class PackedTower {
   /** The name of its file, or its first shard. */
   get name(): string {
     return this.#pieces[0]!.source.name;
-  }
-
-  /** Verifies pieces that are read. On failure the read that is under way is waited for, as it writes to the same memory. */
-  async #verified(
-    pieces: readonly Piece[],
-    into: Uint8Array,
-    reading?: Promise<void>,
-    onBytes?: (loaded: number) => void,
-  ): Promise<void> {
-    if (pieces.length === 0) return;
-    try {
-      for (const piece of pieces) verify(piece, into.subarray(piece.at, piece.at + piece.byteLength));
-    } catch (error) {
-      await reading?.catch(() => {});
-      throw error;
-    }
-    onBytes?.(pieces.at(-1)!.at + pieces.at(-1)!.byteLength);
   }
 }
 
@@ -194,8 +195,8 @@ function* runs(pieces: readonly Piece[]): Iterable<readonly Piece[]> {
   yield run;
 }
 
-function verify({ tensor, source, checksum }: Piece, bytes: Uint8Array): void {
-  if (xxh32(bytes) === checksum) return;
+function verify({ tensor, source, checksum }: Piece, bytes: Uint8Array, compute: Checksum): void {
+  if (compute(bytes) === checksum) return;
   throw new ClipError(
     'WEIGHTS_FORMAT',
     `"${source.name}" is damaged: the bytes of tensor ${tensor} do not have its check sum; fetch or pack the model again`,
