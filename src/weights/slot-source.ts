@@ -165,6 +165,7 @@ export class PackedSlots implements SlotSource {
     const { n, k, inputScale = 1 } = slot;
     const panels = await this.#integers(`${name}.panels`, signal);
     const scale = await this.#floats(`${name}.scale`, signal);
+    await this.#packed.read(`${name}.sum`, signal); // only verified: damage is found in either precision
     const values = unpackPanelsInt8(panels, scale, n, k, inputScale);
     for (const other of this.#packed.layout.slots) {
       if (other.kind !== 'linear' || other.residualOf !== name) continue;
