@@ -172,3 +172,16 @@ describe.each(['f32', 'int8'] as const)('EfficientNet in %s', (precision) => {
     expect(cosine(embedding, expected)).toBeGreaterThan(precision === 'f32' ? 1 - 1e-9 : 0.9995);
   });
 });
+
+it('refuses a batch norm whose fold is not finite, by its name', async () => {
+  const damaged = new Checkpoint();
+  for (const [name, { shape, values }] of checkpoint.tensors)
+    damaged.tensors.set(name, { shape, values: values.slice() });
+  damaged.tensors.get('visual.trunk.blocks.1.0.bn2.running_var')!.values[5] = -1;
+  await expect(towersOf(damaged.source(), config, preprocess, { towers: ['image'] })).rejects.toMatchObject({
+    code: 'WEIGHTS_VALUE',
+    message: expect.stringMatching(
+      /^"small": after folding the batch norm of visual\.trunk\.blocks\.1\.0\.bn2\.running_var, tensor visual\.trunk\.blocks\.1\.0\.conv_dw\.weight has NaN/,
+    ),
+  });
+});
