@@ -1,13 +1,13 @@
 /** Which tower a configuration describes. A new image tower is a file and an entry here. */
 
-import type { ClipConfig, Tower } from './config.ts';
+import { ClipError } from '../errors.ts';
+import { type ClipConfig, configTowers, type Tower, type VisionConfig } from './config.ts';
 import { efficientNet } from './efficientnet.ts';
 import type { TowerSlot } from './slots.ts';
 import { textTransformer } from './text-transformer.ts';
 import type { ImageTower } from './tower.ts';
 import { visionTransformer } from './vision-transformer.ts';
 
-type VisionConfig = ClipConfig['vision'];
 type Kind = VisionConfig['kind'];
 
 /** The image towers by the configuration's `kind`. */
@@ -18,12 +18,20 @@ const IMAGE_TOWERS: {
   'efficientnet-lite': efficientNet,
 };
 
+/** @throws ClipError WEIGHTS_MISSING if the model has no image tower */
 export function imageTower({ vision, embedDim }: ClipConfig): ImageTower {
+  if (!vision) throw noTower('image');
   const define = IMAGE_TOWERS[vision.kind] as (config: VisionConfig, embedDim: number) => ImageTower;
   return define(vision, embedDim);
 }
 
-export const textTower = ({ text, embedDim }: ClipConfig) => textTransformer(text, embedDim);
+/** @throws ClipError WEIGHTS_MISSING if the model has no text tower */
+export function textTower({ vision, text, embedDim }: ClipConfig) {
+  if (!text) throw noTower('text');
+  return textTransformer(text, embedDim, vision !== undefined);
+}
+
+const noTower = (tower: Tower) => new ClipError('WEIGHTS_MISSING', `the model has no ${tower} tower`);
 
 export const towerOf = (config: ClipConfig, tower: Tower) =>
   tower === 'image' ? imageTower(config) : textTower(config);
@@ -33,7 +41,7 @@ export const towerOf = (config: ClipConfig, tower: Tower) =>
  * @throws ClipError CONFIG
  */
 export function checkTowers(config: ClipConfig): void {
-  for (const tower of ['image', 'text'] as const) towerOf(config, tower).check();
+  for (const tower of configTowers(config)) towerOf(config, tower).check();
 }
 
 /** The weights of one tower in the order in which its graph reads them. */

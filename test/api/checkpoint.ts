@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
+import type { Tower } from '../../src/model/config.ts';
 import { sumsToText, xxh32 } from '../../src/weights/checksum.ts';
 import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
 import { openTower } from '../../src/weights/open-tower.ts';
@@ -85,11 +86,12 @@ export async function pack(
   folder: Folder,
   precision: 'int8' | 'f32' = 'int8',
   options: PackOptions = {},
+  towers: readonly Tower[] = ['image', 'text'],
 ): Promise<Folder> {
   const files = storeOf(folder);
   const { config, preprocess } = await readDescription(files);
   const packed = Object.fromEntries(Object.entries(folder).filter(([name]) => name.endsWith('.json')));
-  for (const tower of ['image', 'text'] as const) {
+  for (const tower of towers) {
     const { layout, fill } = await openTower(await towerSource(files, tower), config, tower, precision, preprocess);
     const bytes = new Uint8Array(layout.byteLength);
     await fill(bytes);

@@ -1,6 +1,8 @@
 /** Published checkpoints that are not what they say: zeros, left-over tensors, 8-bit codes, scales and folds out of range. */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import { readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { openTower } from '../../src/weights/open-tower.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
 import {
   type Checkpoint,
@@ -10,6 +12,7 @@ import {
   pack,
   readFolder,
   refusal,
+  rejection,
   storeOf,
   utf8,
 } from '../api/checkpoint.ts';
@@ -309,19 +312,37 @@ describe('B02: 8-bit checkpoints', () => {
   });
 });
 
-describe('folding', () => {
-  const withStd = (std: number[], mean = [0.5, 0.5, 0.5]) =>
-    editJson(openclip, 'open_clip_config.json', (json) => {
-      json.preprocess_cfg = { ...json.preprocess_cfg, mean, std };
-    });
+describe('folding', async () => {
+  const files = storeOf(openclip);
+  const { config } = await readDescription(files);
+  /** Fills the image tower, for pixels of another normalization. */
+  async function fill(folder: Folder, std: number[], precision: 'int8' | 'f32') {
+    const source = await towerSource(storeOf(folder), 'image');
+    const file = await openTower(source, config, 'image', precision, { mean: [0.5, 0.5, 0.5], std });
+    await file.fill(new Uint8Array(file.layout.byteLength));
+  }
 
-  it.each([1e-40, 1e-42, 1e-25])('a standard deviation of %f is refused with the tensor and the fold', async (std) => {
-    for (const precision of ['int8', 'f32']) {
-      const error = await refusal(withStd([0.3, std, 0.3]), { precision });
-      expect(error.code).toBe('WEIGHTS_VALUE');
-      expect(error.message).toContain('visual.conv1.weight');
-      expect(error.message).toContain(`folding the pixels' normalization (mean 0.5, 0.5, 0.5, std 0.3, ${std}, 0.3)`);
-    }
+  it.each([0, 1e-40, 1e-42, 1e-25])(
+    'a standard deviation of %f is refused with the tensor and the fold',
+    async (std) => {
+      for (const precision of ['int8', 'f32'] as const) {
+        const error = await rejection(fill(openclip, [0.3, std, 0.3], precision));
+        expect(error).toMatchObject({ code: 'WEIGHTS_VALUE' });
+        expect(error.message).toContain('visual.conv1.weight');
+        expect(error.message).toContain(`folding the pixels' normalization (mean 0.5, 0.5, 0.5, std 0.3, ${std}, 0.3)`);
+        await fill(openclip, [0.3, 0.2, 0.3], precision);
+      }
+    },
+  );
+
+  it('a first layer whose outputs would overflow in the LayerNorm after it is refused', async () => {
+    const model = editValues(openclip, OPENCLIP, 'visual.conv1.weight', (values) => {
+      values[7] = 1e18;
+    });
+    expect(await refusal(model)).toMatchObject({
+      code: 'WEIGHTS_VALUE',
+      message: expect.stringMatching(/visual\.conv1\.weight gives values up to \S+e\+18 after folding the pixels/),
+    });
   });
 
   it('values whose sum with the class token overflows are refused', async () => {
