@@ -173,15 +173,21 @@ describe.each(['f32', 'int8'] as const)('EfficientNet in %s', (precision) => {
   });
 });
 
-it('refuses a batch norm whose fold is not finite, by its name', async () => {
+it.each([
+  ['weight', 'running_var', -1, 'NaN'],
+  ['bias', 'running_mean', 3e38, '-Infinity'],
+])('refuses a batch norm that folds to a %s that is not finite, by its name', async (_, part, value, result) => {
   const damaged = new Checkpoint();
   for (const [name, { shape, values }] of checkpoint.tensors)
     damaged.tensors.set(name, { shape, values: values.slice() });
-  damaged.tensors.get('visual.trunk.blocks.1.0.bn2.running_var')!.values[5] = -1;
+  const norm = 'visual.trunk.blocks.1.0.bn2';
+  damaged.tensors.get(`${norm}.weight`)!.values[5] = 2;
+  damaged.tensors.get(`${norm}.running_var`)!.values[5] = 1;
+  damaged.tensors.get(`${norm}.${part}`)!.values[5] = value;
   await expect(towersOf(damaged.source(), config, preprocess, { towers: ['image'] })).rejects.toMatchObject({
     code: 'WEIGHTS_VALUE',
-    message: expect.stringMatching(
-      /^"small": after folding the batch norm of visual\.trunk\.blocks\.1\.0\.bn2\.running_var, tensor visual\.trunk\.blocks\.1\.0\.conv_dw\.weight has NaN/,
+    message: expect.stringContaining(
+      `"small": after folding the batch norm of ${norm}.running_var, tensor visual.trunk.blocks.1.0.conv_dw.weight has ${result}`,
     ),
   });
 });

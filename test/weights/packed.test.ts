@@ -5,7 +5,17 @@ import { readDescription, towerSource } from '../../src/weights/model-files.ts';
 import { openTower } from '../../src/weights/open-tower.ts';
 import { parseSafetensorsHeader } from '../../src/weights/safetensors.ts';
 import type { Source } from '../../src/weights/source.ts';
-import { editTensors, editValues, type Folder, pack, readFolder, refusal, storeOf, utf8 } from '../api/checkpoint.ts';
+import {
+  editTensors,
+  editValues,
+  type Folder,
+  pack,
+  readFolder,
+  refusal,
+  resealed,
+  storeOf,
+  utf8,
+} from '../api/checkpoint.ts';
 import { readGolden, syntheticPicture } from '../model/golden.ts';
 
 const published = readFolder('tiny-vit');
@@ -134,6 +144,45 @@ describe('packed weights of another model than the configuration', () => {
   });
 });
 
+it('packed weights with a logit scale that no model has are refused, though their check sums are right', async () => {
+  const damaged = editValues(packed, 'text.safetensors', 'logit_scale', (values) => {
+    values[0] = 88;
+  });
+  for (const precision of precisions) {
+    expect(await refusal(resealed(damaged, 'text.safetensors'), { precision })).toMatchObject({
+      code: 'WEIGHTS_VALUE',
+      message: '"text.safetensors": tensor logit_scale has 88, expected a value from 0 to 6.9078',
+    });
+  }
+});
+
+it('reading that fails leaves no read under way', async () => {
+  const folder = await pack(published, 'f32');
+  const { 'text.safetensors': bytes } = changed(folder, 'text.safetensors', (bytes) => {
+    const { dataOffset } = parseSafetensorsHeader(bytes, 'x');
+    bytes[dataOffset]! ^= 1;
+  });
+  const { config, preprocess } = await readDescription(storeOf(folder));
+  let underWay = 0;
+  let reads = 0;
+  const source: Source = {
+    name: 'slow',
+    byteLength: bytes!.length,
+    async readInto(offset, target) {
+      underWay++;
+      reads++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      target.set(bytes!.subarray(offset, offset + target.length));
+      underWay--;
+    },
+  };
+  const { layout, fill } = await openTower(source, config, 'text', 'f32', preprocess);
+  reads = 0;
+  await expect(fill(new Uint8Array(layout.byteLength))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' });
+  expect(reads).toBe(2); // the second was under way while the first was verified
+  expect(underWay).toBe(0);
+});
+
 describe.each(precisions)('shards of a model packed in %s', (precision) => {
   const whole = pack(published, precision);
   const expected = whole.then((model) => embeddings(model, precision));
@@ -225,6 +274,29 @@ describe('shards that do not belong together', async () => {
       code: 'WEIGHTS_FORMAT',
       message: expect.stringContaining(`"${file}" is damaged: the bytes of tensor token_embedding.rows do not have`),
     });
+  });
+
+  it('with the pieces of a tensor in another order are refused', async () => {
+    const small = await pack(published, 'int8', { shardBytes: 30_000 });
+    const files = Object.keys(small).filter((name) => name.startsWith('text-'));
+    const rename = (folder: Folder, from: string, to: string): Folder =>
+      files.reduce(
+        (edited, file) =>
+          editTensors(edited, file, (c) => ({
+            ...c,
+            tensors: c.tensors.map((tensor) => (tensor.name === from ? { ...tensor, name: to } : tensor)),
+          })),
+        folder,
+      );
+    const piece = (i: number) => `token_embedding.rows.piece-${i}-of-3`;
+    const turned = rename(rename(rename(small, piece(1), 'x'), piece(2), piece(1)), 'x', piece(2));
+    for (const model of [turned, rename(small, piece(2), piece(3)), rename(small, piece(2), piece(1))]) {
+      expect(await refusal(model)).toMatchObject({
+        code: 'WEIGHTS_FORMAT',
+        message: expect.stringMatching(/token_embedding\.rows\.piece-\d-of-3 does not follow the piece before it/),
+      });
+    }
+    expect(await refusal(rename(small, piece(3), 'y'))).toMatchObject({ code: 'WEIGHTS_FORMAT' });
   });
 
   it('from two packings are refused', async () => {

@@ -145,7 +145,8 @@ describe('B25: tensors that the configuration does not describe', () => {
   it.each([
     'vision_model.embeddings.position_ids',
     'text_model.embeddings.position_ids',
-    'visual.num_batches_tracked',
+    'vision_model.bn1.num_batches_tracked',
+    'text_model.attn_mask',
     'logit_bias',
     'attn_mask',
     'scaled_fp8',
