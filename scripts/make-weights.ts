@@ -2,7 +2,7 @@
  * Makes the embedded model (weights/default) from its source, and checks it against the golden embeddings.
  *
  *   npm run weights [-- SOURCE]     SOURCE: a folder in OpenCLIP's layout; default ../shared/weights-source
- *   npm run weights -- --check      makes it in memory and compares with what is there; writes nothing
+ *   npm run weights -- --check      packs in memory and compares with the files; writes nothing
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

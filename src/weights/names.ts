@@ -101,7 +101,7 @@ export class TensorLookup {
   }
 }
 
-/** Whose names these are, judged by the beginnings that only one side uses; undefined if nobody's. */
+/** Whose names these are, by prefixes that only one side uses; undefined if neither's. */
 export function detectNaming(names: Iterable<string>): Naming | undefined {
   for (const name of names) {
     if (/^(vision_model|text_model)\./.test(name)) return 'huggingface';

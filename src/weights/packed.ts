@@ -1,7 +1,17 @@
 /**
  * The packed format: safetensors files whose data sections, one after the other, are the tower's memory, byte for byte
  * (src/engine/layout.ts), with a check sum per tensor. A tower is one file, `image.safetensors`, or shards of a chosen size
- * (shards.ts). Writing is in packing.ts.
+ * (shards.ts). Writing is in packing.ts. The metadata of each file:
+ *
+ *   format      `edgeclip`
+ *   layout      version of the layout; another one is refused
+ *   tower       `image` or `text`
+ *   precision   `int8` or `f32`
+ *   embed_dim   length of an embedding
+ *   mean, std   of the image tower: the normalization that is folded into its first layer
+ *   shard       `2/3`, in shards
+ *   checksums   XXH32 of each tensor's bytes, eight hexadecimal digits each, in the order of the bytes
+ *   checksum    XXH32 of the check sums of all files of the tower, as u32: shards of two packings do not mix
  */
 import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION, Layout, type PackedTensor, product } from '../engine/layout.ts';
