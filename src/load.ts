@@ -17,8 +17,9 @@ import { planModel } from './model/plan.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
-import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
+import { openTower } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
+import type { LoadProgress, TowerFile } from './weights/tower-file.ts';
 
 export interface LoadOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */

@@ -1,35 +1,14 @@
 /** Fills a tower's place in memory from its file or files: packed ones as they are, others by conversion (fill-slots.ts). */
 
 import type { Precision } from '../engine/arithmetic.ts';
-import type { Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
-import type { Checksum } from './checksum.ts';
 import { isPacked, PackedTower } from './packed.ts';
 import type { Normalization } from './pixel-normalization.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import { ShardedSource } from './shards.ts';
 import type { Source } from './source.ts';
-
-/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
-export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
-
-export interface TowerFile {
-  readonly tower: Tower;
-  readonly layout: Layout;
-  /**
-   * Fills `into` (layout.byteLength bytes, at a multiple of 4), some tensors at a time; nothing is kept.
-   * @throws ClipError WEIGHTS_*, IO; the signal's reason if aborted
-   */
-  fill(into: Uint8Array, options?: FillOptions): Promise<void>;
-}
-
-export interface FillOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: LoadProgress | undefined;
-  /** XXH32 of a part of `into`: the kernel, where there is one (in a process that just started, JavaScript takes five times as long). */
-  readonly checksum?: Checksum | undefined;
-}
+import type { TowerFile } from './tower-file.ts';
 
 /**
  * Opens a tower's file and checks names and shapes; the weights stay in the file until `fill`.

@@ -4,7 +4,6 @@ import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
 import { brokenLimit } from './json-limits.ts';
-import type { ModelFiles } from './model-files.ts';
 import { checkRange, type Source } from './source.ts';
 
 /** More shards than this are taken for a mistake. */
@@ -53,11 +52,18 @@ export class ShardedSource implements Source {
   }
 }
 
+/** What is needed of `ModelFiles`. */
+interface Files {
+  readonly name: string;
+  text(name: string): Promise<string | undefined>;
+  source(name: string): Promise<Source | undefined>;
+}
+
 /**
  * Opens the shards of a tower, or returns undefined if there is no index.
  * @throws ClipError WEIGHTS_FORMAT for an index that cannot be used; WEIGHTS_MISSING for a shard that is not there
  */
-export async function shardedSource(files: ModelFiles, tower: Tower): Promise<ShardedSource | undefined> {
+export async function shardedSource(files: Files, tower: Tower): Promise<ShardedSource | undefined> {
   const name = indexName(tower);
   const text = await files.text(name);
   if (text === undefined) return undefined;
