@@ -16,7 +16,7 @@ import type { ImagePrograms } from './model/image-programs.ts';
 import { imageTower } from './model/registry.ts';
 import { TextTransformer } from './model/text-transformer.ts';
 import type { ImageEncoder } from './model/tower.ts';
-import { pooledLength } from './text/end-token.ts';
+import { copyTokenIds, pooledLength, type TokenIds } from './text/end-token.ts';
 import { buildPrefixTree } from './text/prefix-tree.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 
@@ -190,14 +190,15 @@ export class Clip {
    * Embeds token ids as `tokenize` gives them (BOS ... EOT); works for a model without a tokenizer. Equal beginnings are
    * computed once, equal lists once.
    * @throws RangeError for an empty list, one longer than the context, or an id outside the vocabulary (with its place);
-   *   ClipError TOWER_NOT_LOADED, DISPOSED
+   *   TypeError for what is not a list; ClipError TOKENIZER for a list without the end token, TOWER_NOT_LOADED, DISPOSED
    */
-  async encodeTokens(ids: readonly (readonly number[])[], options: EncodeOptions = {}): Promise<Float32Array[]> {
-    const { text, probe } = this.#alive();
+  async encodeTokens(ids: readonly TokenIds[], options: EncodeOptions = {}): Promise<Float32Array[]> {
+    const { text, probe, tokenizer } = this.#alive();
     if (!text) throw towerNotLoaded('text');
     const { config } = text;
-    const ends = ids.map((row, i) => pooledLength(row, config, i));
-    const sequences = ids.map((row, i) => (probe ? row : row.slice(0, ends[i])));
+    const rows = Array.from(ids, copyTokenIds);
+    const ends = rows.map((row, i) => pooledLength(row, config, i, tokenizer && (() => tokenizer().eot)));
+    const sequences = rows.map((row, i) => (probe ? row : row.slice(0, ends[i])));
     const embeddings = new Array<Float32Array>(ids.length);
     let done = 0;
     for (const chunk of buildPrefixTree(sequences, TextTransformer.chunkNodes(config))) {
