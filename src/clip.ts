@@ -268,7 +268,7 @@ export class Clip {
 
   /**
    * exp of the model's `logit_scale`: what a cosine is multiplied by before softmax (Radford et al. 2021, section 2.3).
-   * @throws ClipError TOWER_NOT_LOADED without the text tower, DISPOSED
+   * @throws ClipError TOWER_NOT_LOADED without the text tower, WEIGHTS_MISSING for a model that is a text tower alone, DISPOSED
    */
   get logitScale(): number {
     return this.#session.logitScale;

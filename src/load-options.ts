@@ -8,7 +8,7 @@ import { ClipError } from './errors.ts';
 import type { Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { ModelFiles } from './weights/model-files.ts';
-import type { LoadProgress } from './weights/open-tower.ts';
+import type { LoadProgress } from './weights/tower-file.ts';
 
 export interface LoadOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */

@@ -19,8 +19,9 @@ import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
-import { openTower, type TowerFile } from './weights/open-tower.ts';
+import { openTower } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
+import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
@@ -88,11 +89,16 @@ export async function loadClip(
         control,
         scratchBytes: scratch.bytes,
       });
+    const own = instantiateKernels(module, memory);
     const bytes = new Uint8Array(memory.buffer);
+    const checksum = (bytes: Uint8Array) => {
+      own.xxh32({ at: bytes.byteOffset, bytes: bytes.byteLength, out: scratch.at });
+      return new Uint32Array(memory.buffer, scratch.at, 1)[0]!;
+    };
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
       const at = places[tower]!;
-      await fill(bytes.subarray(at, at + layout.byteLength), signal, onProgress);
+      await fill(bytes.subarray(at, at + layout.byteLength), { signal, onProgress, checksum });
       signal?.throwIfAborted();
     }
     // The workers came up while the weights did; if they could not, one thread does.
@@ -101,7 +107,7 @@ export async function loadClip(
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
-    const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
+    const kernels = pool && split ? split(pool) : own;
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
@@ -119,7 +125,10 @@ export async function loadClip(
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
       }),
       ...(text && { text: text(weights('text'), engine) }),
-      ...(text && { logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!) }),
+      ...(text &&
+        weights('text').has('logit_scale') && {
+          logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!),
+        }),
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
       warnings,

@@ -77,10 +77,13 @@ export class Session {
     return tokenizer();
   }
 
-  /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
+  /** @throws ClipError WEIGHTS_MISSING for a text tower of its own without one, TOWER_NOT_LOADED, DISPOSED */
   get logitScale(): number {
-    const { logitScale } = this.alive();
-    if (logitScale === undefined) throw towerNotLoaded('text');
+    this.text();
+    const { logitScale, name } = this.alive();
+    if (logitScale === undefined) {
+      throw new ClipError('WEIGHTS_MISSING', `"${name}" has no logit_scale, as it is a text tower alone`);
+    }
     return logitScale;
   }
 

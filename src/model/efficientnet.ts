@@ -81,6 +81,7 @@ export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[
 export function efficientNet(config: EfficientNetConfig, embedDim: number): ImageTower {
   return {
     description: config.kind,
+    summary: `an EfficientNet with stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`,
     scratch: { width: config.head, keys: 0 },
     slots: () => slots(config, embedDim),
     check: () => checkChannels(config),
@@ -144,7 +145,7 @@ function slots(config: EfficientNetConfig, embedDim: number): TowerSlot[] {
     // 1 % of the work.
     {
       kind: 'linear',
-      name: 'visual.head.proj.rest',
+      name: 'visual.head.proj.residual',
       n: embedDim,
       k: head,
       bias: false,
@@ -252,7 +253,7 @@ class EfficientNet implements ImageEncoder {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
-    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.rest') : undefined;
+    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.residual') : undefined;
   }
 
   /** `whole`: a band is all lines. */

@@ -3,10 +3,10 @@
 const f32 = Math.fround;
 
 /**
- * The largest value that is believed when it is stored, ln 1000 as f32. OpenAI's training clips the scale at 100; ten times
- * that still means something.
+ * The largest value that is believed when it is stored: ln 1000, rounded up. OpenAI's training clips the scale at 100; ten
+ * times that still means something.
  */
-export const MAX_STORED_LOGIT_SCALE = f32(6.907755278982137);
+export const MAX_STORED_LOGIT_SCALE = 6.9078;
 
 /** Coefficients of 2^f - 1 = f (c1 + c2 f + ... + c6 f^5) on [-1/2, 1/2]: those of the kernels (assembly/math.ts). */
 const C1 = f32(0.693147214968);
@@ -17,7 +17,7 @@ const C5 = f32(0.00134066439024);
 const C6 = f32(0.000155946781613);
 
 /** The largest scale itself: 1000, and what rounding adds. */
-export const MAX_LOGIT_SCALE = expLogitScale(MAX_STORED_LOGIT_SCALE);
+export const MAX_LOGIT_SCALE = expLogitScale(f32(MAX_STORED_LOGIT_SCALE));
 
 /**
  * exp(x) = 2^(x log2 e) in f32 steps, so that scores are the same everywhere: the bits of the kernels' power of two, for x

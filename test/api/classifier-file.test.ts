@@ -155,7 +155,7 @@ describe('a classifier file that is none, or damaged', () => {
     [1, true],
     [100, true],
     [1000, true],
-    [1000.1, false],
+    [1001, false],
     [Math.exp(88), false],
     [Number.POSITIVE_INFINITY, false],
   ])('R08: with the logit scale %d, and a check sum to it: readable %s', (logitScale, readable) => {

@@ -51,6 +51,29 @@ describe.each(['f32', 'int8'] as const)('EfficientNet in %s', (precision) => {
   });
 });
 
+it.each([
+  ['weight', 'running_var', -1, 'NaN'],
+  ['bias', 'running_mean', 3e38, '-Infinity'],
+])('refuses a batch norm that folds to a %s that is not finite, by its name', async (_, part, value, result) => {
+  const checkpoint = new Checkpoint(7);
+  referenceEfficientNet(checkpoint, vision, config.embedDim, normalization, picture); // makes the tensors
+  const damaged = new Checkpoint(7);
+  for (const [name, { shape, values }] of checkpoint.tensors)
+    damaged.tensors.set(name, { shape, values: values.slice() });
+  const norm = 'visual.trunk.blocks.1.0.bn2';
+  damaged.tensors.get(`${norm}.weight`)!.values[5] = 2;
+  damaged.tensors.get(`${norm}.running_var`)!.values[5] = 1;
+  damaged.tensors.get(`${norm}.${part}`)!.values[5] = value;
+  await expect(
+    towersOf(bytesSource(damaged.bytes(), 'small'), config, preprocess, { towers: ['image'] }),
+  ).rejects.toMatchObject({
+    code: 'WEIGHTS_VALUE',
+    message: expect.stringContaining(
+      `"small": after folding the batch norm of ${norm}.running_var, tensor visual.trunk.blocks.1.0.conv_dw.weight has ${result}`,
+    ),
+  });
+});
+
 describe('tf_efficientnet_lite0 of an OpenCLIP checkpoint, 64 pixels', () => {
   const embedDim = 40;
   const oneStd = { mean: normalization.mean, std: [0.25, 0.25, 0.25] };
