@@ -115,7 +115,7 @@ export class TextTransformer {
 
   /** Bytes from one embedding that `encode` gives to the next. */
   get embeddingBytes(): number {
-    return roundUp(this.#projection?.n ?? this.config.width, 8) * 4;
+    return (this.#projection ? roundUp(this.#projection.n, 8) : this.config.width) * 4;
   }
 
   /** The most nodes a chunk may have for this model: at least one whole text. */
