@@ -67,7 +67,7 @@ export function loadArguments(
   first: string | ModelFiles | LoadClipOptions | undefined,
   second: LoadOptions | undefined,
 ): { model: string | ModelFiles | undefined; options: LoadOptions } {
-  const isOptions = isPlainObject(first) && !('text' in first) && !('source' in first);
+  const isOptions = isPlainObject(first) && !isFiles(first);
   if (isOptions && second !== undefined) {
     throw new TypeError(
       'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
@@ -88,10 +88,14 @@ export function loadArguments(
   return { model, options };
 }
 
+/** Whether it is meant as a model's files; that it is all of them is checked where they are read. */
+function isFiles(value: object): boolean {
+  return 'text' in value || 'source' in value || 'name' in value;
+}
+
 function checkModel(model: unknown): void {
   if (model === undefined || typeof model === 'string') return;
-  const { text, source } = Object(model) as ModelFiles;
-  if (typeof text === 'function' && typeof source === 'function') return;
+  if (typeof model === 'object' && model !== null && isFiles(model)) return;
   const isUrl = Object.prototype.toString.call(model) === '[object URL]';
   const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
   throw new TypeError(

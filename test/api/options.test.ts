@@ -193,7 +193,7 @@ describe('the two signatures of loadClip', () => {
     ['null', () => loadClip(null as never), /got null/],
     ['a number', () => loadClip(3 as never), /must be a folder or ModelFiles.*got a number/],
     ['a URL', () => loadClip(new URL('file:///models') as never), /got an? URL: pass its path/],
-    ['files without functions', () => loadClip({ name: 'x', text: 'a' } as never), /ModelFiles/],
+    ['files without functions', () => loadClip({ name: 'x', text: 'a' } as never), /must have the methods text/],
     ['bytes', () => loadClip(photo as never), /got a Uint8Array/],
     ['a promise', () => loadClip(Promise.resolve(folder) as never), /got a Promise/],
     [
