@@ -17,9 +17,17 @@ export function quote(text: string): string {
   return `"${visible(text)}"`;
 }
 
-/** The text with its control characters escaped. */
+/** Control characters, marks that turn the direction of writing, and what is not text: lone surrogates. */
+const INVISIBLE = /[\p{Cc}\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+
+/** The text with such characters escaped; a byte of a file's name that is not UTF-8 (see `file-name.ts`) as `\xE9`. */
 export function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1).replace('\x7f', '\\u007f'));
+  return text.replace(INVISIBLE, (char) => {
+    const code = char.charCodeAt(0);
+    if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16).toUpperCase()}`;
+    const short = JSON.stringify(char).slice(1, -1);
+    return short.startsWith('\\') ? short : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** What went wrong in one line; a code that a script can look for at its end. */

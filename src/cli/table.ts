@@ -14,8 +14,8 @@ export function columns(text: string): number {
   return width;
 }
 
-/** Title and rows: label, score in per cent, similarity. */
-export function rankingTable(title: string, ranked: readonly Ranked[]): string {
+/** Title and rows: label, score in per cent, similarity. If there are more labels than rows, the last line says so. */
+export function rankingTable(title: string, ranked: readonly Ranked[], labels: number): string {
   const rows = [
     ['label', 'score', 'similarity'] as const,
     ...ranked.map(
@@ -26,5 +26,6 @@ export function rankingTable(title: string, ranked: readonly Ranked[]): string {
   const width = Math.max(...rows.map(([label]) => columns(label)));
   const line = ([label, score, similarity]: (typeof rows)[number]) =>
     `  ${label}${' '.repeat(width - columns(label))}  ${score.padStart(8)}  ${similarity.padStart(10)}\n`;
-  return `${visible(title)}\n${rows.map(line).join('')}`;
+  const rest = ranked.length < labels ? `  ${ranked.length} of ${labels} labels\n` : '';
+  return `${visible(title)}\n${rows.map(line).join('')}${rest}`;
 }

@@ -1,0 +1,33 @@
+/** What computes a row: the model, its precision and the options, told by what comes out. */
+import { createHash } from 'node:crypto';
+import type { Clip } from '../clip.ts';
+import { packageVersion } from './version.ts';
+
+export interface MakerOptions {
+  readonly normalize: boolean;
+  readonly orient: boolean;
+}
+
+/**
+ * For each kind of row a string that changes whenever its numbers may: the embeddings of one picture and one text, which
+ * are the same bits on every machine, the options, and this package's version (decoders and text cleaning belong to it).
+ * A model that was copied elsewhere is thus the same, and one with other weights in the same folder is not.
+ */
+export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ file: string; text: string }> {
+  const { towers, text } = clip.info();
+  const probe = towers.includes('image') ? await clip.encodeImage(probePicture()) : undefined;
+  const words = towers.includes('text') && text.tokenizer ? await clip.encodeText('a photo of a café.') : undefined;
+  const maker = (embedding: Float32Array | undefined, ...settings: (boolean | string)[]) => {
+    const hash = createHash('sha256').update(JSON.stringify([packageVersion(), ...settings]));
+    return hash.update(embedding ? Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength) : '').digest('hex');
+  };
+  return { file: maker(probe, options.normalize, options.orient), text: maker(words, options.normalize) };
+}
+
+/** Higher than wide and larger than any tower's input, so that resize and crop count. */
+function probePicture() {
+  const [width, height] = [450, 600];
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = (i * 7 + (i >> 8) * 13 + (i >> 15) * 31) & 255;
+  return { data, width, height };
+}

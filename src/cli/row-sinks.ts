@@ -1,0 +1,130 @@
+/** Where rows go: a stream, a stream that must know their number first, or a file. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClipError } from '../errors.ts';
+import { quote } from './failure.ts';
+import { ioReason } from './io-reason.ts';
+import type { Output } from './output.ts';
+import type { PartialFile } from './partial-file.ts';
+import type { Progress } from './progress.ts';
+import type { RowFormat } from './rows.ts';
+
+/** Takes any number of rows in constant memory. */
+export interface RowSink {
+  /** @throws ClipError IO */
+  add(bytes: Uint8Array): Promise<void>;
+  /**
+   * All rows are there: completes the output.
+   * @throws ClipError IO
+   */
+  end(rows: number, width: number): Promise<void>;
+  /**
+   * After the end of all outputs: gives a file its name.
+   * @throws ClipError IO
+   */
+  commit(): Promise<void>;
+}
+
+/** Rows of a format without a header, or lines of an index, to where one cannot seek. */
+export class StreamSink implements RowSink {
+  readonly #output: Output;
+  readonly #progress: Progress;
+
+  constructor(output: Output, progress: Progress) {
+    this.#output = output;
+    this.#progress = progress;
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    if (this.#output.terminal) this.#progress.clear();
+    await this.#output.write(bytes);
+  }
+
+  end(): Promise<void> {
+    return this.#output.close();
+  }
+
+  async commit(): Promise<void> {}
+}
+
+/** Rows of npy to where one cannot seek: its header has their number, so they wait in a temporary file. */
+export class SpoolSink implements RowSink {
+  readonly #output: Output;
+  readonly #format: RowFormat;
+  readonly #folder: string;
+  readonly #spool: FileHandle;
+
+  private constructor(output: Output, format: RowFormat, folder: string, spool: FileHandle) {
+    this.#output = output;
+    this.#format = format;
+    this.#folder = folder;
+    this.#spool = spool;
+  }
+
+  static async create(output: Output, format: RowFormat): Promise<SpoolSink> {
+    const folder = await temporary(async () => mkdtempSync(join(tmpdir(), 'edgeclip-')));
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    process.once('exit', remove); // where an open file cannot be removed
+    const spool = await temporary(() => open(join(folder, 'rows'), 'wx+'));
+    if (process.platform !== 'win32') remove(); // the file lives as long as it is open: a killed run leaves nothing
+    return new SpoolSink(output, format, folder, spool);
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    await temporary(() => this.#spool.writeFile(bytes));
+  }
+
+  async end(rows: number, width: number): Promise<void> {
+    await this.#output.write(this.#format.header(rows, width));
+    const buffer = Buffer.allocUnsafe(1 << 18);
+    for (let at = 0; ; ) {
+      const { bytesRead } = await temporary(() => this.#spool.read(buffer, 0, buffer.length, at));
+      if (bytesRead === 0) break;
+      await this.#output.write(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    await this.#output.close();
+    await this.#spool.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async commit(): Promise<void> {}
+}
+
+/** Rows to a file that is renamed when whole; the header is written again at the end. */
+export class FileSink implements RowSink {
+  readonly file: PartialFile;
+  readonly #format: RowFormat | undefined;
+
+  /** @param format none for an index */
+  constructor(file: PartialFile, format?: RowFormat) {
+    this.file = file;
+    this.#format = format;
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    if (this.#format && this.file.length === 0) await this.file.append(this.#format.header(0, 1));
+    await this.file.append(bytes);
+  }
+
+  async end(rows: number, width: number): Promise<void> {
+    if (!this.#format) return;
+    const header = this.#format.header(rows, width);
+    if (this.file.length === 0) await this.file.append(header);
+    else await this.file.rewriteStart(header);
+  }
+
+  commit(): Promise<void> {
+    return this.file.commit();
+  }
+}
+
+async function temporary<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new ClipError('IO', `temporary file in ${quote(tmpdir())}: ${ioReason(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,18 @@
+/** Which runtime this is. */
+
+/** Versions by name, the runtime's first. */
+export type RuntimeVersions = Readonly<Record<string, string>>;
+
+interface Globals {
+  readonly Deno?: { readonly version: { readonly deno: string; readonly v8: string } };
+  readonly Bun?: { readonly version: string };
+}
+
+/** Deno and Bun give a `process.versions.node` too, the version whose behaviour they follow. */
+export function runtimeVersions(globals: Globals = globalThis as Globals): { name: string; versions: RuntimeVersions } {
+  const { Deno, Bun } = globals;
+  const { versions } = process;
+  if (Deno) return { name: 'Deno', versions: { deno: Deno.version.deno, v8: Deno.version.v8 } };
+  if (Bun) return { name: 'Bun', versions: { bun: Bun.version, ...(versions.webkit && { webkit: versions.webkit }) } };
+  return { name: 'Node', versions: { node: versions.node, v8: versions.v8 } };
+}

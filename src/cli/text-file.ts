@@ -1,0 +1,81 @@
+/** Text files of the command line: labels, texts, templates, lists. */
+import { readFile } from 'node:fs/promises';
+import { UsageError } from './failure.ts';
+import { toPath } from './file-name.ts';
+import { ioReason } from './io-reason.ts';
+import { collect, STANDARD_INPUT, title } from './standard-input.ts';
+import { firstInvalidByte } from './utf8.ts';
+
+/**
+ * The bytes of a file, or of standard input for `-`.
+ * @throws UsageError, with the option's name, if it cannot be read
+ */
+export async function readOptionFile(option: string, path: string): Promise<Uint8Array> {
+  try {
+    return path === STANDARD_INPUT ? await collect(process.stdin) : await readFile(toPath(path));
+  } catch (error) {
+    throw new UsageError(`${option}: cannot read ${title(path)}: ${ioReason(error)}`, { cause: error });
+  }
+}
+
+/**
+ * The text of a file: UTF-8, or UTF-16 if it begins with a byte order mark (older PowerShell writes it).
+ * @throws UsageError, with the option's name, if it cannot be read or is in another encoding
+ */
+export async function readOptionText(option: string, path: string): Promise<string> {
+  const bytes = await readOptionFile(option, path);
+  try {
+    return decodeText(bytes);
+  } catch (error) {
+    throw new UsageError(`${option} ${title(path)}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * Decodes UTF-8 strictly, or UTF-16 LE and BE by the byte order mark, which is removed. Guessing among 8-bit encodings
+ * would give wrong labels without a word, so everything else is refused.
+ * @throws RangeError with line (from 1) and byte offset (from 0) of the first byte that does not fit
+ */
+export function decodeText(bytes: Uint8Array): string {
+  const [first, second, third] = bytes;
+  if (first === 0xff && second === 0xfe) return decodeUtf16(bytes, true);
+  if (first === 0xfe && second === 0xff) return decodeUtf16(bytes, false);
+  const mark = first === 0xef && second === 0xbb && third === 0xbf ? 3 : 0;
+  const bad = firstInvalidByte(bytes, mark);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + mark, (bad < 0 ? bytes.length : bad) - mark).toString('utf8');
+  const zero = bytes.indexOf(0);
+  if (zero >= 0 && (bad < 0 || zero < bad)) {
+    throw new RangeError(
+      `line ${lineOf(text.slice(0, text.indexOf('\0')))}, byte offset ${zero}: a NUL byte; UTF-16 is read only with a byte order mark`,
+    );
+  }
+  if (bad >= 0) {
+    throw new RangeError(
+      `line ${lineOf(text)}, byte offset ${bad}: byte 0x${hex(bytes[bad]!)} is not UTF-8; save the file as UTF-8`,
+    );
+  }
+  return text;
+}
+
+function decodeUtf16(bytes: Uint8Array, littleEndian: boolean): string {
+  const name = littleEndian ? 'UTF-16 LE' : 'UTF-16 BE';
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const units = new Uint16Array((bytes.length - 2) >> 1);
+  for (let i = 0; i < units.length; i++) units[i] = view.getUint16(2 + 2 * i, littleEndian);
+  let text = '';
+  for (let i = 0; i < units.length; i += 4096) text += String.fromCharCode(...units.subarray(i, i + 4096));
+  const bad = text.search(/[\0\ud800-\udfff]/u); // NUL, or a surrogate without its other half
+  if (bad >= 0) {
+    const what = text[bad] === '\0' ? 'a NUL character' : 'half a surrogate pair';
+    throw new RangeError(`line ${lineOf(text.slice(0, bad))}, byte offset ${2 + 2 * bad}: ${what} in ${name}`);
+  }
+  if (bytes.length % 2 === 1) {
+    throw new RangeError(`line ${lineOf(text)}, byte offset ${bytes.length - 1}: the last character of ${name} is cut`);
+  }
+  return text;
+}
+
+/** The number of the line that follows this text, from 1. */
+const lineOf = (before: string): number => before.split(/\r\n|\n|\r/).length;
+
+const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
