@@ -25,7 +25,8 @@ const TOP = 5;
 
 const HELP = `${INPUT_HELP}
 Classes: {"cat": ["a photo of a cat", "a small furry animal with whiskers"], "dog": [...]}, or a list of
-{"label", "prompts"} where order or equal labels matter. A label's vector is the mean of its prompts'.
+{"label", "prompts"} where order or equal labels matter; templates are for labels without prompts there. A label's
+vector is the mean of its prompts' vectors.
 
 Examples:
   $ edgeclip classify cat.png --labels "cat, dog, cup of coffee"
@@ -41,18 +42,20 @@ export function addClassify(program: Command): void {
     .description('Ranks labels for images, zero-shot: score is the softmax over all labels, similarity the cosine.')
     .argument('[images...]', 'files, directories, patterns, or - for standard input')
     .addOption(
-      new Option('-l, --labels <list>', 'labels between commas, blanks around them left out; the only option that splits')
+      new Option(
+        '-l, --labels <list>',
+        'labels between commas, blanks around them left out; the only option that splits',
+      )
         .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
         .conflicts(['labelsFile', 'classes']),
     )
     .addOption(
-      new Option('--labels-file <file>', 'one label a line, word for word (commas too); blank lines are skipped').conflicts(
-        'classes',
-      ),
+      new Option(
+        '--labels-file <file>',
+        'one label a line, word for word (commas too); blank lines are skipped',
+      ).conflicts('classes'),
     )
-    .addOption(
-      new Option('--classes <file>', 'a JSON file with prompts of its own for each label (see below)').conflicts('templates'),
-    )
+    .option('--classes <file>', 'a JSON file with prompts of its own for each label (see below)')
     .addOption(
       new Option(
         '--templates <templates>',

@@ -53,7 +53,8 @@ export class EarlierRows {
       for (const from of sources) {
         const rows = this[from];
         if (!rows || line.row >= rows.count) continue;
-        if (rowCheck(owner, stamp, maker, rows.read(line.row)) === line.check) return { from, position: line.row, line };
+        if (rowCheck(owner, stamp, maker, rows.read(line.row)) === line.check)
+          return { from, position: line.row, line };
       }
     }
     return undefined;

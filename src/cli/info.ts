@@ -24,10 +24,10 @@ async function info(options: ModelOptions & { readonly json?: boolean }): Promis
   const platform = `${process.platform} ${process.arch}`;
   const versions = { edgeclip: packageVersion(), ...runtime.versions, platform };
   const report = clip.info();
-  await output.write(
-    options.json ? `${JSON.stringify({ ...report, versions })}\n` : sheet(report, runtime, platform),
-  );
+  await output.write(options.json ? `${JSON.stringify({ ...report, versions })}\n` : sheet(report, runtime, platform));
 }
+
+const ENGINES: Readonly<Record<string, string>> = { v8: 'V8', webkit: 'WebKit' };
 
 function sheet(
   { model, towers, image, text, embedDim, precision, kernels, threads, memory, warnings }: ClipInfo,
@@ -45,8 +45,11 @@ function sheet(
     ['kernels', kernels],
     ['threads', threads.reason === undefined ? threads.count : `${threads.count} (${threads.reason})`],
     ['edgeclip', packageVersion()],
-    ['runtime', `${runtime.name} ${[version![1], ...engine.map((one) => one.join(' ')), platform].join(', ')}`],
-    ...warnings.map((warning): [string, string] => ['warning', visible(warning)]),
+    [
+      'runtime',
+      `${runtime.name} ${version![1]} (${[...engine.map(([name, own]) => `${ENGINES[name]} ${own}`), platform].join(', ')})`,
+    ],
+    ...(warnings ?? []).map((warning): [string, string] => ['warning', visible(warning)]),
   ];
   const width = Math.max(...Object.keys(memory.use).map((name) => name.length));
   const use = Object.entries({ ...memory.use, total: memory.total });

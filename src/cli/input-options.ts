@@ -13,7 +13,5 @@ export function addInputOptions(command: Command): Command {
   return command
     .option('-r, --recursive', 'the images in subdirectories too; links are followed, each directory is visited once')
     .option('--files-from <file>', 'more images: a file with one name a line')
-    .addOption(
-      new Option('-0, --null', 'names in --files-from end with NUL, as find -print0 writes them'),
-    );
+    .addOption(new Option('-0, --null', 'names in --files-from end with NUL, as find -print0 writes them'));
 }

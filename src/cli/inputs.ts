@@ -69,7 +69,10 @@ export class Pictures {
     }
     const name = nameFromArgument(arg);
     if (name === undefined) {
-      this.#fail(arg, 'its name is not UTF-8, and not one file here looks like it: give its folder, or --files-from --null');
+      this.#fail(
+        arg,
+        'its name is not UTF-8, and not one file here looks like it: give its folder, or --files-from --null',
+      );
       return;
     }
     const kind = fileKind(name);
@@ -91,7 +94,10 @@ export class Pictures {
 
   #addFolder(name: string): void {
     try {
-      const found = walk(name, { recursive: this.#recursive, onPassedOver: (path, what) => this.#passOver(path, what) });
+      const found = walk(name, {
+        recursive: this.#recursive,
+        onPassedOver: (path, what) => this.#passOver(path, what),
+      });
       for (const path of found.pictures) this.inputs.push(fileInput(path));
       for (const { path, error } of found.failed) this.#fail(path, ioReason(error), error);
       for (const [kind, n] of found.skipped) this.#skipped.set(kind, (this.#skipped.get(kind) ?? 0) + n);

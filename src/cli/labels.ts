@@ -60,7 +60,9 @@ export function labelNotes(labels: readonly string[]): string[] {
   if (repeated.length === 0) return [];
   const [label, n] = repeated[0]!;
   const others = repeated.length > 1 ? ` (and ${repeated.length - 1} more repeated)` : '';
-  return [`the label ${quote(label)} is given ${n === 2 ? 'twice' : `${n} times`}${others}: equal labels share the score`];
+  return [
+    `the label ${quote(label)} is given ${n === 2 ? 'twice' : `${n} times`}${others}: equal labels share the score`,
+  ];
 }
 
 /**

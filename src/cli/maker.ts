@@ -19,7 +19,9 @@ export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ fi
   const words = towers.includes('text') && text.tokenizer ? await clip.encodeText('a photo of a café.') : undefined;
   const maker = (embedding: Float32Array | undefined, ...settings: (boolean | string)[]) => {
     const hash = createHash('sha256').update(JSON.stringify([packageVersion(), ...settings]));
-    return hash.update(embedding ? Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength) : '').digest('hex');
+    return hash
+      .update(embedding ? Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength) : '')
+      .digest('hex');
   };
   return { file: maker(probe, options.normalize, options.orient), text: maker(words, options.normalize) };
 }

@@ -30,7 +30,10 @@ export function addModelOptions(command: Command): Command {
     .option('--model <dir>', "a model's directory (OpenCLIP or Hugging Face layout); without it, the embedded model")
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
-      new Option('--threads <n>', 'threads that compute; auto: one per processor, at most 8. The results do not depend on it')
+      new Option(
+        '--threads <n>',
+        'threads that compute; auto: one per processor, at most 8. The results do not depend on it',
+      )
         .argParser(threads)
         .default('auto'),
     );
@@ -62,7 +65,7 @@ export async function loadModel(options: ModelOptions, towers: readonly Tower[],
       ...(maxPixels !== undefined && { maxPixels }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
-    for (const warning of clip.info().warnings) progress.line(`warning: ${warning}`);
+    for (const warning of clip.info().warnings ?? []) progress.line(`warning: ${warning}`);
     return clip;
   } finally {
     progress.clear();

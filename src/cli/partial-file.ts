@@ -3,7 +3,7 @@
  * that name stays as it is, whatever ends the run.
  */
 import { unlinkSync, writeSync } from 'node:fs';
-import { access, type FileHandle, constants, open, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { quote } from './failure.ts';

@@ -1,5 +1,7 @@
 /** Patterns that the shell did not expand: Windows' own shells leave that to the programs. */
-import { isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
+import { fileIdentity } from './file-identity.ts';
+import { nameFromArgument } from './file-name.ts';
 
 const WILDCARD = /[*?]|\[[^\]]+\]|\{[^}]*[,.][^}]*\}/;
 
@@ -14,8 +16,18 @@ export async function matches(pattern: string): Promise<string[]> {
     absolute: isAbsolute(pattern),
     caseSensitiveMatch: !windows,
     expandDirectories: false,
-    followSymbolicLinks: false, // links are matched, not entered: `**` ends in spite of loops
     onlyFiles: false,
   });
-  return found.map((path) => (path.length > 1 ? path.replace(/\/$/, '') : path)).sort();
+  const paths = found.map((path) => (path.length > 1 ? path.replace(/\/$/, '') : path)).sort();
+  // `**` enters links, those that lead back up once: the folders are the same, and one name each is enough.
+  const folders = new Map<string, string | undefined>();
+  const seen = new Set<string>();
+  return paths.flatMap((path) => {
+    const folder = dirname(path);
+    if (!folders.has(folder)) folders.set(folder, fileIdentity(folder));
+    const key = `${folders.get(folder)}/${basename(path)}`;
+    if (seen.has(key)) return [];
+    seen.add(key);
+    return nameFromArgument(path) ?? path; // the library decodes names leniently, as Node does arguments
+  });
 }

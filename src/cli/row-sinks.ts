@@ -9,7 +9,6 @@ import { ioReason } from './io-reason.ts';
 import type { Output } from './output.ts';
 import type { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
-import type { RowFormat } from './rows.ts';
 
 /** Takes any number of rows in constant memory. */
 export interface RowSink {
@@ -19,7 +18,7 @@ export interface RowSink {
    * All rows are there: completes the output.
    * @throws ClipError IO
    */
-  end(rows: number, width: number): Promise<void>;
+  end(rows: number): Promise<void>;
   /**
    * After the end of all outputs: gives a file its name.
    * @throws ClipError IO
@@ -52,32 +51,32 @@ export class StreamSink implements RowSink {
 /** Rows of npy to where one cannot seek: its header has their number, so they wait in a temporary file. */
 export class SpoolSink implements RowSink {
   readonly #output: Output;
-  readonly #format: RowFormat;
+  readonly #header: (rows: number) => Uint8Array;
   readonly #folder: string;
   readonly #spool: FileHandle;
 
-  private constructor(output: Output, format: RowFormat, folder: string, spool: FileHandle) {
+  private constructor(output: Output, header: (rows: number) => Uint8Array, folder: string, spool: FileHandle) {
     this.#output = output;
-    this.#format = format;
+    this.#header = header;
     this.#folder = folder;
     this.#spool = spool;
   }
 
-  static async create(output: Output, format: RowFormat): Promise<SpoolSink> {
+  static async create(output: Output, header: (rows: number) => Uint8Array): Promise<SpoolSink> {
     const folder = await temporary(async () => mkdtempSync(join(tmpdir(), 'edgeclip-')));
     const remove = () => rmSync(folder, { recursive: true, force: true });
     process.once('exit', remove); // where an open file cannot be removed
     const spool = await temporary(() => open(join(folder, 'rows'), 'wx+'));
     if (process.platform !== 'win32') remove(); // the file lives as long as it is open: a killed run leaves nothing
-    return new SpoolSink(output, format, folder, spool);
+    return new SpoolSink(output, header, folder, spool);
   }
 
   async add(bytes: Uint8Array): Promise<void> {
     await temporary(() => this.#spool.writeFile(bytes));
   }
 
-  async end(rows: number, width: number): Promise<void> {
-    await this.#output.write(this.#format.header(rows, width));
+  async end(rows: number): Promise<void> {
+    await this.#output.write(this.#header(rows));
     const buffer = Buffer.allocUnsafe(1 << 18);
     for (let at = 0; ; ) {
       const { bytesRead } = await temporary(() => this.#spool.read(buffer, 0, buffer.length, at));
@@ -96,22 +95,21 @@ export class SpoolSink implements RowSink {
 /** Rows to a file that is renamed when whole; the header is written again at the end. */
 export class FileSink implements RowSink {
   readonly file: PartialFile;
-  readonly #format: RowFormat | undefined;
+  readonly #header: (rows: number) => Uint8Array;
 
-  /** @param format none for an index */
-  constructor(file: PartialFile, format?: RowFormat) {
+  /** @param header what precedes so many rows; always of one length */
+  constructor(file: PartialFile, header: (rows: number) => Uint8Array = () => new Uint8Array(0)) {
     this.file = file;
-    this.#format = format;
+    this.#header = header;
   }
 
   async add(bytes: Uint8Array): Promise<void> {
-    if (this.#format && this.file.length === 0) await this.file.append(this.#format.header(0, 1));
+    if (this.file.length === 0) await this.file.append(this.#header(0));
     await this.file.append(bytes);
   }
 
-  async end(rows: number, width: number): Promise<void> {
-    if (!this.#format) return;
-    const header = this.#format.header(rows, width);
+  async end(rows: number): Promise<void> {
+    const header = this.#header(rows);
     if (this.file.length === 0) await this.file.append(header);
     else await this.file.rewriteStart(header);
   }

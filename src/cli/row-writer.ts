@@ -59,10 +59,11 @@ export class RowWriter {
     const lengths = earlier?.partialBytes();
     const file = (path: string, length = 0) =>
       rows.count > 0 ? PartialFile.continue(path, length, options) : PartialFile.create(path, options);
+    const header = (count: number) => format.header(count, width);
     const to = async (): Promise<RowSink> => {
-      if (output !== undefined && !isDirect(output)) return new FileSink(await file(output, lengths?.rows), format);
+      if (output !== undefined && !isDirect(output)) return new FileSink(await file(output, lengths?.rows), header);
       const stream = output === undefined ? standardOutput() : await directOutput(output);
-      return format.headerBytes > 0 ? SpoolSink.create(stream, format) : new StreamSink(stream, progress);
+      return format.headerBytes > 0 ? SpoolSink.create(stream, header) : new StreamSink(stream, progress);
     };
     const indexTo = async (): Promise<RowSink | undefined> => {
       if (index === undefined) return undefined;
@@ -102,8 +103,8 @@ export class RowWriter {
     const inOrder = placed.length === this.#rows.count && placed.every((row, i) => isAt(row, i));
     if (this.#earlier && !inOrder) return this.#assemble(placed);
     this.#earlier?.close();
-    await this.#output.end(this.#rows.count, this.#target.width);
-    await this.#index?.end(this.#rows.count, this.#target.width);
+    await this.#output.end(this.#rows.count);
+    await this.#index?.end(this.#rows.count);
     await this.#output.commit();
     await this.#index?.commit();
   }
@@ -114,13 +115,16 @@ export class RowWriter {
     const partials = [this.#output, this.#index] as FileSink[];
     const [outputFile, indexFile] = partials.map((sink) => sink.file) as [PartialFile, PartialFile];
     const partial = StoredRows.open(outputFile.partialPath, format, width);
-    const output = new FileSink(await PartialFile.create(outputFile.path, {}, '.partial.new'), format);
+    const output = new FileSink(await PartialFile.create(outputFile.path, {}, '.partial.new'), (count) =>
+      format.header(count, width),
+    );
     const index = new FileSink(await PartialFile.create(indexFile.path, {}, '.partial.new'));
     for (const [row, { from, position, line }] of placed.entries()) {
       await output.add((from === 'partial' ? partial : this.#earlier!.output)!.read(position));
       await index.add(lineBytes({ ...line, row }));
     }
-    await output.end(placed.length, width);
+    await output.end(placed.length);
+    await index.end(placed.length);
     partial?.close();
     this.#earlier!.close();
     await output.commit();

@@ -42,7 +42,9 @@ export function decodeText(bytes: Uint8Array): string {
   if (first === 0xfe && second === 0xff) return decodeUtf16(bytes, false);
   const mark = first === 0xef && second === 0xbb && third === 0xbf ? 3 : 0;
   const bad = firstInvalidByte(bytes, mark);
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + mark, (bad < 0 ? bytes.length : bad) - mark).toString('utf8');
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + mark, (bad < 0 ? bytes.length : bad) - mark).toString(
+    'utf8',
+  );
   const zero = bytes.indexOf(0);
   if (zero >= 0 && (bad < 0 || zero < bad)) {
     throw new RangeError(

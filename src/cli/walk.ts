@@ -42,7 +42,10 @@ export interface Walk {
  * loops of symbolic links end.
  * @throws the file system's error if the folder itself cannot be listed
  */
-export function walk(directory: string, { recursive, onPassedOver, limit = Number.POSITIVE_INFINITY }: WalkOptions): Walk {
+export function walk(
+  directory: string,
+  { recursive, onPassedOver, limit = Number.POSITIVE_INFINITY }: WalkOptions,
+): Walk {
   const found = { pictures: [], failed: [], skipped: new Map(), others: new Map(), folders: [], cut: false } as Walk & {
     cut: boolean;
   };
@@ -104,7 +107,9 @@ export function fileKind(path: string): string | undefined {
   }
 }
 
-function kindOf(entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isFIFO' | 'isSocket' | 'isCharacterDevice' | 'isBlockDevice'>) {
+function kindOf(
+  entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isFIFO' | 'isSocket' | 'isCharacterDevice' | 'isBlockDevice'>,
+) {
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'directory';
   if (entry.isFIFO()) return 'a FIFO';
