@@ -3,18 +3,23 @@ export {
   type ClassifierOptions,
   type ClassifyInput,
   type ClassifyOptions,
+  type ImageEncoder,
   type Ranked,
 } from './classifier.ts';
-export {
-  Clip,
-  type ClipInfo,
-  type EncodeImageOptions,
-  type EncodeOptions,
-} from './clip.ts';
+export { Clip, type ClipInfo } from './clip.ts';
+export type {
+  EncodedImage,
+  EncodeImageOptions,
+  EncodeImagesOptions,
+  EncodeOptions,
+  ImageItem,
+  Progress,
+  SettledImageOptions,
+} from './encoding.ts';
 export type { Precision } from './engine/arithmetic.ts';
 export type { KernelVariant } from './engine/kernels.ts';
 export { ClipError, type ClipErrorCode } from './errors.ts';
-export type { ImageInput } from './image/decode.ts';
+export type { ImageInput } from './image/input.ts';
 export { type PreprocessedImage, preprocess } from './image/preprocess.ts';
 export {
   type PreprocessConfig,
@@ -22,8 +27,9 @@ export {
   preprocessConfigFromOpenClip,
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
-export { type LoadOptions, loadClip } from './load.ts';
-export { type Templates, templateSets } from './text/prompts.ts';
+export { type LoadClipOptions, type LoadOptions, loadClip } from './load.ts';
+export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
+export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export type { Tower } from './weights/names.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

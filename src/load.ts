@@ -11,9 +11,12 @@ import { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
+import { ImageBatch } from './image-batch.ts';
 import type { ClipConfig } from './model/config.ts';
+import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
 import { TextTransformer } from './model/text-transformer.ts';
+import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
 import type { Tower } from './weights/names.ts';
@@ -53,17 +56,54 @@ export const MAX_THREADS = 64;
 /** `auto` stops here: a layer has no more work than for so many. */
 const AUTO_THREADS = 8;
 
+/** What `loadClip` takes when everything is in one object. */
+export interface LoadClipOptions extends LoadOptions {
+  /** The model: as the first argument of the other signature. */
+  readonly model?: string | ModelFiles | undefined;
+  /** Reserved: WebAssembly modules of the caller's own. Not supported yet. */
+  readonly wasm?: undefined;
+}
+
+const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
+  model: 'any',
+  precision: 'any',
+  towers: 'any',
+  kernels: 'any',
+  threads: 'any',
+  maxPixels: 'any',
+  htmlEntities: 'boolean',
+  repairs: 'boolean',
+  signal: 'signal',
+  onProgress: 'function',
+  wasm: 'any',
+  probe: 'function',
+  form: 'any',
+};
+
 /**
  * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
- * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
+ * @param model a folder (in browsers: its address), or `ModelFiles`; the embedded model if it is not given
+ * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; TypeError for what is not a model or not an option; RangeError for an
+ *   option's value; the signal's reason if aborted
+ * @example
+ * using clip = await loadClip(); // the embedded model
+ * using small = await loadClip({ towers: ['image'], threads: 2 });
+ * const load = () => loadClip('models/ViT-B-32', { precision: 'f32' }); // a folder
  */
-export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
+export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
+export function loadClip(options: LoadClipOptions): Promise<Clip>;
+export async function loadClip(
+  modelOrOptions?: string | ModelFiles | LoadClipOptions,
+  secondOptions?: LoadOptions,
+): Promise<Clip> {
+  const { model, options } = loadArguments(modelOrOptions, secondOptions);
   const {
     precision = 'int8',
     towers = ['image', 'text'],
     maxPixels = DEFAULT_MAX_PIXELS,
     signal,
     onProgress,
+    probe,
   } = options;
   checkLoadOptions(precision, towers, maxPixels);
   signal?.throwIfAborted();
@@ -72,7 +112,9 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess } = await readDescription(files);
+  const { config, preprocess } = await readDescription(files).catch((error) => {
+    throw typeof model === 'string' ? withHubAdvice(error, model) : error;
+  });
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
   const sources: Source[] = [];
@@ -93,7 +135,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       maxPixels,
       threads: threads.count,
       split,
-      whole: options.probe !== undefined,
+      whole: probe !== undefined,
     });
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
@@ -122,15 +164,17 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       variant,
       threads,
       ...(pool && { pool }),
-      ...(pool && programs && { programs }),
       use: plan.use,
       maxPixels,
       scratch: resample,
-      ...(image && { image: image(weights('image'), engine) }),
+      ...(image && {
+        images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
+      }),
       ...(text && { text: new TextTransformer(config.text, weights('text'), text, engine) }),
-      ...(text && { logitScale: readLogitScale(engine, weights('text').pointer('logit_scale')) }),
+      ...(text && { logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!) }),
       ...(tokenizer && { tokenizer }),
-      ...(options.probe && { probe: options.probe }),
+      ...(probe && { probe }),
+      warnings: [],
     });
   } catch (error) {
     pool?.stop();
@@ -138,6 +182,61 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   } finally {
     await Promise.all(sources.map((source) => source.close?.()));
   }
+}
+
+/** Tells the two signatures apart: files have functions, options are a plain object. */
+function loadArguments(
+  first: string | ModelFiles | LoadClipOptions | undefined,
+  second: LoadOptions | undefined,
+): { model: string | ModelFiles | undefined; options: LoadOptions } {
+  const isOptions = isPlainObject(first) && !('text' in first) && !('source' in first);
+  if (isOptions && second !== undefined) {
+    throw new TypeError(
+      'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
+    );
+  }
+  checkOptions('loadClip', isOptions ? first : (second ?? {}), LOAD);
+  const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
+  if (!isOptions && second && 'model' in second) {
+    throw new TypeError(
+      'loadClip: the model came twice: use loadClip(model, options) or loadClip({ model, ...options })',
+    );
+  }
+  if (wasm !== undefined) {
+    throw new ClipError('UNSUPPORTED', 'loadClip: the option "wasm" is not supported yet');
+  }
+  checkModel(model);
+  return { model, options };
+}
+
+function checkModel(model: unknown): void {
+  if (model === undefined) return;
+  if (typeof model === 'string') {
+    if (model.trim() === '') throw new TypeError('loadClip: the model is an empty string (an unset variable?)');
+    return;
+  }
+  const { text, source } = Object(model) as ModelFiles;
+  if (typeof text === 'function' && typeof source === 'function') return;
+  const isUrl = Object.prototype.toString.call(model) === '[object URL]';
+  const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
+  throw new TypeError(
+    `loadClip: the model must be a folder or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
+  );
+}
+
+/** An object literal, of this realm or another: its prototype is the last one. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Says what to do about a name like `openai/clip-vit-base-patch32`, if there is no such folder. */
+function withHubAdvice(error: unknown, model: string): unknown {
+  if (!(error instanceof ClipError) || error.code !== 'CONFIG') return error;
+  if (!/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) || !/there is no/.test(error.message)) return error;
+  const advice = 'if this is a name on the Hugging Face hub, download its files and give their folder';
+  return new ClipError('CONFIG', `${error.message}; ${advice}`, { cause: error });
 }
 
 /** How many threads there will be, of how many were asked for. */
@@ -198,15 +297,4 @@ async function readTokenizer(
     made = tokenizer;
     return made;
   };
-}
-
-/** exp(logit_scale) = 2^(logit_scale log2 e) by our own powers of two, so that scores too are the same everywhere. */
-function readLogitScale(engine: Engine, at: number): number {
-  const { scratch } = engine.arithmetic;
-  const exponent = engine.view(at, 1)[0]! * Math.LOG2E;
-  const whole = Math.round(exponent); // apart, as their sum has fewer bits for the fraction
-  const powers = engine.view(scratch, 4);
-  powers.set([exponent - whole, whole, 0, 0]);
-  engine.kernels.mapFunction(scratch, 4, 0, scratch + 16);
-  return Math.fround(powers[0]! * powers[1]!);
 }

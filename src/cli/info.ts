@@ -49,7 +49,7 @@ function sheet(
       'runtime',
       `${runtime.name} ${version![1]} (${[...engine.map(([name, own]) => `${ENGINES[name]} ${own}`), platform].join(', ')})`,
     ],
-    ...(warnings ?? []).map((warning): [string, string] => ['warning', visible(warning)]),
+    ...warnings.map((warning): [string, string] => ['warning', visible(warning)]),
   ];
   const width = Math.max(...Object.keys(memory.use).map((name) => name.length));
   const use = Object.entries({ ...memory.use, total: memory.total });

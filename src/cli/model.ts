@@ -65,7 +65,7 @@ export async function loadModel(options: ModelOptions, towers: readonly Tower[],
       ...(maxPixels !== undefined && { maxPixels }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
-    for (const warning of clip.info().warnings ?? []) progress.line(`warning: ${warning}`);
+    for (const warning of clip.info().warnings) progress.line(`warning: ${warning}`);
     return clip;
   } finally {
     progress.clear();

@@ -2,15 +2,15 @@
 import { ClipError } from '../errors.ts';
 import { type CodecName, decodePixels, type PixelSink } from './codecs.ts';
 import { type ImageFormat, sniffFormat } from './format.ts';
+import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
 import { checkJpegEnd, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
 import { exifOrientation, turnUpright } from './orientation.ts';
 import { isDataIntact, isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
-import { fromRawPixels, isRawPixels, type RawImage, type RawPixels, rejectEmpty } from './raw-image.ts';
+import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
 import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpExif } from './webp.ts';
 
-/** A picture: the bytes of a JPEG, PNG or WebP file, or pixels. */
-export type ImageInput = Uint8Array | ArrayBuffer | Blob | ImageData | RawPixels;
+export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 
 export interface DecodeOptions {
   /** Turn the picture upright as its EXIF orientation says. Default false, as in the published Python code. */
@@ -19,6 +19,8 @@ export interface DecodeOptions {
   readonly maxPixels?: number | undefined;
   /** Most bytes of a file. Default 134,217,728 (128 MiB). */
   readonly maxBytes?: number | undefined;
+  /** Stops fetching a `URL` and reading a stream or body. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface DecodeOptions {
  *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 a side; found before anything is allocated);
  *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length
  */
-export function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawImage> {
+export function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
   return decodeWith(input, options, (image, borrowed) => (borrowed ? { ...image, data: image.data.slice() } : image));
 }
 
@@ -42,13 +44,16 @@ export function decodeImage(input: ImageInput, options: DecodeOptions = {}): Pro
  * @throws as {@link decodeImage}, and what `use` throws
  */
 export async function decodeWith<T>(
-  input: ImageInput,
+  input: ImageInput | TakenImage,
   options: DecodeOptions,
   use: (image: RawImage, borrowed: boolean) => T,
 ): Promise<T> {
   const limits = imageLimits(options);
-  const bytes = await fileBytes(input, limits);
-  if (!bytes) return use(fromRawPixels(input as RawPixels, limits), false);
+  // Pixels are used before anything is awaited, so they need no copy.
+  const pixels = input instanceof TakenImage ? input.pixels : pixelsAtOnce(input);
+  if (pixels) return use(fromRawPixels(pixels, limits), false);
+  const taken = input instanceof TakenImage ? input : takeImage(input, limits.maxBytes);
+  const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
   checkBytes(bytes.length, limits);
   const format = sniffFormat(bytes);
   const { orientation, decode } = readers[format](bytes, limits);
@@ -193,19 +198,4 @@ function placeOnCanvas(
     data.set(row, ((at.top + y) * canvas.width + at.left) * 4);
   }
   return { data, width: canvas.width, height: canvas.height, channels: 4 };
-}
-
-/** The file's bytes; undefined for pixels. Types are told by their tags, since runtimes mix realms. */
-async function fileBytes(input: ImageInput, limits: ImageLimits): Promise<Uint8Array | undefined> {
-  const tag = Object.prototype.toString.call(input).slice(8, -1);
-  if (tag === 'Uint8Array') return input as Uint8Array;
-  if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer') return new Uint8Array(input as ArrayBuffer);
-  if (tag === 'Blob' || tag === 'File') {
-    checkBytes((input as Blob).size, limits);
-    return new Uint8Array(await (input as Blob).arrayBuffer());
-  }
-  if (isRawPixels(input)) return undefined;
-  throw new TypeError(
-    `an image must be a Uint8Array, ArrayBuffer or Blob with the bytes of a file, an ImageData, or { data, width, height }; found ${tag}`,
-  );
 }

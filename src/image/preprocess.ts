@@ -1,7 +1,7 @@
 /** The picture a tower sees: decoded, resized, cropped. */
 import { compiledKernels } from '../engine/compiled.ts';
 import { instantiateKernels, type Kernels } from '../engine/kernels.ts';
-import { type DecodeOptions, decodeWith, type ImageInput } from './decode.ts';
+import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';
 import type { RawImage } from './raw-image.ts';
@@ -30,8 +30,9 @@ export async function preprocess(
   options: DecodeOptions = {},
 ): Promise<PreprocessedImage> {
   checkedPreprocessConfig(config);
+  const taken = takeImage(image, options.maxBytes);
   const module = await compiledKernels('simd'); // the resize has no relaxed instructions
-  return decodeWith(image, options, (raw) => crop(module, raw, config));
+  return decodeWith(taken, options, (raw) => crop(module, raw, config));
 }
 
 const PAGE = 65_536;

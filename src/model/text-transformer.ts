@@ -55,6 +55,11 @@ export class TextTransformer {
     this.#projection = weights.linear('text_projection');
   }
 
+  /** Bytes from one embedding that `encode` gives to the next. */
+  get embeddingBytes(): number {
+    return roundUp(this.#projection.n, 8) * 4;
+  }
+
   /** Most nodes a chunk may have for this model: at least one whole text. */
   static chunkNodes({ contextLength }: TextConfig): number {
     return Math.max(CHUNK_NODES, contextLength);

@@ -56,6 +56,11 @@ export async function codecModule(name: CodecName): Promise<WebAssembly.Module> 
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
+/** There are no files to read by a `file:` URL. @throws ClipError UNSUPPORTED */
+export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  throw new ClipError('UNSUPPORTED', `cannot read "${href}": a browser gives no access to files by their URL`);
+}
+
 /** A model's folder: the address that its files' names are appended to. A file that answers 404 is not there. */
 export function directoryFiles(directory: string): ModelFiles {
   const base = new URL(directory.endsWith('/') ? directory : `${directory}/`, globalThis.location?.href);

@@ -1,5 +1,5 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -104,6 +104,30 @@ export async function readTextFile(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((error) => {
     throw fileError(path, error);
   });
+}
+
+/**
+ * Reads the file of a `file:` URL.
+ * @param checkBytes throws if the file has too many bytes; called before it is read
+ * @throws ClipError `IO` if it cannot be read, or is not a regular file (opening a pipe would block); what `checkBytes` throws
+ */
+export async function readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  const path = fileURLToPath(href);
+  const status = await stat(path).catch((error) => {
+    throw fileError(path, error);
+  });
+  if (!status.isFile() && !status.isDirectory()) {
+    throw new ClipError('IO', `cannot read "${path}": it is not a regular file`);
+  }
+  const source = await fileSource(path);
+  try {
+    checkBytes(source.byteLength);
+    const bytes = new Uint8Array(source.byteLength);
+    await source.readInto(0, bytes);
+    return bytes;
+  } finally {
+    await source.close?.();
+  }
 }
 
 /** The path is quoted, so that a blank at its beginning or end is seen. */

@@ -227,10 +227,10 @@ describe('decodeImage', () => {
     [{ data: new Uint8Array(3), width: '1', height: 1 }, TypeError, /width must be a number/],
     [{ data: new Float32Array(3), width: 1, height: 1 }, TypeError, /Uint8Array/],
     [{ data: [1, 2, 3], width: 1, height: 1 }, TypeError, /Uint8Array/],
-    ['cat.jpg', TypeError, /found String/],
-    [undefined, TypeError, /found Undefined/],
-    [null, TypeError, /found Null/],
-    [new Float32Array(3), TypeError, /found Float32Array/],
+    ['cat.jpg', TypeError, /a string \("cat.jpg"\): read the file first/],
+    [undefined, TypeError, /cannot be undefined/],
+    [null, TypeError, /cannot be null/],
+    [new Float32Array(3), TypeError, /cannot be a Float32Array/],
   ])('names what is wrong with an input (%#)', async (input, type, message) => {
     const failure = await decodeImage(input as unknown as ImageInput).catch((error) => error);
     expect(failure).toBeInstanceOf(type);
