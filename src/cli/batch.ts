@@ -1,5 +1,6 @@
 /** Pictures one after the other: a bad one is reported and the rest go on. */
-import type { Clip, EncodeImagesOptions } from '../clip.ts';
+
+import type { Clip } from '../clip.ts';
 import { describe } from './failure.ts';
 import type { PictureInput } from './inputs.ts';
 import type { Progress } from './progress.ts';
@@ -13,7 +14,7 @@ import { title } from './standard-input.ts';
 export async function forEachPicture<T extends PictureInput>(
   clip: Clip,
   inputs: readonly T[],
-  options: EncodeImagesOptions,
+  options: { readonly normalize?: boolean; readonly orient?: boolean },
   progress: Progress,
   deliver: (embedding: Float32Array, input: T) => Promise<void>,
 ): Promise<number> {
