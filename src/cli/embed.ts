@@ -49,36 +49,54 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
     progress,
   );
 
-  const wanted = inputs.map((input, place) => ({ ...input, place }));
-  const missing = resume
-    ? wanted.filter(({ name, place }) => !writer.keep(place, { file: name }, stampOf(wanted[place]!)))
-    : wanted;
-  const wantedTexts = texts.map((text, i) => ({ text, place: inputs.length + i }));
-  const missingTexts = resume ? wantedTexts.filter(({ text, place }) => !writer.keep(place, { text })) : wantedTexts;
-  if (resume) {
-    const all = inputs.length + texts.length;
-    progress.line(`resuming: ${all - missing.length - missingTexts.length} of ${all} rows are kept`);
+  try {
+    const failed = await embedInto(writer, clip, inputs, texts, options, progress);
+    await writer.end();
+    pictures.reportSkipped();
+    if (failed > 0) process.exitCode = EXIT_FAILED;
+  } catch (error) {
+    const kept = await writer.stop();
+    if (kept !== undefined) progress.line(kept);
+    throw error;
   }
+}
+
+/** Pictures, then texts, each at its place. Returns how many pictures failed. */
+async function embedInto(
+  writer: RowWriter,
+  clip: Clip,
+  inputs: readonly PictureInput[],
+  texts: readonly string[],
+  { orient = false, normalize, resume = false }: EmbedOptions,
+  progress: Progress,
+): Promise<number> {
   // The time before reading: a file that changes meanwhile counts as changed the next time.
   const stamps = new Map<number, Stamp | undefined>();
-  const stamped = missing.map((input) => ({
-    ...input,
+  let pictures = inputs.map(({ name, isFile, read }, place) => ({
+    name,
+    isFile,
+    place,
     read: () => {
-      stamps.set(input.place, stampOf(input));
-      return input.read();
+      stamps.set(place, stampOf(name, isFile));
+      return read();
     },
   }));
-  const encode = { orient, normalize };
-  const failed = await forEachPicture(clip, stamped, encode, progress, async (embedding, { name, place }) => {
+  let words = texts.map((text, i) => ({ text, place: inputs.length + i }));
+  if (resume) {
+    pictures = pictures.filter(({ name, isFile, place }) => !writer.keep(place, { file: name }, stampOf(name, isFile)));
+    words = words.filter(({ text, place }) => !writer.keep(place, { text }));
+    const all = inputs.length + texts.length;
+    progress.line(`resuming: ${all - pictures.length - words.length} of ${all} rows are kept`);
+  }
+  const failed = await forEachPicture(clip, pictures, { orient, normalize }, progress, async (embedding, picture) => {
+    const { name, place } = picture;
     await writer.add(place, { file: name }, stamps.get(place), embedding);
     stamps.delete(place);
   });
-  await embedTexts(clip, missingTexts, normalize, progress, ({ text, place }, embedding) =>
+  await embedTexts(clip, words, normalize, progress, ({ text, place }, embedding) =>
     writer.add(place, { text }, undefined, embedding),
   );
-  await writer.end();
-  pictures.reportSkipped();
-  if (failed > 0) process.exitCode = EXIT_FAILED;
+  return failed;
 }
 
 async function embedTexts<T extends { readonly text: string }>(
@@ -101,7 +119,7 @@ async function embedTexts<T extends { readonly text: string }>(
 }
 
 /** Size and time of a regular file. */
-function stampOf({ name, isFile }: PictureInput): Stamp | undefined {
+function stampOf(name: string, isFile: boolean): Stamp | undefined {
   if (!isFile) return undefined;
   try {
     const stat = statSync(toPath(name));

@@ -128,7 +128,14 @@ export class PartialFile {
     await rm(toPath(this.partialPath), { force: true });
   }
 
-  /** At the end of the process: removes it, or tells that it is kept. */
+  /** After an error: removes it, or keeps it and says so. */
+  async stop(): Promise<string | undefined> {
+    if (!unfinished.delete(this)) return undefined;
+    await this.#handle.close().catch(() => {});
+    return this.abandon();
+  }
+
+  /** The same at the end of the process, where nothing can be waited for. */
   abandon(): string | undefined {
     const note = this.#keptNote?.();
     if (note !== undefined) return note;

@@ -24,6 +24,8 @@ export interface RowSink {
    * @throws ClipError IO
    */
   commit(): Promise<void>;
+  /** After an error: tidies up. Returns what to tell about rows that are kept. */
+  stop(): Promise<string | undefined>;
 }
 
 /** Rows of a format without a header, or lines of an index, to where one cannot seek. */
@@ -46,6 +48,8 @@ export class StreamSink implements RowSink {
   }
 
   async commit(): Promise<void> {}
+
+  async stop(): Promise<undefined> {}
 }
 
 /** Rows of npy to where one cannot seek: its header has their number, so they wait in a temporary file. */
@@ -90,6 +94,8 @@ export class SpoolSink implements RowSink {
   }
 
   async commit(): Promise<void> {}
+
+  async stop(): Promise<undefined> {}
 }
 
 /** Rows to a file that is renamed when whole; the header is written again at the end. */
@@ -116,6 +122,10 @@ export class FileSink implements RowSink {
 
   commit(): Promise<void> {
     return this.file.commit();
+  }
+
+  stop(): Promise<string | undefined> {
+    return this.file.stop();
   }
 }
 

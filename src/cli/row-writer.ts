@@ -109,6 +109,13 @@ export class RowWriter {
     await this.#index?.commit();
   }
 
+  /** After an error: closes all files. Rows that `resume` finds later are kept; returns a line that says so. */
+  async stop(): Promise<string | undefined> {
+    this.#earlier?.close();
+    const note = await this.#output.stop();
+    return (await this.#index?.stop()) ?? note;
+  }
+
   /** Copies rows of the output as it was and of the partial files, in the order of their places. */
   async #assemble(placed: readonly KeptRow[]): Promise<void> {
     const { format, width } = this.#target;

@@ -10,6 +10,7 @@ export class StoredRows {
   /** Where each row starts, and where the last one ends. */
   readonly #offset: (row: number) => number;
   readonly count: number;
+  #closed = false;
 
   private constructor(descriptor: number, offset: (row: number) => number, count: number) {
     this.#descriptor = descriptor;
@@ -53,6 +54,8 @@ export class StoredRows {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#descriptor);
   }
 }

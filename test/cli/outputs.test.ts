@@ -1,15 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, join } from 'node:path';
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkOverwrites, type Outputs } from '../../src/cli/overwrites.ts';
 import { golden, photo } from '../api/pictures.ts';
@@ -44,7 +35,6 @@ afterAll(() => {
   process.chdir(before);
   folder.remove();
 });
-const inFolder = (name: string) => join(folder.path, name);
 const run = (...args: string[]) => edgeclip(args, { cwd: folder.path });
 /** Temporary files that are left. */
 const left = (at = folder.path) => readdirSync(at).filter((name) => name.includes('.partial'));
@@ -151,12 +141,12 @@ describe('B04: an older output', { timeout: 60_000 }, () => {
       limit(2, '--output full.npy --index full.jsonl'),
     ]);
     for (const { code, stderr } of [alone, indexed]) {
-      expect(stderr).toMatch(/^error: cannot write ".*\.npy\.partial": .* \[IO\]\n/);
+      expect(stderr).toMatch(/^error: cannot write ".*\.npy\.partial": .* \[IO\]\n$/m);
       expect(code).toBe(1);
     }
     expect(readFileSync('old.npy', 'utf8')).toBe('an older output');
     expect(indexed.stderr).toMatch(
-      /\nstopped early: \d rows? (is|are) kept in "full.npy.partial"; .* --resume continues\n$/,
+      /^stopped early: \d rows? (is|are) kept in "full.npy.partial"; .* --resume continues\n/,
     );
     expect(left().sort()).toEqual(['full.jsonl.partial', 'full.npy.partial']);
     const [resumed, whole] = await Promise.all([
@@ -195,7 +185,6 @@ describe('B04: an older output', { timeout: 60_000 }, () => {
       stderr: 'error: cannot write "nowhere/x.npy": there is no such directory [IO]\n',
     });
     expect(directory).toMatchObject({ code: 1, stderr: 'error: cannot write "folder.npy": it is a directory [IO]\n' });
-    writeFileSync(inFolder('a.npy'), '');
   });
 });
 
