@@ -61,8 +61,8 @@ function parse(bytes: Uint8Array): ClassifierData {
     fail(`expected F32 embeddings [${labels.length}, any], found ${tensor.dtype} [${tensor.shape.join(', ')}]`);
   }
   const logitScale = Number(logit_scale);
-  if (!(logitScale > 0 && logitScale <= MAX_LOGIT_SCALE)) {
-    fail(`the logit scale is ${logit_scale || '(none)'}, expected a number above 0, at most ${MAX_LOGIT_SCALE}`);
+  if (!(logitScale >= 1 && logitScale <= MAX_LOGIT_SCALE)) {
+    fail(`the logit scale is ${logit_scale || '(none)'}, expected a number from 1 to 1000`);
   }
   const embeddings = new Float32Array(tensor.byteLength / 4);
   const data = new Uint8Array(embeddings.buffer);

@@ -23,7 +23,8 @@ import type { PreprocessConfig } from './image/preprocess-config.ts';
 import { resampleCrop } from './image/resample.ts';
 import type { ImageBatch } from './image-batch.ts';
 import { Lookahead } from './lookahead.ts';
-import type { ClipConfig } from './model/config.ts';
+import type { ClipConfig, Tower } from './model/config.ts';
+import { imageTower } from './model/registry.ts';
 import { TextTransformer } from './model/text-transformer.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import { prefixChunks } from './prefix-chunks.ts';
@@ -31,7 +32,6 @@ import { Scheduler, yieldIfDue } from './scheduler.ts';
 import { pooledLength } from './text/end-token.ts';
 import type { ClassList } from './text/prompts.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import type { Tower } from './weights/names.ts';
 
 /** What `Clip.info` reports; sizes in bytes. */
 export interface ClipInfo {
@@ -133,7 +133,7 @@ export class Clip {
    * const embedding = await clip.encodeImage(photo); // Float32Array(384)
    * const [first, second] = await clip.encodeImage([photo, photo]);
    * const results = await clip.encodeImage([photo, new Uint8Array(9)], { settled: true });
-   * // [{ status: 'fulfilled', value: Float32Array(384) }, { status: 'rejected', reason: ClipError }]
+   * results.map(({ status }) => status); // ['fulfilled', 'rejected']
    */
   encodeImage(image: ImageInput, options?: EncodeImageOptions): Promise<Float32Array>;
   encodeImage(images: readonly ImageInput[], options?: EncodeImageOptions): Promise<Float32Array[]>;
@@ -172,12 +172,18 @@ export class Clip {
       throw item.error;
     };
     const results: (Float32Array | PromiseSettledResult<Float32Array>)[] = [];
-    for await (const { index, embedding, error } of this.#encodeEach(taken, open, each, taken.length)) {
-      if (!embedding && !settled) throw position(index, error);
-      if (!settled) results.push(embedding!);
-      else if (embedding) results.push({ status: 'fulfilled', value: embedding });
-      else results.push({ status: 'rejected', reason: error });
-      await onProgress?.({ done: results.length, total: taken.length });
+    try {
+      for await (const { index, embedding, error } of this.#encodeEach(taken, open, each, taken.length)) {
+        if (!embedding && !settled) throw position(index, error);
+        if (!settled) results.push(embedding!);
+        else if (embedding) results.push({ status: 'fulfilled', value: embedding });
+        else results.push({ status: 'rejected', reason: error });
+        await onProgress?.({ done: results.length, total: taken.length });
+      }
+    } catch (error) {
+      if (!settled || !(error instanceof ClipError) || error.code !== 'WORKER') throw error;
+      // The threads do not come back: what is done is kept.
+      while (results.length < taken.length) results.push({ status: 'rejected', reason: error });
     }
     return list ? results : results[0]!;
   }
@@ -269,11 +275,13 @@ export class Clip {
     if (prepared.length === 0) return outcomes;
     try {
       for (const [slot, embedding] of images.encode(prepared.length).entries()) {
-        outcomes[prepared[slot]!] = { status: 'fulfilled', value: this.#take(embedding, options.normalize) };
+        outcomes[prepared[slot]!] =
+          embedding === undefined
+            ? { status: 'rejected', reason: lost() }
+            : { status: 'fulfilled', value: this.#take(embedding, options.normalize) };
       }
-    } catch (cause) {
-      const message = `the embedding was lost: ${(cause as Error).message}`;
-      const reason = cause instanceof ClipError ? new ClipError(cause.code, message, { cause }) : cause;
+    } catch (error) {
+      const reason = error instanceof ClipError && error.code === 'WORKER' ? lost(error) : error;
       for (const i of prepared) outcomes[i] = { status: 'rejected', reason };
     }
     return outcomes;
@@ -290,8 +298,9 @@ export class Clip {
 
   /** The call's limits, which cannot exceed those of loading. */
   #limits(options: EncodeImagesOptions): ImageLimits {
-    const { maxPixels, maxBytes } = imageLimits(options);
-    return { maxPixels: Math.min(maxPixels, this.#alive().maxPixels), maxBytes };
+    const loaded = this.#alive().maxPixels;
+    const { maxPixels, maxBytes } = imageLimits({ ...options, maxPixels: options.maxPixels ?? loaded });
+    return { maxPixels: Math.min(maxPixels, loaded), maxBytes };
   }
 
   /**
@@ -377,7 +386,7 @@ export class Clip {
     for await (const chunk of prefixChunks(sequences, TextTransformer.chunkNodes(config), signal)) {
       await this.#run(async () => {
         const text = this.#text();
-        const first = text.encode(chunk, probe);
+        const first = text.encode(chunk, probe ? 'tokens' : 'pooled', probe);
         for (const [leaf, { sequences }] of chunk.leaves.entries()) {
           const embedding = this.#take(first + leaf * text.embeddingBytes, normalize);
           // Equal texts get vectors of their own, so that changing one changes no other.
@@ -400,7 +409,8 @@ export class Clip {
    * @example
    * const animals = await clip.classifier(['cat', 'dog'], { templates: 'openai-7' });
    * const pets = await clip.classifier({ cat: ['a photo of a cat', 'a small furry animal with whiskers'], dog: ['a dog'] });
-   * const [best] = await animals.classify(await readFile('examples/cat.png')); // best.label: 'cat'
+   * const [best] = await animals.classify(await readFile('examples/cat.png'));
+   * best.label; // 'cat'
    */
   async classifier(classes: ClassList, options: ClassifierOptions = {}): Promise<Classifier> {
     this.#tokenizer();
@@ -421,7 +431,9 @@ export class Clip {
    * What was loaded, and the memory plan in bytes.
    * @throws ClipError DISPOSED
    * @example
-   * const { model, embedDim, threads } = clip.info();
+   * const { towers, embedDim } = clip.info();
+   * towers; // ['image', 'text']
+   * embedDim; // 384
    */
   info(): ClipInfo {
     const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#alive();
@@ -433,7 +445,7 @@ export class Clip {
       threads,
       towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
-      image: { kind: vision.kind === 'vit' ? `ViT, patch ${vision.patch}` : vision.kind, size: vision.imageSize },
+      image: { kind: imageTower(config).description, size: vision.imageSize },
       text: {
         contextLength: config.text.contextLength,
         vocabSize: config.text.vocabSize,
@@ -493,7 +505,7 @@ export class Clip {
   /** A copy of the embedding at p, of unit length unless not wanted. */
   #take(p: Pointer, normalize = true): Float32Array {
     const { engine, config } = this.#alive();
-    if (normalize) engine.kernels.l2Normalize(p, config.embedDim);
+    if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
     return engine.view(p, config.embedDim).slice();
   }
 }
@@ -525,6 +537,12 @@ function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 /** The picture in memory: files that are elsewhere are read before the model is occupied. */
 async function readBytes(image: TakenImage, limits: ImageLimits, signal?: AbortSignal): Promise<TakenImage> {
   return image.read ? new TakenImage({ bytes: await image.read(limits, signal) }) : image;
+}
+
+/** What became of a picture whose worker died; the next call starts new workers. */
+function lost(cause?: ClipError): ClipError {
+  const why = cause === undefined ? 'with a worker thread that died' : `(${cause.message})`;
+  return new ClipError('WORKER', `the embedding was lost ${why}`, { cause });
 }
 
 function towerNotLoaded(tower: Tower): ClipError {

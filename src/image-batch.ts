@@ -3,13 +3,12 @@
 import type { Engine, Probe } from './engine/engine.ts';
 import type { Pointer } from './engine/kernels.ts';
 import type { ThreadPool } from './engine/threads/pool.ts';
-import type { EfficientNet } from './model/efficientnet.ts';
 import type { ImagePrograms } from './model/image-programs.ts';
-import type { VisionTransformer } from './model/vision-transformer.ts';
+import type { ImageEncoder } from './model/tower.ts';
 
 /** What an `ImageBatch` runs on; `programs` come with a pool. */
 export interface ImageBatchParts {
-  readonly tower: VisionTransformer | EfficientNet;
+  readonly tower: ImageEncoder;
   readonly engine: Engine;
   readonly pool?: ThreadPool | undefined;
   readonly programs?: ImagePrograms | undefined;
@@ -46,15 +45,17 @@ export class ImageBatch {
 
   /**
    * The pictures in the first n slots to their embeddings, not normalised: f32[embedDim] each.
-   * @throws ClipError WORKER
+   * @returns their addresses; undefined for a picture that was lost with a worker that died
+   * @throws ClipError WORKER if all are lost
    */
-  encode(n: number): Pointer[] {
+  encode(n: number): (Pointer | undefined)[] {
     const { programs, pool, tower, probe, engine } = this.#parts;
-    if (programs && pool && (n > 1 || this.#tuned)) return programs.encode(pool, n, engine.arithmetic.trial.form);
-    return [tower.encode(probe)];
+    if (programs && pool && (n > 1 || this.#tuned))
+      return programs.encode(pool, n, engine.arithmetic.autotuner.variant);
+    return [tower.encode(probe ? 'tokens' : 'pooled', probe)];
   }
 
   get #tuned(): boolean {
-    return this.#parts.engine.arithmetic.trial.winner !== undefined;
+    return this.#parts.engine.arithmetic.autotuner.settled;
   }
 }

@@ -1,9 +1,9 @@
 export {
   Classifier,
+  type ClassifierModel,
   type ClassifierOptions,
   type ClassifyInput,
   type ClassifyOptions,
-  type ImageEncoder,
   type Ranked,
 } from './classifier.ts';
 export { Clip, type ClipInfo } from './clip.ts';
@@ -28,8 +28,8 @@ export {
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
 export { type LoadClipOptions, type LoadOptions, loadClip } from './load.ts';
+export type { Tower } from './model/config.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
-export type { Tower } from './weights/names.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

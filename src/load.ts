@@ -3,7 +3,7 @@
 import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Clip, type ClipInfo } from './clip.ts';
 import type { Precision } from './engine/arithmetic.ts';
-import { type Form, TileTrial } from './engine/autotuning.ts';
+import { TileAutotuner, type TileVariant } from './engine/autotuning.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
@@ -12,14 +12,12 @@ import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import { ImageBatch } from './image-batch.ts';
-import type { ClipConfig } from './model/config.ts';
+import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
-import { TextTransformer } from './model/text-transformer.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
-import type { Tower } from './weights/names.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
 
@@ -45,10 +43,10 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Called as the weights come in. */
   onProgress?: LoadProgress;
-  /** Sees every layer's activations; last blocks then compute all rows. @internal */
+  /** Sees every layer's activations, of all rows. @internal */
   probe?: Probe;
-  /** The form of the tile, instead of finding out which is faster: for tests. @internal */
-  form?: Form;
+  /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
+  variant?: TileVariant;
 }
 
 /** More threads than this are taken for a mistake. */
@@ -77,7 +75,7 @@ const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
   onProgress: 'function',
   wasm: 'any',
   probe: 'function',
-  form: 'any',
+  variant: 'any',
 };
 
 /**
@@ -126,7 +124,7 @@ export async function loadClip(
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).threadedKernels : undefined;
+    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).splitKernels : undefined;
     const { plan, places, scratch, control, resample, image, programs, text } = planModel({
       config,
       preprocess,
@@ -139,7 +137,15 @@ export async function loadClip(
     });
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
-    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count, scratch.bytes);
+    if (threads.count > 1)
+      pool = new ThreadPool({
+        threads: threads.count,
+        start: startThread,
+        module,
+        memory,
+        control,
+        scratchBytes: scratch.bytes,
+      });
     const bytes = new Uint8Array(memory.buffer);
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
@@ -154,7 +160,7 @@ export async function loadClip(
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at, new TileTrial(options.form));
+    const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,
@@ -170,7 +176,7 @@ export async function loadClip(
       ...(image && {
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
       }),
-      ...(text && { text: new TextTransformer(config.text, weights('text'), text, engine) }),
+      ...(text && { text: text(weights('text'), engine) }),
       ...(text && { logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!) }),
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
@@ -195,7 +201,8 @@ function loadArguments(
       'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
     );
   }
-  checkOptions('loadClip', isOptions ? first : (second ?? {}), LOAD);
+  const given = isOptions ? first : second;
+  if (given !== undefined) checkOptions('loadClip', given, LOAD);
   const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
   if (!isOptions && second && 'model' in second) {
     throw new TypeError(

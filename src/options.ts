@@ -46,7 +46,7 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value !== 'object') return `a ${typeof value}`;
   if (tag === 'Object') return 'an object';
-  return `${/^[AEIOU]/.test(tag) ? 'an' : 'a'} ${tag}`;
+  return `${/^[AEIO]/.test(tag) ? 'an' : 'a'} ${tag}`;
 }
 
 /** Whether it is a Float32Array, of this realm or another. */

@@ -1,7 +1,9 @@
 /** Cosines of one vector with many by the ranking kernels, and softmax over them: the same bits in every runtime. */
 
+import type { Kernels } from './engine/calls.ts';
 import { compiledKernels } from './engine/compiled.ts';
-import { instantiateKernels, type Kernels, type Pointer, TABLE_BYTES } from './engine/kernels.ts';
+import { CONSTANTS_BYTES } from './engine/contract.ts';
+import { instantiateKernels, type Pointer } from './engine/kernels.ts';
 import { MemoryPlan } from './engine/memory.ts';
 import { roundUp } from './engine/numerics.ts';
 
@@ -42,7 +44,7 @@ export class Ranking {
       query: plan.reserve('query', d * 4),
       similarities: plan.reserve('similarities', n * 4),
       scores: plan.reserve('scores', roundUp(n, 4) * 4),
-      table: plan.reserve('constants', TABLE_BYTES),
+      table: plan.reserve('constants', CONSTANTS_BYTES),
     };
     const module = await compiledKernels('simd');
     const memory = plan.allocate();
@@ -53,15 +55,15 @@ export class Ranking {
   setRow(i: number, vector: Float32Array, normalize = false): void {
     const at = this.#places.rows + i * this.#d * 4;
     this.#floats.set(vector, at / 4);
-    if (normalize) this.#kernels.l2Normalize(at, this.#d);
+    if (normalize) this.#kernels.l2Normalize({ x: at, n: this.#d });
   }
 
   /** Cosines of a query of any length with the first n rows, which are of length 1; 0 if the query is zero: f32[n]. */
   similarities(query: Float32Array, n = this.#n): Float32Array {
     const { rows, query: at, similarities } = this.#places;
     this.#floats.set(query, at / 4);
-    this.#kernels.l2Normalize(at, this.#d);
-    this.#kernels.dotRows(rows, n, this.#d, at, similarities);
+    this.#kernels.l2Normalize({ x: at, n: this.#d });
+    this.#kernels.dotRows({ rows, n, d: this.#d, q: at, out: similarities });
     return this.#floats.slice(similarities / 4, similarities / 4 + n);
   }
 
@@ -69,7 +71,7 @@ export class Ranking {
   softmax(similarities: Float32Array, scale: number): Float32Array {
     const { scores, table } = this.#places;
     this.#floats.set(similarities, scores / 4);
-    this.#kernels.softmax(scores, this.#n, scale, table);
+    this.#kernels.softmax({ x: scores, n: this.#n, scale, table });
     return this.#floats.slice(scores / 4, scores / 4 + this.#n);
   }
 }

@@ -4,8 +4,9 @@
  */
 
 /**
- * Work may run this long before the event loop turns: half of a frame at 60 Hz. A turn takes 4 us in Node with an idle loop
- * (setImmediate; MessageChannel 9 us, setTimeout 1.1 ms; measured with Node 20), so at most 0.05 % of the time goes there.
+ * Work may run this long before the event loop turns: half of a frame at 60 Hz. Measured with Node 20 on an idle loop, a turn
+ * takes 5 us by `setImmediate`, 70 us by a `MessageChannel` and 1.3 ms by `setTimeout`: 0.1 % and 1 % of the time where there
+ * is one of the first two.
  */
 const TURN_AFTER_MS = 8;
 

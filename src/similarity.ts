@@ -27,7 +27,7 @@ const BLOCK = 4096;
  * @throws TypeError for what is not an array of numbers; RangeError for different dimensions or a number that is not finite
  * @example
  * const [cat, dog] = await clip.encodeText(['a cat', 'a dog']);
- * similarity(cat, dog); // 0.8...
+ * similarity(cat, dog); // 0.34…
  */
 export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
   checkNumbers('similarity: a', a);
@@ -61,7 +61,8 @@ export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * @example
  * const vectors = await clip.encodeText(['a cat', 'a dog', 'a rocket']);
  * const query = await clip.encodeImage(await readFile('examples/cat.png'));
- * const [best] = await nearest(query, vectors, 1); // { index: 0, similarity: 0.2... }
+ * const [best] = await nearest(query, vectors, 1);
+ * best; // { index: 0, similarity: 0.3… }
  */
 export function nearest(
   query: Float32Array,

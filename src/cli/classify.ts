@@ -90,11 +90,13 @@ async function classify(images: string[], options: ClassifyCommandOptions): Prom
     onProgress: ({ done, total }) => progress.show('prompts', done, total),
   });
   const { labels } = classifier;
-  for (const note of labelNotes(labels)) progress.line(`note: ${note}`);
+  let notes = labelNotes(labels);
   const topK = options.top ?? (json ? labels.length : TOP);
   let tables = 0;
   const failed = await forEachPicture(clip, pictures.inputs, { orient }, progress, async (embedding, { name }) => {
     const ranked = await classifier.classify(embedding, { topK });
+    for (const note of notes) progress.line(`note: ${note}`); // before the first answer that may mislead
+    notes = [];
     if (output.terminal) progress.clear();
     if (json) {
       const rows = ranked.map(({ label, index, score, similarity }) => {

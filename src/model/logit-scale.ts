@@ -2,9 +2,10 @@
 
 const f32 = Math.fround;
 
-/** Largest scale that is believed. OpenAI's training clips at 100; ten times that still means something. */
-export const MAX_LOGIT_SCALE = 1000;
-/** The stored value of the largest scale, ln 1000 as f32. */
+/**
+ * The largest value that is believed when it is stored, ln 1000 as f32. OpenAI's training clips the scale at 100; ten times
+ * that still means something.
+ */
 export const MAX_STORED_LOGIT_SCALE = f32(6.907755278982137);
 
 /** Coefficients of 2^f - 1 = f (c1 + c2 f + ... + c6 f^5) on [-1/2, 1/2]: those of the kernels (assembly/math.ts). */
@@ -14,6 +15,9 @@ const C3 = f32(0.0555031055101);
 const C4 = f32(0.00961769297299);
 const C5 = f32(0.00134066439024);
 const C6 = f32(0.000155946781613);
+
+/** The largest scale itself: 1000, and what rounding adds. */
+export const MAX_LOGIT_SCALE = expLogitScale(MAX_STORED_LOGIT_SCALE);
 
 /**
  * exp(x) = 2^(x log2 e) in f32 steps, so that scores are the same everywhere: the bits of the kernels' power of two, for x
