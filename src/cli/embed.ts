@@ -122,8 +122,9 @@ async function embedTexts<T extends { readonly text: string }>(
 function stampOf(name: string, isFile: boolean): Stamp | undefined {
   if (!isFile) return undefined;
   try {
-    const stat = statSync(toPath(name));
-    return stat.isFile() ? { size: stat.size, mtime: stat.mtime.toISOString() } : undefined;
+    // Whole milliseconds, rounded down: `mtime` itself is rounded in Node and cut in Deno and Bun.
+    const stat = statSync(toPath(name), { bigint: true });
+    return stat.isFile() ? { size: Number(stat.size), mtime: new Date(Number(stat.mtimeMs)).toISOString() } : undefined;
   } catch {
     return undefined;
   }

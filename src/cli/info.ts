@@ -27,8 +27,6 @@ async function info(options: ModelOptions & { readonly json?: boolean }): Promis
   await output.write(options.json ? `${JSON.stringify({ ...report, versions })}\n` : sheet(report, runtime, platform));
 }
 
-const ENGINES: Readonly<Record<string, string>> = { v8: 'V8', webkit: 'WebKit' };
-
 function sheet(
   { model, towers, image, text, embedDim, precision, kernels, threads, memory, warnings }: ClipInfo,
   runtime: ReturnType<typeof runtimeVersions>,
@@ -47,7 +45,7 @@ function sheet(
     ['edgeclip', packageVersion()],
     [
       'runtime',
-      `${runtime.name} ${version![1]} (${[...engine.map(([name, own]) => `${ENGINES[name]} ${own}`), platform].join(', ')})`,
+      `${runtime.name} ${version![1]} (${[...engine.map(([name, own]) => `${name.toUpperCase()} ${own}`), platform].join(', ')})`,
     ],
     ...warnings.map((warning): [string, string] => ['warning', visible(warning)]),
   ];

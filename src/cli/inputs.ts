@@ -188,6 +188,9 @@ async function readPicture(path: string): Promise<Uint8Array> {
       await handle.close();
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd')) {
+      throw new ClipError('IO', 'there is no such file; its name may not be UTF-8, which cannot be opened here');
+    }
     throw readError(error);
   }
 }

@@ -1,5 +1,5 @@
 /** Where results go if not to a regular file: standard output, a pipe, a device. */
-import { fstatSync, readSync, type Stats, statSync, write } from 'node:fs';
+import { constants, fstatSync, readFileSync, readSync, type Stats, statSync, write } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import { quote } from './failure.ts';
@@ -67,6 +67,12 @@ function isClosed(): boolean {
 
 function isReadableNull(descriptor: number, stat: Stats): boolean {
   if (!stat.isCharacterDevice() || stat.rdev !== statSync('/dev/null').rdev) return false;
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))![1]!;
+    return (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0;
+  } catch {
+    // not Linux: try to read
+  }
   try {
     readSync(descriptor, Buffer.alloc(1));
     return true;

@@ -13,6 +13,6 @@ export function runtimeVersions(globals: Globals = globalThis as Globals): { nam
   const { Deno, Bun } = globals;
   const { versions } = process;
   if (Deno) return { name: 'Deno', versions: { deno: Deno.version.deno, v8: Deno.version.v8 } };
-  if (Bun) return { name: 'Bun', versions: { bun: Bun.version, ...(versions.webkit && { webkit: versions.webkit }) } };
+  if (Bun) return { name: 'Bun', versions: { bun: Bun.version } };
   return { name: 'Node', versions: { node: versions.node, v8: versions.v8 } };
 }

@@ -1,6 +1,6 @@
 /** The pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { extname, join, sep } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromBytes, toPath } from './file-name.ts';
 
@@ -52,14 +52,15 @@ export function walk(
   const visited = new Set([fileIdentity(directory)]);
   let seen = 0;
 
-  function visit(folder: string): void {
-    for (const { name, kind } of entries(folder)) {
+  /** @param prefix what precedes a name in a path: not by `join`, which Bun has only for names in Unicode */
+  function visit(folder: string, prefix: string): void {
+    for (const { name, kind } of entries(folder, prefix)) {
       if (found.cut || ++seen > limit) {
         found.cut = true;
         return;
       }
       if (name.startsWith('.')) continue;
-      const path = join(folder, name);
+      const path = prefix + name;
       if (kind === 'directory') {
         if (folder === directory) found.folders.push(name);
         if (!recursive) continue;
@@ -70,7 +71,7 @@ export function walk(
         }
         visited.add(identity);
         try {
-          visit(path);
+          visit(path, path + sep);
         } catch (error) {
           found.failed.push({ path, error });
         }
@@ -79,12 +80,12 @@ export function walk(
       else count(OTHER_PICTURE.test(name) ? found.skipped : found.others, extname(name).toLowerCase());
     }
   }
-  visit(directory);
+  visit(directory, join(directory, '.x').slice(0, -2));
   return found;
 }
 
 /** A folder's entries in order. A link counts as what it leads to; one that leads nowhere as a file, whose reading fails. */
-function entries(folder: string): { readonly name: string; readonly kind: string }[] {
+function entries(folder: string, prefix: string): { readonly name: string; readonly kind: string }[] {
   let listed: { name: string | Buffer; kind: string | undefined }[] = readdirSync(toPath(folder), {
     withFileTypes: true,
   }).map((entry) => ({ name: entry.name, kind: entry.isSymbolicLink() ? undefined : kindOf(entry) }));
@@ -95,7 +96,7 @@ function entries(folder: string): { readonly name: string; readonly kind: string
   return listed
     .map(({ name, kind }) => ({ name: typeof name === 'string' ? name : nameFromBytes(name), kind }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, kind }) => ({ name, kind: kind ?? fileKind(join(folder, name)) ?? 'file' }));
+    .map(({ name, kind }) => ({ name, kind: kind ?? fileKind(prefix + name) ?? 'file' }));
 }
 
 /** What a path leads to: `file`, `directory`, or in words what else; undefined if that cannot be told. */
