@@ -1,4 +1,4 @@
-/** Pictures one after the other: a bad one is reported and the rest go on. */
+/** Embeds pictures in order; bad ones are reported and skipped. */
 
 import type { Clip } from '../clip.ts';
 import { describe } from './failure.ts';
@@ -8,7 +8,8 @@ import { title } from './standard-input.ts';
 
 /**
  * Embeds each picture and delivers it, in order. A picture that cannot be read or embedded is reported on standard error;
- * what `deliver` throws ends the batch. Pictures are read when their turn is near, so any number take the memory of a few.
+ * errors of `deliver` end the batch. Pictures are read shortly before they are needed, so memory does not grow with their
+ * number.
  * @returns how many pictures failed
  */
 export async function forEachPicture<T extends PictureInput>(

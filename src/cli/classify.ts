@@ -20,7 +20,7 @@ interface ClassifyCommandOptions extends ModelOptions, InputOptions, LabelOption
   readonly json?: boolean;
 }
 
-/** Rows of a table. */
+/** Rows of a table by default. */
 const TOP = 5;
 
 const HELP = `${INPUT_HELP}
@@ -44,7 +44,7 @@ export function addClassify(program: Command): void {
     .addOption(
       new Option(
         '-l, --labels <list>',
-        'labels between commas, blanks around them left out; the only option that splits',
+        'labels separated by commas, surrounding blanks removed; the only option that splits',
       )
         .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
         .conflicts(['labelsFile', 'classes']),
@@ -52,20 +52,20 @@ export function addClassify(program: Command): void {
     .addOption(
       new Option(
         '--labels-file <file>',
-        'one label a line, word for word (commas too); blank lines are skipped',
+        'one label per line, verbatim (commas too); blank lines are skipped',
       ).conflicts('classes'),
     )
-    .option('--classes <file>', 'a JSON file with prompts of its own for each label (see below)')
+    .option('--classes <file>', 'a JSON file with prompts for each label (see below)')
     .addOption(
       new Option(
         '--templates <templates>',
-        'prompts around the labels: single, openai-7 or openai-80; else a template with {} or {label} in the ' +
-          "label's place; else a file with one template a line (default: single). Can be repeated",
+        'prompt templates: single, openai-7 or openai-80; or a template with {} or {label} as the placeholder; ' +
+          'or a file with one template per line (default: single). Can be repeated',
       ).argParser((value: string, before: string[] = []) => [...before, value]),
     )
     .option('--top <n>', `labels to show for each image (default: ${TOP}; with --json all)`, positiveInteger)
-    .option('--orient', "turn photos upright as EXIF says (the published Python code doesn't)")
-    .option('--json', 'one object a line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
+    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)')
+    .option('--json', 'one object per line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
   addInputOptions(command);
   addMaxPixels(command);
   addModelOptions(command).addHelpText('after', HELP).action(classify);
@@ -95,7 +95,7 @@ async function classify(images: string[], options: ClassifyCommandOptions): Prom
   let tables = 0;
   const failed = await forEachPicture(clip, pictures.inputs, { orient }, progress, async (embedding, { name }) => {
     const ranked = await classifier.classify(embedding, { topK });
-    for (const note of notes) progress.line(`note: ${note}`); // before the first answer that may mislead
+    for (const note of notes) progress.line(`note: ${note}`); // only once there is an answer
     notes = [];
     if (output.terminal) progress.clear();
     if (json) {

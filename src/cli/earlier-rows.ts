@@ -1,12 +1,12 @@
 /**
- * Rows of earlier runs, for `--resume`: those in the output and its index, and those that an interrupted run left in
- * `OUTPUT.partial` and `INDEX.partial`.
+ * Rows of earlier runs, for `--resume`: from the finished output and its index, and from `OUTPUT.partial` and
+ * `INDEX.partial` of an interrupted run.
  */
 import { partialPath } from './partial-file.ts';
 import { type IndexLine, type Owner, type RowFormat, rowCheck, type Stamp } from './rows.ts';
 import { StoredRows } from './stored-rows.ts';
 
-/** A row that need not be computed again. */
+/** The location of a reusable row, and its index line. */
 export interface KeptRow {
   readonly from: 'partial' | 'output';
   readonly position: number;
@@ -19,10 +19,10 @@ interface Candidate {
 }
 
 export class EarlierRows {
-  /** The interrupted run's rows, and how many of them are whole and in its index. */
+  /** Rows of the interrupted run, and how many of them are complete and indexed. */
   readonly partial: StoredRows | undefined;
   readonly partialCount: number;
-  /** The output as it is. */
+  /** Rows of the finished output. */
   readonly output: StoredRows | undefined;
   readonly #partialIndex: StoredRows | undefined;
   readonly #candidates = new Map<string, Candidate[]>();
@@ -34,20 +34,20 @@ export class EarlierRows {
     const lines = this.#partialIndex ? this.#addIndex(this.#partialIndex, ['partial', 'output']) : 0;
     this.partialCount = Math.min(lines, this.partial?.count ?? 0);
     const index = StoredRows.openLines(indexPath);
-    // The partial rows too: an end between the two renames leaves files of two runs.
+    // Look in the partial rows as well: a run killed between the two renames leaves files of different runs.
     if (index) this.#addIndex(index, ['output', 'partial']);
     index?.close();
   }
 
-  /** Lengths in bytes of the two partial files with the rows that both have. */
+  /** Lengths in bytes of the partial files up to the last row that both contain. */
   partialBytes(): { rows: number; index: number } {
     const { partial, partialCount } = this;
     return { rows: partial?.bytes(partialCount) ?? 0, index: this.#partialIndex?.bytes(partialCount) ?? 0 };
   }
 
-  /** The row of this owner, if its file is as it was and `maker` would compute the same. */
+  /** The row of this owner, if its file is unchanged and the same `maker` computed it. */
   find(owner: Owner, stamp: Stamp | undefined, maker: string): KeptRow | undefined {
-    if ('file' in owner && stamp === undefined) return undefined; // a pipe: nobody knows what it holds now
+    if ('file' in owner && stamp === undefined) return undefined; // a pipe may deliver anything
     for (const { line, sources } of this.#candidates.get(key(owner)) ?? []) {
       if (line.size !== stamp?.size || line.mtime !== stamp?.mtime) continue;
       for (const from of sources) {
@@ -66,7 +66,7 @@ export class EarlierRows {
     this.#partialIndex?.close();
   }
 
-  /** Returns how many lines are good. */
+  /** Returns the number of valid lines before the first invalid one. */
   #addIndex(index: StoredRows, sources: Candidate['sources']): number {
     for (let row = 0; row < index.count; row++) {
       const line = parseLine(index.read(row));

@@ -21,17 +21,17 @@ const HELP = `${INPUT_HELP}
 Only the towers that are needed are loaded.
 
 Formats:
-  json  one object a line: {"file", "embedding"} or {"text", "embedding"}, numbers exact as float32
+  json  one object per line: {"file", "embedding"} or {"text", "embedding"}, numbers exact as float32
   npy   one NumPy file, float32, shape (rows, dimension): images, then texts, in the order given
 
-An image that fails has no row and no line. Its name is on standard error, and the rows that follow move up: --index FILE
-tells which row is whose, one object a line, {"row", "file", "size", "mtime", "check"} or {"row", "text", "check"}. A name
-that is not UTF-8 has U+DC80 to U+DCFF for its bytes, as in Python.
+An image that fails has no row and no line, and the rows that follow move up; its name is on standard error. --index FILE
+tells which row belongs to which input, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
+"check"}. Bytes of a file name that are not UTF-8 become U+DC80 to U+DCFF, as in Python.
 
-Files are written beside their place, as FILE.partial, and renamed when whole; until then an older file stays. With
---output and --index, a run that is stopped leaves FILE.partial, and the same command with --resume continues it. --resume
-also keeps the rows of a finished run: those whose file has the size and time in the index, and whose model, options and
-version are the same (so says "check"); the rest is computed. The result is the same as without it.
+Files are written as FILE.partial and renamed when complete; until then an existing file is untouched. If a run with
+--output and --index is interrupted, its partial files stay, and the same command with --resume continues from there.
+--resume also reuses rows of a finished run, if the file still has the size and time in the index, and model, options and
+version are the same ("check" covers them). The result is the same as without --resume.
 
 Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
@@ -45,7 +45,9 @@ export function addEmbedCommand(program: Command): Command {
   const command = program
     .command('embed')
     .summary('turn images and texts into vectors')
-    .description('Turns images and texts into vectors of one space: the cosine of two tells how well they match.')
+    .description(
+      'Turns images and texts into vectors of a common space; the cosine of two vectors tells how well they match.',
+    )
     .argument('[images...]', 'files, directories, patterns, or - for standard input')
     .addOption(
       new Option('--text <text>', 'a text; can be repeated').argParser((text: string, before: string[] = []) => [
@@ -53,15 +55,15 @@ export function addEmbedCommand(program: Command): Command {
         text,
       ]),
     )
-    .option('--text-file <file>', 'one text a line; blank lines are skipped')
+    .option('--text-file <file>', 'one text per line; blank lines are skipped')
     .addOption(new Option('--format <format>', 'what to write').choices(['json', 'npy']).default('json'))
-    // JSON is the default: the option is there because classify has it, and must not contradict.
+    // JSON is the default; the option exists for symmetry with classify.
     .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .option('--output <file>', 'write to a file instead of standard output')
-    .option('--index <file>', 'write which row is whose')
-    .option('--resume', 'keep what earlier runs wrote to --output and --index, and compute the rest')
-    .option('--no-normalize', 'leave the vectors as long as the model makes them (default: length 1)')
-    .option('--orient', "turn photos upright as EXIF says (the published Python code doesn't)");
+    .option('--index <file>', 'write the owner of each row to a file')
+    .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
+    .option('--no-normalize', 'do not scale the vectors to length 1')
+    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)');
   addInputOptions(command);
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);
@@ -81,7 +83,7 @@ export function checkEmbedOptions(options: EmbedOptions, images: readonly string
   }
   if (!resume) return;
   if (output === undefined || index === undefined) {
-    throw new UsageError('--resume needs --output and --index: the index tells which rows are there');
+    throw new UsageError('--resume needs --output and --index: the index tells which rows exist');
   }
   for (const [name, path] of Object.entries({ output, index })) {
     if (isDirect(path)) throw new UsageError(`--resume: --${name} ${quote(path)} is not a regular file`);

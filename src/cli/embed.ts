@@ -18,7 +18,7 @@ import { RowWriter } from './row-writer.ts';
 import { ROW_FORMATS, type Stamp } from './rows.ts';
 import { checkStandardInput } from './standard-input.ts';
 
-/** Texts that are embedded together: enough to share beginnings, few enough for constant memory. */
+/** Texts per call: enough to share prefixes, few enough for constant memory. */
 const TEXT_CHUNK = 1024;
 
 export function addEmbed(program: Command): void {
@@ -40,9 +40,9 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
   for (const path of Object.values(paths)) if (!isDirect(path)) await checkWritable(path);
 
   const towers = [...(inputs.length > 0 ? (['image'] as const) : []), ...(texts.length > 0 ? (['text'] as const) : [])];
-  if (towers.length === 0) towers.push('image'); // a list of folders without pictures: no rows
+  if (towers.length === 0) towers.push('image'); // nothing was found: the output has no rows
   using clip = await loadModel(options, towers, progress);
-  if (texts.length > 0) clip.tokenize([texts[0]!]); // a model without a tokenizer says so before the pictures
+  if (texts.length > 0) clip.tokenize([texts[0]!]); // fail before the pictures if the model has no tokenizer
   const makers = index === undefined ? undefined : await rowMakers(clip, { normalize, orient });
   const writer = await RowWriter.open(
     { ...paths, format: ROW_FORMATS[options.format], width: clip.config.embedDim, resume, ...(makers && { makers }) },
@@ -61,7 +61,7 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
   }
 }
 
-/** Pictures, then texts, each at its place. Returns how many pictures failed. */
+/** Writes the rows of all pictures, then of all texts. Returns how many pictures failed. */
 async function embedInto(
   writer: RowWriter,
   clip: Clip,
@@ -70,7 +70,7 @@ async function embedInto(
   { orient = false, normalize, resume = false }: EmbedOptions,
   progress: Progress,
 ): Promise<number> {
-  // The time before reading: a file that changes meanwhile counts as changed the next time.
+  // Taken before reading, so that a file that changes meanwhile is recomputed by the next --resume.
   const stamps = new Map<number, Stamp | undefined>();
   let pictures = inputs.map(({ name, isFile, read }, place) => ({
     name,
@@ -122,7 +122,7 @@ async function embedTexts<T extends { readonly text: string }>(
 function stampOf(name: string, isFile: boolean): Stamp | undefined {
   if (!isFile) return undefined;
   try {
-    // Whole milliseconds, rounded down: `mtime` itself is rounded in Node and cut in Deno and Bun.
+    // From nanoseconds, truncated to milliseconds: `mtime` itself is rounded in Node and truncated in Deno and Bun.
     const stat = statSync(toPath(name), { bigint: true });
     return stat.isFile() ? { size: Number(stat.size), mtime: new Date(Number(stat.mtimeMs)).toISOString() } : undefined;
   } catch {

@@ -1,13 +1,13 @@
-/** Which file a path means, whatever its spelling. */
+/** File identity: whether two paths refer to the same file. */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { nameFromBytes, toPath } from './file-name.ts';
 
-/** Where a name's case makes no difference, as a rule. */
+/** Platforms whose file systems usually ignore case. */
 const FOLDS_CASE = process.platform === 'win32' || process.platform === 'darwin';
-const MAX_LINKS = 40; // as Linux
+const MAX_LINKS = 40; // the limit of Linux
 
-/** `realpath` and `readlink` of a name that may not be UTF-8; plain strings where it is, which every runtime takes. */
+/** `realpath` and `readlink` for names that may not be UTF-8. Other names stay strings: not every runtime takes bytes. */
 function realPath(path: string): string {
   const bytes = toPath(path);
   return typeof bytes === 'string'
@@ -20,7 +20,7 @@ function linkTarget(path: string): string {
   return typeof bytes === 'string' ? readlinkSync(bytes) : nameFromBytes(readlinkSync(bytes, { encoding: 'buffer' }));
 }
 
-/** The path that a write goes to: symbolic links are followed, also one whose target does not exist yet. */
+/** The path that a write would go to: resolves symbolic links, also if the target does not exist yet. */
 export function destination(path: string): string {
   for (let links = 0; links < MAX_LINKS; links++) {
     try {
@@ -45,9 +45,9 @@ export function destination(path: string): string {
 }
 
 /**
- * Equal for two paths exactly if they name one file: device and inode, so links and hard links count as one. For a file
- * that does not exist, and where the file system has no inodes, the resolved path. Undefined for a character device, whose
- * readers and writers do not disturb each other.
+ * A key that is equal for two paths if and only if they refer to the same file, through links and hard links: device and
+ * inode, or the resolved path if the file does not exist or the file system has no inodes. Undefined for character devices,
+ * which can be read and written at the same time.
  */
 export function fileIdentity(path: string): string | undefined {
   try {
@@ -55,7 +55,7 @@ export function fileIdentity(path: string): string | undefined {
     if (found.isCharacterDevice()) return undefined;
     if (found.ino !== 0n) return `${found.dev}:${found.ino}`;
   } catch {
-    // not there: by its path
+    // does not exist
   }
   const to = destination(path);
   return FOLDS_CASE ? to.toLowerCase() : to;

@@ -1,13 +1,13 @@
 /**
- * File names that are not UTF-8. On Unix a name is a string of bytes; bytes that are not UTF-8 become lone surrogates
- * U+DC80..U+DCFF, as in Python (PEP 383), so a name in our JSON opens the file there too.
+ * File names that are not valid UTF-8. On Unix a name is a sequence of bytes; invalid bytes are represented by lone
+ * surrogates U+DC80..U+DCFF as in Python (PEP 383), so a name from our JSON output opens the same file in Python.
  */
 import { readdirSync } from 'node:fs';
 import { firstInvalidByte } from './utf8.ts';
 
-const ESCAPED_BYTE = /([\udc80-\udcff])/u; // with the u flag, only those without a high surrogate before them
+const ESCAPED_BYTE = /([\udc80-\udcff])/u; // with the u flag: lone surrogates only
 
-/** A name from its bytes. */
+/** Decodes a name. */
 export function nameFromBytes(bytes: Uint8Array): string {
   let name = '';
   for (let at = 0; ; ) {
@@ -19,7 +19,7 @@ export function nameFromBytes(bytes: Uint8Array): string {
   }
 }
 
-/** What the file system takes for a name: the name itself, or its bytes if they are not UTF-8. */
+/** The argument for `node:fs`: the name itself, or its bytes if they are not valid UTF-8. */
 export function toPath(name: string): string | Buffer {
   if (process.platform === 'win32' || !ESCAPED_BYTE.test(name)) return name;
   const parts = name.split(new RegExp(ESCAPED_BYTE, 'gu'));
@@ -27,9 +27,9 @@ export function toPath(name: string): string | Buffer {
 }
 
 /**
- * The name that a command-line argument stands for. Node decodes arguments leniently, with U+FFFD for bytes that are not
- * UTF-8, so such a name is looked up in its folder.
- * @returns undefined if nothing there, or more than one file, looks like it
+ * The file name that a command-line argument means. Node decodes arguments leniently, with U+FFFD for invalid bytes, so
+ * such a name is looked up in its folder.
+ * @returns undefined if no file or more than one file matches
  */
 export function nameFromArgument(argument: string): string | undefined {
   if (process.platform === 'win32' || !argument.includes('\ufffd')) return argument;

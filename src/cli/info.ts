@@ -1,4 +1,4 @@
-/** `edgeclip info`: what a model is and what it takes. */
+/** `edgeclip info`: describes a model and its memory plan. */
 import type { Command } from 'commander';
 import type { ClipInfo } from '../clip.ts';
 import { visible } from './failure.ts';
@@ -12,7 +12,7 @@ export function addInfo(program: Command): void {
   const command = program
     .command('info')
     .summary('show the model, its memory plan in bytes, and versions')
-    .description('Loads a model and shows what it is, the memory it takes in bytes, and versions.')
+    .description('Loads a model and shows its structure, its memory plan in bytes, and versions.')
     .option('--json', 'one object on one line');
   addModelOptions(command).action(info);
 }

@@ -11,11 +11,11 @@ import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { readOptionFile, readOptionText } from './text-file.ts';
 import { countsInWords, fileKind, PICTURE_KINDS, walk } from './walk.ts';
 
-/** A picture to come, or (`read` then rejects) the reason why there is none. */
+/** A picture that can be read later. What could not be found is an input too, whose `read` rejects with the reason. */
 export interface PictureInput {
   /** As the user gave it; inside a folder, joined to the folder's name. */
   readonly name: string;
-  /** Whether `name` is a path, and not standard input or a folder that gave no pictures. */
+  /** Whether `name` is the path of a file; false for standard input and for folders without pictures. */
   readonly isFile: boolean;
   /** @throws ClipError IO, IMAGE_TOO_LARGE */
   read(): Promise<Uint8Array>;
@@ -27,10 +27,10 @@ export interface InputOptions {
   readonly null?: boolean;
 }
 
-/** Entries below a folder without pictures that are looked at for a hint. */
+/** Directory entries to scan when looking for pictures in subfolders, for the `--recursive` hint. */
 const HINT_LIMIT = 20_000;
 
-/** Collects the inputs of a command line, and what was left out. */
+/** The inputs of a command line, and counts of skipped files. */
 export class Pictures {
   readonly inputs: PictureInput[] = [];
   readonly #recursive: boolean;
@@ -43,8 +43,8 @@ export class Pictures {
   }
 
   /**
-   * The pictures that the arguments, then the lines of `--files-from`, stand for, in their order. A folder stands for the
-   * pictures in it. What cannot be listed becomes an input that fails, so that the others still run.
+   * The pictures that the arguments, then the lines of `--files-from`, name, in order. A folder means the pictures in it.
+   * What cannot be listed becomes an input that fails, so that the others are still processed.
    * @throws UsageError if an argument is empty or the list cannot be read
    */
   static async collect(args: readonly string[], options: InputOptions, progress: Progress): Promise<Pictures> {
@@ -57,7 +57,7 @@ export class Pictures {
     return pictures;
   }
 
-  /** Says on standard error how many files of which kinds were skipped in folders. */
+  /** Prints how many files of which kinds were skipped, on standard error. */
   reportSkipped(): void {
     if (this.#skipped.size > 0) this.#progress.line(`skipped ${countsInWords(this.#skipped)}`);
   }
@@ -81,10 +81,10 @@ export class Pictures {
       for (const path of found) this.#addListed(path);
       if (found.length === 0) this.#fail(name, 'there is no such file, and none that matches it as a pattern');
     } else if (kind === 'directory') this.#addFolder(name);
-    else this.inputs.push(fileInput(name)); // anything that can be read, pipes of the shell (`<(...)`) included
+    else this.inputs.push(fileInput(name)); // any readable path, including the shell's `<(...)`
   }
 
-  /** A name that nobody typed: a FIFO or a device among them is a mistake. */
+  /** A name that was not typed by the user: FIFOs and devices are skipped, as reading one could block. */
   #addListed(name: string): void {
     const kind = fileKind(name) ?? 'file';
     if (kind === 'directory') this.#addFolder(name);
@@ -125,7 +125,7 @@ export class Pictures {
   }
 }
 
-/** Where the pictures are, if they are below. */
+/** Names the subfolders that hold pictures, for the error of a folder without pictures. */
 function hint(directory: string, folders: readonly string[]): string {
   const holding: string[] = [];
   let pictures = 0;
@@ -138,7 +138,7 @@ function hint(directory: string, folders: readonly string[]): string {
       pictures += found.pictures.length;
       cut ||= found.cut;
     } catch {
-      // cannot be listed: nothing to tell of
+      // an unreadable subfolder gives no hint
     }
     if (cut) break;
   }
@@ -148,7 +148,7 @@ function hint(directory: string, folders: readonly string[]): string {
   return `; ${names} ${holding.length === 1 ? 'holds' : 'hold'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
 }
 
-/** The names in a list: one a line, or between NULs as `find -print0` writes them, in any bytes. */
+/** The names in a list: one per line, or NUL-terminated as by `find -print0`, which allows any bytes. */
 async function listedNames(path: string, nulls: boolean): Promise<string[]> {
   const names: string[] = [];
   if (nulls) {
@@ -172,7 +172,7 @@ function fileInput(path: string): PictureInput {
   return { name: path, isFile: true, read: () => readPicture(path) };
 }
 
-/** Reads no further than the largest picture: a device or a wrong pipe must not fill the memory. */
+/** Reads at most the size limit of a picture, so that a device or an endless pipe cannot fill the memory. */
 async function readPicture(path: string): Promise<Uint8Array> {
   const limits = imageLimits({});
   try {

@@ -1,4 +1,4 @@
-/** Why the file system refuses, in words. */
+/** Messages for error codes of the file system. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'a part of the path is a file, not a directory',
@@ -10,7 +10,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-/** The reason of an error of `node:fs`. */
+/** A readable reason for an error of `node:fs`. */
 export function ioReason(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
   return REASONS[code] ?? message;

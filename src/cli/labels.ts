@@ -19,13 +19,13 @@ export interface LabelOptions {
   readonly classes?: string;
 }
 
-/** Splits a list at its commas, without the blanks around each. */
+/** Splits a list at commas and trims each item. */
 export function splitList(list: string): string[] {
   return list.split(',').map((item) => item.trim());
 }
 
 /**
- * The labels of `--labels` (already split) or of `--labels-file`, one a line, or the labels and prompts of `--classes`.
+ * The labels of `--labels` (already split) or of `--labels-file`, one per line, or the labels and prompts of `--classes`.
  * @throws UsageError if there are none, or one is blank
  */
 export async function readLabels({
@@ -49,7 +49,7 @@ export async function readLabels({
   return orUsage(`--classes ${title(classes)}`, () => parseClassesJson(text));
 }
 
-/** What is misleading about these labels: notes for standard error. */
+/** Notes for standard error about labels whose scores can mislead. */
 export function labelNotes(labels: readonly string[]): string[] {
   if (labels.length === 1) {
     return ['there is one label only, so its score is always 100 %: compare with other labels, or see the similarity'];
@@ -67,7 +67,7 @@ export function labelNotes(labels: readonly string[]): string[] {
 
 /**
  * What `--templates` names: a known set, else a template (it holds `{}` or `{label}`), else a file of templates.
- * @throws UsageError if it is none of them, or a line of the file has no place for the label
+ * @throws UsageError if it is none of these, or a line of the file has no placeholder for the label
  */
 export async function readTemplates(values: readonly string[] | undefined): Promise<string[] | undefined> {
   if (values === undefined) return undefined;
@@ -95,7 +95,7 @@ export function isTemplatesFile(value: string): boolean {
 }
 
 /**
- * The texts of a file, one a line; blank lines are skipped.
+ * The texts of a file, one per line; blank lines are skipped.
  * @throws UsageError if it cannot be read or holds none
  */
 export async function readTexts(file: string): Promise<string[]> {

@@ -51,7 +51,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said what is wrong; help and version that were asked for come here too.
+    // Commander has printed the message; --help and --version end here too.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else if (error instanceof UsageError) {
     process.exitCode = EXIT_USAGE;

@@ -1,4 +1,4 @@
-/** What computes a row: the model, its precision and the options, told by what comes out. */
+/** Fingerprints of what computes a row: model, precision, options. */
 import { createHash } from 'node:crypto';
 import type { Clip } from '../clip.ts';
 import { packageVersion } from './version.ts';
@@ -9,9 +9,9 @@ export interface MakerOptions {
 }
 
 /**
- * For each kind of row a string that changes whenever its numbers may: the embeddings of one picture and one text, which
- * are the same bits on every machine, the options, and this package's version (decoders and text cleaning belong to it).
- * A model that was copied elsewhere is thus the same, and one with other weights in the same folder is not.
+ * A fingerprint for each kind of row that changes whenever its numbers can change: a hash of the embeddings of a fixed
+ * picture and a fixed text (the same bits on every machine), the options, and the package version, which covers decoders and
+ * text cleaning. A copied model has the same fingerprint; other weights in the same folder have another.
  */
 export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ file: string; text: string }> {
   const { towers, text } = clip.info();
@@ -26,7 +26,7 @@ export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ fi
   return { file: maker(probe, options.normalize, options.orient), text: maker(words, options.normalize) };
 }
 
-/** Higher than wide and larger than any tower's input, so that resize and crop count. */
+/** A portrait picture larger than any tower's input, so that resize and crop are covered. */
 function probePicture() {
   const [width, height] = [450, 600];
   const data = new Uint8Array(width * height * 3);

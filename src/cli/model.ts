@@ -1,4 +1,4 @@
-/** The options that choose a model, and its loading under a progress bar. */
+/** Model options, and loading with a progress bar. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Clip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
@@ -48,7 +48,7 @@ export function addMaxPixels(command: Command): Command {
 }
 
 /**
- * Loads the towers that are needed, once a run; what the model warns of goes to standard error.
+ * Loads the given towers; the model's warnings go to standard error.
  * @throws UsageError for an empty `--model`; ClipError as `loadClip`
  */
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {

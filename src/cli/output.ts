@@ -1,4 +1,4 @@
-/** Where results go if not to a regular file: standard output, a pipe, a device. */
+/** Outputs that are not replaced atomically: standard output, pipes, devices. */
 import { constants, fstatSync, readFileSync, readSync, type Stats, statSync, write } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
@@ -6,12 +6,12 @@ import { quote } from './failure.ts';
 import { toPath } from './file-name.ts';
 import { ioReason } from './io-reason.ts';
 
-/** Takes bytes in order. */
+/** A sequential byte sink. */
 export interface Output {
-  /** People read along: a progress bar must get out of the way. */
+  /** Whether this is a terminal, so that the progress bar must be cleared before writing. */
   readonly terminal: boolean;
   /**
-   * Resolves when the chunk is taken, so that nothing piles up before a slow reader.
+   * Resolves when the chunk has been accepted (backpressure).
    * @throws ClipError IO, e.g. on a full disk
    */
   write(chunk: string | Uint8Array): Promise<void>;
@@ -37,7 +37,7 @@ function writeToStream(chunk: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => process.stdout.write(chunk, () => resolve()));
 }
 
-/** To a file, Node's stream writes once and takes no notice if a full disk took a part only. */
+/** Node's stream for a file calls `write` once and ignores a short count, so a full disk could go unnoticed. */
 async function writeToFile(chunk: string | Uint8Array): Promise<void> {
   const bytes = Buffer.from(chunk as Uint8Array);
   for (let done = 0; done < bytes.length; ) {
@@ -55,9 +55,9 @@ export function checkStandardOutput(): void {
 }
 
 /**
- * Node opens the null device for reading and writing where it finds a standard stream closed, and a shell's `> /dev/null`
- * is for writing only. Programs that start this one with `ignore` open it both ways too, for all streams: with standard
- * error likewise, nobody asked for output.
+ * Node replaces a closed standard stream by /dev/null opened for reading and writing, while a shell's `> /dev/null` is
+ * write-only. Parents that spawn with `stdio: 'ignore'` also open it read-write, but for standard error as well: then the
+ * output is unwanted, not lost.
  */
 function isClosed(): boolean {
   const stat = outputStat();
@@ -71,7 +71,7 @@ function isReadableNull(descriptor: number, stat: Stats): boolean {
     const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))![1]!;
     return (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0;
   } catch {
-    // not Linux: try to read
+    // no /proc: try to read instead
   }
   try {
     readSync(descriptor, Buffer.alloc(1));
@@ -89,7 +89,7 @@ function outputStat(): Stats | undefined {
   }
 }
 
-/** Whether a path is written directly: the file system's names of open streams, a FIFO, a device. */
+/** Whether a path must be written in place: names of open descriptors (/dev/stdout), FIFOs, devices. */
 export function isDirect(path: string): boolean {
   if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/(self|thread-self|\d+)\/fd\/\d+)$/.test(path)) return true;
   try {
@@ -109,10 +109,10 @@ export async function directOutput(path: string): Promise<Output> {
   const fail = (error: unknown): never => {
     throw new ClipError('IO', `cannot write ${quote(path)}: ${ioReason(error)}`, { cause: error });
   };
-  const handle: FileHandle = await open(toPath(path), 'a').catch(fail); // a stream may lead to a file that holds something
+  const handle: FileHandle = await open(toPath(path), 'a').catch(fail); // append: a descriptor may refer to a file that already has content
   return {
     terminal: false,
-    write: (chunk) => handle.writeFile(chunk).catch(fail), // continues where the last one ended
+    write: (chunk) => handle.writeFile(chunk).catch(fail), // writes at the current position
     close: () => handle.close().catch(fail),
   };
 }

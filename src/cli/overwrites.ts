@@ -1,4 +1,4 @@
-/** A run never writes over what it reads: told before anything is opened. */
+/** Refuses outputs that would overwrite an input, before any file is opened. */
 import { fstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,9 +15,9 @@ export interface Outputs {
 
 export interface Inputs {
   readonly pictures: Iterable<{ readonly name: string; readonly isFile: boolean }>;
-  /** Text files, `-` among them. */
+  /** Text files; `-` is standard input. */
   readonly texts: readonly (string | undefined)[];
-  /** The model's folder; without it, the embedded model's. */
+  /** The model's folder. Default: the embedded model's. */
   readonly model?: string | undefined;
 }
 
@@ -30,7 +30,7 @@ const MODEL_FILE =
  * @throws UsageError
  */
 export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): void {
-  const written = new Map<string, string>(); // what each file is, by its identity
+  const written = new Map<string, string>(); // option by file identity
   const add = (what: string, path: string, shown: string) => {
     const identity = fileIdentity(path);
     if (identity === undefined) return;
@@ -67,7 +67,7 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
   for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
     if (path === undefined || isDirect(path)) continue;
     const to = destination(path);
-    // A new file of such a name would be a part of the model from then on.
+    // Even a new file with such a name would become part of the model.
     if (MODEL_FILE.test(basename(to)) && dirname(to) === destination(model)) {
       throw new UsageError(`${option} ${quote(path)} would be a file of the model ${quote(model)}`);
     }
@@ -82,7 +82,7 @@ function modelFiles(folder: string): string[] {
   }
 }
 
-/** A regular file to which the shell leads standard output. */
+/** Standard output, if the shell redirected it to a regular file. */
 function addStandardOutput(written: Map<string, string>): void {
   const identity = descriptorIdentity(1);
   if (identity === undefined) return;

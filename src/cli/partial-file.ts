@@ -1,6 +1,6 @@
 /**
- * A file that is written beside its place, as `NAME.partial`, and renamed when it is whole. Until then an older file of
- * that name stays as it is, whatever ends the run.
+ * Atomic file replacement: writes go to `NAME.partial` in the same directory, which is renamed to `NAME` when complete.
+ * Until then an existing file is untouched, even if the process is killed.
  */
 import { unlinkSync, writeSync } from 'node:fs';
 import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
@@ -14,15 +14,15 @@ import { ioReason } from './io-reason.ts';
 export const partialPath = (path: string): string => `${destination(path)}.partial`;
 
 export interface PartialFileOptions {
-  /** What to say if the run ends early and the file is kept for `--resume`. Without it, the file is removed. */
+  /** The message to print if the run ends early and the file is kept for `--resume`. Without it, the file is removed. */
   readonly keptNote?: () => string | undefined;
 }
 
 export class PartialFile {
-  /** Where it will be; symbolic links are followed, so a link stays a link. */
+  /** The final path, with symbolic links resolved, so that a link stays a link. */
   readonly path: string;
   readonly partialPath: string;
-  /** Bytes in it. */
+  /** Bytes written. */
   length: number;
   readonly #handle: FileHandle;
   readonly #keptNote: (() => string | undefined) | undefined;
@@ -38,14 +38,14 @@ export class PartialFile {
   }
 
   /**
-   * @param suffix what is appended to the path until then
+   * @param suffix appended to the final path while the file is incomplete
    * @throws ClipError IO
    */
   static async create(path: string, options: PartialFileOptions = {}, suffix = '.partial'): Promise<PartialFile> {
     const to = destination(path);
     const partial = `${to}${suffix}`;
     try {
-      // A new file, not the old one emptied: another run that still writes the old one must not write into this.
+      // A new inode instead of truncating: a concurrent run that still has the old file open must not write into this one.
       await rm(toPath(partial), { force: true });
       const handle = await open(toPath(partial), 'wx+');
       const older = await stat(toPath(to)).catch(() => undefined);
@@ -57,7 +57,7 @@ export class PartialFile {
   }
 
   /**
-   * Goes on with the file that an earlier run left, cut to its first `length` bytes.
+   * Continues the file that an earlier run left, truncated to `length` bytes.
    * @throws ClipError IO
    */
   static async continue(path: string, length: number, options: PartialFileOptions): Promise<PartialFile> {
@@ -79,7 +79,7 @@ export class PartialFile {
   }
 
   /**
-   * Writes over the first bytes.
+   * Overwrites the first bytes.
    * @throws ClipError IO
    */
   async rewriteStart(bytes: Uint8Array): Promise<void> {
@@ -97,15 +97,15 @@ export class PartialFile {
   }
 
   /**
-   * Gives the file its name, over an older one.
-   * @throws ClipError IO; the whole result then stays under the other name
+   * Flushes the file to disk and renames it to its final path, replacing an existing file.
+   * @throws ClipError IO; the complete result then stays in the partial file
    */
   async commit(): Promise<void> {
     try {
       await this.#handle.sync();
       const [mine, there] = await Promise.all([this.#handle.stat(), stat(toPath(this.partialPath))]);
       await this.#handle.close();
-      if (mine.ino !== there.ino) throw new Error('another run that writes the same output took its place');
+      if (mine.ino !== there.ino) throw new Error('another run is writing the same output');
     } catch (error) {
       cannotWrite(this.partialPath, error);
     }
@@ -128,28 +128,28 @@ export class PartialFile {
     await rm(toPath(this.partialPath), { force: true });
   }
 
-  /** After an error: removes it, or keeps it and says so. */
+  /** After an error: closes the file and removes it, or keeps it and returns the message that says so. */
   async stop(): Promise<string | undefined> {
     if (!unfinished.delete(this)) return undefined;
     await this.#handle.close().catch(() => {});
     return this.abandon();
   }
 
-  /** The same at the end of the process, where nothing can be waited for. */
+  /** As `stop`, but synchronous, for signal and exit handlers. */
   abandon(): string | undefined {
     const note = this.#keptNote?.();
     if (note !== undefined) return note;
     try {
       unlinkSync(toPath(this.partialPath));
     } catch {
-      // nothing more can be done
+      // best effort
     }
     return undefined;
   }
 }
 
 /**
- * Finds out before the work begins whether a file can be written there.
+ * Checks before the work begins that the file can be written.
  * @throws ClipError IO
  */
 export async function checkWritable(path: string): Promise<void> {
@@ -172,10 +172,12 @@ function cannotWrite(path: string, cause: unknown): never {
 }
 
 const unfinished = new Set<PartialFile>();
+/** Removes a progress bar. */
+const CLEAR_LINE = '\r\x1b[K';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 let watching = false;
 
-/** What is written is in the file already, so the end needs no waiting: only tidying, then the signal does its work. */
+/** Rows are written through as they come, so a handler only has to clean up; the signal's default action follows. */
 function watchForEnd(): void {
   if (watching) return;
   watching = true;
@@ -184,7 +186,7 @@ function watchForEnd(): void {
     process.once(signal, () => {
       abandonAll();
       if (process.platform === 'win32') process.exit(130);
-      process.kill(process.pid, signal); // its default again, as the handler is gone
+      process.kill(process.pid, signal); // the default action, as the handler was removed
     });
   }
 }
@@ -195,9 +197,9 @@ function abandonAll(): void {
   for (const note of notes) {
     if (note === undefined) continue;
     try {
-      writeSync(2, `${note}\n`);
+      writeSync(2, `${process.stderr.isTTY ? CLEAR_LINE : ''}${note}\n`);
     } catch {
-      // nobody listens
+      // standard error is closed
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Patterns that the shell did not expand: Windows' own shells leave that to the programs. */
+/** Expands patterns that the shell did not expand, as cmd.exe and PowerShell on Windows do not. */
 import { basename, dirname, isAbsolute } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromArgument } from './file-name.ts';
@@ -7,11 +7,11 @@ const WILDCARD = /[*?]|\[[^\]]+\]|\{[^}]*[,.][^}]*\}/;
 
 export const isPattern = (argument: string): boolean => WILDCARD.test(argument);
 
-/** The files and folders that match a pattern such as `photos/*.jpg`, sorted by code units, without hidden ones. */
+/** The files and folders that match a pattern such as `photos/*.jpg`, sorted by code units, without hidden entries. */
 export async function matches(pattern: string): Promise<string[]> {
   const { glob } = await import('tinyglobby');
   const windows = process.platform === 'win32';
-  // In a pattern, \ escapes; on Windows people write it between folders.
+  // Backslash is an escape character in patterns, and the path separator on Windows.
   const found = await glob(windows ? pattern.replaceAll('\\', '/') : pattern, {
     absolute: isAbsolute(pattern),
     caseSensitiveMatch: !windows,
@@ -19,7 +19,7 @@ export async function matches(pattern: string): Promise<string[]> {
     onlyFiles: false,
   });
   const paths = found.map((path) => (path.length > 1 ? path.replace(/\/$/, '') : path)).sort();
-  // `**` enters links, those that lead back up once: the folders are the same, and one name each is enough.
+  // `**` follows symbolic links, also to a parent folder: keep one path per directory entry.
   const folders = new Map<string, string | undefined>();
   const seen = new Set<string>();
   return paths.flatMap((path) => {
@@ -28,6 +28,6 @@ export async function matches(pattern: string): Promise<string[]> {
     const key = `${folders.get(folder)}/${basename(path)}`;
     if (seen.has(key)) return [];
     seen.add(key);
-    return nameFromArgument(path) ?? path; // the library decodes names leniently, as Node does arguments
+    return nameFromArgument(path) ?? path; // the library decodes names leniently, as Node decodes arguments
   });
 }

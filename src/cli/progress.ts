@@ -1,9 +1,9 @@
 /** A progress bar on a terminal's standard error; in a pipe or a file, nothing. */
 import cliProgress from 'cli-progress';
 
-/** Shows nothing in the first moments: what is done by then needs no bar. */
+/** No bar for tasks that finish within this time. */
 const PATIENCE_MS = 300;
-/** Pace and time left are guesses before this. */
+/** Rate and time left are too unreliable before this. */
 const PACE_MS = 1000;
 
 export class Progress {
@@ -12,14 +12,14 @@ export class Progress {
   #task = '';
   #total = 0;
   #since = performance.now();
-  /** When the task began, and how much of it was done then. */
+  /** Start time of the task, and how much was done at that time. */
   #start = { time: 0, done: 0 };
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
   }
 
-  /** `done` of `total` parts of the task are done. Parts that people count get a pace; bytes do not. */
+  /** Shows that `done` of `total` are done. `counted`: also show the rate and the time left (not useful for bytes). */
   show(task: string, done: number, total: number, counted = true): void {
     if (!this.#stream.isTTY) return;
     const now = performance.now();
@@ -36,8 +36,8 @@ export class Progress {
       this.#bar.update(done, { pace });
       return;
     }
-    // Wrapping stays on and the cursor shown, so that a run that is killed leaves nothing to set right; the bar is cut at the
-    // terminal's width. A signal handler instead would run only between two long computations: Ctrl-C would wait.
+    // Line wrapping and cursor are left alone, so that a killed run leaves the terminal intact. Restoring them in a signal
+    // handler would delay Ctrl-C until the current computation ends.
     this.#bar = new cliProgress.SingleBar({
       stream: this.#stream,
       format: `${task} [{bar}] {value}/{total}{pace}`,
@@ -49,7 +49,7 @@ export class Progress {
     process.once('exit', this.#onExit);
   }
 
-  /** ", 45.2/s, 1:05 left" once that can be told. */
+  /** ", 45/s, 1:05 left", or nothing while it is too early. */
   #pace(now: number, done: number): string {
     const { time, done: before } = this.#start;
     const seconds = (now - time) / 1000;
@@ -59,7 +59,7 @@ export class Progress {
     return `, ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s, ${left}`;
   }
 
-  /** Takes the bar away, so that a line can be printed in its place; the next `show` draws it again. */
+  /** Removes the bar, so that a line can be printed; the next `show` draws it again. */
   clear(): void {
     if (!this.#bar) return;
     this.#bar.stop();
@@ -76,7 +76,7 @@ export class Progress {
   readonly #onExit = () => this.clear();
 }
 
-/** Minutes and seconds, and hours if there are any. */
+/** `m:ss` or `h:mm:ss`. */
 function duration(seconds: number): string {
   const whole = Math.ceil(seconds);
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0');

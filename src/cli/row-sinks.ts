@@ -1,4 +1,4 @@
-/** Where rows go: a stream, a stream that must know their number first, or a file. */
+/** Row sinks: streams, streams whose header needs the number of rows, and files. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,25 +10,25 @@ import type { Output } from './output.ts';
 import type { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 
-/** Takes any number of rows in constant memory. */
+/** Accepts any number of rows in constant memory. */
 export interface RowSink {
   /** @throws ClipError IO */
   add(bytes: Uint8Array): Promise<void>;
   /**
-   * All rows are there: completes the output.
+   * Completes the output after the last row.
    * @throws ClipError IO
    */
   end(rows: number): Promise<void>;
   /**
-   * After the end of all outputs: gives a file its name.
+   * Publishes the output under its final name, once all outputs are complete.
    * @throws ClipError IO
    */
   commit(): Promise<void>;
-  /** After an error: tidies up. Returns what to tell about rows that are kept. */
+  /** After an error: cleans up. Returns a message if rows are kept for `--resume`. */
   stop(): Promise<string | undefined>;
 }
 
-/** Rows of a format without a header, or lines of an index, to where one cannot seek. */
+/** Writes JSON rows or index lines to a stream. */
 export class StreamSink implements RowSink {
   readonly #output: Output;
   readonly #progress: Progress;
@@ -52,7 +52,7 @@ export class StreamSink implements RowSink {
   async stop(): Promise<undefined> {}
 }
 
-/** Rows of npy to where one cannot seek: its header has their number, so they wait in a temporary file. */
+/** Writes npy to a stream: the header needs the number of rows, so rows are spooled to a temporary file first. */
 export class SpoolSink implements RowSink {
   readonly #output: Output;
   readonly #header: (rows: number) => Uint8Array;
@@ -69,9 +69,9 @@ export class SpoolSink implements RowSink {
   static async create(output: Output, header: (rows: number) => Uint8Array): Promise<SpoolSink> {
     const folder = await temporary(async () => mkdtempSync(join(tmpdir(), 'edgeclip-')));
     const remove = () => rmSync(folder, { recursive: true, force: true });
-    process.once('exit', remove); // where an open file cannot be removed
+    process.once('exit', remove); // Windows cannot remove an open file
     const spool = await temporary(() => open(join(folder, 'rows'), 'wx+'));
-    if (process.platform !== 'win32') remove(); // the file lives as long as it is open: a killed run leaves nothing
+    if (process.platform !== 'win32') remove(); // unlinked while open, so a killed run leaves nothing behind
     return new SpoolSink(output, header, folder, spool);
   }
 
@@ -98,12 +98,12 @@ export class SpoolSink implements RowSink {
   async stop(): Promise<undefined> {}
 }
 
-/** Rows to a file that is renamed when whole; the header is written again at the end. */
+/** Writes rows to a file that is replaced atomically; the header is rewritten at the end. */
 export class FileSink implements RowSink {
   readonly file: PartialFile;
   readonly #header: (rows: number) => Uint8Array;
 
-  /** @param header what precedes so many rows; always of one length */
+  /** @param header the header for a number of rows; its length must not depend on it */
   constructor(file: PartialFile, header: (rows: number) => Uint8Array = () => new Uint8Array(0)) {
     this.file = file;
     this.#header = header;

@@ -1,4 +1,4 @@
-/** Writes the rows of `embed`, and the index that tells whose they are; continues what an earlier run left. */
+/** Writes the rows of `embed` and their index, and continues an interrupted run. */
 import { EarlierRows, type KeptRow } from './earlier-rows.ts';
 import { quote } from './failure.ts';
 import { directOutput, isDirect, standardOutput } from './output.ts';
@@ -13,25 +13,25 @@ export interface RowTarget {
   readonly output?: string;
   readonly index?: string;
   readonly format: RowFormat;
-  /** Numbers in a row. */
+  /** Row length (embedding dimension). */
   readonly width: number;
-  /** What computes the rows of files and of texts, for their checksums in the index. */
+  /** Fingerprints of what computes rows of files and of texts (see `rowMakers`), part of the checksums in the index. */
   readonly makers?: { readonly file: string; readonly text: string };
-  /** Keep the rows of earlier runs; both paths are those of regular files. */
+  /** Reuse rows of earlier runs. Needs `output` and `index`, both regular files. */
   readonly resume: boolean;
 }
 
 /**
- * Each row has a place among all that are wanted; those that an earlier run left are kept, the others come in the order of
- * their places, and places may stay empty. With an index, rows are first appended to OUTPUT.partial and INDEX.partial,
- * which an end of any kind leaves behind.
+ * Every input has a place in the output order; a failed input leaves its place empty. New rows are appended to
+ * OUTPUT.partial and INDEX.partial, which survive an interruption. If that order is not the final one (rows of earlier runs
+ * are reused), the output is assembled by copying at the end.
  */
 export class RowWriter {
   readonly #target: RowTarget;
   readonly #output: RowSink;
   readonly #index: RowSink | undefined;
   readonly #earlier: EarlierRows | undefined;
-  /** With `resume`: where each place's row is. */
+  /** With `resume`: the location of each place's row. */
   readonly #placed: (KeptRow | undefined)[] = [];
   #rows: { count: number };
 
@@ -74,7 +74,7 @@ export class RowWriter {
     return new RowWriter(target, await to(), await indexTo(), earlier, rows);
   }
 
-  /** Whether the row of this place is there from an earlier run. */
+  /** Looks for the row in earlier runs. Returns whether it can be reused. */
   keep(place: number, owner: Owner, stamp?: Stamp): boolean {
     const kept = this.#earlier?.find(owner, stamp, this.#maker(owner));
     if (kept) this.#placed[place] = kept;
@@ -88,14 +88,14 @@ export class RowWriter {
     if (this.#index) {
       const check = this.#target.makers && rowCheck(owner, stamp, this.#maker(owner), bytes);
       const line: IndexLine = { row: this.#rows.count, ...owner, ...stamp, ...(check !== undefined && { check }) };
-      await this.#index.add(lineBytes(line)); // after the row, so that the row of a line is there
+      await this.#index.add(lineBytes(line)); // after the row: an index line implies that its row was written
       if (this.#earlier) this.#placed[place] = { from: 'partial', position: line.row, line };
     }
     this.#rows.count++;
   }
 
   /**
-   * Completes output and index, then gives both their names.
+   * Completes output and index, then renames both to their final names.
    * @throws ClipError IO
    */
   async end(): Promise<void> {
@@ -109,14 +109,14 @@ export class RowWriter {
     await this.#index?.commit();
   }
 
-  /** After an error: closes all files. Rows that `resume` finds later are kept; returns a line that says so. */
+  /** After an error: closes all files. Returns a message if rows are kept for `--resume`. */
   async stop(): Promise<string | undefined> {
     this.#earlier?.close();
     const note = await this.#output.stop();
     return (await this.#index?.stop()) ?? note;
   }
 
-  /** Copies rows of the output as it was and of the partial files, in the order of their places. */
+  /** Copies reused and new rows to new files in output order. */
   async #assemble(placed: readonly KeptRow[]): Promise<void> {
     const { format, width } = this.#target;
     const partials = [this.#output, this.#index] as FileSink[];
@@ -147,7 +147,7 @@ export class RowWriter {
 
 const isAt = ({ from, position }: KeptRow, row: number): boolean => from === 'partial' && position === row;
 
-/** The row's number first, as a person reads it. */
+/** One line of the index, with the row number first. */
 function lineBytes({ row, ...line }: IndexLine): Uint8Array {
   return Buffer.from(`${JSON.stringify({ row, ...line })}\n`);
 }

@@ -1,12 +1,12 @@
-/** Rows of `embed`: whose they are, and how they look in each format. */
+/** Rows of `embed`: their owners, index lines and formats. */
 import { createHash } from 'node:crypto';
 import { nineDigits } from './float32.ts';
 import { NPY_HEADER_BYTES, npyHeader, npyRow } from './npy.ts';
 
-/** Whose a vector is. */
+/** The file or text that a row belongs to. */
 export type Owner = { readonly file: string } | { readonly text: string };
 
-/** Size in bytes and time of the last change of a file, by which a changed one is known. */
+/** Size in bytes and modification time of a file, to detect changes. */
 export interface Stamp {
   readonly size: number;
   /** ISO 8601, to the millisecond. */
@@ -20,7 +20,7 @@ export interface RowFormat {
   readonly name: 'json' | 'npy';
   /** Bytes before the first row. */
   readonly headerBytes: number;
-  /** What precedes `rows` rows. */
+  /** The header of a file with `rows` rows; its length is constant. */
   header(rows: number, width: number): Uint8Array;
   row(owner: Owner, embedding: Float32Array): Uint8Array;
 }
@@ -42,8 +42,9 @@ export const ROW_FORMATS: Readonly<Record<'json' | 'npy', RowFormat>> = {
 };
 
 /**
- * A checksum that ties a row's bytes to their owner, the owner's size and time, and what computed them: 64 bits of SHA-256
- * in hexadecimal. A row is kept only if it fits, whatever happened to the files.
+ * A checksum over a row's bytes, its owner, the owner's size and time, and the fingerprint of what computed it: the first
+ * 64 bits of a SHA-256, in hexadecimal. A row is reused only if its checksum matches, so damaged or mismatched files do no
+ * harm.
  */
 export function rowCheck(owner: Owner, stamp: Stamp | undefined, maker: string, bytes: Uint8Array): string {
   const hash = createHash('sha256');

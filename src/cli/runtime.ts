@@ -1,6 +1,6 @@
-/** Which runtime this is. */
+/** Detects the JavaScript runtime. */
 
-/** Versions by name, the runtime's first. */
+/** Version numbers by name, the runtime's first. */
 export type RuntimeVersions = Readonly<Record<string, string>>;
 
 interface Globals {
@@ -8,7 +8,7 @@ interface Globals {
   readonly Bun?: { readonly version: string };
 }
 
-/** Deno and Bun give a `process.versions.node` too, the version whose behaviour they follow. */
+/** In Deno and Bun, `process.versions.node` is only the Node version they are compatible with. */
 export function runtimeVersions(globals: Globals = globalThis as Globals): { name: string; versions: RuntimeVersions } {
   const { Deno, Bun } = globals;
   const { versions } = process;

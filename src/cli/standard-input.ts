@@ -1,4 +1,4 @@
-/** Standard input, which an argument or option names by `-`. */
+/** Standard input, named `-` in arguments and options. */
 import { quote, UsageError } from './failure.ts';
 
 export const STANDARD_INPUT = '-';
@@ -8,7 +8,7 @@ export function title(name: string): string {
   return name === STANDARD_INPUT ? 'standard input' : quote(name);
 }
 
-/** @throws UsageError if more than one of the names is `-`: the stream can be read once. */
+/** @throws UsageError if more than one of the names is `-`: a stream can be read only once */
 export function checkStandardInput(names: readonly (string | undefined)[]): void {
   if (names.filter((name) => name === STANDARD_INPUT).length > 1) {
     throw new UsageError('- (standard input) can be given once');
@@ -22,7 +22,7 @@ export async function collect(stream: AsyncIterable<Uint8Array>, most = Number.P
   for await (const chunk of stream) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > most) break; // ends the stream
+    if (length > most) break; // closes the stream
   }
   return Buffer.concat(chunks, length);
 }

@@ -1,13 +1,13 @@
-/** Rows and lines in files, read by position. */
+/** Random access to rows and lines in files. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { toPath } from './file-name.ts';
 import { isNpyHeader, NPY_HEADER_BYTES } from './npy.ts';
 import type { RowFormat } from './rows.ts';
 
-/** A file of rows. A last row that is cut does not count. */
+/** A file of rows; an incomplete last row is ignored. */
 export class StoredRows {
   readonly #descriptor: number;
-  /** Where each row starts, and where the last one ends. */
+  /** Byte offset of each row; `count` gives the end of the last one. */
   readonly #offset: (row: number) => number;
   readonly count: number;
   #closed = false;
@@ -18,7 +18,7 @@ export class StoredRows {
     this.count = count;
   }
 
-  /** The rows of an output file, or undefined if it is not there or not in this format. */
+  /** Opens an output file; undefined if it does not exist or has another format. */
   static open(path: string, format: RowFormat, width: number): StoredRows | undefined {
     if (format.name === 'json') return StoredRows.openLines(path);
     return openFile(path, (descriptor, size) => {
@@ -29,7 +29,7 @@ export class StoredRows {
     });
   }
 
-  /** The lines of a file, or undefined if it is not there. */
+  /** Opens a file of lines; undefined if it does not exist. */
   static openLines(path: string): StoredRows | undefined {
     return openFile(path, (descriptor, size) => {
       const starts = [0];
@@ -43,12 +43,12 @@ export class StoredRows {
     });
   }
 
-  /** The bytes of a row, a line with its end. */
+  /** The bytes of a row; lines include the line feed. */
   read(row: number): Uint8Array {
     return readAt(this.#descriptor, this.#offset(row), this.#offset(row + 1) - this.#offset(row));
   }
 
-  /** Bytes of the file that the first rows take, with what precedes them. */
+  /** File length up to and including the first `rows` rows. */
   bytes(rows: number): number {
     return this.#offset(rows);
   }
@@ -76,7 +76,7 @@ function openFile(
   return rows;
 }
 
-/** `length` bytes, or fewer at the end of the file. */
+/** Reads `length` bytes, fewer at the end of the file. */
 function readAt(descriptor: number, position: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let done = 0;

@@ -1,4 +1,4 @@
-/** Text files of the command line: labels, texts, templates, lists. */
+/** Reads the text files of command-line options: labels, texts, templates, lists. */
 import { readFile } from 'node:fs/promises';
 import { UsageError } from './failure.ts';
 import { toPath } from './file-name.ts';
@@ -7,8 +7,8 @@ import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { firstInvalidByte } from './utf8.ts';
 
 /**
- * The bytes of a file, or of standard input for `-`.
- * @throws UsageError, with the option's name, if it cannot be read
+ * Reads a file, or standard input for `-`.
+ * @throws UsageError naming the option, if it cannot be read
  */
 export async function readOptionFile(option: string, path: string): Promise<Uint8Array> {
   try {
@@ -19,8 +19,8 @@ export async function readOptionFile(option: string, path: string): Promise<Uint
 }
 
 /**
- * The text of a file: UTF-8, or UTF-16 if it begins with a byte order mark (older PowerShell writes it).
- * @throws UsageError, with the option's name, if it cannot be read or is in another encoding
+ * Reads a text file: UTF-8, or UTF-16 with a byte order mark (as older PowerShell writes it).
+ * @throws UsageError naming the option, if it cannot be read or has another encoding
  */
 export async function readOptionText(option: string, path: string): Promise<string> {
   const bytes = await readOptionFile(option, path);
@@ -32,9 +32,9 @@ export async function readOptionText(option: string, path: string): Promise<stri
 }
 
 /**
- * Decodes UTF-8 strictly, or UTF-16 LE and BE by the byte order mark, which is removed. Guessing among 8-bit encodings
- * would give wrong labels without a word, so everything else is refused.
- * @throws RangeError with line (from 1) and byte offset (from 0) of the first byte that does not fit
+ * Decodes UTF-8 strictly, or UTF-16 LE and BE with a byte order mark, which is removed. Other encodings are refused:
+ * guessing an 8-bit encoding could silently give wrong labels.
+ * @throws RangeError with line (from 1) and byte offset (from 0) of the first invalid byte
  */
 export function decodeText(bytes: Uint8Array): string {
   const [first, second, third] = bytes;
@@ -66,18 +66,20 @@ function decodeUtf16(bytes: Uint8Array, littleEndian: boolean): string {
   for (let i = 0; i < units.length; i++) units[i] = view.getUint16(2 + 2 * i, littleEndian);
   let text = '';
   for (let i = 0; i < units.length; i += 4096) text += String.fromCharCode(...units.subarray(i, i + 4096));
-  const bad = text.search(/[\0\ud800-\udfff]/u); // NUL, or a surrogate without its other half
+  const bad = text.search(/[\0\ud800-\udfff]/u); // NUL, or a lone surrogate
   if (bad >= 0) {
-    const what = text[bad] === '\0' ? 'a NUL character' : 'half a surrogate pair';
+    const what = text[bad] === '\0' ? 'a NUL character' : 'a lone surrogate';
     throw new RangeError(`line ${lineOf(text.slice(0, bad))}, byte offset ${2 + 2 * bad}: ${what} in ${name}`);
   }
   if (bytes.length % 2 === 1) {
-    throw new RangeError(`line ${lineOf(text)}, byte offset ${bytes.length - 1}: the last character of ${name} is cut`);
+    throw new RangeError(
+      `line ${lineOf(text)}, byte offset ${bytes.length - 1}: the last character of ${name} is incomplete`,
+    );
   }
   return text;
 }
 
-/** The number of the line that follows this text, from 1. */
+/** Line number, from 1, at the end of a text. */
 const lineOf = (before: string): number => before.split(/\r\n|\n|\r/).length;
 
 const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');

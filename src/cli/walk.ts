@@ -1,38 +1,38 @@
-/** The pictures in a folder. */
+/** Directory traversal: finds the pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromBytes, toPath } from './file-name.ts';
 
-/** Kinds that are read, by extension. */
+/** Supported formats, by extension. */
 const PICTURE = /\.(jpe?g|png|webp)$/i;
 export const PICTURE_KINDS = '.jpg, .jpeg, .png or .webp';
 
-/** Kinds that people expect to be read, which are counted when they are left out. Others (.txt, .json) are not pictures. */
+/** Image formats that are not supported: reported when skipped, unlike .txt or .json. */
 const OTHER_PICTURE =
   /\.(heic|heif|hif|avif|gif|bmp|dib|tiff?|jfif|jpe|jxl|jp2|j2k|svg|ico|psd|tga|p[bgpn]m|exr|hdr|dng|cr2|cr3|nef|arw|orf|rw2|raf|raw)$/i;
 
 export interface WalkOptions {
   readonly recursive: boolean;
-  /** Told of what is left out although its name is no reason: a FIFO, a socket, a device, a folder already visited. */
+  /** Called for entries that are skipped because of what they are: FIFOs, sockets, devices, folders already visited. */
   readonly onPassedOver: (path: string, what: string) => void;
-  /** Directory entries to look at, at most. Default: all. */
+  /** Maximum number of directory entries to visit. Default: no limit. */
   readonly limit?: number;
 }
 
-/** What a walk found. */
+/** Result of a walk. */
 export interface Walk {
-  /** Paths of pictures, sorted by name, a folder's pictures where the folder's name is. */
+  /** Paths of pictures, in depth-first order, each folder sorted by name. */
   readonly pictures: string[];
   /** Subfolders that could not be listed. */
   readonly failed: { readonly path: string; readonly error: unknown }[];
-  /** Pictures of kinds that are not read, by extension in lower case. */
+  /** Number of files in unsupported image formats, by lower-case extension. */
   readonly skipped: Map<string, number>;
-  /** All other files, by extension. */
+  /** Number of all other files, by extension. */
   readonly others: Map<string, number>;
-  /** Subfolders of the folder itself. */
+  /** Names of the direct subfolders. */
   readonly folders: string[];
-  /** Whether the limit ended the walk. */
+  /** Whether the walk stopped at the limit. */
   readonly cut: boolean;
 }
 
@@ -52,7 +52,7 @@ export function walk(
   const visited = new Set([fileIdentity(directory)]);
   let seen = 0;
 
-  /** @param prefix what precedes a name in a path: not by `join`, which Bun has only for names in Unicode */
+  /** @param prefix path prefix of the entries; `path.join` is avoided because Bun's replaces lone surrogates */
   function visit(folder: string, prefix: string): void {
     for (const { name, kind } of entries(folder, prefix)) {
       if (found.cut || ++seen > limit) {
@@ -84,12 +84,12 @@ export function walk(
   return found;
 }
 
-/** A folder's entries in order. A link counts as what it leads to; one that leads nowhere as a file, whose reading fails. */
+/** A folder's entries, sorted. A symbolic link has the kind of its target; a broken one counts as a file, so reading it fails. */
 function entries(folder: string, prefix: string): { readonly name: string; readonly kind: string }[] {
   let listed: { name: string | Buffer; kind: string | undefined }[] = readdirSync(toPath(folder), {
     withFileTypes: true,
   }).map((entry) => ({ name: entry.name, kind: entry.isSymbolicLink() ? undefined : kindOf(entry) }));
-  // Only a folder with a name that is not UTF-8 (or with a U+FFFD in one) is listed as bytes: not every runtime does that.
+  // List again as bytes only if a name may not be UTF-8: not every runtime supports that.
   if (process.platform !== 'win32' && listed.some(({ name }) => name.includes('\ufffd'))) {
     listed = readdirSync(toPath(folder), { encoding: 'buffer' }).map((name) => ({ name, kind: undefined }));
   }
@@ -99,12 +99,12 @@ function entries(folder: string, prefix: string): { readonly name: string; reado
     .map(({ name, kind }) => ({ name, kind: kind ?? fileKind(prefix + name) ?? 'file' }));
 }
 
-/** What a path leads to: `file`, `directory`, or in words what else; undefined if that cannot be told. */
+/** `file`, `directory`, or a description of anything else; undefined if the path cannot be resolved. */
 export function fileKind(path: string): string | undefined {
   try {
     return kindOf(statSync(toPath(path)));
   } catch {
-    return undefined; // reading it gives the error
+    return undefined; // reading the path will report the error
   }
 }
 
@@ -122,7 +122,7 @@ function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** "5 files: 3 .heic, 1 .avif, 1 without extension": the most frequent first. */
+/** "5 files: 3 .heic, 1 .avif, 1 without extension", most frequent first. */
 export function countsInWords(counts: ReadonlyMap<string, number>): string {
   const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
   const kinds = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));

@@ -39,11 +39,11 @@ describe('bytes of a text file', () => {
     ['UTF-16 LE without its mark', Buffer.from('cat\ndog', 'utf16le'), /^line 1, byte offset 1: a NUL byte; UTF-16/],
     ['UTF-16 BE without its mark', utf16('a', false).subarray(2), /^line 1, byte offset 0: a NUL byte/],
     ['UTF-32 LE', Buffer.from([0xff, 0xfe, 0, 0, 97, 0, 0, 0]), /^line 1, byte offset 2: a NUL character in UTF-16 LE/],
-    ['half a surrogate pair', utf16('a\nb\ud83d', true), /^line 2, byte offset 8: half a surrogate pair in UTF-16 LE/],
+    ['half a surrogate pair', utf16('a\nb\ud83d', true), /^line 2, byte offset 8: a lone surrogate in UTF-16 LE/],
     [
       'UTF-16 BE cut within a character',
       utf16('ab', false).subarray(0, -1),
-      /^line 1, byte offset 4: .*UTF-16 BE is cut/,
+      /^line 1, byte offset 4: .*UTF-16 BE is incomplete/,
     ],
   ])('%s are refused with line and offset', (_, bytes, message) => {
     expect(() => decodeText(bytes)).toThrow(message);
