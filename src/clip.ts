@@ -1,6 +1,8 @@
 /** The public model: embeds pictures and texts, makes classifiers. */
 
 import { Classifier, type ClassifierOptions } from './classifier.ts';
+import { encodeEach } from './encode-images.ts';
+import { encodeRows, tokenizeAll } from './encode-texts.ts';
 import type {
   EncodedImage,
   EncodeImageOptions,
@@ -10,63 +12,33 @@ import type {
   SettledImageOptions,
 } from './encoding.ts';
 import type { Precision } from './engine/arithmetic.ts';
-import type { Engine, Probe } from './engine/engine.ts';
-import type { KernelVariant, Pointer } from './engine/kernels.ts';
+import type { KernelVariant } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
-import type { ThreadPool } from './engine/threads/pool.ts';
 import { atPosition, ClipError } from './errors.ts';
-import { decodeWith } from './image/decode.ts';
-import { cropGeometry } from './image/geometry.ts';
 import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
-import { type ImageLimits, imageLimits } from './image/limits.ts';
+import { imageLimits } from './image/limits.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
-import { resampleCrop } from './image/resample.ts';
-import type { ImageBatch } from './image-batch.ts';
-import { Lookahead } from './lookahead.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { imageTower } from './model/registry.ts';
-import { TextTransformer } from './model/text-transformer.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
-import { prefixChunks } from './prefix-chunks.ts';
-import { Scheduler, yieldIfDue } from './scheduler.ts';
-import { pooledLength } from './text/end-token.ts';
+import { type Parts, Session, type ThreadInfo } from './session.ts';
+import { copyTokenIds, type TokenIds } from './text/end-token.ts';
 import type { ClassList } from './text/prompts.ts';
-import type { Tokenizer } from './text/tokenizer.ts';
 
 /** What `Clip.info` reports; sizes in bytes. */
 export interface ClipInfo {
   readonly model: string;
   readonly precision: Precision;
   readonly kernels: KernelVariant;
-  /** How many threads compute, and why not more if more were asked for. */
-  readonly threads: { readonly count: number; readonly reason?: string };
+  readonly threads: ThreadInfo;
   readonly towers: readonly Tower[];
   readonly embedDim: number;
-  readonly image: { readonly kind: string; readonly size: number };
-  readonly text: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
+  /** Absent if the model has no image tower. */
+  readonly image?: { readonly kind: string; readonly size: number };
+  /** Absent if the model has no text tower. */
+  readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
   readonly memory: { readonly total: number; readonly use: MemoryUse };
   /** What was assumed while loading because the model's files do not say it. */
-  readonly warnings: readonly string[];
-}
-
-/** What `loadClip` hands to the constructor. @internal */
-export interface Parts {
-  readonly name: string;
-  readonly config: ClipConfig;
-  readonly preprocess: PreprocessConfig;
-  readonly engine: Engine;
-  readonly variant: KernelVariant;
-  readonly threads: ClipInfo['threads'];
-  readonly pool?: ThreadPool;
-  readonly use: MemoryUse;
-  readonly maxPixels: number;
-  /** Where the resize works. */
-  readonly scratch: Pointer;
-  readonly images?: ImageBatch;
-  readonly text?: TextTransformer;
-  readonly tokenizer?: () => Tokenizer;
-  readonly logitScale?: number;
-  readonly probe?: Probe;
   readonly warnings: readonly string[];
 }
 
@@ -88,11 +60,6 @@ const ENCODE_IMAGE: Readonly<Record<keyof EncodeImageOptions, OptionType>> = {
   settled: 'boolean',
 };
 
-/** Pictures that are read ahead, for each that is computed at once. */
-const READ_AHEAD = 2;
-/** Texts that are tokenized without a look at the clock. */
-const TEXTS_A_LOOK = 16;
-
 /**
  * A CLIP model: `loadClip` makes one. Calls may overlap: they are computed one picture or chunk of texts after the other,
  * each result has the bits of its lone run, and a call that fails disturbs no other. While calls are computed the event
@@ -109,14 +76,13 @@ export class Clip {
   readonly config: ClipConfig;
   /** How pictures are prepared: pass it to `preprocess` to see what the tower sees. */
   readonly preprocess: PreprocessConfig;
-  #parts: Parts | undefined;
-  readonly #scheduler = new Scheduler();
+  readonly #session: Session;
 
   /** @internal */
   constructor(parts: Parts) {
     this.config = parts.config;
     this.preprocess = parts.preprocess;
-    this.#parts = parts;
+    this.#session = new Session(parts);
   }
 
   /**
@@ -153,7 +119,7 @@ export class Clip {
     Float32Array | PromiseSettledResult<Float32Array> | (Float32Array | PromiseSettledResult<Float32Array>)[]
   > {
     checkOptions('encodeImage', options, ENCODE_IMAGE);
-    this.#images();
+    this.#session.images(); // or the tower was not loaded
     const { settled = false, onProgress, ...each } = options;
     const { maxBytes } = imageLimits(options);
     const list = Array.isArray(input);
@@ -173,7 +139,7 @@ export class Clip {
     };
     const results: (Float32Array | PromiseSettledResult<Float32Array>)[] = [];
     try {
-      for await (const { index, embedding, error } of this.#encodeEach(taken, open, each, taken.length)) {
+      for await (const { index, embedding, error } of encodeEach(this.#session, taken, open, each, taken.length)) {
         if (!embedding && !settled) throw position(index, error);
         if (!settled) results.push(embedding!);
         else if (embedding) results.push({ status: 'fulfilled', value: embedding });
@@ -208,7 +174,7 @@ export class Clip {
   ): AsyncGenerator<EncodedImage, void, undefined> {
     checkOptions('encodeImages', options, ENCODE_IMAGES);
     checkImageSource(images);
-    this.#images();
+    this.#session.images(); // or the tower was not loaded
     const { maxBytes } = imageLimits(options);
     const take = (image: ImageInput) => (image instanceof TakenImage ? image : takeImage(image, maxBytes));
     const open = (item: ImageItem) => {
@@ -216,91 +182,7 @@ export class Clip {
       // What is there is copied before the source goes on, which may use its buffer again.
       return isThenable(image) ? image.then(take) : take(image);
     };
-    return this.#encodeEach(images, open, options);
-  }
-
-  async *#encodeEach<I>(
-    source: Iterable<I> | AsyncIterable<I>,
-    open: (item: I) => TakenImage | PromiseLike<TakenImage>,
-    options: EncodeImagesOptions,
-    total = Number.POSITIVE_INFINITY,
-  ): AsyncGenerator<EncodedImage, void, undefined> {
-    const { signal } = options;
-    const limits = this.#limits(options);
-    const { slots } = this.#images();
-    const ahead = new Lookahead(source, READ_AHEAD * slots, async (item: I) =>
-      readBytes(await open(item), limits, signal),
-    );
-    try {
-      for (let index = 0; ; ) {
-        const wanted = this.#images().next(Math.min(slots, total - index), index === 0);
-        const some = await ahead.take(wanted, signal);
-        if (some.length === 0) return;
-        while (some.length > 0) {
-          const group = some.splice(0, this.#images().next(some.length, index === 0));
-          for (const outcome of await this.#run(() => this.#encodeGroup(group, options), signal)) {
-            if (outcome.status === 'fulfilled') yield { index: index++, embedding: outcome.value };
-            else yield { index: index++, error: outcome.reason };
-          }
-        }
-      }
-    } finally {
-      await ahead.close();
-    }
-  }
-
-  /** Pictures that are computed together: each has its own result. */
-  async #encodeGroup(
-    group: readonly PromiseSettledResult<TakenImage>[],
-    options: EncodeImagesOptions,
-  ): Promise<PromiseSettledResult<Float32Array>[]> {
-    const outcomes: PromiseSettledResult<Float32Array>[] = [];
-    const prepared: number[] = [];
-    for (const [i, picture] of group.entries()) {
-      if (picture.status === 'rejected') {
-        outcomes[i] = picture;
-        continue;
-      }
-      await yieldIfDue(options.signal);
-      try {
-        await this.#prepare(picture.value, this.#images().pixels(prepared.length), options);
-        prepared.push(i);
-      } catch (reason) {
-        this.#alive(); // that it was disposed of is not the picture's own failure
-        outcomes[i] = { status: 'rejected', reason };
-      }
-    }
-    await yieldIfDue(options.signal);
-    const images = this.#images();
-    if (prepared.length === 0) return outcomes;
-    try {
-      for (const [slot, embedding] of images.encode(prepared.length).entries()) {
-        outcomes[prepared[slot]!] =
-          embedding === undefined
-            ? { status: 'rejected', reason: lost() }
-            : { status: 'fulfilled', value: this.#take(embedding, options.normalize) };
-      }
-    } catch (error) {
-      const reason = error instanceof ClipError && error.code === 'WORKER' ? lost(error) : error;
-      for (const i of prepared) outcomes[i] = { status: 'rejected', reason };
-    }
-    return outcomes;
-  }
-
-  /** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */
-  async #prepare(image: TakenImage, pixels: Pointer, options: EncodeImagesOptions): Promise<void> {
-    await decodeWith(image, { orient: options.orient, ...this.#limits(options) }, (raw) => {
-      const { engine, scratch, preprocess } = this.#alive();
-      const geometry = cropGeometry(raw.width, raw.height, preprocess.size, preprocess.crop);
-      resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, pixels);
-    });
-  }
-
-  /** The call's limits, which cannot exceed those of loading. */
-  #limits(options: EncodeImagesOptions): ImageLimits {
-    const loaded = this.#alive().maxPixels;
-    const { maxPixels, maxBytes } = imageLimits({ ...options, maxPixels: options.maxPixels ?? loaded });
-    return { maxPixels: Math.min(maxPixels, loaded), maxBytes };
+    return encodeEach(this.#session, images, open, { ...options });
   }
 
   /**
@@ -320,18 +202,14 @@ export class Clip {
     options: EncodeOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
     checkOptions('encodeText', options, ENCODE);
-    const tokenizer = this.#tokenizer();
+    this.#session.tokenizer();
     const list = Array.isArray(input);
     if (!list && typeof input !== 'string') {
       throw new TypeError(`encodeText: expected a string or an array of strings, got ${kindOf(input)}`);
     }
     const texts = checkTexts(list ? input : [input as string]);
-    const rows: number[][] = [];
-    for (const [i, text] of texts.entries()) {
-      if (i % TEXTS_A_LOOK === 0) await yieldIfDue(options.signal);
-      rows.push(tokenizer.encode(text));
-    }
-    const embeddings = await this.#encodeRows(rows, options);
+    const rows = await tokenizeAll(this.#session, texts, options.signal);
+    const embeddings = await encodeRows(this.#session, rows, options);
     return list ? embeddings : embeddings[0]!;
   }
 
@@ -343,7 +221,7 @@ export class Clip {
    * const [ids] = clip.tokenize(['a photo of a cat']); // [BOS, ..., EOT]
    */
   tokenize(texts: readonly string[]): number[][] {
-    const tokenizer = this.#tokenizer();
+    const tokenizer = this.#session.tokenizer();
     if (!Array.isArray(texts)) {
       const advice = typeof texts === 'string' ? `: pass [${JSON.stringify(texts).slice(0, 60)}]` : '';
       throw new TypeError(`tokenize: expected an array of strings, got ${kindOf(texts)}${advice}`);
@@ -356,47 +234,18 @@ export class Clip {
    * computed once, equal lists once. The lists are copied at the call.
    * @returns f32[embedDim] each, of length 1 unless `normalize: false`
    * @throws RangeError for an empty list, one longer than the context, or an id outside the vocabulary (with its place);
-   *   TypeError for what is not an array of arrays; ClipError TOWER_NOT_LOADED, DISPOSED; the signal's reason if aborted
+   *   TypeError for what is not an array of lists; ClipError TOKENIZER for a list without the end token, TOWER_NOT_LOADED,
+   *   DISPOSED; the signal's reason if aborted
    * @example
    * const [embedding] = await clip.encodeTokens(clip.tokenize(['a photo of a cat']));
    */
-  async encodeTokens(ids: readonly (readonly number[])[], options: EncodeOptions = {}): Promise<Float32Array[]> {
+  async encodeTokens(ids: readonly TokenIds[], options: EncodeOptions = {}): Promise<Float32Array[]> {
     checkOptions('encodeTokens', options, ENCODE);
-    this.#text();
+    this.#session.text(); // or it was not loaded
     if (!Array.isArray(ids)) {
-      throw new TypeError(`encodeTokens: expected an array of arrays of token ids, got ${kindOf(ids)}`);
+      throw new TypeError(`encodeTokens: expected an array of lists of token ids, got ${kindOf(ids)}`);
     }
-    return this.#encodeRows(Array.from(ids, (row) => (Array.isArray(row) ? Array.from(row) : row)), options); // biome-ignore format: one line
-  }
-
-  /** The rows are this call's own. */
-  async #encodeRows(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]> {
-    const { signal, onProgress, normalize } = options;
-    signal?.throwIfAborted();
-    const { config } = this.#text();
-    const { probe } = this.#alive();
-    const sequences: (readonly number[])[] = [];
-    for (const [i, row] of rows.entries()) {
-      if (i % TEXTS_A_LOOK === TEXTS_A_LOOK - 1) await yieldIfDue(signal);
-      const length = pooledLength(row, config, i);
-      sequences.push(probe ? row : row.slice(0, length));
-    }
-    const embeddings = new Array<Float32Array>(rows.length);
-    let done = 0;
-    for await (const chunk of prefixChunks(sequences, TextTransformer.chunkNodes(config), signal)) {
-      await this.#run(async () => {
-        const text = this.#text();
-        const first = text.encode(chunk, probe ? 'tokens' : 'pooled', probe);
-        for (const [leaf, { sequences }] of chunk.leaves.entries()) {
-          const embedding = this.#take(first + leaf * text.embeddingBytes, normalize);
-          // Equal texts get vectors of their own, so that changing one changes no other.
-          for (const [copy, i] of sequences.entries()) embeddings[i] = copy === 0 ? embedding : embedding.slice();
-          done += sequences.length;
-        }
-      }, signal);
-      await onProgress?.({ done, total: rows.length });
-    }
-    return embeddings;
+    return encodeRows(this.#session, Array.from(ids, copyTokenIds), options);
   }
 
   /**
@@ -413,7 +262,7 @@ export class Clip {
    * best.label; // 'cat'
    */
   async classifier(classes: ClassList, options: ClassifierOptions = {}): Promise<Classifier> {
-    this.#tokenizer();
+    this.#session.tokenizer();
     return Classifier.fromClasses(this, classes, options);
   }
 
@@ -422,9 +271,7 @@ export class Clip {
    * @throws ClipError TOWER_NOT_LOADED without the text tower, DISPOSED
    */
   get logitScale(): number {
-    const { logitScale } = this.#alive();
-    if (logitScale === undefined) throw towerNotLoaded('text');
-    return logitScale;
+    return this.#session.logitScale;
   }
 
   /**
@@ -436,8 +283,8 @@ export class Clip {
    * embedDim; // 384
    */
   info(): ClipInfo {
-    const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#alive();
-    const { vision } = config;
+    const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#session.alive();
+    const { vision, text: texts } = config;
     return {
       model: name,
       precision: engine.arithmetic.precision,
@@ -445,12 +292,14 @@ export class Clip {
       threads,
       towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
-      image: { kind: imageTower(config).description, size: vision.imageSize },
-      text: {
-        contextLength: config.text.contextLength,
-        vocabSize: config.text.vocabSize,
-        tokenizer: tokenizer !== undefined,
-      },
+      ...(vision && { image: { kind: imageTower(config).description, size: vision.imageSize } }),
+      ...(texts && {
+        text: {
+          contextLength: texts.contextLength,
+          vocabSize: texts.vocabSize,
+          tokenizer: tokenizer !== undefined,
+        },
+      }),
       memory: { total: engine.memory.buffer.byteLength, use },
       warnings,
     };
@@ -458,55 +307,12 @@ export class Clip {
 
   /** Releases the memory and stops the threads. Every later call throws; calls that wait reject with ClipError DISPOSED. */
   dispose(): void {
-    this.#parts?.pool?.stop();
-    this.#parts = undefined;
+    this.#session.dispose();
   }
 
   /** `using clip = await loadClip()` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #alive(): Parts {
-    if (!this.#parts) throw new ClipError('DISPOSED', 'this model was disposed of');
-    return this.#parts;
-  }
-
-  #images(): ImageBatch {
-    const { images } = this.#alive();
-    if (!images) throw towerNotLoaded('image');
-    return images;
-  }
-
-  #text(): TextTransformer {
-    const { text } = this.#alive();
-    if (!text) throw towerNotLoaded('text');
-    return text;
-  }
-
-  #tokenizer(): Tokenizer {
-    this.#text();
-    const { tokenizer, name } = this.#alive();
-    if (!tokenizer) {
-      throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
-    }
-    return tokenizer();
-  }
-
-  /** Runs work on the model's memory when its turn comes. */
-  #run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.#scheduler.run(async () => {
-      await this.#alive().pool?.ready();
-      this.#alive();
-      return work();
-    }, signal);
-  }
-
-  /** A copy of the embedding at p, of unit length unless not wanted. */
-  #take(p: Pointer, normalize = true): Float32Array {
-    const { engine, config } = this.#alive();
-    if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
-    return engine.view(p, config.embedDim).slice();
   }
 }
 
@@ -532,19 +338,4 @@ function checkImageSource(images: unknown): void {
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
-}
-
-/** The picture in memory: files that are elsewhere are read before the model is occupied. */
-async function readBytes(image: TakenImage, limits: ImageLimits, signal?: AbortSignal): Promise<TakenImage> {
-  return image.read ? new TakenImage({ bytes: await image.read(limits, signal) }) : image;
-}
-
-/** What became of a picture whose worker died; the next call starts new workers. */
-function lost(cause?: ClipError): ClipError {
-  const why = cause === undefined ? 'with a worker thread that died' : `(${cause.message})`;
-  return new ClipError('WORKER', `the embedding was lost ${why}`, { cause });
-}
-
-function towerNotLoaded(tower: Tower): ClipError {
-  return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
 }

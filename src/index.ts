@@ -27,9 +27,12 @@ export {
   preprocessConfigFromOpenClip,
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
-export { type LoadClipOptions, type LoadOptions, loadClip } from './load.ts';
+export { loadClip } from './load.ts';
+export type { LoadClipOptions, LoadOptions } from './load-options.ts';
 export type { Tower } from './model/config.ts';
+export type { ThreadInfo } from './session.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
+export type { TokenIds } from './text/end-token.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -1,82 +1,31 @@
 /** Loading a model: open its files, plan the memory, fill it, and put the towers on it. */
 
 import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
-import { Clip, type ClipInfo } from './clip.ts';
-import type { Precision } from './engine/arithmetic.ts';
-import { TileAutotuner, type TileVariant } from './engine/autotuning.ts';
+import { Clip } from './clip.ts';
+import { TileAutotuner } from './engine/autotuning.ts';
 import { compiledKernels } from './engine/compiled.ts';
-import { Engine, type Probe } from './engine/engine.ts';
-import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
+import { Engine } from './engine/engine.ts';
+import { instantiateKernels } from './engine/kernels.ts';
 import { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import { ImageBatch } from './image-batch.ts';
+import { checkLoadOptions, type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
-import { checkOptions, kindOf, type OptionType } from './options.ts';
+import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
-import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
+import { CheckedFiles } from './weights/checked-files.ts';
+import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
+import { openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
-
-export interface LoadOptions {
-  /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
-  precision?: Precision;
-  /** Which towers to load. Default both. */
-  towers?: readonly Tower[];
-  /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
-  kernels?: KernelVariant;
-  /**
-   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
-   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
-   */
-  threads?: number | 'auto';
-  /** Most pixels of a picture, width times height. Default 100,000,000. */
-  maxPixels?: number;
-  /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
-  htmlEntities?: boolean;
-  /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
-  repairs?: boolean;
-  /** Stops the loading. */
-  signal?: AbortSignal;
-  /** Called as the weights come in. */
-  onProgress?: LoadProgress;
-  /** Sees every layer's activations, of all rows. @internal */
-  probe?: Probe;
-  /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
-  variant?: TileVariant;
-}
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
 /** `auto` stops here: a layer has no more work than for so many. */
 const AUTO_THREADS = 8;
-
-/** What `loadClip` takes when everything is in one object. */
-export interface LoadClipOptions extends LoadOptions {
-  /** The model: as the first argument of the other signature. */
-  readonly model?: string | ModelFiles | undefined;
-  /** Reserved: WebAssembly modules of the caller's own. Not supported yet. */
-  readonly wasm?: undefined;
-}
-
-const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
-  model: 'any',
-  precision: 'any',
-  towers: 'any',
-  kernels: 'any',
-  threads: 'any',
-  maxPixels: 'any',
-  htmlEntities: 'boolean',
-  repairs: 'boolean',
-  signal: 'signal',
-  onProgress: 'function',
-  wasm: 'any',
-  probe: 'function',
-  variant: 'any',
-};
 
 /**
  * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
@@ -95,24 +44,17 @@ export async function loadClip(
   secondOptions?: LoadOptions,
 ): Promise<Clip> {
   const { model, options } = loadArguments(modelOrOptions, secondOptions);
-  const {
-    precision = 'int8',
-    towers = ['image', 'text'],
-    maxPixels = DEFAULT_MAX_PIXELS,
-    signal,
-    onProgress,
-    probe,
-  } = options;
-  checkLoadOptions(precision, towers, maxPixels);
+  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
+  checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const files = new CheckedFiles(found, signal);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess } = await readDescription(files).catch((error) => {
-    throw typeof model === 'string' ? withHubAdvice(error, model) : error;
-  });
+  const { config, preprocess, warnings } = await readDescription(files);
+  const towers = towersToLoad(files, config, options.towers);
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
   const sources: Source[] = [];
@@ -180,7 +122,7 @@ export async function loadClip(
       ...(text && { logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!) }),
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
-      warnings: [],
+      warnings,
     });
   } catch (error) {
     pool?.stop();
@@ -190,64 +132,8 @@ export async function loadClip(
   }
 }
 
-/** Tells the two signatures apart: files have functions, options are a plain object. */
-function loadArguments(
-  first: string | ModelFiles | LoadClipOptions | undefined,
-  second: LoadOptions | undefined,
-): { model: string | ModelFiles | undefined; options: LoadOptions } {
-  const isOptions = isPlainObject(first) && !('text' in first) && !('source' in first);
-  if (isOptions && second !== undefined) {
-    throw new TypeError(
-      'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
-    );
-  }
-  const given = isOptions ? first : second;
-  if (given !== undefined) checkOptions('loadClip', given, LOAD);
-  const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
-  if (!isOptions && second && 'model' in second) {
-    throw new TypeError(
-      'loadClip: the model came twice: use loadClip(model, options) or loadClip({ model, ...options })',
-    );
-  }
-  if (wasm !== undefined) {
-    throw new ClipError('UNSUPPORTED', 'loadClip: the option "wasm" is not supported yet');
-  }
-  checkModel(model);
-  return { model, options };
-}
-
-function checkModel(model: unknown): void {
-  if (model === undefined) return;
-  if (typeof model === 'string') {
-    if (model.trim() === '') throw new TypeError('loadClip: the model is an empty string (an unset variable?)');
-    return;
-  }
-  const { text, source } = Object(model) as ModelFiles;
-  if (typeof text === 'function' && typeof source === 'function') return;
-  const isUrl = Object.prototype.toString.call(model) === '[object URL]';
-  const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
-  throw new TypeError(
-    `loadClip: the model must be a folder or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
-  );
-}
-
-/** An object literal, of this realm or another: its prototype is the last one. */
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-/** Says what to do about a name like `openai/clip-vit-base-patch32`, if there is no such folder. */
-function withHubAdvice(error: unknown, model: string): unknown {
-  if (!(error instanceof ClipError) || error.code !== 'CONFIG') return error;
-  if (!/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model) || !/there is no/.test(error.message)) return error;
-  const advice = 'if this is a name on the Hugging Face hub, download its files and give their folder';
-  return new ClipError('CONFIG', `${error.message}; ${advice}`, { cause: error });
-}
-
 /** How many threads there will be, of how many were asked for. */
-function threadCount(wanted: unknown): ClipInfo['threads'] {
+function threadCount(wanted: unknown): ThreadInfo {
   if (
     wanted !== 'auto' &&
     !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
@@ -261,19 +147,6 @@ function threadCount(wanted: unknown): ClipInfo['threads'] {
   return reason === undefined ? { count } : { count: 1, reason };
 }
 
-function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
-  if (precision !== 'int8' && precision !== 'f32') {
-    throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
-  }
-  const known = (tower: unknown) => tower === 'image' || tower === 'text';
-  if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
-    throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
-  }
-  if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
-    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
-  }
-}
-
 /**
  * The model's tokenizer, made when the first text comes: half of a picture's cold start would go into it. Its module is
  * here by then, as texts do not wait, but is never loaded for pictures alone: the libraries behind it take megabytes.
@@ -281,9 +154,10 @@ function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPix
  */
 async function readTokenizer(
   files: ModelFiles,
-  { text }: ClipConfig,
+  config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
 ): Promise<(() => Tokenizer) | undefined> {
+  const text = config.text!;
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
   const { Tokenizer } = await import('./text/tokenizer.ts');

@@ -42,7 +42,7 @@ export async function readBody(
     throw error;
   };
   const { status, ok } = source as Partial<Response>;
-  if (ok === false) await refuse(new ClipError('IO', `cannot fetch ${what}: status ${status}`));
+  if (ok === false) await refuse(new ClipError('IO', `cannot read ${what}: status ${status}`));
   const length = Number(source.headers.get('content-length') ?? Number.NaN);
   if (length > limits.maxBytes) {
     try {

@@ -1,6 +1,6 @@
 /**
- * What callers may pass as a picture, told apart by tags rather than `instanceof`, since runtimes and test runners mix
- * realms; and the copy that is made at the call, so that what the caller changes afterwards does not matter.
+ * What callers may pass as a picture, and the copy that is made at the call, so that later changes do not matter. Types are
+ * recognized by their tags rather than by `instanceof`, since runtimes and test runners mix realms.
  */
 import { readFileUrl } from '#platform';
 import { ClipError } from '../errors.ts';
@@ -116,7 +116,7 @@ function readerOf(input: unknown): TakenImage['read'] {
     checkUnused(what, body);
     return (limits, signal) => {
       checkUnused(what, body);
-      return readBody(body, what, limits, signal);
+      return readBody(body, `the ${what}`, limits, signal);
     };
   }
   if (isFunction(input, 'getReader')) {

@@ -31,7 +31,7 @@ export function pixelBytes({ buffer, byteOffset, byteLength }: RawPixels['data']
 }
 
 /**
- * Checks the types of the fields. Arrays are told by their tags: those of another realm are as good.
+ * Checks the types of the fields. Arrays are recognized by their tags, so those of another realm work too.
  * @throws TypeError if a field has another type
  */
 export function checkPixelTypes({ data, width, height, channels }: RawPixels): void {
@@ -59,7 +59,7 @@ export function fromRawPixels(pixels: RawPixels, limits: ImageLimits): RawImage 
     ['height', height],
   ] as const) {
     if (!Number.isInteger(side) || side < 1) {
-      throw new RangeError(`raw pixels: ${name} must be a whole number of at least 1, found ${side}`);
+      throw new RangeError(`raw pixels: ${name} must be an integer of at least 1, found ${side}`);
     }
   }
   checkSize('raw pixels', width, height, limits);

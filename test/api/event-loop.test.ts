@@ -4,6 +4,7 @@ import type { Clip } from '../../src/clip.ts';
 import { loadClip } from '../../src/load.ts';
 import { macrotask, Scheduler, yieldIfDue } from '../../src/scheduler.ts';
 import { nearest } from '../../src/similarity.ts';
+import { goldenPath } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';
 import { golden, photo } from './pictures.ts';
 
@@ -136,6 +137,37 @@ describe('on one thread', () => {
       expect(await clip.encodeImage(raw)).toEqual(expected);
     }
   });
+});
+
+it('one signal for many calls has one listener at a time, and none afterwards', async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners = new Set<unknown>();
+  let most = 0;
+  const add = vi.spyOn(signal, 'addEventListener').mockImplementation(function (
+    this: AbortSignal,
+    type,
+    listener,
+    options,
+  ) {
+    listeners.add(listener);
+    most = Math.max(most, listeners.size);
+    EventTarget.prototype.addEventListener.call(this, type, listener, options);
+  });
+  vi.spyOn(signal, 'removeEventListener').mockImplementation(function (this: AbortSignal, type, listener) {
+    listeners.delete(listener);
+    EventTarget.prototype.removeEventListener.call(this, type, listener);
+  });
+  const calls = () => Array.from({ length: 30 }, () => clip.encodeImage(raw, { signal }));
+  await Promise.all(calls());
+  expect(add).toHaveBeenCalled();
+  expect(most).toBe(1);
+  expect(listeners.size).toBe(0);
+  const reason = new Error('all of you');
+  const stopped = Promise.allSettled(calls());
+  controller.abort(reason);
+  for (const outcome of await stopped) expect(outcome).toEqual({ status: 'rejected', reason });
 });
 
 describe('a turn of the event loop', () => {

@@ -103,6 +103,18 @@ describe.each([
       if (result.status === 'fulfilled') expect(result.value).toEqual(lone[i]);
       else expect(result.reason).toMatchObject({ code: 'WORKER', message: expect.stringMatching(/lost \(a worker/) });
     }
+    // A pool tells which of the pictures that were computed together are lost.
+    vi.mocked(ImageBatch.prototype.encode).mockImplementation(function (this: ImageBatch, n) {
+      return encode.call(this, n).map((embedding, slot) => (n > 1 && slot === 0 ? undefined : embedding));
+    });
+    for (const [i, result] of (await clip.encodeImage(pictures, { settled: true })).entries()) {
+      if (result.status === 'fulfilled') expect(result.value).toEqual(lone[i]);
+      else expect(result.reason.message).toMatch(/^the embedding was lost with a worker/);
+    }
+    vi.mocked(ImageBatch.prototype.encode).mockImplementation(function (this: ImageBatch, n) {
+      if (++calls === 2) throw new ClipError('WORKER', 'a worker thread died');
+      return encode.call(this, n);
+    });
     calls = 0;
     const error = await rejection(clip.encodeImage(pictures));
     expect(error).toMatchObject({ code: 'WORKER', message: expect.stringMatching(/^image \d+: .*lost/) });

@@ -35,8 +35,9 @@ async function workHard(clip: Clip) {
   await clip.encodeImage({ data: new Uint8Array(60_000).fill(9), width: 20_000, height: 1 });
   await clip.encodeImage({ data: new Uint8Array(3 * 1500 * 1500).fill(9), width: 1500, height: 1500 });
   for (const [, bytes] of badPictures) await rejection(clip.encodeImage(bytes));
-  await clip.encodeTokens(tokenRows(150));
-  await clip.encodeTokens([Array(77).fill(1), Array(77).fill(2), Array(77).fill(3), Array(77).fill(4)]);
+  const eot = clip.config.text!.vocabSize - 1;
+  await clip.encodeTokens(tokenRows(150).map((row) => [...row.slice(0, -1), eot]));
+  await clip.encodeTokens([1, 2, 3, 4].map((id) => [...Array(76).fill(id), eot]));
 }
 
 describe.each([

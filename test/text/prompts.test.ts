@@ -66,6 +66,26 @@ describe('classPrompts', () => {
     expect(all(['cat', 'dog', 'cat']).labels).toEqual(['cat', 'dog', 'cat']);
   });
 
+  it("keeps the repeated names of OpenAI's ImageNet list, each at its position", () => {
+    const names = parseLabelsFile(readFileSync(new URL('../golden/imagenet.txt', import.meta.url), 'utf8'));
+    const { labels, prompts, total } = classPrompts(names, undefined);
+    expect([labels, total]).toEqual([names, 1000]);
+    const places = names.flatMap((name, i) => (name === 'missile' || name === 'sunglasses' ? [i] : []));
+    expect(places).toHaveLength(4);
+    for (const i of places) expect(prompts(i)).toEqual([`a photo of a ${names[i]}.`]);
+  });
+
+  it('takes commas, slashes, brackets and placeholders in a label word for word', () => {
+    const names = ['sunglasses, dark glasses, shades', 'baluster / handrail', 'kite (bird of prey)', '$& {} {label}'];
+    expect(all(names, ['{}', '{label}: {}'])).toEqual({
+      labels: names,
+      prompts: names.map((name) => [name, `${name}: ${name}`]),
+    });
+    const byLabel = Object.fromEntries(names.map((name) => [name, [name]]));
+    expect(all(byLabel)).toEqual({ labels: names, prompts: names.map((name) => [name]) });
+    expect(parseClassesJson(JSON.stringify(byLabel))).toEqual(names.map((label) => ({ label, prompts: [label] })));
+  });
+
   it('copies what it was given', () => {
     const labels = ['cat'];
     const prompts = ['a cat'];
