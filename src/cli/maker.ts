@@ -16,7 +16,7 @@ export interface MakerOptions {
 export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ file: string; text: string }> {
   const { towers, text } = clip.info();
   const probe = towers.includes('image') ? await clip.encodeImage(probePicture()) : undefined;
-  const words = towers.includes('text') && text.tokenizer ? await clip.encodeText('a photo of a café.') : undefined;
+  const words = towers.includes('text') && text?.tokenizer ? await clip.encodeText('a photo of a café.') : undefined;
   const maker = (embedding: Float32Array | undefined, ...settings: (boolean | string)[]) => {
     const hash = createHash('sha256').update(JSON.stringify([packageVersion(), ...settings]));
     return hash
