@@ -49,7 +49,6 @@ export class EarlierRows {
   find(owner: Owner, stamp: Stamp | undefined, maker: string): KeptRow | undefined {
     if ('file' in owner && stamp === undefined) return undefined; // a pipe may deliver anything
     for (const { line, sources } of this.#candidates.get(key(owner)) ?? []) {
-      if (line.size !== stamp?.size || line.mtime !== stamp?.mtime) continue;
       for (const from of sources) {
         const rows = this[from];
         if (!rows || line.row >= rows.count) continue;

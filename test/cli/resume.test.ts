@@ -124,6 +124,17 @@ describe.each(['npy', 'json'] as const)('rows in %s', (format) => {
     await expectLike('abcdefgh');
   });
 
+  it.each(['out.partial', 'out.jsonl.partial'])(
+    'of a run that was killed between row and index line (%s is behind)',
+    async (name) => {
+      await run('abcdefgh', { stopAfter: 6, resume: false });
+      truncateSync(inFolder(name), statSync(inFolder(name)).size - 1);
+      expect(await run('abcdefgh', { stopAfter: 1 })).toBe('f');
+      expect(await run('abcdefgh')).toBe('gh');
+      await expectLike('abcdefgh');
+    },
+  );
+
   it('are told apart when a run ended between the two renames', async () => {
     await run('abc', { resume: false });
     for (const name of ['out', 'out.jsonl']) cpSync(inFolder(name), inFolder(`old-${name}`));
