@@ -25,7 +25,7 @@ const inFolder = (name: string) => join(folder.path, name);
 const read = (name: string) => readFileSync(inFolder(name));
 const partials = () => readdirSync(folder.path).filter((name) => name.includes('.partial'));
 
-describe.each(['npy', 'json'] as const)('rows in %s', (format) => {
+describe.each(['npy', 'json'] as const)('rows in %s', { timeout: 60_000 }, (format) => {
   const WIDTH = 3;
   beforeEach(() => {
     folder = workFolder({ 'notes.txt': '' });

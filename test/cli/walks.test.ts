@@ -62,7 +62,7 @@ afterEach(() => {
 });
 const inFolder = (name: string) => join(folder.path, name);
 
-describe('a folder', () => {
+describe('a folder', { timeout: 60_000 }, () => {
   beforeEach(() => process.chdir(folder.path));
 
   it('gives its own pictures, or with --recursive those below; other kinds are counted', async () => {
@@ -118,7 +118,7 @@ describe('a folder', () => {
   });
 });
 
-describe('names from elsewhere', () => {
+describe('names from elsewhere', { timeout: 60_000 }, () => {
   beforeEach(() => process.chdir(folder.path));
 
   it('a list has one a line, or between NULs; its folders are walked', async () => {
