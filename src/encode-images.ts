@@ -107,8 +107,9 @@ async function prepare(
 
 /** The call's limits, which cannot exceed those of loading. */
 function limitsOf(session: Session, options: EncodeImagesOptions): ImageLimits {
-  const { maxPixels, maxBytes } = imageLimits(options);
-  return { maxPixels: Math.min(maxPixels, session.alive().maxPixels), maxBytes };
+  const loaded = session.alive().maxPixels; // may be above the default
+  const { maxPixels, maxBytes } = imageLimits({ ...options, maxPixels: options.maxPixels ?? loaded });
+  return { maxPixels: Math.min(maxPixels, loaded), maxBytes };
 }
 
 /** The picture in memory: files that are elsewhere are read before the model is occupied. */
