@@ -1,5 +1,6 @@
-// Measures edgeclip and its peers turn by turn: for each task every contestant loads in a process of its own, then they
-// run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. See README.md.
+// Measures edgeclip and its peers in alternation: for each task every contestant loads in a process of its own, then they
+// run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. With --ours DIR two
+// builds of edgeclip are compared instead (builds.js). See README.md.
 import { existsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { setTimeout } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { barChart } from './chart.js';
 import { Contestant } from './contestant.js';
+import { median } from './median.js';
 import { allTasks, describe, taskName } from './tasks.js';
 
 const { values: flags } = parseArgs({
@@ -18,10 +20,18 @@ const { values: flags } = parseArgs({
     forms: { type: 'boolean', default: false }, // the peers in both forms of the graph instead of the plain one
     json: { type: 'boolean', default: false },
     chart: { type: 'string' }, // an SVG file to write
+    ours: { type: 'string' }, // another checkout of edgeclip, built: compared with this one, without the peers
+    launches: { type: 'string' }, // with --ours: how many times the processes are started anew
   },
 });
 
-/** Between two contestants: a peer's threads look for more work for a while, on the processor that the next one needs. */
+if (flags.ours) {
+  const { compareBuilds } = await import('./builds.js');
+  await compareBuilds({ ...flags, other: flags.ours });
+  process.exit();
+}
+
+/** Between two contestants: a peer's threads spin for a while after their work, on the processor that the next one needs. */
 const PAUSE_MS = 100;
 
 const engines = flags.forms ? ['web', 'node'] : ['ours', 'web', 'node'];
@@ -108,12 +118,6 @@ function print(task, rows) {
   }
   if (rows.some((row) => row.cpu < 0.9))
     console.log('cpu/wall below 0.9: others were using this machine, do not trust it');
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function cosine(a, b) {
