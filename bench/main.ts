@@ -8,11 +8,12 @@ import { defaultFiles } from '../src/platform/node.ts';
 import { readDescription } from '../src/weights/model-files.ts';
 import { benchCeilings, openCeilings } from './ceiling.ts';
 import { benchGemm } from './gemm.ts';
+import { machine } from './machine.js';
 import { removeModels } from './models.ts';
 import { benchPairs } from './pairs.ts';
 import { benchPictures } from './pictures.ts';
 import { benchPrompts } from './prompts.ts';
-import { machine, Report } from './report.ts';
+import { Report } from './report.ts';
 import { benchRuntimes } from './runtimes.ts';
 import { gemmShapes } from './shapes.ts';
 import { benchMemory, benchStart } from './start.ts';
@@ -28,7 +29,7 @@ const { values: flags } = parseArgs({
 
 const threads = Number(flags.threads);
 if (!Number.isInteger(threads) || threads < 1)
-  throw new RangeError(`--threads: ${flags.threads} is no number of threads`);
+  throw new RangeError(`--threads: ${flags.threads} is not a number of threads`);
 
 const ceilings = openCeilings();
 const { config: embedded } = await readDescription(defaultFiles());

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { commit, machine } from '../machine.js';
 import { Contestant } from './contestant.js';
 import { median } from './median.js';
 import { writeOpenClip } from './onnx/open-clip.js';
@@ -40,8 +41,9 @@ export async function compareBuilds({ other, only, rounds, launches, json }) {
   const inputs = new Inputs();
   const results = [];
   const say = (/** @type {string} */ line) => json || console.log(line);
-  say(`A: ${fileURLToPath(a)} ${commit(a)}\nB: ${resolve(other)} ${commit(b)}`);
-  say(`${os.cpus()[0]?.model.trim()}, ${os.availableParallelism()} processors, Node ${process.version}\n`);
+  say(`A: ${fileURLToPath(a)} ${versionOf(a)}\nB: ${resolve(other)} ${versionOf(b)}`);
+  const { cpu, processors, node } = machine();
+  say(`${cpu}, ${processors} processors, Node ${node}\n`);
   say(line('task', 'A ms', 'B ms', 'B/A', 'A/A, B/B spread', 'verdict', 'same bits'));
   try {
     for (const task of tasks()) {
@@ -60,7 +62,7 @@ export async function compareBuilds({ other, only, rounds, launches, json }) {
     inputs.remove();
   }
   if (results.length === 0) throw new Error(`no task matches ${only.join(' and ')}`);
-  if (json) console.log(JSON.stringify({ a: commit(a), b: commit(b), node: process.version, results }, null, 2));
+  if (json) console.log(JSON.stringify({ ...machine(), a: versionOf(a), b: versionOf(b), results }, null, 2));
   if (results.some(({ sameBits }) => sameBits === false)) process.exitCode = 1;
 }
 
@@ -181,13 +183,5 @@ function show({ name, aMs, bMs, ratio, spread, sameBits }) {
 const line = (/** @type {string} */ first, /** @type {string[]} */ ...others) =>
   first.padEnd(22) + others.map((cell, i) => cell.padStart([10, 10, 8, 18, 16, 12][i])).join('');
 
-function commit(root) {
-  const directory = fileURLToPath(root);
-  try {
-    const git = (...words) =>
-      execFileSync('git', ['-C', directory, ...words], { encoding: 'utf8', stdio: 'pipe' }).trim();
-    return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') ? ' with changes' : ''}`;
-  } catch {
-    return createRequire(root)('./package.json').version; // a tarball, not a clone
-  }
-}
+/** The commit of a clone, else the version of an installed package. */
+const versionOf = (root) => commit(root) ?? createRequire(root)('./package.json').version;

@@ -2,10 +2,10 @@
 // run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. With --ours DIR two
 // builds of edgeclip are compared instead (builds.js). See README.md.
 import { existsSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine } from '../machine.js';
 import { barChart } from './chart.js';
 import { Contestant } from './contestant.js';
 import { median } from './median.js';
@@ -41,11 +41,7 @@ for (const task of allTasks()) {
   if (flags.forms && task.tower === 'small') continue; // has one form only
   results.push(...(await measure(task)));
 }
-const report = {
-  machine: { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), platform: `${os.platform()} ${os.arch()}` },
-  node: process.version,
-  results,
-};
+const report = { ...machine(), tables: [ratioTable(results)], results };
 if (flags.chart) writeFileSync(flags.chart, barChart(report));
 if (flags.json) console.log(JSON.stringify(report, null, 2));
 
@@ -96,6 +92,21 @@ function summarise(task, contestants) {
     ratio: ours && engine !== 'ours' ? median(ours.ms) / median(ms) : undefined,
     cosine: ours && sameModel && engine !== 'ours' ? cosine(ours.ready.embedding, ready.embedding) : undefined,
   }));
+}
+
+/** For RESULTS.md: one row a task, one column a peer. */
+function ratioTable(rows) {
+  const peers = [...new Set(rows.filter(({ engine }) => engine !== 'ours').map(({ version }) => version))];
+  const tasks = [...new Set(rows.map(({ task }) => task))];
+  return {
+    title: 'Peers: time of ours / time of the peer, ratio of medians',
+    head: ['', 'ours, median ms', ...peers],
+    rows: tasks.map((name) => {
+      const of = (version) => rows.find((row) => row.task === name && row.version === version)?.ratio?.toFixed(3) ?? '';
+      const ours = rows.find((row) => row.task === name && row.engine === 'ours');
+      return [name, ours?.medianMs.toFixed(1) ?? '', ...peers.map(of)];
+    }),
+  };
 }
 
 function print(task, rows) {
