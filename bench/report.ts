@@ -14,7 +14,6 @@ interface Table {
   readonly title: string;
   readonly head: readonly string[];
   readonly rows: (readonly string[])[];
-  readonly notes: string[];
 }
 
 const FIRST = 46;
@@ -25,7 +24,7 @@ export class Report {
   readonly tables: Table[] = [];
 
   section(title: string, head: readonly string[]): void {
-    this.tables.push({ title, head, rows: [], notes: [] });
+    this.tables.push({ title, head, rows: [] });
     console.log(`\n${title}\n${line(head)}`);
   }
 
@@ -35,11 +34,6 @@ export class Report {
     this.rows.push({ section: title, name, values });
     rows.push(cells);
     console.log(line(cells));
-  }
-
-  note(text: string): void {
-    this.tables.at(-1)!.notes.push(text);
-    console.log(`  ${text}`);
   }
 
   write(file: string): void {
