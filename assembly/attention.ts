@@ -1,13 +1,14 @@
-// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), a head and one or two query rows at a time; a row's
-// scores stay in L1. Which keys a row sees is a list of row numbers: all rows (image), the rows up to its own (causal text) or
-// its ancestors in a prefix tree. Two rows that see the same list share its loads. A row's result depends only on its own
-// list, so all of these give the same bits.
+// Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), one head and one or two query rows at a time; a row's
+// scores stay in L1. The mask is a list of key rows for each query row: all rows (image), the rows up to its own (causal text),
+// or its ancestors in a prefix tree. Two rows with the same list share its loads. A row's result depends only on its own list,
+// so batching never changes a bit.
 //
 //   scores   4 keys a step:  |q d0..d3| x |k_j d0..d3| into acc_j, then a 4x4 transpose adds each key's lanes
 //            as (0 + 2) + (1 + 3)
 //   values   |p_j|p_j|p_j|p_j| x |v_j d0..d3|, 8 vectors of sums at once, keys ascending
 
-import { LOG2_OF_E, TABLE_BYTES, maxLanes, powersOfTwo, storeConstants, sumLanes } from './math';
+import { CONSTANTS_BYTES } from '../src/engine/contract';
+import { LOG2_OF_E, maxLanes, powersOfTwo, storeConstants, sumLanes } from './math';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
@@ -16,7 +17,7 @@ function keyRow(k: usize, list: usize, j: i32, row: usize): usize {
   return k + <usize>load<i32>(list + (<usize>j << 2)) * row;
 }
 
-/** One past the last key of those from number j on that lie one after another: all that are left (lists ascend), or just j. */
+/** End of the run of consecutive keys that begins at entry j: the whole rest of the list (lists ascend), or just j. */
 @inline
 function runEnd(list: usize, j: i32, length: i32): i32 {
   const last = length - 1;
@@ -38,7 +39,7 @@ function joinLanes(a0: v128, a1: v128, a2: v128, a3: v128): v128 {
 }
 
 /**
- * s[0..length) = scale * q . k_j, filled up with the last score to a multiple of 4; headDim a multiple of 8. `two`: also of
+ * s[0..length) = scale * q . k_j, padded to a multiple of 4 with the last score; headDim a multiple of 8. `two`: the same for
  * the next query row, to t.
  */
 @inline
@@ -92,7 +93,7 @@ function largestOf(s: usize, length: i32): v128 {
 }
 
 /**
- * s[0..length) = 2^(s - largest), and next to nothing (2^-126) in the padding. `two`: t likewise, else the vectors of s go in
+ * s[0..length) = 2^(s - largest), and 2^-126 in the padding. `two`: t likewise; otherwise the vectors of s are processed in
  * pairs.
  */
 @inline
@@ -202,7 +203,7 @@ function weightedValues(
   }
 }
 
-/** One query row, or two that see the same list; s and t are room for their scores. */
+/** One query row, or two with the same list; s and t hold their scores. */
 @inline
 function attend(
   two: bool, q: usize, k: usize, v: usize, list: usize, length: i32, headDim: i32, scale: f32,
@@ -231,15 +232,16 @@ function attendTwo(
 /**
  * q: [heads][rows][headDim] f32, qSlab bytes a head; k, v: [heads][any][headDim], kvSlab bytes a head; headDim a multiple of 8.
  * out: row r, head h at out + r * ldo + h * headDim * 4. Row r sees the rows lists[starts[r] .. + lengths[r]) of k and v
- * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: TABLE_BYTES (math.ts) and twice the longest list, rounded up to 4,
+ * (i32 each, lengths >= 1). scale: headDim^-0.5. scratch: CONSTANTS_BYTES and twice the longest list, rounded up to 4,
  * in f32.
  */
 export function attention(
   q: usize, k: usize, v: usize, heads: i32, qSlab: usize, kvSlab: usize, out: usize, ldo: usize, rows: i32, headDim: i32,
   starts: usize, lengths: usize, lists: usize, scale: f32, scratch: usize,
 ): void {
+  assert(heads > 0 && rows > 0 && headDim > 0 && headDim % 8 == 0);
   const row = <usize>headDim << 2;
-  const s = scratch + TABLE_BYTES;
+  const s = scratch + CONSTANTS_BYTES;
   scale *= LOG2_OF_E;
   storeConstants(scratch);
   for (let h = 0; h < heads; h++) {

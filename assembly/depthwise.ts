@@ -93,24 +93,26 @@ function rowsInt8(
 /**
  * input: i16 image [.][.][channels] whose lines are lineBytes apart and padded; weights: i8 [channels/8][pairs][8][2];
  * scale, bias: f32[channels]; kernel 3 or 5; channels a multiple of 8. out: m packed i16 rows of scale
- * 6 / 8191, a row a pixel, of which [from, from + lines * across) are written.
+ * 6 / 8191, a row a pixel, of which [firstRow, firstRow + lines * across) are written.
  */
 export function depthwiseInt8(
   input: usize, lineBytes: usize, kernel: i32, stride: i32, weights: usize, scale: usize, bias: usize,
-  channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
+  channels: i32, across: i32, lines: i32, firstRow: i32, m: i32, out: usize,
 ): void {
-  if (kernel == 3) rowsInt8(3, stride, input, lineBytes, weights, scale, bias, channels, across, lines, from, m, out);
-  else rowsInt8(5, stride, input, lineBytes, weights, scale, bias, channels, across, lines, from, m, out);
+  assert((kernel == 3 || kernel == 5) && stride > 0 && channels % 8 == 0 && firstRow + lines * across <= m);
+  if (kernel == 3) rowsInt8(3, stride, input, lineBytes, weights, scale, bias, channels, across, lines, firstRow, m, out);
+  else rowsInt8(5, stride, input, lineBytes, weights, scale, bias, channels, across, lines, firstRow, m, out);
 }
 
 /** The same in f32: weights [channels/8][kernel^2][8] f32, taps line by line; out: packed f32 rows. */
 export function depthwiseF32(
   input: usize, lineBytes: usize, kernel: i32, stride: i32, weights: usize, bias: usize,
-  channels: i32, across: i32, lines: i32, from: i32, m: i32, out: usize,
+  channels: i32, across: i32, lines: i32, firstRow: i32, m: i32, out: usize,
 ): void {
+  assert(kernel > 0 && stride > 0 && channels % 8 == 0 && firstRow + lines * across <= m);
   const pixel = <usize>channels << 2;
   const most = atRunTime(SIX, <f32>channels);
-  let i = from;
+  let i = firstRow;
   for (let y = 0; y < lines; y++) {
     let corner = input;
     for (let x = 0; x < across; x++) {

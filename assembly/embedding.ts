@@ -11,6 +11,7 @@ export function embedInt8(
   width: i32,
   out: usize,
 ): void {
+  assert(n > 0 && width > 0 && width % 8 == 0);
   for (let i = 0; i < n; i++) {
     const id = <usize>load<i32>(ids + ((<usize>i) << 2));
     const s = v128.load_splat<u32>(scale + (id << 2));
@@ -29,6 +30,7 @@ export function embedInt8(
 
 /** table: f32 [vocabulary][width]. */
 export function embedF32(ids: usize, at: usize, n: i32, table: usize, positions: usize, width: i32, out: usize): void {
+  assert(n > 0 && width > 0 && width % 4 == 0);
   const row = (<usize>width) << 2;
   for (let i = 0; i < n; i++) {
     const t = table + <usize>load<i32>(ids + ((<usize>i) << 2)) * row;

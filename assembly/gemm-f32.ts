@@ -1,15 +1,12 @@
 // C[m, n] = A[m, k] B[k, n] in f32: multiply, then add, k ascending, one accumulator an element. Never fused, never
 // reassociated: the sum of an element does not depend on the tile, the thread or the engine.
 //
-// B stands in panels of 8 columns: [n/8][k][8] f32; A in groups of 5 rows: [k][5] (packed-rows.ts). The tile is in tile.ts.
+// B lies in panels of 8 columns: [n/8][k][8] f32; A in groups of 5 rows: [k][5] (packed-rows.ts). The tile is in tile.ts.
 
-import { ACC_ROW, finishPanel, prepareActivation } from './epilogue';
-import { TABLE_BYTES } from './math';
-import { GROUP, groupStrideF32 } from './packed-rows';
-import { SPLAT, VECTORS, tile } from './tile';
-
-/** Rows that share a pass over B's panels: 65 rows of k = 768 are 195 kB, which stays in L2 beside one panel. */
-const ROW_BLOCK: i32 = 13 * GROUP;
+import { GEMM_SUMS, MODE_FIXED, MODE_SPLAT, PANEL_COLUMNS, ROW_BLOCK_F32, ROW_GROUP, SUM_ROW_BYTES } from '../src/engine/contract';
+import { finishPanel, prepareActivation } from './epilogue';
+import { groupStrideF32 } from './packed-rows';
+import { VECTORS, tile } from './tile';
 
 function tile5(a: usize, b: usize, k: i32, acc: usize): void {
   tile<f32>(5, false, VECTORS, a, b, 0, 0, k, acc, 0);
@@ -35,13 +32,15 @@ export function gemmF32(
   a: usize, b: usize, bias: usize, m: i32, n: i32, k: i32,
   c: usize, ldc: usize, width: i32, gap: usize, slab: i32, slabStride: usize, mode: i32, scratch: usize,
 ): void {
+  assert(m > 0 && n > 0 && n % PANEL_COLUMNS == 0 && k > 0 && width > 0 && slab > 0 && slab % PANEL_COLUMNS == 0);
+  assert((mode & MODE_FIXED) == 0);
   const table = scratch;
-  scratch += TABLE_BYTES;
+  scratch += GEMM_SUMS;
   prepareActivation(mode, table);
   const group = groupStrideF32(k);
   const panel = <usize>k << 5;
-  for (let i = 0; i < m; i += ROW_BLOCK) {
-    const rows = min(ROW_BLOCK, m - i);
+  for (let i = 0; i < m; i += ROW_BLOCK_F32) {
+    const rows = min(ROW_BLOCK_F32, m - i);
     const lines = i / width;
     const block = c + <usize>i * ldc + <usize>lines * gap;
     const line = i - lines * width;
@@ -52,11 +51,11 @@ export function gemmF32(
       let ap = a;
       let acc = scratch;
       let r = rows;
-      for (; r >= GROUP; r -= GROUP) {
-        if (mode & SPLAT) tile5Splat(ap, bp, k, acc);
+      for (; r >= ROW_GROUP; r -= ROW_GROUP) {
+        if (mode & MODE_SPLAT) tile5Splat(ap, bp, k, acc);
         else tile5(ap, bp, k, acc);
         ap += group;
-        acc += <usize>GROUP * ACC_ROW;
+        acc += <usize>ROW_GROUP * SUM_ROW_BYTES;
       }
       if (r == 4) tile4(ap, bp, k, acc);
       else if (r == 3) tile3(ap, bp, k, acc);
@@ -71,6 +70,6 @@ export function gemmF32(
         slabBase += slabStride;
       }
     }
-    a += group * (ROW_BLOCK / GROUP);
+    a += group * (ROW_BLOCK_F32 / ROW_GROUP);
   }
 }

@@ -10,7 +10,7 @@ export { l2Normalize } from './l2-normalize';
 export { layerNorm, layerNormPack, layerNormQuantize } from './layer-norm';
 export { mapFunction } from './math';
 export { packRows, quantizeRows } from './packed-rows';
-export { centrePixels, gatherF32, gatherInt8 } from './patches';
+export { subtractZeroPoints, gatherF32, gatherInt8 } from './patches';
 export { meanRows } from './pooling';
 export { dotRows, softmax } from './ranking';
 export { resampleColumns, resampleRows, splitRow } from './resample';

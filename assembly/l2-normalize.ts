@@ -1,5 +1,6 @@
 /** x[0..n) /= ||x||, in place; sums ascend lane by lane, so the result does not depend on the engine. A zero vector stays zero. */
 export function l2Normalize(x: usize, n: i32): void {
+  assert(n > 0);
   let sum: f64 = 0;
   for (let i = 0; i < n; i++) {
     const v = <f64>load<f32>(x + ((<usize>i) << 2));

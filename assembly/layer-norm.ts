@@ -1,10 +1,10 @@
 // LayerNorm (Ba, Kiros & Hinton 2016): (x - mean) / sqrt(var + eps) * gamma + beta over a row, two passes.
-// Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order never depends on the engine, nor on how many
-// rows are summed at once.
+// Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order depends neither on the engine nor on how
+// many rows are summed at once.
 
-import { MAXIMUM_BYTES } from './epilogue';
+import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { sumLanes } from './math';
-import { GROUP, groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
+import { groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
 
 /** A row's mean, from its sum. */
 @inline
@@ -40,7 +40,7 @@ function normalizeRow(x: usize, mean: v128, scale: v128, gamma: usize, beta: usi
 
 /**
  * `rows` (1..5) rows of k f32 (k a multiple of 4), `stride` bytes apart at x, to rows at y, `strideY` bytes apart; y may be x.
- * Five rows are summed at once, as one sum would wait for its own additions; a row that is not there repeats the first one.
+ * Five rows are summed at once, as a single sum would wait for its own additions; missing rows repeat the first one.
  * maxima: where the rows' largest magnitudes go, four lanes a row, or 0.
  */
 function normalizeGroup(
@@ -80,9 +80,10 @@ function normalizeGroup(
 
 /** Rows of k f32, `stride` bytes apart, in place. */
 export function layerNorm(x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32): void {
-  for (let i = 0; i < m; i += GROUP) {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0);
+  for (let i = 0; i < m; i += ROW_GROUP) {
     normalizeGroup(x, stride, rowsOfGroup(i, m), gamma, beta, eps, k, x, stride, 0);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
   }
 }
 
@@ -91,16 +92,17 @@ export function layerNormQuantize(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, aMax: f32,
   out: usize, scale: usize, scratch: usize,
 ): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
   const row = <usize>k << 2;
   const maxima = scratch;
-  const normalized = scratch + <usize>GROUP * MAXIMUM_BYTES;
-  for (let i = 0; i < m; i += GROUP) {
+  const normalized = scratch + <usize>ROW_GROUP * MAXIMUM_BYTES;
+  for (let i = 0; i < m; i += ROW_GROUP) {
     const rows = rowsOfGroup(i, m);
     normalizeGroup(x, stride, rows, gamma, beta, eps, k, normalized, row, maxima);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
     quantizeGroup(normalized, row, rows, k, aMax, out, scale, maxima);
     out += groupStride(k);
-    scale += 4 * GROUP;
+    scale += 4 * ROW_GROUP;
   }
 }
 
@@ -108,11 +110,12 @@ export function layerNormQuantize(
 export function layerNormPack(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, out: usize, scratch: usize,
 ): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0);
   const row = <usize>k << 2;
-  for (let i = 0; i < m; i += GROUP) {
+  for (let i = 0; i < m; i += ROW_GROUP) {
     const rows = rowsOfGroup(i, m);
     normalizeGroup(x, stride, rows, gamma, beta, eps, k, scratch, row, 0);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
     packGroup(scratch, row, rows, k, out);
     out += groupStrideF32(k);
   }

@@ -1,14 +1,16 @@
 // Powers of two, erf and GELU of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
 // Only mul, add, div and integer operations: the same bits on every processor.
 
+import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, FIXED_MAX, FUNCTION_ERF, FUNCTION_POWER_OF_TWO } from '../src/engine/contract';
+
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
 export const ROUND_MAGIC: f32 = 12582912;
 
-/** Where ReLU6 ends. */
+/** Upper bound of ReLU6. */
 export const SIX: f32 = 6;
 
-/** What a value that ReLU6 bounds is multiplied by for its integer (engine/numerics.ts). */
-export const FIXED_UNIT: f32 = 8191.0 / 6.0;
+/** Integers for one unit of a value that ReLU6 bounds (FIXED_SCALE in engine/numerics.ts is its inverse). */
+export const FIXED_UNIT: f32 = <f32>FIXED_MAX / 6.0;
 
 /** e^x = 2^(x log2 e). */
 export const LOG2_OF_E: f32 = 1.44269504088896341;
@@ -22,17 +24,18 @@ export function roundToInt(magic: v128, x: v128): v128 {
   return i32x4.sub(f32x4.add(x, magic), magic); // of the bits, so the exponent goes
 }
 
-// An engine builds a vector constant anew at each use, with three instructions where a load is one. So some functions are
-// given theirs, which a loop makes beforehand with a finite number in it that is not known before: it is no constant then.
+// Engines rebuild a vector constant at each use, with three instructions where a load takes one. So some functions take their
+// constants as arguments. A loop makes them beforehand from a finite number that the compiler does not know, which keeps it
+// from treating them as constants.
 
-/** `value` in every lane, made at run time. */
+/** `value` in every lane, computed at run time. */
 @inline
 export function atRunTime(value: f32, finite: f32): v128 {
   return f32x4.splat(finite * 0 + value);
 }
 
-// Others have too many, and read them from a table in scratch memory, which `storeConstants` fills before a loop. These are
-// the places in it.
+// Functions with many constants read them from a table in scratch memory, which `storeConstants` fills before a loop. These
+// are the offsets in it.
 
 const MAGIC: usize = 0;
 const POWER_MOST: usize = 16;
@@ -61,10 +64,7 @@ const ERF_Q1: usize = 368;
 const ERF_Q0: usize = 384;
 const HALF: usize = 400;
 
-/** Bytes of the table. */
-export const TABLE_BYTES: usize = 416;
-
-/** Fills a table of TABLE_BYTES for the functions below. */
+/** Fills a table of CONSTANTS_BYTES for the functions below. */
 export function storeConstants(table: usize): void {
   v128.store(table, f32x4.splat(ROUND_MAGIC), MAGIC);
   v128.store(table, f32x4.splat(126), POWER_MOST);
@@ -100,13 +100,13 @@ function horner(p: v128, c: v128, x: v128): v128 {
   return f32x4.mul(f32x4.add(p, c), x);
 }
 
-// Long functions take two vectors at a time, so that each constant is loaded once and two chains of operations go side by
-// side, and store what they give: for an odd one out, both may be the same.
+// Long functions take two vectors at a time, so that each constant is loaded once and two dependency chains overlap; they
+// store their results. For a single vector, pass it twice.
 
 /**
  * 2^y to out0 and out1, relative error <= 2^-23 * 1.1 for y in [-126, 126]; below -126, and for NaN, 2^-126. The fraction f of
  * y is in [-1/2, 1/2], and 2^f = 1 + f Q(f) with Q the minimax polynomial of degree 5, relative error 2.6e-9. Its terms are
- * joined in pairs (Estrin), as a chain of six would keep the processor waiting. The whole number goes to the exponent's bits.
+ * joined in pairs (Estrin's scheme), as a chain of six would stall the processor. The integer part goes to the exponent bits.
  */
 @inline
 export function powersOfTwo(y0: v128, y1: v128, out0: usize, out1: usize, table: usize): void {
@@ -227,7 +227,7 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
 }
 
-// The long parts of rows of eight values that end at `end`: their erfs or powers go `apart` bytes on.
+// erf or power of rows of eight values up to `end`; results go `apart` bytes further on.
 
 export function geluErfsOfRows(x: usize, end: usize, apart: usize, table: usize): void {
   for (; x < end; x += 32) geluErfs(v128.load(x), v128.load(x, 16), x + apart, x + apart + 16, table);
@@ -237,19 +237,20 @@ export function quickGeluPowersOfRows(x: usize, end: usize, apart: usize, table:
 }
 
 /**
- * x[0..n) = 2^x, erf, GELU or QuickGELU (kind 0..3), n a multiple of 4, of GELUs of 8: the functions as the tests see them.
- * table: TABLE_BYTES, and for GELUs n f32 more.
+ * x[0..n) = the function of that number in the contract, n a multiple of 4, of GELUs of 8: the functions as the tests see them.
+ * table: CONSTANTS_BYTES, and for GELUs n f32 more.
  */
 export function mapFunction(x: usize, n: i32, kind: i32, table: usize): void {
+  assert(n > 0 && n % 4 == 0);
   storeConstants(table);
   const end = x + (<usize>n << 2);
-  const apart = table + TABLE_BYTES - x;
-  if (kind == 2) geluErfsOfRows(x, end, apart, table);
-  if (kind == 3) quickGeluPowersOfRows(x, end, apart, table);
+  const apart = table + CONSTANTS_BYTES - x;
+  if (kind == ACTIVATION_GELU) geluErfsOfRows(x, end, apart, table);
+  if (kind == ACTIVATION_QUICK_GELU) quickGeluPowersOfRows(x, end, apart, table);
   for (; x < end; x += 16) {
     const v = v128.load(x);
-    if (kind == 0) powersOfTwo(v, v, x, x, table);
-    else if (kind == 1) erfs(v, v, x, x, table);
-    else v128.store(x, kind == 2 ? gelu4(v, v128.load(x + apart), table) : quickGelu4(v, v128.load(x + apart), table));
+    if (kind == FUNCTION_POWER_OF_TWO) powersOfTwo(v, v, x, x, table);
+    else if (kind == FUNCTION_ERF) erfs(v, v, x, x, table);
+    else v128.store(x, kind == ACTIVATION_GELU ? gelu4(v, v128.load(x + apart), table) : quickGelu4(v, v128.load(x + apart), table));
   }
 }

@@ -1,34 +1,31 @@
-// Packed rows: the form in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) stand in groups
-// of 5 rows; the last group has r = 1..4 rows if m is no multiple of 5. One pointer walks a group front to back:
+// Packed rows: the layout in which a GEMM reads its left operand. m rows of k values (k a multiple of 4) lie in groups of 5
+// rows; the last group has r = 1..4 rows if m is not a multiple of 5. One pointer reads a group front to back:
 //
 //   f32            [k][r]                  group stride 20 k bytes
 //   int8, simd     [k/2][r][2] i16         group stride 10 k bytes   |r0 k0 k1|r1 k0 k1| .. |r4 k0 k1|r0 k2 k3| ..
 //   int8, relaxed  [k/4][r][hi x4, lo x4]  group stride 10 k bytes   value = 128 (hi - 64) + lo, hi and lo in 0..127
 //
-// Quantization is symmetric, a scale a row, to i16 with |a| <= aMax (engine/numerics.ts says how many bits k allows).
+// Quantization is symmetric, one scale for each row, to i16 with |a| <= aMax (engine/numerics.ts: how many bits k allows).
 
-import { MAXIMUM_BYTES } from './epilogue';
+import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { ROUND_MAGIC, atRunTime, maxLanes, roundToInt } from './math';
-
-/** Rows of a group: as many as a tile has (tile.ts). engine/kernels.ts has the same number. */
-export const GROUP: i32 = 5;
 
 /** Bytes between two groups of integers. */
 @inline
 export function groupStride(k: i32): usize {
-  return <usize>k * (2 * GROUP);
+  return <usize>k * (2 * ROW_GROUP);
 }
 
 /** Bytes between two groups of f32. */
 @inline
 export function groupStrideF32(k: i32): usize {
-  return <usize>k * (4 * GROUP);
+  return <usize>k * (4 * ROW_GROUP);
 }
 
 /** The first row of row i's group. */
 @inline
 export function firstOfGroup(i: i32): i32 {
-  return i - i % GROUP;
+  return i - i % ROW_GROUP;
 }
 
 /** Where the group that begins at row `first` is, in packed rows of k integers at `rows`. */
@@ -46,7 +43,7 @@ export function groupAtF32(rows: usize, first: i32, k: i32): usize {
 /** Rows in the group that begins at row `first`, of m in all. */
 @inline
 export function rowsOfGroup(first: i32, m: i32): i32 {
-  return min(GROUP, m - first);
+  return min(ROW_GROUP, m - first);
 }
 
 /** Relaxed: two rows of four i16 as bytes, |hi r0|lo r0|hi r1|lo r1|. */
@@ -97,7 +94,7 @@ function rowMaximum(x: usize, k: i32): f32 {
   return maxLanes(m);
 }
 
-/** A row's largest magnitude: as the GEMM that made it saw it, or found out now. */
+/** A row's largest magnitude: from the GEMM that made it, or computed now. */
 @inline
 function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
   return maxima ? maxLanes(v128.load(maxima + row * MAXIMUM_BYTES)) : rowMaximum(x, k);
@@ -111,7 +108,7 @@ export function quantizeGroup(
   x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize, maxima: usize,
 ): void {
   const magic = atRunTime(ROUND_MAGIC, aMax);
-  if (rows == GROUP) {
+  if (rows == ROW_GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
@@ -129,7 +126,7 @@ export function quantizeGroup(
       const r3 = roundToInt(magic, f32x4.mul(v128.load(x3 + o), i3));
       const r4 = roundToInt(magic, f32x4.mul(v128.load(x4 + o), i4));
       storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3), i16x8.narrow_i32x4_s(r4, r4));
-      group += 8 * GROUP;
+      group += 8 * ROW_GROUP;
     }
     return;
   }
@@ -143,7 +140,7 @@ export function quantizeGroup(
   }
 }
 
-/** Below this a row counts as zeros: the inverse of its scale would leave the f32 range, and its values the integers'. */
+/** A row with a smaller maximum counts as zeros: the inverse of its scale would leave the f32 range. */
 const TINY: f32 = 1e-30;
 
 /** Stores the row's scale (largest / aMax) and returns its inverse; a row of zeros has scale 0. */
@@ -158,19 +155,20 @@ function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
 export function quantizeRows(
   x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
 ): void {
-  for (let i = 0; i < m; i += GROUP) {
+  assert(m > 0 && k > 0 && k % 4 == 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
+  for (let i = 0; i < m; i += ROW_GROUP) {
     quantizeGroup(x, stride, rowsOfGroup(i, m), k, aMax, out, scale, maxima);
-    if (maxima) maxima += <usize>GROUP * MAXIMUM_BYTES;
-    x += stride * GROUP;
+    if (maxima) maxima += <usize>ROW_GROUP * MAXIMUM_BYTES;
+    x += stride * ROW_GROUP;
     out += groupStride(k);
-    scale += 4 * GROUP;
+    scale += 4 * ROW_GROUP;
   }
 }
 
 /** Packs `rows` (1..5) rows of k f32 at x, `stride` bytes apart, into one f32 group. */
 export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usize): void {
   const bytes = <usize>k << 2;
-  if (rows == GROUP) {
+  if (rows == ROW_GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
@@ -193,7 +191,7 @@ export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usi
       v128.store_lane<u32>(group, r4, 2, 56);
       v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 60);
       v128.store_lane<u32>(group, r4, 3, 76);
-      group += 16 * GROUP;
+      group += 16 * ROW_GROUP;
     }
     return;
   }
@@ -210,9 +208,10 @@ export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usi
 
 /** Packs m rows of k f32 at x (`stride` bytes apart) as f32. */
 export function packRows(x: usize, stride: usize, m: i32, k: i32, out: usize): void {
-  for (let i = 0; i < m; i += GROUP) {
+  assert(m > 0 && k > 0 && k % 4 == 0);
+  for (let i = 0; i < m; i += ROW_GROUP) {
     packGroup(x, stride, rowsOfGroup(i, m), k, out);
-    x += stride * GROUP;
+    x += stride * ROW_GROUP;
     out += groupStrideF32(k);
   }
 }

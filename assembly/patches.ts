@@ -1,16 +1,16 @@
 // From an RGB u8 picture to the left operand of a first convolution: a ViT's patch embedding (window = stride = patch) or a
-// stem (3x3, stride 2). First the bytes become centred integers in a padded image, then each window becomes a packed row,
+// stem (3x3, stride 2). First the zero points are subtracted, into a padded image, then each window becomes a packed row with
 // its values as [y][x][channel]; the weights are permuted to that order while loading.
 
 import { firstOfGroup, groupAt, groupAtF32, rowsOfGroup, storeQuad } from './packed-rows';
 
 /** i16 2p - z, z by channel: |2 p0 - z0|2 p1 - z1|... of 8 bytes. */
 @inline
-function centre(p: usize, z: v128): v128 {
+function subtract(p: usize, z: v128): v128 {
   return i16x8.sub(i16x8.shl(v128.load_ext<u8>(p), 1), z);
 }
 
-/** Eight centres from channel `first` on: |z first|z first+1|.. */
+/** Eight zero points: |a|b|c|a|b|c|a|b|. */
 @inline
 function pattern(a: i16, b: i16, c: i16): v128 {
   let v = i16x8.splat(a);
@@ -22,12 +22,13 @@ function pattern(a: i16, b: i16, c: i16): v128 {
 }
 
 /**
- * u8 [size, size, 3] to i16 2p - z in an image [padded, padded, 3] of which the picture is the part from line and column
- * `before` on; the rest is zero, which is what a convolution pads with.
+ * u8 [size, size, 3] to i16 2p - z in an image [padded, padded, 3] with the picture from line and column `before` on;
+ * the rest is zero, the padding of a convolution.
  */
-export function centrePixels(
+export function subtractZeroPoints(
   pixels: usize, size: i32, z0: i32, z1: i32, z2: i32, before: i32, padded: i32, out: usize,
 ): void {
+  assert(size > 0 && before >= 0 && before + size <= padded);
   memory.fill(out, 0, <usize>(padded * padded * 6));
   const line = size * 3;
   const a = pattern(<i16>z0, <i16>z1, <i16>z2);
@@ -37,9 +38,9 @@ export function centrePixels(
     let q = out + <usize>(((y + before) * padded + before) * 6);
     let i = 0;
     for (; i + 24 <= line; i += 24) {
-      v128.store(q, centre(pixels, a));
-      v128.store(q, centre(pixels + 8, b), 16);
-      v128.store(q, centre(pixels + 16, c), 32);
+      v128.store(q, subtract(pixels, a));
+      v128.store(q, subtract(pixels + 8, b), 16);
+      v128.store(q, subtract(pixels + 16, c), 32);
       pixels += 24;
       q += 48;
     }
@@ -53,8 +54,8 @@ export function centrePixels(
 }
 
 /**
- * Copies a window's lines one behind the other. Whole vectors are copied, so a line's end is garbage until the next line
- * covers it; the last one's is made zero up to kPadded values.
+ * Copies a window's lines one after the other. Whole vectors are copied, so a line ends in garbage until the next line
+ * overwrites it; after the last line, zeros up to kPadded values.
  */
 @inline
 function strip(corner: usize, lineBytes: usize, window: i32, kPadded: i32, to: usize): void {
@@ -71,14 +72,15 @@ function strip(corner: usize, lineBytes: usize, window: i32, kPadded: i32, to: u
 
 /**
  * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centred image whose lines are lineBytes
- * apart: rows [from, from + lines * across) of m packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch:
+ * apart: rows [firstRow, firstRow + lines * across) of m packed i16 rows of kPadded values (window^2 * 3 and zeros). scratch:
  * kPadded * 2 + 16 bytes.
  */
 export function gatherInt8(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  kPadded: i32, from: i32, m: i32, out: usize, scratch: usize,
+  kPadded: i32, firstRow: i32, m: i32, out: usize, scratch: usize,
 ): void {
-  let i = from;
+  assert(window > 0 && stride > 0 && kPadded % 4 == 0 && window * window * 3 <= kPadded && firstRow + lines * across <= m);
+  let i = firstRow;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {
@@ -98,10 +100,11 @@ export function gatherInt8(
 /** The same as packed f32 rows of k = window^2 * 3 values. scratch: k * 2 + 16 bytes. */
 export function gatherF32(
   image: usize, lineBytes: usize, window: i32, stride: i32, across: i32, firstLine: i32, lines: i32,
-  from: i32, m: i32, out: usize, scratch: usize,
+  firstRow: i32, m: i32, out: usize, scratch: usize,
 ): void {
+  assert(window > 0 && stride > 0 && firstRow + lines * across <= m);
   const k = window * window * 3;
-  let i = from;
+  let i = firstRow;
   for (let y = firstLine; y < firstLine + lines; y++) {
     let corner = image + <usize>(y * stride) * lineBytes;
     for (let x = 0; x < across; x++) {

@@ -4,6 +4,7 @@ import { LOG2_OF_E, powersOfTwo, storeConstants, sumLanes } from './math';
 
 /** out[i] = rows[i] . q over d f32 (d a multiple of 4), summed in four lanes. */
 export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void {
+  assert(n > 0 && d > 0 && d % 4 == 0);
   const row = (<usize>d) << 2;
   for (let i = 0; i < n; i++) {
     let sum = f32x4.splat(0);
@@ -13,8 +14,9 @@ export function dotRows(rows: usize, n: i32, d: i32, q: usize, out: usize): void
   }
 }
 
-/** x[0..n) = softmax(scale * x) in place; the memory up to the next multiple of 4 is used as padding. table: TABLE_BYTES. */
+/** x[0..n) = softmax(scale * x) in place; the memory up to the next multiple of 4 is used as padding. table: CONSTANTS_BYTES. */
 export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
+  assert(n > 0);
   storeConstants(table);
   scale *= LOG2_OF_E;
   let largest: f32 = -Infinity;
@@ -30,7 +32,7 @@ export function softmax(x: usize, n: i32, scale: f32, table: usize): void {
   for (let p = x; p < end; p += 16) {
     const y = f32x4.sub(v128.load(p), f32x4.splat(largest));
     powersOfTwo(y, y, p, p, table);
-    const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // what is less is 0
+    const e = v128.and(v128.load(p), f32x4.gt(y, f32x4.splat(-126))); // smaller values are 0
     v128.store(p, e);
     sum = f32x4.add(sum, e);
   }

@@ -13,21 +13,24 @@
 //   M5 =  A11        (B12 - B22)
 //   M6 = (A12 - A22) (B21 - B22)
 //
-// The signs of B12, B22, C12 and C22 are turned, so that B needs differences alone, and only such that subtract B11 or B22, which
-// M0 and M3 have kept as i16. The parts of B are first read as they lie in memory, which is how a processor fetches weights in time.
+// The signs of B12, B22, C12 and C22 are flipped, so that B needs differences only, and only ones that subtract B11 or B22, which
+// M0 and M3 have kept as i16. The parts of B are first read in memory order, so that the hardware prefetches the weights.
 //
-// One level takes two panels of eight columns, two levels take four and make 49 products for 64. The left operands are made
-// once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
+// One level takes two panels of eight columns; two levels take four, with 49 products instead of 64. The left operands are
+// computed once for all columns (strassenRows), the right ones in the tile that first needs them (tile.ts).
 
-import { ACC_ROW, ROW_BLOCK, SUMS_BYTES } from './epilogue';
-import { GROUP, groupStride } from './packed-rows';
+import {
+  GEMM_KEPT, GEMM_PRODUCTS, GEMM_SECOND, GEMM_SUMS, HALVED_GROUPS, HALVED_K, HALVED_K_STEP, QUARTERED_GROUPS, QUARTERED_K, QUARTERED_K_STEP,
+  ROW_BLOCK, ROW_GROUP, STRASSEN_PRODUCTS, SUM_ROW_BYTES,
+} from '../src/engine/contract';
+import { groupStride } from './packed-rows';
 import { multiplyAndKeep, multiplyKept } from './tile-int8';
 
 /** Rows of four groups, which two levels can halve. */
-const QUARTERED: i32 = 4 * GROUP;
+const QUARTERED: i32 = 4 * ROW_GROUP;
 
 /** Bytes of a group's sums by one panel. */
-const GROUP_SUMS: usize = <usize>GROUP * ACC_ROW;
+const GROUP_SUMS: usize = <usize>ROW_GROUP * SUM_ROW_BYTES;
 
 /** Rows a block when m rows are cut evenly into the fewest blocks of at most ROW_BLOCK: a multiple of QUARTERED. */
 export function rowBlock(m: i32): i32 {
@@ -37,16 +40,15 @@ export function rowBlock(m: i32): i32 {
 }
 
 /**
- * How often `groups` groups of five rows of k are worth halving: the tiles of a product share the cost of its differences and
- * of joining it, so there must be some, and they must be long (bench/README.md). A part of a group is made of whole vectors.
- * engine/arithmetic.ts has the same numbers.
+ * How many levels of halves pay for `groups` groups of five rows of k (engine/contract.ts). A part of a group is made of whole
+ * vectors.
  */
 export function levels(groups: i32, k: i32): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD || groups < 5 || k < 256 || k & 15) return 0;
-  return groups >= 20 && k >= 512 && (k & 31) == 0 ? 2 : 1;
+  if (ASC_FEATURE_RELAXED_SIMD || groups < HALVED_GROUPS || k < HALVED_K || k & (HALVED_K_STEP - 1)) return 0;
+  return groups >= QUARTERED_GROUPS && k >= QUARTERED_K && (k & (QUARTERED_K_STEP - 1)) == 0 ? 2 : 1;
 }
 
-/** Groups that the halves cover; the rest is multiplied plainly. */
+/** Groups that the halves cover; the others are multiplied directly. */
 @inline
 export function halvedGroups(groups: i32, level: i32): i32 {
   return (groups >> level) << level;
@@ -64,7 +66,7 @@ export function operandsBytes(groups: i32, level: i32, k: i32): usize {
   return (level == 2 ? 49 : 7) * operandBytes(halvedGroups(groups, level), level, k);
 }
 
-// Quadrants have numbers: 0 is 11, 1 is 12, 2 is 21, 3 is 22. A digit a product, M0's the lowest; 4: there is no second one.
+// Quadrants by number: 0 is 11, 1 is 12, 2 is 21, 3 is 22. One hexadecimal digit for each product, M0's the lowest; 4: no second one.
 const A_FIRST: i32 = 0x1000032;
 const A_SECOND: i32 = 0x3431243;
 const B_FIRST: i32 = 0x2103120;
@@ -93,9 +95,9 @@ function signed(minus: bool, x: v128, y: v128): v128 {
   return minus ? i16x8.sub(x, y) : i16x8.add(x, y);
 }
 
-/** x + y or x - y of i16, five vectors a turn, as halves of five rows have (`levels` asks for such k). */
+/** x + y or x - y of i16, five vectors an iteration: half of a group is a multiple of five (`levels` requires such k). */
 @inline
-function addFives(minus: bool, x: usize, y: usize, bytes: usize, out: usize): void {
+function addFiveVectors(minus: bool, x: usize, y: usize, bytes: usize, out: usize): void {
   const end = x + bytes;
   while (x < end) {
     v128.store(out, signed(minus, v128.load(x), v128.load(y)));
@@ -112,8 +114,8 @@ function addFives(minus: bool, x: usize, y: usize, bytes: usize, out: usize): vo
 /** x + y or x - y; x alone where y is 0. */
 function addRows(x: usize, y: usize, subtract: bool, bytes: usize, out: usize): void {
   if (!y) memory.copy(out, x, bytes);
-  else if (subtract) addFives(true, x, y, bytes, out);
-  else addFives(false, x, y, bytes, out);
+  else if (subtract) addFiveVectors(true, x, y, bytes, out);
+  else addFiveVectors(false, x, y, bytes, out);
 }
 
 /** (x + y) + (z + w) of i16, with a sign for y and w and one for the second pair. */
@@ -177,12 +179,13 @@ function halveTwice(a: usize, p: i32, groups: i32, k: i32, out: usize): void {
 /**
  * The left operands of the products that gemmInt8 makes of m packed rows of k, k a multiple of 4: products
  * [first, first + count) of seven, at one level or two as the rows of a block allow; nothing for so few rows that gemmInt8
- * multiplies plainly. out: a block's operands after another's, at most 49/16 of the rows' bytes in all.
+ * multiplies directly. out: a block's operands after another's, at most 49/16 of the rows' bytes in all.
  */
 export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, out: usize): void {
+  assert(m > 0 && k > 0 && k % 4 == 0 && first >= 0 && first + count <= STRASSEN_PRODUCTS);
   const block = rowBlock(m);
   for (let i = 0; i < m; i += block) {
-    const groups = min(block, m - i) / GROUP;
+    const groups = min(block, m - i) / ROW_GROUP;
     const level = levels(groups, k);
     if (level > 0) {
       const halved = halvedGroups(groups, level);
@@ -193,7 +196,7 @@ export function strassenRows(a: usize, m: i32, k: i32, first: i32, count: i32, o
       }
       out += operandsBytes(groups, level, k);
     }
-    a += <usize>(block / GROUP) * groupStride(k);
+    a += <usize>(block / ROW_GROUP) * groupStride(k);
   }
 }
 
@@ -214,11 +217,11 @@ function joinHalves(m: usize, stride: usize, c11: usize, c12: usize, c21: usize,
     v128.store(c12, i32x4.add(m3, m5), 16);
     v128.store(c21, i32x4.add(m0, m1), 16);
     v128.store(c22, i32x4.sub(i32x4.sub(m0, m2), i32x4.sub(m4, m5)), 16);
-    m += ACC_ROW;
-    c11 += ACC_ROW;
-    c12 += ACC_ROW;
-    c21 += ACC_ROW;
-    c22 += ACC_ROW;
+    m += SUM_ROW_BYTES;
+    c11 += SUM_ROW_BYTES;
+    c12 += SUM_ROW_BYTES;
+    c21 += SUM_ROW_BYTES;
+    c22 += SUM_ROW_BYTES;
   }
 }
 
@@ -243,10 +246,10 @@ function multiply(
   }
 }
 
-/** Scratch: accumulators of four panels, then the products of the first level, of the second, and the parts of B kept. */
-const PRODUCTS: usize = SUMS_BYTES;
-const SECOND_PRODUCTS: usize = PRODUCTS + 7 * <usize>ROW_BLOCK * ACC_ROW;
-const KEPT: usize = SECOND_PRODUCTS + 7 * <usize>(ROW_BLOCK / 4) * ACC_ROW;
+/** From the sums, where `scratch` points, to the other parts of the scratch. */
+const PRODUCTS: usize = GEMM_PRODUCTS - GEMM_SUMS;
+const SECOND_PRODUCTS: usize = GEMM_SECOND - GEMM_SUMS;
+const KEPT: usize = GEMM_KEPT - GEMM_SUMS;
 
 /** Two panels at b of all rows of the halves: to acc and acc + panelBytes. */
 function multiplyOnce(mode: i32, groups: i32, a: usize, b: usize, k: i32, scratch: usize, panelBytes: usize): void {

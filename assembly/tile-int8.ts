@@ -1,9 +1,10 @@
 // The int8 tiles (tile.ts) as functions. Strassen's products (strassen.ts) have panels and differences of panels for B: the
-// first tile that needs one keeps it as i16 for the others, and for later differences.
+// first tile that needs one keeps it as i16 for the other tiles, and for later differences.
 
-import { KEEP, LESS_PANEL, LESS_VECTORS, PANEL, SPLAT, VECTORS, tile } from './tile';
+import { MODE_SPLAT } from '../src/engine/contract';
+import { KEEP, LESS_PANEL, LESS_VECTORS, PANEL, VECTORS, tile } from './tile';
 
-// Each tile is a function of its own: inlined into one loop over tiles, the engines run out of registers.
+// Each tile is a function of its own: inlined into one loop over tiles, they make engines run out of registers.
 
 function panel5(a: usize, b: usize, k: i32, acc: usize): void {
   tile<i32>(5, false, PANEL, a, b, 0, 0, k >> 1, acc, 0);
@@ -58,7 +59,7 @@ function lessBoth5Splat(a: usize, b: usize, panel: usize, vectors: usize, k: i32
 @inline
 export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i32, acc: usize): void {
   if (rows == 5) {
-    if (mode & SPLAT) panel5Splat(a, panel, k, acc);
+    if (mode & MODE_SPLAT) panel5Splat(a, panel, k, acc);
     else panel5(a, panel, k, acc);
   } else if (rows == 4) panel4(a, panel, k, acc);
   else if (rows == 3) panel3(a, panel, k, acc);
@@ -67,8 +68,8 @@ export function multiplyGroup(mode: i32, rows: i32, a: usize, panel: usize, k: i
 }
 
 /**
- * A group of five rows by b, or by what is left of it when a panel and earlier kept vectors, where they are not 0, are
- * subtracted. `kept` gets what was multiplied by: i16 [k/2][8][2].
+ * A group of five rows by b, less a panel and less earlier kept vectors, where these are not 0. `kept` receives that right
+ * operand: i16 [k/2][8][2].
  */
 @inline
 export function multiplyAndKeep(
@@ -78,16 +79,16 @@ export function multiplyAndKeep(
   const toVectors = vectors - kept;
   kept -= 2 * b;
   if (!panel && !vectors) {
-    if (mode & SPLAT) widened5Splat(a, b, k, acc, kept);
+    if (mode & MODE_SPLAT) widened5Splat(a, b, k, acc, kept);
     else widened5(a, b, k, acc, kept);
   } else if (!vectors) {
-    if (mode & SPLAT) lessPanel5Splat(a, b, toPanel, k, acc, kept);
+    if (mode & MODE_SPLAT) lessPanel5Splat(a, b, toPanel, k, acc, kept);
     else lessPanel5(a, b, toPanel, k, acc, kept);
   } else if (!panel) {
-    if (mode & SPLAT) lessVectors5Splat(a, b, toVectors, k, acc, kept);
+    if (mode & MODE_SPLAT) lessVectors5Splat(a, b, toVectors, k, acc, kept);
     else lessVectors5(a, b, toVectors, k, acc, kept);
   } else {
-    if (mode & SPLAT) lessBoth5Splat(a, b, toPanel, toVectors, k, acc, kept);
+    if (mode & MODE_SPLAT) lessBoth5Splat(a, b, toPanel, toVectors, k, acc, kept);
     else lessBoth5(a, b, toPanel, toVectors, k, acc, kept);
   }
 }
@@ -95,6 +96,6 @@ export function multiplyAndKeep(
 /** A group of five rows by what an earlier tile kept. */
 @inline
 export function multiplyKept(mode: i32, a: usize, kept: usize, k: i32, acc: usize): void {
-  if (mode & SPLAT) kept5Splat(a, kept, k, acc);
+  if (mode & MODE_SPLAT) kept5Splat(a, kept, k, acc);
   else kept5(a, kept, k, acc);
 }

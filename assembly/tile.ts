@@ -1,10 +1,10 @@
-// Five rows by eight columns of sums, in registers over all of k: what a product is made of, in int8, in the relaxed build's
-// int8 and in f32.
+// The tile of every GEMM: five rows by eight columns of sums, in registers over all of k; in int8, in the relaxed build's int8
+// and in f32.
 //
-// B stands in panels of 8 columns, for int8 with k in pairs: [k/2][8][2] i8, so that one load8x8_s gives
+// B lies in panels of 8 columns, for int8 with k in pairs: [k/2][8][2] i8, so that one load8x8_s gives
 //
 //   int8  b0 |c0 k0 k1|c1 k0 k1|c2 k0 k1|c3 k0 k1|      b1 the same for c4..c7
-//         a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|r4 k0 k1|     five rows, each spread over the lanes
+//         a  |r0 k0 k1|r1 k0 k1|r2 k0 k1|r3 k0 k1|r4 k0 k1|     five rows, each broadcast to the lanes
 //         dot_i16x8_s(|r r r r|, b0): four i32 lanes, one a column, two products each
 //
 //   f32   b0 |c0|c1|c2|c3|      b1 |c4|c5|c6|c7|        [k][8]: multiplied, then added
@@ -15,17 +15,14 @@
 //
 // Tile, 5x8: i16 x i8 -> i32, i32x4.dot_i16x8_s; u7 x i8 -> i32, the relaxed dot; f32, f32x4.mul + f32x4.add.
 // 10 accumulators, 2 b, 1 a, 1 row, 1 product: the 15 vector registers that V8 gives, as long as a tile is a function of its
-// own (scripts/build-wasm.js). One pointer each for A and B. There are two forms: a splat load a row is faster in Node, and
-// slower where loads are checked (Deno) or splats are dear (JavaScriptCore), so the first calls find out which is better
-// (engine/tile-trial.ts, bench/README.md). The sums are the same.
-
-/** Flag of `mode`: the form with a splat load a row. */
-export const SPLAT: i32 = 16;
+// own (scripts/build-wasm.js). One pointer each for A and B. There are two variants: a splat load for each row is faster in
+// Node, and slower where loads are bounds-checked (Deno) or splats are expensive (JavaScriptCore), so the first calls measure
+// which is better (engine/autotuning.ts). The sums are the same.
 
 /** Where a tile's B comes from: an i8 panel, or whole vectors (i16 or f32). */
 export const PANEL: i32 = 0;
 export const VECTORS: i32 = 1;
-/** An i8 panel that is kept as i16, for other tiles to take as VECTORS; plus what is subtracted before, one or both. */
+/** An i8 panel that is kept as i16, which other tiles then take as VECTORS; plus what is subtracted first, one or both. */
 export const KEEP: i32 = 2;
 export const LESS_PANEL: i32 = 4;
 export const LESS_VECTORS: i32 = 8;
@@ -37,9 +34,9 @@ function mac<T>(acc: v128, a: v128, b: v128): v128 {
   return f32x4.add(acc, f32x4.mul(a, b));
 }
 
-/** Row `r` of the group at a in all lanes: loaded so, or taken from the vector of the first four rows. */
+/** Row `r` of the group at a in all lanes: by a splat load, or from the vector of the first four rows. */
 @inline
-function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
+function broadcast<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
   if (sizeof<T>() == 1) return v128.load_splat<u32>(a + 8 * r);
   if (r == 0) return splat ? v128.load_splat<u32>(a) : v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
   if (r == 1) return splat ? v128.load_splat<u32>(a, 4) : v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
@@ -49,28 +46,28 @@ function spread<T>(splat: bool, a: usize, rows: v128, r: i32): v128 {
 }
 
 /**
- * What the first four sums of row `r` begin with: 0, or for T = i8 what stands in their place. The zeros are made of a load of
- * the row: V8 adds the offset of a splat load to the memory's base in every turn of a loop, unless it has that sum from before.
+ * Initial value of the first four sums of row `r`: 0, or for T = i8 the sums in memory. The zeros are computed from a load of
+ * the row: V8 adds the offset of a splat load to the memory base in every iteration, unless that sum exists before the loop.
  */
 @inline
 function begin<T>(there: bool, a: usize, r: i32, sums: usize): v128 {
   if (!there) return i32x4.splat(0);
   if (sizeof<T>() == 1) return v128.load(sums);
-  const row = spread<T>(true, a, i32x4.splat(0), r);
+  const row = broadcast<T>(true, a, i32x4.splat(0), r);
   return v128.xor(row, row);
 }
 
-/** What the other four of the row begin with. */
+/** Initial value of the row's other four sums. */
 @inline
 function beginOther<T>(there: bool, first: v128, sums: usize): v128 {
   return sizeof<T>() == 1 && there ? v128.load(sums) : first;
 }
 
 /**
- * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: plus what stands in
- * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. b: the panel or the vectors. What is kept
- * goes to kept + 2 b; from there it is `lessVectors` bytes to the vectors, and from b `lessPanel` to the panel, that are
- * subtracted: one pointer moves for all of them.
+ * acc[mr][8] = the group of `mr` rows at a, times `steps` lines of B: k/2 for T = i32, k for f32. T = i8: added to the sums in
+ * acc, and `steps` are pairs of lines, k/4. `splat` unless there are four rows or more. b: the panel or the vectors. The kept vectors
+ * go to kept + 2 b. The subtracted vectors are `lessVectors` bytes from there, the subtracted panel `lessPanel` bytes from b:
+ * one pointer serves all of them.
  */
 @inline
 export function tile<T>(
@@ -83,7 +80,7 @@ export function tile<T>(
   let c40 = begin<T>(mr > 4, a, 4, acc + 128), c41 = beginOther<T>(mr > 4, c40, acc + 144);
   const across: usize = source == VECTORS ? 32 : 16;
   const down: usize = (sizeof<T>() == 1 ? 8 : 4) * mr;
-  // Pointers move before their loads: V8 knows that a sum has no upper bits, and copies what comes into a loop to clear them.
+  // Pointers move before their loads: V8 knows that a sum's upper bits are clear, but copies a loop's incoming value to clear them.
   a -= down;
   b -= across;
   const end = b + <usize>steps * across;
@@ -113,27 +110,27 @@ export function tile<T>(
       v128.store(vectors, b1, 16);
     }
     const rows = splat ? b0 : v128.load(a);
-    let r = spread<T>(splat, a, rows, 0);
+    let r = broadcast<T>(splat, a, rows, 0);
     c00 = mac<T>(c00, r, b0);
     c01 = mac<T>(c01, r, b1);
     if (mr > 1) {
-      r = spread<T>(splat, a, rows, 1);
+      r = broadcast<T>(splat, a, rows, 1);
       c10 = mac<T>(c10, r, b0);
       c11 = mac<T>(c11, r, b1);
     }
     if (mr > 2) {
-      r = spread<T>(splat, a, rows, 2);
+      r = broadcast<T>(splat, a, rows, 2);
       c20 = mac<T>(c20, r, b0);
       c21 = mac<T>(c21, r, b1);
     }
     if (mr > 3) {
-      r = spread<T>(splat, a, rows, 3);
+      r = broadcast<T>(splat, a, rows, 3);
       c30 = mac<T>(c30, r, b0);
     }
     if (mr > 4) {
-      const last = spread<T>(splat, a, rows, 4);
+      const last = broadcast<T>(splat, a, rows, 4);
       c40 = mac<T>(c40, last, b0);
-      c31 = mac<T>(c31, r, b1); // not before c40: that way Node 24 keeps its multipliers busier (bench/README.md)
+      c31 = mac<T>(c31, r, b1); // not before c40: Node 24 keeps its multipliers busier this way
       c41 = mac<T>(c41, last, b1);
     } else if (mr > 3) {
       c31 = mac<T>(c31, r, b1);

@@ -1,8 +1,9 @@
 /** Each shape's product through the kernels' interface, in turn with the ceilings: a share means the same moment. */
 import { Arithmetic, type Linear, type Precision } from '../src/engine/arithmetic.ts';
-import { TileTrial } from '../src/engine/autotuning.ts';
+import { TileAutotuner } from '../src/engine/autotuning.ts';
+import { Mode } from '../src/engine/calls.ts';
 import { compiledKernels } from '../src/engine/compiled.ts';
-import { instantiateKernels, type KernelVariant, Mode } from '../src/engine/kernels.ts';
+import { instantiateKernels, type KernelVariant } from '../src/engine/kernels.ts';
 import { MemoryPlan } from '../src/engine/memory.ts';
 import { roundUp } from '../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../src/weights/panels.ts';
@@ -40,7 +41,7 @@ async function product(
     packPanels(weights, n, k, new Float32Array(buffer, w.panels, n * k));
   }
   const kernels = instantiateKernels(await compiledKernels(variant), memory);
-  const arithmetic = new Arithmetic(kernels, precision, scratch, new TileTrial(Mode.none)); // `mode` has the form
+  const arithmetic = new Arithmetic(kernels, precision, scratch, new TileAutotuner(Mode.none)); // `mode` has the variant
   const a = arithmetic.pack(x, m, k, rows);
   return () => arithmetic.linear(a, w, c, { mode });
 }

@@ -1,8 +1,10 @@
 /** Zero-shot classification: label embeddings, made once, against a picture's. */
 
 import type { Clip, EncodeImageOptions } from './clip.ts';
+import type { Kernels } from './engine/calls.ts';
 import { compiledKernels } from './engine/compiled.ts';
-import { instantiateKernels, type Kernels, type Pointer, TABLE_BYTES } from './engine/kernels.ts';
+import { CONSTANTS_BYTES } from './engine/contract.ts';
+import { instantiateKernels, type Pointer } from './engine/kernels.ts';
 import { MemoryPlan } from './engine/memory.ts';
 import { roundUp } from './engine/numerics.ts';
 import { ClipError } from './errors.ts';
@@ -207,7 +209,7 @@ class Ranking {
       query: plan.reserve('query', d * 4),
       similarities: plan.reserve('similarities', n * 4),
       scores: plan.reserve('scores', roundUp(n, 4) * 4),
-      table: plan.reserve('constants', TABLE_BYTES),
+      table: plan.reserve('constants', CONSTANTS_BYTES),
     };
     const module = await compiledKernels('simd');
     const memory = plan.allocate();
@@ -223,11 +225,11 @@ class Ranking {
     const kernels = this.#kernels;
     floats.fill(0, query / 4, query / 4 + this.#d);
     floats.set(embedding, query / 4);
-    kernels.l2Normalize(query, this.#d);
-    kernels.dotRows(rows, this.#n, this.#d, query, similarities);
+    kernels.l2Normalize({ x: query, n: this.#d });
+    kernels.dotRows({ rows, n: this.#n, d: this.#d, q: query, out: similarities });
     const cosines = floats.slice(similarities / 4, similarities / 4 + this.#n);
     floats.set(cosines, scores / 4);
-    kernels.softmax(scores, this.#n, logitScale, table);
+    kernels.softmax({ x: scores, n: this.#n, scale: logitScale, table });
     return { similarities: cosines, scores: floats.slice(scores / 4, scores / 4 + this.#n) };
   }
 }

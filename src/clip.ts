@@ -115,7 +115,7 @@ export class Clip {
    */
   #together(n: number, first: boolean): number {
     const { programs, engine } = this.#alive();
-    const seats = programs && !(first && engine.arithmetic.trial.winner === undefined) ? programs.size : 1;
+    const seats = programs && !(first && !engine.arithmetic.autotuner.settled) ? programs.size : 1;
     return n > seats / 2 ? Math.min(n, seats) : 1;
   }
 
@@ -132,10 +132,13 @@ export class Clip {
     }
     const { engine, pool, probe } = this.#alive();
     const tower = this.#imageTower();
-    const { winner, form } = engine.arithmetic.trial;
-    const known = images.length > 1 || winner !== undefined; // one picture's products are timed by the caller's thread
-    const at = programs && known ? programs.encode(pool!, images.length, form) : [tower.encode(probe)];
-    return at.map((embedding) => this.#take(embedding, options.normalize));
+    const { settled, variant } = engine.arithmetic.autotuner;
+    const known = images.length > 1 || settled; // one picture's products are timed by the caller's thread
+    const at = programs && known ? programs.encode(pool!, images.length, variant) : [tower.encode(probe)];
+    return at.map((embedding, i) => {
+      if (embedding === undefined) throw position(i, new ClipError('WORKER', 'lost with a worker thread that died'));
+      return this.#take(embedding, options.normalize);
+    });
   }
 
   /** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */
@@ -285,7 +288,7 @@ export class Clip {
   /** A copy of the embedding at p, of unit length unless not wanted. */
   #take(p: number, normalize = true): Float32Array {
     const { engine, config } = this.#alive();
-    if (normalize) engine.kernels.l2Normalize(p, config.embedDim);
+    if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
     return engine.view(p, config.embedDim).slice();
   }
 }

@@ -3,8 +3,9 @@
 import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Clip, type ClipInfo } from './clip.ts';
 import type { Precision } from './engine/arithmetic.ts';
-import { type Form, TileTrial } from './engine/autotuning.ts';
+import { TileAutotuner, type TileVariant } from './engine/autotuning.ts';
 import { compiledKernels } from './engine/compiled.ts';
+import { FUNCTION_POWER_OF_TWO } from './engine/contract.ts';
 import { Engine, type Probe } from './engine/engine.ts';
 import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
 import { ThreadPool } from './engine/threads/pool.ts';
@@ -44,8 +45,8 @@ export interface LoadOptions {
   onProgress?: LoadProgress;
   /** Sees every layer's activations; last blocks then compute all rows. @internal */
   probe?: Probe;
-  /** The form of the tile, instead of finding out which is faster: for tests. @internal */
-  form?: Form;
+  /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
+  variant?: TileVariant;
 }
 
 /** More threads than this are taken for a mistake. */
@@ -84,7 +85,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
-    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).threadedKernels : undefined;
+    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).splitKernels : undefined;
     const { plan, places, scratch, control, resample, image, programs, text } = planModel({
       config,
       preprocess,
@@ -97,7 +98,15 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     });
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
-    if (threads.count > 1) pool = new ThreadPool(startThread, module, memory, control, threads.count, scratch.bytes);
+    if (threads.count > 1)
+      pool = new ThreadPool({
+        threads: threads.count,
+        start: startThread,
+        module,
+        memory,
+        control,
+        scratchBytes: scratch.bytes,
+      });
     const bytes = new Uint8Array(memory.buffer);
     for (const tower of towers) {
       const { layout, fill } = opened[tower]!;
@@ -112,7 +121,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool && split ? split(pool) : instantiateKernels(module, memory);
-    const engine = new Engine(memory, kernels, precision, scratch.at, new TileTrial(options.form));
+    const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,
@@ -207,6 +216,6 @@ function readLogitScale(engine: Engine, at: number): number {
   const whole = Math.round(exponent); // apart, as their sum has fewer bits for the fraction
   const powers = engine.view(scratch, 4);
   powers.set([exponent - whole, whole, 0, 0]);
-  engine.kernels.mapFunction(scratch, 4, 0, scratch + 16);
+  engine.kernels.mapFunction({ x: scratch, n: 4, kind: FUNCTION_POWER_OF_TWO, table: scratch + 16 });
   return Math.fround(powers[0]! * powers[1]!);
 }

@@ -1,8 +1,20 @@
-/** The graph's verbs in either precision: pack rows, normalise and pack, multiply. One object serves a whole model. */
+/** The graph's operations in either precision: pack rows, normalize and pack, multiply, attend. One object serves a whole model. */
 
-import { TileTrial } from './autotuning.ts';
-import type { Kernels, Pointer } from './kernels.ts';
-import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, ROW_GROUP, TABLE_BYTES } from './kernels.ts';
+import { TileAutotuner } from './autotuning.ts';
+import { type Kernels, Mode } from './calls.ts';
+import {
+  CONSTANTS_BYTES,
+  GEMM_KEPT_BYTES_PER_K,
+  GEMM_SCRATCH_BYTES,
+  HALVED_GROUPS,
+  HALVED_K,
+  HALVED_K_STEP,
+  MAXIMUM_BYTES,
+  QUARTERED_GROUPS,
+  ROW_GROUP,
+  STRASSEN_PRODUCTS,
+} from './contract.ts';
+import type { Pointer } from './kernels.ts';
 import type { MemoryPlan } from './memory.ts';
 import { activationMax, roundUp } from './numerics.ts';
 
@@ -30,29 +42,22 @@ export interface Norm {
 export interface RowBuffer {
   readonly data: Pointer;
   readonly scale: Pointer;
-  /** What Strassen's products take instead of the rows (assembly/strassen.ts); 0: rows are multiplied as they are. */
+  /** Left operands of Strassen's products (assembly/strassen.ts); 0: rows are multiplied as they are. */
   readonly halves: Pointer;
 }
-
-/** Fewer rows, or shorter ones, are never halved, nor are lengths that are no multiple of `step` (assembly/strassen.ts). */
-const LEAST_HALVED = { m: 5 * ROW_GROUP, k: 256, step: 16 };
-/** Rows from which on there are two levels. */
-const LEAST_QUARTERED = 20 * ROW_GROUP;
-/** The products of a level. */
-const PRODUCTS = 7;
 
 /** m packed rows of k values; `scale` 0 means that the scale is folded into the weights. */
 export interface PackedRows extends RowBuffer {
   readonly m: number;
 }
 
-/** Where and how `linear` writes: row stride in bytes, columns in slabs (a slab a head), what to do with the sums. */
+/** Where and how `linear` writes: row stride in bytes, columns in slabs (one for each head), what to do with the sums. */
 export interface Output {
   /** Bytes from row to row; default n * 4, a dense matrix. */
   stride?: number;
-  /** Columns a slab and bytes from slab to slab; default one slab of all columns. */
+  /** Columns in a slab and bytes from slab to slab; default one slab of all columns. */
   slab?: { columns: number; stride: number };
-  /** Rows a line of an image and the padding bytes after each line; default none. */
+  /** Rows in a line of an image and the padding bytes after each line; default none. */
   line?: { width: number; gap: number };
   /** Sum of `Mode` flags; default none. */
   mode?: number;
@@ -60,27 +65,51 @@ export interface Output {
   maxima?: Pointer;
 }
 
+/** Which keys a query row sees: entries[starts[r] .. starts[r] + lengths[r]), all i32. */
+export interface KeyLists {
+  readonly starts: Pointer;
+  readonly lengths: Pointer;
+  readonly entries: Pointer;
+}
+
+/** Operands of attention: one slab for each head, `qSlab` and `kvSlab` bytes apart. */
+export interface Attention {
+  /** f32 [heads][rows, headDim]. */
+  readonly q: Pointer;
+  /** f32 [heads][keys, headDim]. */
+  readonly k: Pointer;
+  readonly v: Pointer;
+  readonly heads: number;
+  readonly headDim: number;
+  readonly qSlab: number;
+  readonly kvSlab: number;
+  /** f32 [rows, heads * headDim]. */
+  readonly out: Pointer;
+  readonly rows: number;
+  readonly lists: KeyLists;
+}
+
 export class Arithmetic {
   readonly kernels: Kernels;
   readonly precision: Precision;
   /** The first thread's scratch. */
   readonly scratch: Pointer;
-  /** Which form of the tile `linear` takes. */
-  readonly trial: TileTrial;
+  /** Chooses the tile variant that `linear` uses. */
+  readonly autotuner: TileAutotuner;
 
-  constructor(kernels: Kernels, precision: Precision, scratch: Pointer, trial = new TileTrial()) {
+  constructor(kernels: Kernels, precision: Precision, scratch: Pointer, autotuner = new TileAutotuner()) {
     this.kernels = kernels;
     this.precision = precision;
     this.scratch = scratch;
-    this.trial = trial;
+    this.autotuner = autotuner;
   }
 
   /** Bytes of scratch one thread needs, for rows and windows of at most `width` values and `keys` attention scores. */
   static scratchBytes(width: number, keys: number): number {
     return Math.max(
-      GEMM_SCRATCH_BYTES + 24 * roundUp(width, 4),
+      GEMM_SCRATCH_BYTES + GEMM_KEPT_BYTES_PER_K * roundUp(width, 4),
       ROW_GROUP * (width * 4 + MAXIMUM_BYTES),
-      TABLE_BYTES + 2 * roundUp(keys, 4) * 4,
+      CONSTANTS_BYTES + 2 * roundUp(keys, 4) * 4,
     );
   }
 
@@ -89,60 +118,76 @@ export class Arithmetic {
     const int8 = precision === 'int8';
     const bytes = roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
     // One level makes seven quarters of the rows, two make 49 sixteenths.
-    const halves = bytes * (m < LEAST_QUARTERED ? 7 / 4 : 49 / 16);
-    const worth = int8 && m >= LEAST_HALVED.m && k >= LEAST_HALVED.k && k % LEAST_HALVED.step === 0;
+    const halves = bytes * (m < QUARTERED_GROUPS * ROW_GROUP ? 7 / 4 : 49 / 16);
+    const halved = int8 && m >= HALVED_GROUPS * ROW_GROUP && k >= HALVED_K && k % HALVED_K_STEP === 0;
     return {
       data: plan.reserve(name, bytes),
       scale: int8 ? plan.reserve(name, m * 4) : 0,
-      halves: worth ? plan.reserve(name, halves) : 0,
+      halves: halved ? plan.reserve(name, halves) : 0,
     };
   }
 
-  /** The rows that stand in a buffer; of int8 rows, with what Strassen's products need. */
+  /** The rows in a buffer; for int8 rows, with the operands of Strassen's products. */
   packed(rows: RowBuffer, m: number, k: number): PackedRows {
-    if (rows.halves !== 0 && m >= LEAST_HALVED.m) this.kernels.strassenRows(rows.data, m, k, 0, PRODUCTS, rows.halves);
+    if (rows.halves !== 0 && m >= HALVED_GROUPS * ROW_GROUP) {
+      this.kernels.strassenRows({ a: rows.data, m, k, first: 0, count: STRASSEN_PRODUCTS, out: rows.halves });
+    }
     return { ...rows, m };
   }
 
   /** Packs m dense rows of k f32 at x; k a multiple of 4. `maxima`: what `linear` left there, or 0. */
   pack(x: Pointer, m: number, k: number, into: RowBuffer, maxima: Pointer = 0): PackedRows {
+    const { data, scale } = into;
+    const stride = k * 4;
     if (this.precision === 'int8') {
-      this.kernels.quantizeRows(x, k * 4, m, k, activationMax(k), into.data, into.scale, maxima);
+      this.kernels.quantizeRows({ x, stride, m, k, aMax: activationMax(k), out: data, scale, maxima });
     } else {
-      this.kernels.packRows(x, k * 4, m, k, into.data);
+      this.kernels.packRows({ x, stride, m, k, out: data });
     }
     return this.packed(into, m, k);
   }
 
   /** LayerNorm of m rows of k f32 at x, packed; x itself stays. */
   norm(x: Pointer, m: number, k: number, norm: Norm, eps: number, into: RowBuffer): PackedRows {
-    const { weight, bias } = norm;
+    const { kernels, scratch } = this;
+    const { data: out, scale } = into;
+    const rows = { x, stride: k * 4, m, k, gamma: norm.weight, beta: norm.bias, eps };
     if (this.precision === 'int8') {
-      const aMax = activationMax(k);
-      this.kernels.layerNormQuantize(x, k * 4, m, k, weight, bias, eps, aMax, into.data, into.scale, this.scratch);
+      kernels.layerNormQuantize({ ...rows, aMax: activationMax(k), out, scale, scratch });
     } else {
-      this.kernels.layerNormPack(x, k * 4, m, k, weight, bias, eps, into.data, this.scratch);
+      kernels.layerNormPack({ ...rows, out, scratch });
     }
     return this.packed(into, m, k);
   }
 
   /** c = activation(a w + bias), or c += that (`Mode.add`). */
   linear(a: PackedRows, w: Linear, c: Pointer, output: Output = {}): void {
-    const { stride = w.n * 4, mode = Mode.none, maxima = 0 } = output;
-    const { columns, stride: slabStride } = output.slab ?? { columns: w.n, stride: 0 };
-    const { width, gap } = output.line ?? { width: a.m, gap: 0 };
     const { kernels, scratch } = this;
-    const { panels, scale, sum, bias, n } = w;
-    this.trial.run(a.m, n, w.k, (form) => {
+    const { m } = a;
+    const { n, bias } = w;
+    const { stride: ldc = n * 4, mode = Mode.none, maxima = 0 } = output;
+    const { columns: slab, stride: slabStride } = output.slab ?? { columns: n, stride: 0 };
+    const { width, gap } = output.line ?? { width: m, gap: 0 };
+    const result = { c, ldc, width, gap, slab, slabStride, scratch };
+    this.autotuner.run(m, n, w.k, (variant) => {
       if (this.precision === 'int8') {
-        const k = roundUp(w.k, 4);
-        kernels.gemmInt8(
-          a.data, a.scale, a.halves, panels, scale, sum, bias, a.m, n, k, c, stride, width, gap, columns, slabStride, mode | form, scratch, maxima,
-        ); // biome-ignore format: one line of operands, one of the result
+        kernels.gemmInt8({
+          a: a.data,
+          aScale: a.scale,
+          aHalves: a.halves,
+          b: w.panels,
+          bScale: w.scale,
+          bSum: w.sum,
+          bias,
+          m,
+          n,
+          k: roundUp(w.k, 4),
+          ...result,
+          mode: mode | variant,
+          maxima,
+        });
       } else {
-        kernels.gemmF32(
-          a.data, panels, bias, a.m, n, w.k, c, stride, width, gap, columns, slabStride, mode | form, scratch,
-        ); // biome-ignore format: as above
+        kernels.gemmF32({ a: a.data, b: w.panels, bias, m, n, k: w.k, ...result, mode: mode | variant });
       }
     });
   }
@@ -154,42 +199,17 @@ export class Arithmetic {
     return { n, k: w.k, panels: w.panels + from * cell, scale: at(w.scale), sum: at(w.sum), bias: at(w.bias) };
   }
 
-  /** Attention of `rows` query rows over the lists of keys they see; see assembly/attention.ts. */
-  attention(
-    q: Pointer,
-    k: Pointer,
-    v: Pointer,
-    heads: number,
-    headDim: number,
-    slabs: { q: number; kv: number },
-    out: Pointer,
-    rows: number,
-    lists: KeyLists,
-  ): void {
-    const { starts, lengths, entries } = lists;
-    this.kernels.attention(
-      q,
-      k,
-      v,
-      heads,
-      slabs.q,
-      slabs.kv,
-      out,
-      heads * headDim * 4,
-      rows,
-      headDim,
-      starts,
-      lengths,
-      entries,
-      1 / Math.sqrt(headDim),
-      this.scratch,
-    );
+  /** Scaled dot-product attention of `rows` query rows over the keys that their lists name (assembly/attention.ts). */
+  attention({ lists, ...operands }: Attention): void {
+    const { heads, headDim } = operands;
+    this.kernels.attention({
+      ...operands,
+      ldo: heads * headDim * 4,
+      starts: lists.starts,
+      lengths: lists.lengths,
+      lists: lists.entries,
+      scale: 1 / Math.sqrt(headDim),
+      scratch: this.scratch,
+    });
   }
-}
-
-/** Which keys a query row sees: entries[starts[r] .. starts[r] + lengths[r]), all i32. */
-export interface KeyLists {
-  readonly starts: Pointer;
-  readonly lengths: Pointer;
-  readonly entries: Pointer;
 }

@@ -1,60 +1,61 @@
 /**
- * Which form of a tile is the faster one (assembly/tile.ts) depends on the engine, and shows only once its code is optimised.
- * So it is found out at work: products of the same weights take the forms in turns, and the form wins whose best times are
- * the better ones. The forms have the same sums, so nobody but a clock can tell. It goes product by product because a
- * machine that others use is seldom undisturbed for as long as a picture takes.
+ * Which variant of the GEMM tile is faster (assembly/tile.ts) depends on the engine, and shows only once the code is optimized.
+ * So it is measured at work: products of the same weights alternate between the variants, and the variant with the better best
+ * times wins. Both give the same sums, so only a clock can tell them apart. The comparison goes product by product because a
+ * shared machine is seldom undisturbed for as long as a whole picture takes.
  */
-import { Mode, ROW_GROUP } from './kernels.ts';
+import { Mode } from './calls.ts';
+import { ROW_GROUP } from './contract.ts';
 
 /** Mode.none or Mode.splat. */
-export type Form = typeof Mode.none | typeof Mode.splat;
-const FORMS: readonly [Form, Form] = [Mode.none, Mode.splat];
+export type TileVariant = typeof Mode.none | typeof Mode.splat;
+const VARIANTS: readonly [TileVariant, TileVariant] = [Mode.none, Mode.splat];
 
 /** Products that only warm the code up, and products that are timed: some ten pictures of ViT-B/32. */
 const WARM_UP = 200;
 const TIMED = 300;
-/** Products of less work than this, in multiplications, take too little time to be told from noise; few rows have one form. */
+/** Smaller products, in multiplications, take too little time to be told from noise; few rows have only one variant. */
 const LEAST_WORK = 1e6;
 
-/** What is known of the products of one n and k. */
+/** Timings of the products of one n and k. */
 interface Shape {
   calls: number;
   /** Rows of all its timed products. */
   rows: number;
-  /** Least milliseconds a row, by form. */
+  /** Least milliseconds a row, by variant. */
   readonly best: [number, number];
 }
 
-export class TileTrial {
+export class TileAutotuner {
   #calls = 0;
-  #winner: Form | undefined;
+  #winner: TileVariant | undefined;
   readonly #shapes = new Map<string, Shape>();
 
-  /** `form`: the answer, where nothing is to be found out. */
-  constructor(form?: Form) {
-    this.#winner = form;
+  /** `variant`: the answer, where nothing is to be measured. */
+  constructor(variant?: TileVariant) {
+    this.#winner = variant;
   }
 
-  /** The faster form, once it is known. */
-  get winner(): Form | undefined {
-    return this.#winner;
+  /** Whether the faster variant is known. */
+  get settled(): boolean {
+    return this.#winner !== undefined;
   }
 
-  /** The form of what is not timed. */
-  get form(): Form {
-    return this.#winner ?? FORMS[0];
+  /** The faster variant; until it is known, the first. */
+  get variant(): TileVariant {
+    return this.#winner ?? VARIANTS[0];
   }
 
-  /** Runs a product of m rows with the form whose turn it is. */
-  run(m: number, n: number, k: number, product: (form: Form) => void): void {
-    if (this.#winner !== undefined || m < ROW_GROUP || m * n * k < LEAST_WORK) {
-      product(this.form);
+  /** Runs a product of m rows with the variant whose turn it is. */
+  run(m: number, n: number, k: number, product: (variant: TileVariant) => void): void {
+    if (this.settled || m < ROW_GROUP || m * n * k < LEAST_WORK) {
+      product(this.variant);
       return;
     }
     const shape = this.#shape(n, k);
     const turn = (shape.calls++ & 1) as 0 | 1;
     const start = performance.now();
-    product(FORMS[turn]);
+    product(VARIANTS[turn]);
     const time = (performance.now() - start) / m;
     if (++this.#calls <= WARM_UP) return;
     shape.rows += m;
@@ -72,13 +73,13 @@ export class TileTrial {
     return shape;
   }
 
-  /** Compares the best times of all rows. Where the clock stands still during a computation, the first form wins. */
+  /** Compares the best times of all rows. Where the clock stands still during a computation, the first variant wins. */
   #decide(): void {
     let lead = 0;
     for (const { rows, best } of this.#shapes.values()) {
       if (best.every(Number.isFinite)) lead += rows * (best[0] - best[1]);
     }
-    this.#winner = FORMS[lead > 0 ? 1 : 0];
+    this.#winner = VARIANTS[lead > 0 ? 1 : 0];
     this.#shapes.clear();
   }
 }

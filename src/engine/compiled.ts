@@ -1,20 +1,41 @@
-/** Compiled kernels, once a process and build. */
+/** Compiled kernels, once for each process and build. */
 
 import { kernelModule } from '#platform';
+import { ClipError } from '../errors.ts';
 import type { KernelVariant } from './kernels.ts';
 
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
-/** The module of a build, for a `shared` memory or one of its own; a failed compilation is tried again. */
+/**
+ * The module of a build, for a `shared` memory or one of its own. A failed compilation is tried again by the next call.
+ * @throws ClipError UNSUPPORTED if this runtime has no WebAssembly or does not compile the kernels; IO if their file cannot be read
+ */
 export function compiledKernels(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
   const key = shared ? `${variant}, shared` : variant;
   let module = modules.get(key);
   if (!module) {
-    module = kernelModule(variant, shared).catch((error) => {
+    module = compile(variant, shared).catch((error) => {
       modules.delete(key);
       throw error;
     });
     modules.set(key, module);
   }
   return module;
+}
+
+async function compile(variant: KernelVariant, shared: boolean): Promise<WebAssembly.Module> {
+  requireWebAssembly();
+  try {
+    return await kernelModule(variant, shared);
+  } catch (cause) {
+    if (cause instanceof ClipError) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ClipError('UNSUPPORTED', `this runtime does not compile the ${variant} kernels: ${message}`, { cause });
+  }
+}
+
+/** @throws ClipError UNSUPPORTED where there is no WebAssembly, e.g. `node --jitless` */
+export function requireWebAssembly(): void {
+  if (typeof WebAssembly === 'object' && typeof WebAssembly.compile === 'function') return;
+  throw new ClipError('UNSUPPORTED', 'this runtime has no WebAssembly, which the kernels need');
 }

@@ -1,8 +1,9 @@
 /** A memory at its final size, the kernels on it, and typed views that stay valid because it never grows. */
 
 import { Arithmetic, type Precision } from './arithmetic.ts';
-import type { TileTrial } from './autotuning.ts';
-import type { Kernels, Pointer } from './kernels.ts';
+import type { TileAutotuner } from './autotuning.ts';
+import type { Kernels } from './calls.ts';
+import type { Pointer } from './kernels.ts';
 
 export class Engine {
   readonly memory: WebAssembly.Memory;
@@ -12,10 +13,16 @@ export class Engine {
   readonly floats: Float32Array;
   readonly ints: Int32Array;
 
-  constructor(memory: WebAssembly.Memory, kernels: Kernels, precision: Precision, scratch: Pointer, trial?: TileTrial) {
+  constructor(
+    memory: WebAssembly.Memory,
+    kernels: Kernels,
+    precision: Precision,
+    scratch: Pointer,
+    autotuner?: TileAutotuner,
+  ) {
     this.memory = memory;
     this.kernels = kernels;
-    this.arithmetic = new Arithmetic(kernels, precision, scratch, trial);
+    this.arithmetic = new Arithmetic(kernels, precision, scratch, autotuner);
     this.bytes = new Uint8Array(memory.buffer);
     this.floats = new Float32Array(memory.buffer);
     this.ints = new Int32Array(memory.buffer);
@@ -28,7 +35,7 @@ export class Engine {
 
   /** Copies the bytes of `n` f32 from one place to another. */
   copyFloats(from: Pointer, to: Pointer, n: number): void {
-    this.kernels.copyBytes(from, to, n * 4);
+    this.kernels.copyBytes({ from, to, bytes: n * 4 });
   }
 
   /** Writes i32 values at p. */

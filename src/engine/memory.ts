@@ -64,7 +64,7 @@ export class MemoryPlan {
     try {
       return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
     } catch (cause) {
-      throw new ClipError('UNSUPPORTED', `this runtime gives no ${this.byteLength} bytes of WebAssembly memory`, {
+      throw new ClipError('UNSUPPORTED', `this runtime cannot allocate ${this.byteLength} bytes of WebAssembly memory`, {
         cause,
       });
     }

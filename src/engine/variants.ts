@@ -1,9 +1,11 @@
-/** Which build of the kernels to run: a short race, whose outcome changes the speed and never the result. */
+/** Which build of the kernels to run: a short measurement, whose outcome changes the speed and never the result. */
 
 import { distrustRelaxed } from '#platform';
 import { ClipError } from '../errors.ts';
-import { compiledKernels } from './compiled.ts';
-import { GEMM_SCRATCH_BYTES, instantiateKernels, type KernelVariant, Mode } from './kernels.ts';
+import { Mode } from './calls.ts';
+import { compiledKernels, requireWebAssembly } from './compiled.ts';
+import { GEMM_SCRATCH_BYTES } from './contract.ts';
+import { instantiateKernels, type KernelVariant } from './kernels.ts';
 import { MemoryPlan } from './memory.ts';
 
 /** A module whose only function does one i32x4.relaxed_dot_i8x16_i7x16_add_s. */
@@ -13,20 +15,20 @@ const RELAXED_DOT = Uint8Array.of(
 ); // biome-ignore format: header, then code
 
 /**
- * The race: rows, columns and depth of a product that stays in L1, some 25 us of each build. The build with fewer instructions
- * is ahead in an engine's first code as well. But the builds must not be compared in different states, so the race goes on
- * until neither has become faster for some rounds; most often it is over long before an engine optimises anything.
+ * What is timed: a product that stays in L1, some 25 us of each build. The build with fewer instructions is ahead in an
+ * engine's unoptimized code as well. But the builds must not be compared in different tiers, so rounds go on until neither
+ * has become faster for some of them; most often that is long before an engine optimizes anything.
  */
-const RACE = { m: 5, n: 128, k: 256, calm: 3, mostRounds: 60 };
-/** A time this much below the best so far is new code. */
+const TIMING = { m: 5, n: 128, k: 256, calm: 3, mostRounds: 60 };
+/** A time this much below the best so far comes from newly optimized code. */
 const NEW_CODE = 0.75;
 /**
- * The relaxed build must be this much faster to be taken: where it has its instruction it wins by half, and in interpreters,
+ * The relaxed build must be this much faster to be chosen: where it has its instruction it wins by half, and in interpreters,
  * which count instructions, it is ahead by a fifth.
  */
 const MARGIN = 0.75;
 
-let raced: Promise<KernelVariant> | undefined;
+let timed: Promise<KernelVariant> | undefined;
 
 /** Why the relaxed build cannot run here; undefined if it can. */
 function noRelaxed(): string | undefined {
@@ -35,13 +37,14 @@ function noRelaxed(): string | undefined {
 }
 
 /**
- * The build that was asked for, or the faster one of those that run here, found out once a process.
- * @throws ClipError UNSUPPORTED if `relaxed` was asked for and cannot run; RangeError for another word
+ * The build that was asked for, or the faster one of those that run here, measured once for each process.
+ * @throws ClipError UNSUPPORTED without WebAssembly, and if `relaxed` was asked for and cannot run; RangeError for another word
  */
 export async function chooseVariant(wanted?: KernelVariant): Promise<KernelVariant> {
   if (wanted !== undefined && wanted !== 'simd' && wanted !== 'relaxed') {
     throw new RangeError(`kernels must be "simd" or "relaxed", got ${JSON.stringify(wanted)}`);
   }
+  requireWebAssembly();
   if (wanted === 'simd') return wanted;
   const reason = noRelaxed();
   if (wanted === 'relaxed') {
@@ -49,17 +52,17 @@ export async function chooseVariant(wanted?: KernelVariant): Promise<KernelVaria
     return wanted;
   }
   if (reason !== undefined) return 'simd';
-  if (!raced) {
-    raced = race();
-    raced.catch(() => {
-      raced = undefined; // the next load tries again
+  if (!timed) {
+    timed = timeBuilds();
+    timed.catch(() => {
+      timed = undefined; // the next load tries again
     });
   }
-  return raced;
+  return timed;
 }
 
-async function race(): Promise<KernelVariant> {
-  const { m, n, k } = RACE;
+async function timeBuilds(): Promise<KernelVariant> {
+  const { m, n, k } = TIMING;
   const [simd, relaxed] = await Promise.all(
     (['simd', 'relaxed'] as const).map(async (variant) => {
       const plan = new MemoryPlan();
@@ -69,18 +72,20 @@ async function race(): Promise<KernelVariant> {
       const c = plan.reserve('c', m * n * 4);
       const scratch = plan.reserve('scratch', GEMM_SCRATCH_BYTES);
       const kernels = instantiateKernels(await compiledKernels(variant), plan.allocate());
-      return () => kernels.gemmInt8(a, 0, 0, b, scale, scale, 0, m, n, k, c, n * 4, m, 0, n, 0, Mode.none, scratch, 0);
+      const operands = { a, aScale: 0, aHalves: 0, b, bScale: scale, bSum: scale, bias: 0, m, n, k };
+      const result = { c, ldc: n * 4, width: m, gap: 0, slab: n, slabStride: 0, mode: Mode.none, scratch, maxima: 0 };
+      return () => kernels.gemmInt8({ ...operands, ...result });
     }),
   );
-  // Who wins must win again: a disturbance at the wrong moment would cost half of the speed for good.
+  // The winner must win again: a disturbance at the wrong moment would cost half of the speed for good.
   return faster(relaxed!, simd!) && faster(relaxed!, simd!) ? 'relaxed' : 'simd';
 }
 
-/** Whether `a` takes less than MARGIN of the time of b. Where the clock stands still (edge runtimes), both take none. */
+/** Whether `a` takes less than MARGIN of the time of b. Where the clock stands still (edge runtimes), both take no time and b wins. */
 export function faster(a: () => void, b: () => void): boolean {
   const runners = [a, b].map((run) => ({ run, best: Number.POSITIVE_INFINITY }));
   let unchanged = 0;
-  for (let round = 0; round < RACE.mostRounds && unchanged < RACE.calm; round++) {
+  for (let round = 0; round < TIMING.mostRounds && unchanged < TIMING.calm; round++) {
     unchanged++;
     for (const runner of runners) {
       const start = performance.now();

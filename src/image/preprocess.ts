@@ -1,6 +1,8 @@
 /** The picture a tower sees: decoded, resized, cropped. */
+
+import type { Kernels } from '../engine/calls.ts';
 import { compiledKernels } from '../engine/compiled.ts';
-import { instantiateKernels, type Kernels } from '../engine/kernels.ts';
+import { instantiateKernels } from '../engine/kernels.ts';
 import { type DecodeOptions, decodeWith, type ImageInput } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';

@@ -2,7 +2,8 @@
  * Pillow's bicubic resize and a crop, streamed: source rows pass one by one through a small region of wasm memory.
  * Only the rows and columns that the crop needs are computed, so a picture of 1 x 20,000 pixels costs no more than its crop.
  */
-import type { Kernels, Pointer } from '../engine/kernels.ts';
+import type { Kernels } from '../engine/calls.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import type { CropGeometry } from './geometry.ts';
 import { DEFAULT_MAX_PIXELS, MAX_SIDE } from './limits.ts';
 import type { RawImage } from './raw-image.ts';
@@ -75,6 +76,7 @@ export function resampleCrop(
   const row = new Uint8Array(memory.buffer, scratch + plan.row, columns * channels);
   const pair = new Int16Array(memory.buffer, scratch + plan.down, 2 * (down.count + 1));
   const ring = scratch + plan.ring;
+  const planes = scratch + plan.planes;
   let next = down.first(top);
   for (let y = 0; y < size; y++) {
     const first = down.first(top + y);
@@ -82,32 +84,31 @@ export function resampleCrop(
     for (next = Math.max(next, first); next < first + taps; next++) {
       const start = (next * width + firstColumn) * channels;
       row.set(source.subarray(start, start + row.length));
-      kernels.splitRow(scratch + plan.row, scratch + plan.planes, plan.planeStride, plan.pixels, channels);
-      kernels.resampleColumns(
-        scratch + plan.planes,
-        plan.planeStride,
-        scratch + plan.starts,
-        scratch + plan.across,
-        plan.groups,
-        size,
-        ring + (next % down.count) * plan.ringStride,
-      );
+      kernels.splitRow({ row: scratch + plan.row, planes, stride: plan.planeStride, pixels: plan.pixels, channels });
+      kernels.resampleColumns({
+        planes,
+        stride: plan.planeStride,
+        starts: scratch + plan.starts,
+        coefficients: scratch + plan.across,
+        groups: plan.groups,
+        count: size,
+        out: ring + (next % down.count) * plan.ringStride,
+      });
     }
     // Rows go in pairs: hi hi, lo lo; an odd last row is paired with a coefficient of zero.
     for (let t = 0; t < taps; t++)
       splitCoefficient(pair, 2 * t - (t % 2), 2 * t - (t % 2) + 2, down.fixed[t] as number);
     if (taps % 2 === 1) pair[2 * taps - 1] = pair[2 * taps + 1] = 0;
-    const position = first % down.count;
-    kernels.resampleRows(
+    kernels.resampleRows({
       ring,
-      plan.ringStride,
-      down.count,
-      position,
+      stride: plan.ringStride,
+      ringRows: down.count,
+      first: first % down.count,
       taps,
-      scratch + plan.down,
-      out + y * size * 3,
-      size * 3,
-    );
+      coefficients: scratch + plan.down,
+      out: out + y * size * 3,
+      bytes: size * 3,
+    });
   }
 }
 

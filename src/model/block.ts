@@ -8,12 +8,14 @@ import {
   type Precision,
   type RowBuffer,
 } from '../engine/arithmetic.ts';
+import { Mode } from '../engine/calls.ts';
+import { MAXIMUM_BYTES, ROW_BLOCK, ROW_GROUP } from '../engine/contract.ts';
 import type { Engine } from '../engine/engine.ts';
-import { MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from '../engine/kernels.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { partsFor } from '../engine/threads/pool.ts';
+import { partsFor } from '../engine/threads/control.ts';
 import type { TransformerShape } from './config.ts';
 
 export interface BlockWeights {
@@ -110,7 +112,18 @@ export function block(
 
   const a = arithmetic.norm(s.x, rows, width, w.ln1, layerNormEps, s.rowsIn); // [rows, width]
   arithmetic.linear(a, w.qkv, s.qkv, { stride: head * 4, slab: { columns: head, stride: slab } }); // [3, heads, rows, head]
-  arithmetic.attention(s.qkv, keys, values, heads, head, { q: slab, kv: slab }, s.attended, rows, lists); // [rows, width]
+  arithmetic.attention({
+    q: s.qkv,
+    k: keys,
+    v: values,
+    heads,
+    headDim: head,
+    qSlab: slab,
+    kvSlab: slab,
+    out: s.attended,
+    rows,
+    lists,
+  }); // [rows, width]
   const o = arithmetic.pack(s.attended, rows, width, s.rowsIn); // [rows, width]
   arithmetic.linear(o, w.out, s.x, { mode: Mode.add }); // [rows, width]
   mlp(engine, shape, w, s, s.x, rows);
@@ -151,7 +164,18 @@ export function lastBlock(
     stride: head * 4,
     slab: { columns: head, stride: q },
   }); // [heads, pooled, head]
-  arithmetic.attention(queries, keys, values, heads, head, { q, kv }, s.attended, pooled.length, lists); // [pooled, width]
+  arithmetic.attention({
+    q: queries,
+    k: keys,
+    v: values,
+    heads,
+    headDim: head,
+    qSlab: q,
+    kvSlab: kv,
+    out: s.attended,
+    rows: pooled.length,
+    lists,
+  }); // [pooled, width]
   const o = arithmetic.pack(s.attended, pooled.length, width, s.rowsIn); // [pooled, width]
   arithmetic.linear(o, w.out, s.y, { mode: Mode.add }); // [pooled, width]
   mlp(engine, shape, w, s, s.y, pooled.length);

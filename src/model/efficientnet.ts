@@ -4,8 +4,10 @@
  * A block's wide activation is made and used in bands of lines that stay in cache.
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
+import { Mode } from '../engine/calls.ts';
+import { ROW_GROUP } from '../engine/contract.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
-import { Mode, type Pointer, ROW_GROUP } from '../engine/kernels.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import type { Slot, Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
@@ -208,7 +210,7 @@ export class EfficientNet {
     const a = arithmetic.pack(x, pixels, output, s.rowsIn); // [pixels, output]
     arithmetic.linear(a, this.#head, s.features, { mode: Mode.relu6 }); // [pixels, head]
     see('image.head', [outSize, outSize, this.#head.n], s.features);
-    kernels.meanRows(s.features, pixels, this.#head.n, s.pooled); // [1, head]
+    kernels.meanRows({ x: s.features, m: pixels, n: this.#head.n, out: s.pooled }); // [1, head]
     const pooled = arithmetic.pack(s.pooled, 1, this.#head.n, s.rowsIn); // [1, head]
     arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
     if (this.#rest) arithmetic.linear(pooled, this.#rest, s.embedding, { mode: Mode.add }); // [embedDim]
@@ -229,7 +231,7 @@ export class EfficientNet {
     const mode = int8 ? Mode.relu6 + Mode.fixed : Mode.relu6;
     const room = linesFor(block, band) * lineBytes;
 
-    kernels.zeroBytes(s.wide, room);
+    kernels.zeroBytes({ at: s.wide, bytes: room });
     let made = 0; // padded lines that stand in the buffer, from the band's first
     for (let first = 0; first < outSize; first += band) {
       const lines = Math.min(band, outSize - first);
@@ -246,14 +248,14 @@ export class EfficientNet {
         }); // [to - from, padded, wide]
       }
       const full = Math.max(made, to - top);
-      kernels.zeroBytes(s.wide + full * lineBytes, (need - full) * lineBytes); // lines below the picture
+      kernels.zeroBytes({ at: s.wide + full * lineBytes, bytes: (need - full) * lineBytes }); // lines below the picture
       if (probe) probe('image.stem', [size, size, wide], this.#interior(block));
       const d = this.#depthwise(block, lines, lineBytes); // [lines outSize, wide]
       arithmetic.linear(d, block.project, out + first * outSize * block.output * 4, {
         mode: residual ? Mode.add : Mode.none,
       }); // [lines outSize, output]
       made = Math.max(0, kernel - stride);
-      kernels.copyBytes(s.wide + (need - made) * lineBytes, s.wide, made * lineBytes);
+      kernels.copyBytes({ from: s.wide + (need - made) * lineBytes, to: s.wide, bytes: made * lineBytes });
     }
   }
 
@@ -269,13 +271,12 @@ export class EfficientNet {
     const { kernels, arithmetic } = this.#engine;
     const { wide, rowsWide } = this.#state;
     const { kernel, stride, outSize, depthwise } = block;
-    const { taps, scale, bias } = depthwise;
+    const { taps: weights, scale, bias } = depthwise;
     const m = lines * outSize;
-    if (arithmetic.precision === 'int8') {
-      kernels.depthwiseInt8(wide, lineBytes, kernel, stride, taps, scale, bias, block.wide, outSize, lines, 0, m, rowsWide.data); // biome-ignore format: operands in a line
-    } else {
-      kernels.depthwiseF32(wide, lineBytes, kernel, stride, taps, bias, block.wide, outSize, lines, 0, m, rowsWide.data); // biome-ignore format: as above
-    }
+    const operands = { input: wide, lineBytes, kernel, stride, weights, bias, channels: block.wide };
+    const result = { across: outSize, lines, firstRow: 0, m, out: rowsWide.data };
+    if (arithmetic.precision === 'int8') kernels.depthwiseInt8({ ...operands, scale, ...result });
+    else kernels.depthwiseF32({ ...operands, ...result });
     return { ...rowsWide, m };
   }
 

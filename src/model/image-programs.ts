@@ -4,13 +4,14 @@
  * each has a seat, which is the tower's activations once more.
  */
 import type { Precision } from '../engine/arithmetic.ts';
-import { type Form, TileTrial } from '../engine/autotuning.ts';
+import { TileAutotuner, type TileVariant } from '../engine/autotuning.ts';
+import { Mode } from '../engine/calls.ts';
 import { Engine } from '../engine/engine.ts';
-import { Mode, type Pointer } from '../engine/kernels.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import type { ThreadPool } from '../engine/threads/pool.ts';
 import { type Program, recordProgram } from '../engine/threads/program.ts';
-import type { threadedKernels } from '../engine/threads/split.ts';
+import type { splitKernels } from '../engine/threads/split.ts';
 import type { EfficientNet } from './efficientnet.ts';
 import type { VisionTransformer } from './vision-transformer.ts';
 
@@ -22,7 +23,7 @@ interface Written {
   readonly at: Pointer;
   readonly pixels: Pointer;
   readonly embedding: Pointer;
-  record(form: Form): Program;
+  record(variant: TileVariant): Program;
 }
 
 export class ImagePrograms {
@@ -30,8 +31,8 @@ export class ImagePrograms {
   readonly #together: Written;
   /** A picture at each seat, each on one thread. */
   readonly #apart: readonly Written[];
-  /** The form of the tile that the programs in memory have. */
-  #form: Form | undefined;
+  /** The variant of the tile that the programs in memory have. */
+  #variant: TileVariant | undefined;
 
   private constructor(together: Written, apart: readonly Written[]) {
     this.#together = together;
@@ -41,25 +42,29 @@ export class ImagePrograms {
   /**
    * Reserves room for the programs.
    * @param towers the tower on each seat, one a thread; scratch of `scratch.bytes` bytes a thread begins at `scratch.at`
-   * @param split `threadedKernels`, which are loaded only where there are threads
+   * @param split `splitKernels`, which are loaded only where there are threads
    */
   static plan(
     plan: MemoryPlan,
     precision: Precision,
     towers: readonly SeatTower[],
     scratch: { readonly at: Pointer; readonly bytes: number },
-    split: typeof threadedKernels,
+    split: typeof splitKernels,
   ): ImagePrograms {
     const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
     const write = (tower: SeatTower, threads: number, ownScratch: Pointer): Written => {
-      const record = (form: Form) =>
+      const record = (variant: TileVariant) =>
         recordProgram((recorder) => {
           const kernels = threads > 1 ? split({ ...recorder, threads }) : recorder.own;
-          const on = tower(new Engine(nowhere, kernels, precision, ownScratch, new TileTrial(form)));
+          const on = tower(new Engine(nowhere, kernels, precision, ownScratch, new TileAutotuner(variant)));
           return { pixels: on.pixels, embedding: on.encode() };
         });
       const { program, result } = record(Mode.none);
-      return { ...result, at: plan.reserve('programs', program.length * 8), record: (form) => record(form).program };
+      return {
+        ...result,
+        at: plan.reserve('programs', program.length * 8),
+        record: (variant) => record(variant).program,
+      };
     };
     return new ImagePrograms(
       write(towers[0]!, towers.length, scratch.at),
@@ -78,23 +83,24 @@ export class ImagePrograms {
   }
 
   /**
-   * The pictures at the first n seats to their embeddings, not normalised: one on all threads, several on one each.
-   * @throws ClipError WORKER
+   * The pictures in the first n batch slots to their embeddings, not normalised: one on all threads, several on one each.
+   * @returns the embeddings' addresses; undefined for a picture that was lost with a worker that died
+   * @throws ClipError WORKER if a single picture is lost
    */
-  encode(pool: ThreadPool, n: number, form: Form): Pointer[] {
-    this.#write(pool.words, form);
+  encode(pool: ThreadPool, n: number, variant: TileVariant): (Pointer | undefined)[] {
+    this.#write(pool.words, variant);
     if (n === 1) {
       pool.runProgram(this.#together.at);
       return [this.#together.embedding];
     }
     const some = this.#apart.slice(0, n);
-    pool.runPrograms(some.map(({ at }) => at));
-    return some.map(({ embedding }) => embedding);
+    const finished = pool.runPrograms(some.map(({ at }) => at));
+    return some.map(({ embedding }, i) => (finished[i] ? embedding : undefined));
   }
 
-  #write(words: Float64Array, form: Form): void {
-    if (this.#form === form) return;
-    for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(form), at / 8);
-    this.#form = form;
+  #write(words: Float64Array, variant: TileVariant): void {
+    if (this.#variant === variant) return;
+    for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(variant), at / 8);
+    this.#variant = variant;
   }
 }

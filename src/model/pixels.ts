@@ -53,7 +53,9 @@ export function planPixels(
 
 /** Centres the crop: once a picture, before its windows are gathered. */
 export function centrePixels(engine: Engine, { pixels, centred, centres }: PixelState, windows: Windows): void {
-  engine.kernels.centrePixels(pixels, windows.imageSize, ...centres, windows.padBefore, paddedSize(windows), centred);
+  const [z0, z1, z2] = centres;
+  const { imageSize: size, padBefore: before } = windows;
+  engine.kernels.subtractZeroPoints({ pixels, size, z0, z1, z2, before, padded: paddedSize(windows), out: centred });
 }
 
 /** Lines [first, first + lines) of windows as packed rows: [lines * across, window² 3]. */
@@ -69,10 +71,12 @@ export function gatherPatches(
   const line = paddedSize(windows) * 6;
   const k = roundUp(window * window * 3, 4);
   const m = lines * across;
+  const source = { image: centred, lineBytes: line, window, stride, across, firstLine: first, lines };
+  const result = { firstRow: 0, m, out: patches.data, scratch };
   if (arithmetic.precision === 'int8') {
-    kernels.gatherInt8(centred, line, window, stride, across, first, lines, k, 0, m, patches.data, scratch);
+    kernels.gatherInt8({ ...source, kPadded: k, ...result });
   } else {
-    kernels.gatherF32(centred, line, window, stride, across, first, lines, 0, m, patches.data, scratch);
+    kernels.gatherF32({ ...source, ...result });
   }
   return arithmetic.packed({ ...patches, scale: 0 }, m, k);
 }

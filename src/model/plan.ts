@@ -6,7 +6,7 @@ import type { Weights } from '../engine/layout.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { ThreadPool } from '../engine/threads/pool.ts';
-import type { threadedKernels } from '../engine/threads/split.ts';
+import type { splitKernels } from '../engine/threads/split.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { resampleBytes } from '../image/resample.ts';
 import type { Tower } from '../weights/names.ts';
@@ -25,8 +25,8 @@ export interface PlanInput {
   readonly opened: Partial<Record<Tower, TowerFile>>;
   readonly maxPixels: number;
   readonly threads: number;
-  /** `threadedKernels`, where there are threads. */
-  readonly split?: typeof threadedKernels | undefined;
+  /** `splitKernels`, where there are threads. */
+  readonly split?: typeof splitKernels | undefined;
   /** Layers in one piece, for a probe. */
   readonly whole: boolean;
 }

@@ -102,12 +102,11 @@ export class TextTransformer {
     engine.writeInts(s.pooledLists.starts, pooled.map((node) => chunk.listStart[node]!)); // biome-ignore format: a pair
     engine.writeInts(s.pooledLists.lengths, pooled.map((node) => chunk.listLength[node]!)); // biome-ignore format: a pair
 
-    const table = this.#table;
-    if (arithmetic.precision === 'int8') {
-      kernels.embedInt8(s.ids, s.positions, rows, table.rows, table.scale, this.#positions, width, s.x); // [rows, width]
-    } else {
-      kernels.embedF32(s.ids, s.positions, rows, table.rows, this.#positions, width, s.x); // [rows, width]
-    }
+    const { rows: table, scale } = this.#table;
+    const lookup = { ids: s.ids, at: s.positions, n: rows, table, positions: this.#positions, width, out: s.x };
+    if (arithmetic.precision === 'int8')
+      kernels.embedInt8({ ...lookup, scale }); // [rows, width]
+    else kernels.embedF32(lookup); // [rows, width]
     const last = config.layers - 1;
     for (let i = 0; i < last; i++) {
       block(engine, config, this.#blocks[i]!, s, rows, s.lists); // [rows, width]

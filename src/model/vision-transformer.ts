@@ -1,8 +1,9 @@
 /** CLIP's image tower as a Vision Transformer (Dosovitskiy et al. 2021; OpenAI's `model.py`, VisionTransformer). */
 
 import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import { Mode } from '../engine/calls.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
-import { Mode, type Pointer } from '../engine/kernels.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
@@ -101,13 +102,14 @@ export class VisionTransformer {
     const tokens = tokenCount(config);
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
-    kernels.listAll(tokens, s.lists.starts, s.lists.lengths, s.lists.entries); // anew: a text may have been here
+    kernels.listAll({ n: tokens, ...s.lists }); // anew: a text may have been here
     centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
     arithmetic.linear(patches, this.#conv1, s.x + width * 4, { mode: Mode.add }); // [tokens, width]
     if (config.preNorm) {
-      kernels.layerNorm(s.x, width * 4, tokens, width, this.#lnPre.weight, this.#lnPre.bias, layerNormEps);
+      const { weight: gamma, bias: beta } = this.#lnPre;
+      kernels.layerNorm({ x: s.x, stride: width * 4, m: tokens, k: width, gamma, beta, eps: layerNormEps }); // [tokens, width]
       see('vision.ln_pre');
     }
     const last = config.layers - 1;

@@ -1,13 +1,13 @@
 /** Browsers: kernels lie beside the script, models at addresses; both are fetched. Threads need a cross-origin isolated page. */
 import type { KernelVariant } from '../engine/kernels.ts';
 import { importSharedMemory } from '../engine/shared-import.ts';
-import type { StartThread } from '../engine/threads/pool.ts';
 import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import { ClipError } from '../errors.ts';
 import type { CodecName } from '../image/codecs.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { blobSource } from '../weights/source.ts';
 import { CODEC_FILES } from './codec-files.ts';
+import type { StartThread } from './platform.ts';
 
 /** The kernels; written so that bundlers see each file. */
 const KERNELS: Record<KernelVariant, URL> = {

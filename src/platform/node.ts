@@ -5,17 +5,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KernelVariant } from '../engine/kernels.ts';
 import { importSharedMemory } from '../engine/shared-import.ts';
-import type { StartThread } from '../engine/threads/pool.ts';
 import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import { ClipError } from '../errors.ts';
 import type { CodecName } from '../image/codecs.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 import { CODEC_FILES } from './codec-files.ts';
+import type { StartThread } from './platform.ts';
 
 /** Compiles the kernels of one build, for a shared memory or one of its own. `import.meta.url` keeps its escapes, so any folder name works. */
 export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
-  const bytes = new Uint8Array(await readFile(new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url)));
+  const file = new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url);
+  const bytes = new Uint8Array(
+    await readFile(file).catch((error) => {
+      throw fileError(fileURLToPath(file), error);
+    }),
+  );
   return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
 }
 
@@ -32,7 +37,11 @@ export const processors = (): number => availableParallelism();
 export const maySleep = (): boolean => true;
 
 /** Why there are no worker threads here; undefined where there are. */
-export const noThreads = (): string | undefined => undefined;
+export function noThreads(): string | undefined {
+  // Node's permission model: without --allow-worker, starting one throws.
+  const { permission } = process as { permission?: { has(scope: string): boolean } };
+  return permission && !permission.has('worker') ? 'this process has no permission to start worker threads' : undefined;
+}
 
 /** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */
 export const startThread: StartThread = (message) => {

@@ -3,7 +3,8 @@
  * with 0xff between them, and `check` finds a write outside the outputs or into an input.
  */
 import { expect } from 'vitest';
-import type { Kernels, Pointer } from '../../src/engine/kernels.ts';
+import type { Kernels } from '../../src/engine/calls.ts';
+import type { Pointer } from '../../src/engine/kernels.ts';
 import type { Build } from './builds.ts';
 
 const BYTES = 32 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TABLE_BYTES } from '../../src/engine/kernels.ts';
+import { CONSTANTS_BYTES } from '../../src/engine/contract.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
@@ -49,12 +49,26 @@ function run(arena: Arena, { heads, headDim, rows, keys, lists, q, k, v }: Probl
   const [s, l, e] = [ints(starts), ints(lists.map((list) => list.length)), ints(entries)];
   const width = heads * headDim;
   const out = arena.output((rows * (width + gap) - gap) * 4);
-  const scratch = arena.output(TABLE_BYTES + Math.ceil(Math.max(...lists.map((list) => list.length)) / 4) * 32);
+  const scratch = arena.output(CONSTANTS_BYTES + Math.ceil(Math.max(...lists.map((list) => list.length)) / 4) * 32);
   const slabs = [(rows * headDim + gap) * 4, (keys * headDim + gap) * 4] as const;
   const scale = 1 / Math.sqrt(headDim);
-  arena.kernels.attention(
-    qAt, kAt, vAt, heads, slabs[0], slabs[1], out, (width + gap) * 4, rows, headDim, s, l, e, scale, scratch,
-  ); // biome-ignore format: operands in a line
+  arena.kernels.attention({
+    q: qAt,
+    k: kAt,
+    v: vAt,
+    heads,
+    qSlab: slabs[0],
+    kvSlab: slabs[1],
+    out,
+    ldo: (width + gap) * 4,
+    rows,
+    headDim,
+    starts: s,
+    lengths: l,
+    lists: e,
+    scale,
+    scratch,
+  });
   const all = new Float32Array(rows * width);
   for (let r = 0; r < rows; r++) all.set(arena.floats(out + r * (width + gap) * 4, width), r * width);
   if (gap === 0) arena.check();

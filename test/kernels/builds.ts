@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { instantiateSync } from '@assemblyscript/loader';
 import { describe } from 'vitest';
-import { instantiateKernels, type Kernels } from '../../src/engine/kernels.ts';
+import { type KernelExports, type Kernels, namedKernels } from '../../src/engine/calls.ts';
+import { instantiateKernels } from '../../src/engine/kernels.ts';
 import { Arena } from './arena.ts';
 
 /** How packed int8 rows lie: assembly/packed-rows.ts. */
@@ -40,7 +41,9 @@ const debug: Build = {
   name: 'debug',
   layout: 'simd',
   open: (memory) =>
-    instantiateSync(file('build/kernels-debug.wasm'), { env: { memory } }).exports as unknown as Kernels,
+    namedKernels(
+      instantiateSync(file('build/kernels-debug.wasm'), { env: { memory } }).exports as unknown as KernelExports,
+    ),
 };
 
 export const builds: readonly Build[] = [debug, release('simd', 'simd'), release('relaxed', 'relaxed')];

@@ -80,10 +80,21 @@ function runInt8(arena: Arena, { layout }: Build, s: Shape, extreme: boolean) {
   const out = arena.output(packedBytes(m, s.channels, 2));
   const line = width * s.channels * 2;
   for (const [first, lines] of halves(s.lines)) {
-    arena.kernels.depthwiseInt8(
-      at[0] + first * s.stride * line, line, s.kernel, s.stride, at[1], at[2], at[3],
-      s.channels, s.across, lines, first * s.across, m, out,
-    ); // biome-ignore format: operands, then the result
+    arena.kernels.depthwiseInt8({
+      input: at[0] + first * s.stride * line,
+      lineBytes: line,
+      kernel: s.kernel,
+      stride: s.stride,
+      weights: at[1],
+      scale: at[2],
+      bias: at[3],
+      channels: s.channels,
+      across: s.across,
+      lines,
+      firstRow: first * s.across,
+      m,
+      out,
+    });
   }
   expectSameBits(arena.bytes(out, packedBytes(m, s.channels, 2)), packInt16(expected, m, s.channels, layout));
   arena.check();
@@ -108,17 +119,27 @@ function runF32(arena: Arena, s: Shape) {
   const out = arena.output(packedBytes(m, s.channels, 4));
   const line = width * s.channels * 4;
   for (const [first, lines] of halves(s.lines)) {
-    arena.kernels.depthwiseF32(
-      at[0] + first * s.stride * line, line, s.kernel, s.stride, at[1], at[2],
-      s.channels, s.across, lines, first * s.across, m, out,
-    ); // biome-ignore format: operands, then the result
+    arena.kernels.depthwiseF32({
+      input: at[0] + first * s.stride * line,
+      lineBytes: line,
+      kernel: s.kernel,
+      stride: s.stride,
+      weights: at[1],
+      bias: at[2],
+      channels: s.channels,
+      across: s.across,
+      lines,
+      firstRow: first * s.across,
+      m,
+      out,
+    });
   }
   expectSameBits(arena.floats(out, m * s.channels), packFloats(expected, m, s.channels));
   arena.check();
 }
 
 /** Lines in two calls, the later ones first, as threads may do them: a group of rows may lie in both. */
-function halves(lines: number): (readonly [first: number, lines: number])[] {
+function halves(lines: number): (readonly [firstRow: number, lines: number])[] {
   const half = lines >> 1;
   return half === 0 ? [[0, lines]] : [[half, lines - half], [0, half]]; // biome-ignore format: one line
 }

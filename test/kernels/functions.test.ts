@@ -1,19 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import { TABLE_BYTES } from '../../src/engine/kernels.ts';
+import {
+  CONSTANTS_BYTES,
+  FUNCTION_ERF as ERF,
+  ACTIVATION_GELU as GELU,
+  FUNCTION_POWER_OF_TWO as POWER_OF_TWO,
+  ACTIVATION_QUICK_GELU as QUICK_GELU,
+} from '../../src/engine/contract.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
-
-const POWER_OF_TWO = 0;
-const ERF = 1;
-const GELU = 2;
-const QUICK_GELU = 3;
 
 function map(arena: Arena, values: ArrayLike<number>, kind: number): Float32Array {
   arena.reset();
   const padded = new Float32Array(Math.ceil(values.length / 8) * 8);
   padded.set(values);
   const at = arena.inPlace(padded);
-  arena.kernels.mapFunction(at, padded.length, kind, arena.output(TABLE_BYTES + padded.byteLength));
+  arena.kernels.mapFunction({
+    x: at,
+    n: padded.length,
+    kind,
+    table: arena.output(CONSTANTS_BYTES + padded.byteLength),
+  });
   arena.check();
   return arena.floats(at, values.length);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Mode, TABLE_BYTES } from '../../src/engine/kernels.ts';
+import { Mode } from '../../src/engine/calls.ts';
+import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES } from '../../src/engine/contract.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { runF32, SWEEP, untouched } from './gemm-operands.ts';
@@ -77,13 +78,13 @@ describeBuilds((arena) => {
     });
 
     it.each([
-      { name: 'GELU', mode: Mode.gelu, kind: 2 },
-      { name: 'QuickGELU', mode: Mode.quickGelu, kind: 3 },
+      { name: 'GELU', mode: Mode.gelu, kind: ACTIVATION_GELU },
+      { name: 'QuickGELU', mode: Mode.quickGelu, kind: ACTIVATION_QUICK_GELU },
     ])('applies $name as mapFunction does', ({ mode, kind }) => {
       const applied = floats(run(mode, untouched(m * n * 4)));
       arena.reset();
       const at = arena.inPlace(plain);
-      arena.kernels.mapFunction(at, m * n, kind, arena.output(TABLE_BYTES + m * n * 4));
+      arena.kernels.mapFunction({ x: at, n: m * n, kind, table: arena.output(CONSTANTS_BYTES + m * n * 4) });
       expectSameBits(applied, arena.floats(at, m * n));
     });
 

@@ -1,5 +1,13 @@
 /** Operands of the two GEMMs in kernel order, and one call of each: what their tests share. */
-import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, Mode, type Pointer, ROW_GROUP } from '../../src/engine/kernels.ts';
+import { Mode } from '../../src/engine/calls.ts';
+import {
+  GEMM_KEPT_BYTES_PER_K,
+  GEMM_SCRATCH_BYTES,
+  MAXIMUM_BYTES,
+  ROW_GROUP,
+  STRASSEN_PRODUCTS,
+} from '../../src/engine/contract.ts';
+import type { Pointer } from '../../src/engine/kernels.ts';
 import { roundUp } from '../../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../../src/weights/panels.ts';
 import type { Arena } from './arena.ts';
@@ -74,13 +82,30 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
   const a = at(packInt16(padRows(call.a, m, weights.k, call.filler ?? 0), m, k, build.layout));
   const aScale = at(call.aScale?.subarray(0, m));
   const halves = call.halved ? arena.output(Math.ceil((roundUp(m, ROW_GROUP) * k * 2 * 49) / 16)) : 0;
-  if (halves !== 0) arena.kernels.strassenRows(a, m, k, 0, 7, halves);
+  if (halves !== 0) arena.kernels.strassenRows({ a, m, k, first: 0, count: STRASSEN_PRODUCTS, out: halves });
   const c = arena.inPlace(call.region);
   const maxima = call.onMaxima ? arena.output(m * MAXIMUM_BYTES) : 0;
-  arena.kernels.gemmInt8(
-    a, aScale, halves, at(weights.panels), at(weights.scale), at(weights.sum), at(call.bias), m, n, k,
-    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES + 24 * k), maxima,
-  ); // biome-ignore format: operands, then the result
+  arena.kernels.gemmInt8({
+    a,
+    aScale,
+    aHalves: halves,
+    b: at(weights.panels),
+    bScale: at(weights.scale),
+    bSum: at(weights.sum),
+    bias: at(call.bias),
+    m,
+    n,
+    k,
+    c,
+    ldc: g.ldc,
+    width: g.width,
+    gap: g.gap,
+    slab: g.slab,
+    slabStride: g.slabStride,
+    mode,
+    scratch: arena.output(GEMM_SCRATCH_BYTES + GEMM_KEPT_BYTES_PER_K * k),
+    maxima,
+  });
   arena.check(`m ${m} n ${n} k ${weights.k}`);
   call.onMaxima?.(arena.floats(maxima, m * 4));
   return arena.bytes(c, call.region.byteLength);
@@ -108,10 +133,22 @@ export function runF32(arena: Arena, call: FloatCall): Uint8Array<ArrayBuffer> {
   arena.reset();
   const at = (array: ArrayBufferView | undefined): Pointer => (array ? arena.input(array) : 0);
   const c = arena.inPlace(call.region);
-  arena.kernels.gemmF32(
-    at(packFloats(call.a, m, k)), at(panels), at(call.bias), m, n, k,
-    c, g.ldc, g.width, g.gap, g.slab, g.slabStride, mode, arena.output(GEMM_SCRATCH_BYTES),
-  ); // biome-ignore format: as above
+  arena.kernels.gemmF32({
+    a: at(packFloats(call.a, m, k)),
+    b: at(panels),
+    bias: at(call.bias),
+    m,
+    n,
+    k,
+    c,
+    ldc: g.ldc,
+    width: g.width,
+    gap: g.gap,
+    slab: g.slab,
+    slabStride: g.slabStride,
+    mode,
+    scratch: arena.output(GEMM_SCRATCH_BYTES),
+  });
   arena.check(`m ${m} n ${n} k ${k}`);
   return arena.bytes(c, call.region.byteLength);
 }

@@ -1,6 +1,13 @@
 /** Every kernel that works in f32 gives the same bits in every build: what the twins in float64 cannot see. */
 import { describe, expect, it } from 'vitest';
-import { type Pointer, TABLE_BYTES } from '../../src/engine/kernels.ts';
+import {
+  ACTIVATION_GELU,
+  ACTIVATION_QUICK_GELU,
+  CONSTANTS_BYTES,
+  FUNCTION_ERF,
+  FUNCTION_POWER_OF_TWO,
+} from '../../src/engine/contract.ts';
+import type { Pointer } from '../../src/engine/kernels.ts';
 import { activationMax } from '../../src/engine/numerics.ts';
 import { Arena } from './arena.ts';
 import { type Build, builds } from './builds.ts';
@@ -21,22 +28,30 @@ const mapped = (name: string, kind: number, size: number): Case => ({
   run(arena) {
     const x = new Random(kind).floats(4000, size);
     const at = arena.inPlace(x);
-    arena.kernels.mapFunction(at, x.length, kind, arena.output(TABLE_BYTES + x.byteLength));
+    arena.kernels.mapFunction({ x: at, n: x.length, kind, table: arena.output(CONSTANTS_BYTES + x.byteLength) });
     return arena.floats(at, x.length);
   },
 });
 
 const cases: Case[] = [
-  mapped('exp', 0, 88),
-  mapped('erf', 1, 5),
-  mapped('GELU', 2, 8),
-  mapped('QuickGELU', 3, 40),
+  mapped('exp', FUNCTION_POWER_OF_TWO, 88),
+  mapped('erf', FUNCTION_ERF, 5),
+  mapped('GELU', ACTIVATION_GELU, 8),
+  mapped('QuickGELU', ACTIVATION_QUICK_GELU, 40),
   {
     name: 'layerNorm',
     run(arena) {
       const random = new Random(5);
       const at = arena.inPlace(random.floats(9 * 100, 3));
-      arena.kernels.layerNorm(at, 400, 9, 100, arena.input(random.floats(100)), arena.input(random.floats(100)), 1e-5);
+      arena.kernels.layerNorm({
+        x: at,
+        stride: 400,
+        m: 9,
+        k: 100,
+        gamma: arena.input(random.floats(100)),
+        beta: arena.input(random.floats(100)),
+        eps: 1e-5,
+      });
       return arena.floats(at, 900);
     },
   },
@@ -47,7 +62,19 @@ const cases: Case[] = [
       const [x, gamma, beta] = [900, 100, 100].map((n) => arena.input(random.floats(n, 3))) as Pointer[];
       const [out, scale] = [arena.output(packedBytes(9, 100, 2)), arena.output(36)];
       const aMax = activationMax(100);
-      arena.kernels.layerNormQuantize(x!, 400, 9, 100, gamma!, beta!, 1e-5, aMax, out, scale, arena.output(2080));
+      arena.kernels.layerNormQuantize({
+        x: x!,
+        stride: 400,
+        m: 9,
+        k: 100,
+        gamma: gamma!,
+        beta: beta!,
+        eps: 1e-5,
+        aMax,
+        out,
+        scale,
+        scratch: arena.output(2080),
+      });
       const integers = unpackInt16(arena.bytes(out, packedBytes(9, 100, 2)), 9, 100, layout);
       return Float32Array.from([...integers, ...arena.floats(scale, 9)]);
     },
@@ -62,10 +89,23 @@ const cases: Case[] = [
       const entries = arena.input(Int32Array.from({ length: rows }, (_, r) => r));
       const out = arena.output(heads * rows * headDim * 4);
       const slab = rows * headDim * 4;
-      arena.kernels.attention(
-        q!, k!, v!, heads, slab, slab, out, heads * headDim * 4, rows, headDim,
-        arena.input(new Int32Array(rows)), arena.input(lengths), entries, 1 / Math.sqrt(headDim), arena.output(TABLE_BYTES + 128),
-      ); // biome-ignore format: operands in a line
+      arena.kernels.attention({
+        q: q!,
+        k: k!,
+        v: v!,
+        heads,
+        qSlab: slab,
+        kvSlab: slab,
+        out,
+        ldo: heads * headDim * 4,
+        rows,
+        headDim,
+        starts: arena.input(new Int32Array(rows)),
+        lengths: arena.input(lengths),
+        lists: entries,
+        scale: 1 / Math.sqrt(headDim),
+        scratch: arena.output(CONSTANTS_BYTES + 128),
+      });
       return arena.floats(out, heads * rows * headDim);
     },
   },
@@ -73,7 +113,7 @@ const cases: Case[] = [
     name: 'softmax',
     run(arena) {
       const at = arena.inPlace(new Random(8).floats(1000));
-      arena.kernels.softmax(at, 997, 100, arena.output(TABLE_BYTES));
+      arena.kernels.softmax({ x: at, n: 997, scale: 100, table: arena.output(CONSTANTS_BYTES) });
       return arena.floats(at, 997);
     },
   },
@@ -81,7 +121,7 @@ const cases: Case[] = [
     name: 'l2Normalize',
     run(arena) {
       const at = arena.inPlace(new Random(9).floats(385, 9));
-      arena.kernels.l2Normalize(at, 385);
+      arena.kernels.l2Normalize({ x: at, n: 385 });
       return arena.floats(at, 385);
     },
   },

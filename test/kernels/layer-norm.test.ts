@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MAXIMUM_BYTES, type Pointer, ROW_GROUP } from '../../src/engine/kernels.ts';
+import { MAXIMUM_BYTES, ROW_GROUP } from '../../src/engine/contract.ts';
+import type { Pointer } from '../../src/engine/kernels.ts';
 import { activationMax } from '../../src/engine/numerics.ts';
 import type { Arena } from './arena.ts';
 import { describeBuilds } from './builds.ts';
@@ -25,7 +26,15 @@ function inPlace(arena: Arena, { m, k, x, gamma, beta }: Operands, gap = 0) {
   const spread = new Float32Array(m * stride).fill(77);
   for (let r = 0; r < m; r++) spread.set(x.subarray(r * k, (r + 1) * k), r * stride);
   const at = arena.inPlace(spread);
-  arena.kernels.layerNorm(at, stride * 4, m, k, arena.input(gamma), arena.input(beta), EPS);
+  arena.kernels.layerNorm({
+    x: at,
+    stride: stride * 4,
+    m,
+    k,
+    gamma: arena.input(gamma),
+    beta: arena.input(beta),
+    eps: EPS,
+  });
   arena.check(`m ${m} k ${k}`);
   const after = arena.floats(at, m * stride);
   const rows = new Float32Array(m * k);
@@ -47,9 +56,21 @@ function fused(arena: Arena, { m, k, x, gamma, beta }: Operands, cell: 2 | 4, ga
   const scale = arena.output(m * 4);
   const scratch = arena.output(ROW_GROUP * (k * 4 + MAXIMUM_BYTES));
   if (cell === 2) {
-    arena.kernels.layerNormQuantize(at!, stride * 4, m, k, g!, b!, EPS, activationMax(k), out, scale, scratch);
+    arena.kernels.layerNormQuantize({
+      x: at!,
+      stride: stride * 4,
+      m,
+      k,
+      gamma: g!,
+      beta: b!,
+      eps: EPS,
+      aMax: activationMax(k),
+      out,
+      scale,
+      scratch,
+    });
   } else {
-    arena.kernels.layerNormPack(at!, stride * 4, m, k, g!, b!, EPS, out, scratch);
+    arena.kernels.layerNormPack({ x: at!, stride: stride * 4, m, k, gamma: g!, beta: b!, eps: EPS, out, scratch });
   }
   arena.check(`m ${m} k ${k}`);
   return { packed: arena.bytes(out, packedBytes(m, k, cell)), scale: arena.floats(scale, m) };
@@ -107,7 +128,16 @@ describeBuilds((arena) => {
         arena.reset();
         const out = arena.output(packedBytes(m, k, 2));
         const scale = arena.output(m * 4);
-        arena.kernels.quantizeRows(arena.input(rows), k * 4, m, k, activationMax(k), out, scale, 0);
+        arena.kernels.quantizeRows({
+          x: arena.input(rows),
+          stride: k * 4,
+          m,
+          k,
+          aMax: activationMax(k),
+          out,
+          scale,
+          maxima: 0,
+        });
         const unfused = { packed: arena.bytes(out, packedBytes(m, k, 2)), scale: arena.floats(scale, m) };
         for (const gap of [0, 8]) {
           const one = fused(arena, o, 2, gap);

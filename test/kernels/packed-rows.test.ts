@@ -18,7 +18,7 @@ function runQuantize(arena: Arena, rows: Float32Array, m: number, k: number, aMa
   const x = arena.input(apart(rows, m, k, stride));
   const out = arena.output(packedBytes(m, k, 2));
   const scale = arena.output(m * 4);
-  arena.kernels.quantizeRows(x, stride * 4, m, k, aMax, out, scale, 0);
+  arena.kernels.quantizeRows({ x, stride: stride * 4, m, k, aMax, out, scale, maxima: 0 });
   arena.check(`m ${m} k ${k}`);
   return { packed: arena.bytes(out, packedBytes(m, k, 2)), scale: arena.floats(scale, m) };
 }
@@ -89,7 +89,16 @@ describeBuilds((arena, { layout }) => {
       });
       const out = arena.output(packedBytes(m, k, 2));
       const scale = arena.output(m * 4);
-      arena.kernels.quantizeRows(arena.input(rows), k * 4, m, k, activationMax(k), out, scale, arena.input(maxima));
+      arena.kernels.quantizeRows({
+        x: arena.input(rows),
+        stride: k * 4,
+        m,
+        k,
+        aMax: activationMax(k),
+        out,
+        scale,
+        maxima: arena.input(maxima),
+      });
       expectSameBits(arena.bytes(out, packedBytes(m, k, 2)), found.packed);
       expectSameBits(arena.floats(scale, m), found.scale);
     });
@@ -99,7 +108,7 @@ describeBuilds((arena, { layout }) => {
       const parts = new Random(9).floats(sets * apart, 5).map(Math.abs);
       arena.reset();
       const maxima = arena.inPlace(parts);
-      arena.kernels.joinMaxima(maxima, m, sets, apart * 4);
+      arena.kernels.joinMaxima({ maxima, m, sets, stride: apart * 4 });
       arena.check();
       const expected = parts.map((value, i) =>
         i < m * 4 ? Math.max(...Array.from({ length: sets }, (_, set) => parts[set * apart + i]!)) : value,
@@ -150,7 +159,7 @@ describeBuilds((arena, { layout }) => {
           arena.reset();
           const x = arena.input(apart(rows, m, k, stride));
           const out = arena.output(packedBytes(m, k, 4));
-          arena.kernels.packRows(x, stride * 4, m, k, out);
+          arena.kernels.packRows({ x, stride: stride * 4, m, k, out });
           arena.check(`m ${m} k ${k}`);
           expectSameBits(arena.floats(out, m * k), packFloats(rows, m, k), `m ${m} k ${k}`);
         }

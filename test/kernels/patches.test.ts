@@ -5,7 +5,7 @@ import { expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
 import { packedBytes, packFloats, packInt16 } from './references/packed-rows.ts';
 
-const CENTRES = [246, 233, 208] as const;
+const ZERO_POINTS = [246, 233, 208] as const;
 
 interface Shape {
   size: number;
@@ -25,13 +25,13 @@ function picture(size: number): Uint8Array {
 
 /** 2p - z at (y, x) of the picture, 0 outside. */
 const centred = (pixels: Uint8Array, size: number, y: number, x: number, c: number) =>
-  y < 0 || x < 0 || y >= size || x >= size ? 0 : 2 * pixels[(y * size + x) * 3 + c]! - CENTRES[c]!;
+  y < 0 || x < 0 || y >= size || x >= size ? 0 : 2 * pixels[(y * size + x) * 3 + c]! - ZERO_POINTS[c]!;
 
 /** The windows of some lines, [lines * across, k], k padded with zeros. */
-function windows(pixels: Uint8Array, s: Shape, first: number, lines: number, k: number): Float32Array {
+function windows(pixels: Uint8Array, s: Shape, firstRow: number, lines: number, k: number): Float32Array {
   const out = new Float32Array(lines * s.across * k);
   for (let i = 0; i < lines * s.across; i++) {
-    const top = (first + Math.floor(i / s.across)) * s.stride - s.before;
+    const top = (firstRow + Math.floor(i / s.across)) * s.stride - s.before;
     const left = (i % s.across) * s.stride - s.before;
     for (let e = 0; e < s.window * s.window * 3; e++) {
       const tap = Math.floor(e / 3);
@@ -45,7 +45,17 @@ function windows(pixels: Uint8Array, s: Shape, first: number, lines: number, k: 
 function centreInto(arena: Arena, pixels: Uint8Array, s: Shape) {
   const side = padded(s);
   const image = arena.output(side * side * 6 + 16);
-  arena.kernels.centrePixels(arena.input(pixels), s.size, ...CENTRES, s.before, side, image);
+  const [z0, z1, z2] = ZERO_POINTS;
+  arena.kernels.subtractZeroPoints({
+    pixels: arena.input(pixels),
+    size: s.size,
+    z0,
+    z1,
+    z2,
+    before: s.before,
+    padded: side,
+    out: image,
+  });
   return { image, line: side * 6, side };
 }
 
@@ -99,9 +109,20 @@ describeBuilds((arena: Arena, { layout }: Build) => {
         const scratch = arena.output(kPadded * 2 + 16);
         // A line a call, the last one first: a group of rows may lie in two lines.
         for (let y = lines - 1; y >= 0; y--) {
-          arena.kernels.gatherInt8(
-            image, line, s.window, s.stride, s.across, first + y, 1, kPadded, y * s.across, m, out, scratch,
-          ); // biome-ignore format: operands, then the result
+          arena.kernels.gatherInt8({
+            image,
+            lineBytes: line,
+            window: s.window,
+            stride: s.stride,
+            across: s.across,
+            firstLine: first + y,
+            lines: 1,
+            kPadded,
+            firstRow: y * s.across,
+            m,
+            out,
+            scratch,
+          });
         }
         const expected = packInt16(windows(pixels, s, first, lines, kPadded), m, kPadded, layout);
         expectSameBits(arena.bytes(out, packedBytes(m, kPadded, 2)), expected, `lines ${first}, ${lines}`);
@@ -118,7 +139,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
       const scratch = arena.output(k * 2 + 16);
       const half = s.across >> 1;
       for (const [y, lines] of [[half, s.across - half], [0, half]] as const) {
-        arena.kernels.gatherF32(image, line, s.window, s.stride, s.across, y, lines, y * s.across, m, out, scratch);
+        arena.kernels.gatherF32({ image, lineBytes: line, window: s.window, stride: s.stride, across: s.across, firstLine: y, lines, firstRow: y * s.across, m, out, scratch });
       } // biome-ignore format: one line
       expectSameBits(arena.floats(out, m * k), packFloats(windows(pixels, s, 0, s.across, k), m, k));
       arena.check();

@@ -1,6 +1,6 @@
 /** Strassen's products are exact: by halves or plainly, gemmInt8 leaves the same bits. */
 import { describe, expect, it } from 'vitest';
-import { Mode } from '../../src/engine/kernels.ts';
+import { Mode } from '../../src/engine/calls.ts';
 import { activationMax, WEIGHT_MAX } from '../../src/engine/numerics.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
@@ -98,7 +98,7 @@ describeBuilds((arena, build) => {
           arena.reset();
           const a = arena.input(new Random(m).int16(packedBytes(m, k, 2) / 2, 8191));
           const out = arena.output(bytes);
-          for (const [first, count] of ranges) arena.kernels.strassenRows(a, m, k, first, count, out);
+          for (const [first, count] of ranges) arena.kernels.strassenRows({ a, m, k, first, count, out });
           arena.check(`m ${m} k ${k}`);
           return arena.bytes(out, bytes);
         };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TABLE_BYTES } from '../../src/engine/kernels.ts';
+import { CONSTANTS_BYTES } from '../../src/engine/contract.ts';
 import { describeBuilds } from './builds.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 import { Random } from './random.ts';
@@ -25,7 +25,16 @@ describeBuilds((arena) => {
       const out = arena.output(ids.length * width * 4);
       const inputs = [ids, at, table, scale, positions].map((array) => arena.input(array));
       const [idsAt, atAt, tableAt, scaleAt, positionsAt] = inputs as [number, number, number, number, number];
-      arena.kernels.embedInt8(idsAt, atAt, ids.length, tableAt, scaleAt, positionsAt, width, out);
+      arena.kernels.embedInt8({
+        ids: idsAt,
+        at: atAt,
+        n: ids.length,
+        table: tableAt,
+        scale: scaleAt,
+        positions: positionsAt,
+        width,
+        out,
+      });
       expectSameBits(
         arena.floats(out, ids.length * width),
         sum((id, i) => mul(table[id * width + i]!, scale[id]!)),
@@ -39,7 +48,15 @@ describeBuilds((arena) => {
       const out = arena.output(ids.length * width * 4);
       const inputs = [ids, at, table, positions].map((array) => arena.input(array));
       const [idsAt, atAt, tableAt, positionsAt] = inputs as [number, number, number, number];
-      arena.kernels.embedF32(idsAt, atAt, ids.length, tableAt, positionsAt, width, out);
+      arena.kernels.embedF32({
+        ids: idsAt,
+        at: atAt,
+        n: ids.length,
+        table: tableAt,
+        positions: positionsAt,
+        width,
+        out,
+      });
       expectSameBits(
         arena.floats(out, ids.length * width),
         sum((id, i) => table[id * width + i]!),
@@ -56,7 +73,7 @@ describeBuilds((arena) => {
     arena.reset();
     const x = new Random(m).floats(m * n, 4);
     const out = arena.output(n * 4);
-    arena.kernels.meanRows(arena.input(x), m, n, out);
+    arena.kernels.meanRows({ x: arena.input(x), m, n, out });
     const share = Math.fround(1 / m);
     const expected = Float32Array.from({ length: n }, (_, i) => {
       let sum = 0;
@@ -72,7 +89,7 @@ describeBuilds((arena) => {
       arena.reset();
       const x = new Random(n).floats(n, 9);
       const at = arena.inPlace(x);
-      arena.kernels.l2Normalize(at, n);
+      arena.kernels.l2Normalize({ x: at, n });
       const y = arena.floats(at, n);
       const length = Math.hypot(...x);
       expectClose(
@@ -87,10 +104,10 @@ describeBuilds((arena) => {
     it('leaves a zero vector, and does not overflow', () => {
       arena.reset();
       const zeros = arena.inPlace(new Float32Array(8));
-      arena.kernels.l2Normalize(zeros, 8);
+      arena.kernels.l2Normalize({ x: zeros, n: 8 });
       expect([...arena.floats(zeros, 8)]).toEqual(Array(8).fill(0));
       const large = arena.inPlace(new Float32Array(4).fill(1e30));
-      arena.kernels.l2Normalize(large, 4);
+      arena.kernels.l2Normalize({ x: large, n: 4 });
       expect([...arena.floats(large, 4)]).toEqual([0.5, 0.5, 0.5, 0.5]);
     });
   });
@@ -103,7 +120,7 @@ describeBuilds((arena) => {
     arena.reset();
     const [rows, q] = [new Random(n).floats(n * d), new Random(d).floats(d)];
     const out = arena.output(n * 4);
-    arena.kernels.dotRows(arena.input(rows), n, d, arena.input(q), out);
+    arena.kernels.dotRows({ rows: arena.input(rows), n, d, q: arena.input(q), out });
     const expected = Float32Array.from({ length: n }, (_, r) => laneSum(d, (i) => mul(rows[r * d + i]!, q[i]!)));
     expectSameBits(arena.floats(out, n), expected);
     arena.check();
@@ -116,7 +133,7 @@ describeBuilds((arena) => {
       const room = new Float32Array(Math.ceil(n / 4) * 4);
       room.set(x);
       const at = arena.inPlace(room);
-      arena.kernels.softmax(at, n, 30, arena.output(TABLE_BYTES));
+      arena.kernels.softmax({ x: at, n, scale: 30, table: arena.output(CONSTANTS_BYTES) });
       const y = arena.floats(at, n);
       const powers = Array.from(x, (v) => Math.exp(30 * (v - Math.max(...x))));
       const total = powers.reduce((a, b) => a + b, 0);
@@ -132,7 +149,7 @@ describeBuilds((arena) => {
     it('does not overflow', () => {
       arena.reset();
       const at = arena.inPlace(Float32Array.of(1e4, -1e4, 1e4, 0));
-      arena.kernels.softmax(at, 3, 100, arena.output(TABLE_BYTES));
+      arena.kernels.softmax({ x: at, n: 3, scale: 100, table: arena.output(CONSTANTS_BYTES) });
       expect([...arena.floats(at, 3)]).toEqual([0.5, 0, 0.5]);
     });
   });

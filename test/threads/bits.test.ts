@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { partsFor } from '../../src/engine/threads/pool.ts';
+import { partsFor } from '../../src/engine/threads/control.ts';
 import { ranges } from '../../src/engine/threads/split.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';

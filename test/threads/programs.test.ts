@@ -1,6 +1,6 @@
 /** One picture on all threads, as a program of steps: the bits of one thread. */
 import { describe, expect, it } from 'vitest';
-import { Mode } from '../../src/engine/kernels.ts';
+import { Mode } from '../../src/engine/calls.ts';
 import { loadClip } from '../../src/load.ts';
 import { pictures } from '../api/pictures.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
@@ -18,19 +18,19 @@ const models = [
 // Eight threads on two busy processors take their time.
 describe.each(models)('one picture through $name', { timeout: 60_000 }, ({ model, picture }) => {
   it.each(['int8', 'f32'] as const)(
-    'has the bits of one thread in %s, in either form of the tile',
+    'has the bits of one thread in %s, in either variant of the tile',
     async (precision) => {
-      const embed = async (threads: number, form: typeof Mode.none | typeof Mode.splat) => {
-        // Given a form, pictures are programs from the first one on.
-        using clip = await loadClip(model, { precision, threads, form, towers: ['image'] });
+      const embed = async (threads: number, variant: typeof Mode.none | typeof Mode.splat) => {
+        // Given a variant, pictures are programs from the first one on.
+        using clip = await loadClip(model, { precision, threads, variant, towers: ['image'] });
         const first = await clip.encodeImage(picture);
         expect(await clip.encodeImage(picture), `${threads} threads, again`).toEqual(first);
         return first;
       };
       const one = await embed(1, Mode.none);
       for (const threads of [2, 3, 8]) {
-        for (const form of [Mode.none, Mode.splat])
-          expect(await embed(threads, form), `${threads} threads`).toEqual(one);
+        for (const variant of [Mode.none, Mode.splat])
+          expect(await embed(threads, variant), `${threads} threads`).toEqual(one);
       }
     },
   );

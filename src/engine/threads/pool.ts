@@ -1,87 +1,97 @@
 /**
  * A pool of worker threads on one shared memory. Every thread has the same stateless kernels; a call is cut into parts
- * that write different places, so the bits are those of one thread. Between calls the threads sleep. What is in the control
- * block, and what a worker does with it, is in worker-source.ts.
+ * that write different places, so the bits are those of one thread. Between calls the threads sleep.
  */
 import { maySleep, processors } from '#platform';
 import { ClipError } from '../../errors.ts';
-import { instantiateKernels, type Kernels, type Pointer } from '../kernels.ts';
-import { behind, kernelNumber, runPart, runProgram, writeStep } from './program.ts';
+import type { StartThread, Thread } from '../../platform/platform.ts';
+import { type Call, type KernelExports, type Kernels, namedKernels } from '../calls.ts';
+import { kernelExports, type Pointer } from '../kernels.ts';
+import { CONTROL, CONTROL_BYTES, CONTROL_WORDS, partsFor } from './control.ts';
 import {
-  ARGUMENTS,
-  CONTROL_BYTES,
-  CONTROL_WORDS,
+  behind,
   END,
+  MOST_ARGUMENTS,
   PROGRAM,
+  runPart,
   STEP_WORDS,
-  type THREADED_KERNELS,
-} from './worker-source.ts';
-
-/** A running worker, as the platform gives it. It must not keep the process alive. */
-export interface Thread {
-  /** Called once, when the worker has ended for whatever reason. */
-  onExit(listener: () => void): void;
-  stop(): void;
-}
-
-/** Starts a worker on WORKER_SOURCE (worker-source.ts) with this message. */
-export type StartThread = (message: object) => Thread;
-
-export type ThreadedKernel = (typeof THREADED_KERNELS)[number]['name'];
-
-/** Parts that a call may be cut into, a thread: few calls have work for so many (`ranges` in threaded-kernels.ts). */
-const PARTS_A_THREAD = 12;
-/** The claim has eight bits for a part. */
-const MOST_PARTS = 255;
-
-/** Into how many parts a call is cut at most. */
-export const partsFor = (threads: number): number => Math.min(MOST_PARTS, threads * PARTS_A_THREAD);
+  type ThreadedKernel,
+  writePrograms,
+  writeStep,
+} from './steps.ts';
 
 /**
- * Looks at the claim before a thread sleeps: some 100 microseconds, longer than what lies between two steps.
- * Where there are more threads than processors, whoever looks holds up whoever works: they sleep at once.
+ * How often a thread looks at the claim before it sleeps: some 100 microseconds, longer than the time between two steps.
+ * With more threads than processors, a thread that spins delays one that works: they sleep at once.
  */
 const SPINS = 20_000;
 
-/** After so long without an answer a worker counts as dead; the longest kernel takes a hundredth of it. */
-const PATIENCE_MS = 10_000;
+/** A worker that finishes no kernel for this long counts as dead, unless the caller's own kernels take that long. */
+const PATIENCE_MS = 1000;
+/** The patience is at least this many times the longest kernel that the caller's thread ran. */
+const SLOWER = 20;
+/** The patience is waited in slices, as a process that was suspended finds one wait timed out at once. */
+const SLICES = 5;
+/** Workers get this long to start. */
+const START_MS = 10_000;
+
+export interface PoolOptions {
+  /** Threads of the pool; the caller's is the first. */
+  readonly threads: number;
+  /** Starts a worker. */
+  readonly start: StartThread;
+  readonly module: WebAssembly.Module;
+  /** Shared memory. */
+  readonly memory: WebAssembly.Memory;
+  /** Start of `ThreadPool.controlBytes(threads)` bytes of the memory, a multiple of 8. */
+  readonly control: Pointer;
+  /** Bytes of scratch for each thread: the scratch that is passed to a kernel is the first thread's. */
+  readonly scratchBytes: number;
+  /** Milliseconds without progress after which a worker counts as dead. Default 1000. */
+  readonly patienceMs?: number;
+  /** Milliseconds for workers to start. Default 10,000. */
+  readonly startMs?: number;
+}
 
 export class ThreadPool {
   readonly threads: number;
   /** The kernels on the caller's own thread. */
   readonly own: Kernels;
+  /** The whole memory as f64: where programs are. */
+  readonly words: Float64Array;
+  readonly #exports: KernelExports;
   readonly #start: StartThread;
   readonly #message: object;
   readonly #state: Int32Array;
   /** The first word of a single step. */
   readonly #single: number;
-  /** The whole memory as f64: where programs are. */
-  readonly words: Float64Array;
   readonly #patience: number;
+  readonly #startMs: number;
   readonly #spins: number;
+  #longestKernel = 0;
   #workers: Thread[] = [];
+  #startFailure: unknown;
   #broken = false;
   #stopped = false;
 
-  /**
-   * Starts `threads - 1` workers; the caller's thread is the first.
-   * @param control start of `ThreadPool.controlBytes(threads)` bytes of `memory`, a multiple of 8
-   * @param scratchBytes bytes of scratch a thread: the scratch that is passed to a kernel is the first thread's
-   * @param patienceMs after so long without an answer a worker counts as dead
-   */
-  constructor(
-    start: StartThread,
-    module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
-    control: Pointer,
-    threads: number,
-    scratchBytes: number,
-    patienceMs = PATIENCE_MS,
-  ) {
+  /** Starts the workers; `ready` tells when they serve. */
+  constructor(options: PoolOptions) {
+    const {
+      threads,
+      start,
+      module,
+      memory,
+      control,
+      scratchBytes,
+      patienceMs = PATIENCE_MS,
+      startMs = START_MS,
+    } = options;
     this.threads = threads;
-    this.own = instantiateKernels(module, memory);
+    this.#exports = kernelExports(module, memory);
+    this.own = namedKernels(this.#exports);
     this.#start = start;
     this.#patience = patienceMs;
+    this.#startMs = startMs;
     this.#spins = threads <= processors() ? SPINS : 0;
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
     this.#single = (control + CONTROL_BYTES) / 8;
@@ -91,16 +101,21 @@ export class ThreadPool {
   }
 
   static controlBytes(threads: number): number {
-    return CONTROL_BYTES + (STEP_WORDS + partsFor(threads) * ARGUMENTS + 1) * 8;
+    return CONTROL_BYTES + (STEP_WORDS + partsFor(threads) * MOST_ARGUMENTS + 1) * 8;
   }
 
   /**
-   * Runs one kernel, given the arguments of each part (at most `partsFor(threads)`).
+   * Runs one kernel, given its parts (at most `partsFor(threads)`).
    * @throws ClipError WORKER if a worker died with a part, or a kernel failed
    */
-  run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void {
-    if (parts.length > 1) this.#runSingle(kernelNumber(kernel), parts);
-    else for (const part of parts) (this.own[kernel] as (...args: readonly number[]) => void)(...part);
+  run<K extends ThreadedKernel>(kernel: K, parts: readonly Call<K>[]): void {
+    if (parts.length > 1) {
+      this.words[writeStep(this.words, this.#single, kernel, parts)] = END;
+      this.#runSteps(this.#single);
+    } else {
+      const own: (call: Call<K>) => void = this.own[kernel];
+      for (const part of parts) own(part);
+    }
   }
 
   /**
@@ -114,23 +129,33 @@ export class ThreadPool {
   /**
    * Runs programs of steps of one part side by side, each on one thread; at most `partsFor(threads)`. Each brings the scratch
    * that its kernels use.
-   * @throws ClipError WORKER as `run`
+   * @returns for each program, whether it ran to its end: one whose worker died, or whose kernel failed, did not
    */
-  runPrograms(programs: readonly Pointer[]): void {
-    this.#runSingle(PROGRAM, programs.map((at) => [at / 8])); // biome-ignore format: one line
+  runPrograms(programs: readonly Pointer[]): boolean[] {
+    const state = this.#state;
+    const first = CONTROL.finished;
+    state.fill(0, first, first + programs.length);
+    this.words[
+      writePrograms(
+        this.words,
+        this.#single,
+        programs.map((at) => at / 8),
+      )
+    ] = END;
+    try {
+      this.#runSteps(this.#single);
+    } catch (error) {
+      if (!(error instanceof ClipError && error.code === 'WORKER')) throw error;
+    }
+    return programs.map((_, part) => Atomics.load(state, first + part) === 1);
   }
 
-  #runSingle(kernel: number, parts: readonly (readonly number[])[]): void {
-    this.words[writeStep(this.words, this.#single, kernel, parts)] = END;
-    this.#runSteps(this.#single);
-  }
-
-  /** Puts up the first step, and works on all of them until there is none left. */
+  /** Publishes the first step, and works on all of them until there is none left. */
   #runSteps(first: number): void {
     const state = this.#state;
-    this.#putUp(first, state[0]!);
+    this.#publish(first, state[CONTROL.claim]!);
     for (let idle = 0, seen = 0; ; ) {
-      const claim = Atomics.load(state, 0);
+      const claim = Atomics.load(state, CONTROL.claim);
       const parts = (claim >> 8) & 255;
       const part = claim & 255;
       if (parts === 0) break;
@@ -140,57 +165,87 @@ export class ThreadPool {
         if (++idle > this.#spins) this.#sleep(claim);
         continue;
       }
-      if (Atomics.compareExchange(state, 0, claim, claim + 1) !== claim) continue;
-      const step = state[2]!;
+      if (Atomics.compareExchange(state, CONTROL.claim, claim, claim + 1) !== claim) continue;
+      const step = state[CONTROL.step]!;
       try {
-        if (this.words[step] === PROGRAM) runProgram(this.own, this.words, this.words[step + STEP_WORDS + part]!);
-        else runPart(this.own, this.words, step, part);
+        this.#runOwn(step, part);
       } catch {
-        Atomics.store(state, 3, 1); // all steps are run to the end before anyone hears of it
+        Atomics.store(state, CONTROL.failed, 1); // the other parts still run to their end
       }
-      if (Atomics.add(state, 1, 1) + 1 === parts) this.#putUp(behind(this.words, step), claim);
+      if (Atomics.add(state, CONTROL.done, 1) + 1 === parts) this.#publish(behind(this.words, step), claim);
     }
-    if (Atomics.exchange(state, 3, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed');
+    if (Atomics.exchange(state, CONTROL.failed, 0) !== 0) throw new ClipError('WORKER', 'a kernel failed');
   }
 
-  /** The next step: its parts may be taken from now on. */
-  #putUp(step: number, claim: number): void {
+  /** A part on the caller's thread: of a kernel, or a program. */
+  #runOwn(step: number, part: number): void {
+    const { words } = this;
+    if (words[step] !== PROGRAM) {
+      this.#runTimed(step, part);
+      return;
+    }
+    for (let own = words[step + STEP_WORDS + part]!; words[own] !== END; own = behind(words, own))
+      this.#runTimed(own, 0);
+    Atomics.store(this.#state, CONTROL.finished + part, 1);
+  }
+
+  #runTimed(step: number, part: number): void {
+    const start = performance.now();
+    runPart(this.#exports, this.words, step, part);
+    this.#longestKernel = Math.max(this.#longestKernel, performance.now() - start);
+  }
+
+  /** Makes the parts of a step available. */
+  #publish(step: number, claim: number): void {
     const state = this.#state;
     const parts = this.words[step] === END ? 0 : this.words[step + 1]!;
-    state[1] = 0;
-    state[2] = step;
-    Atomics.store(state, 0, (((claim >> 16) + 1) << 16) | (parts << 8));
-    Atomics.notify(state, 0);
+    state[CONTROL.done] = 0;
+    state[CONTROL.step] = step;
+    Atomics.store(state, CONTROL.claim, (((claim >> 16) + 1) << 16) | (parts << 8));
+    Atomics.notify(state, CONTROL.claim);
   }
 
-  /** Waits until another step is put up. */
+  /**
+   * Waits until another step is published.
+   * @throws ClipError WORKER if no thread makes progress
+   */
   #sleep(claim: number): void {
-    const alive = Atomics.load(this.#state, 6);
-    if (this.#changes(claim) || Atomics.load(this.#state, 6) !== alive) return;
+    const patience = Math.max(this.#patience, SLOWER * this.#longestKernel);
+    const alive = Atomics.load(this.#state, CONTROL.alive);
+    for (let slice = 0; slice < SLICES; slice++) {
+      if (this.#changes(claim, patience / SLICES)) return;
+      if (Atomics.load(this.#state, CONTROL.alive) !== alive) return;
+    }
     this.#broken = true;
     throw new ClipError('WORKER', 'a worker thread died at work; the next call starts new ones');
   }
 
-  /** Waits until the claim is another one; false if patience ends first. A page's own thread only looks. */
-  #changes(claim: number): boolean {
+  /** Waits until the claim changes; false if the time ends first. A page's own thread may not sleep and only looks. */
+  #changes(claim: number, milliseconds: number): boolean {
     const state = this.#state;
-    if (maySleep()) return Atomics.wait(state, 0, claim, this.#patience) !== 'timed-out';
-    const end = performance.now() + this.#patience;
-    while (Atomics.load(state, 0) === claim) if (performance.now() > end) return false;
+    if (maySleep()) return Atomics.wait(state, CONTROL.claim, claim, milliseconds) !== 'timed-out';
+    const end = performance.now() + milliseconds;
+    while (Atomics.load(state, CONTROL.claim) === claim) if (performance.now() > end) return false;
     return true;
   }
 
   /**
    * Resolves when all workers serve calls; starts new ones first if one has died.
-   * @throws ClipError WORKER if they do not come up
+   * @throws ClipError WORKER if they do not start
    */
   async ready(): Promise<void> {
     if (this.#broken) this.#startThreads();
     const others = this.threads - 1;
-    for (let waited = 0; Atomics.load(this.#state, 4) < others; waited++) {
-      if (this.#broken || waited > this.#patience) {
+    for (let waited = 0; Atomics.load(this.#state, CONTROL.started) < others; waited++) {
+      if (this.#broken || waited > this.#startMs) {
         this.#broken = true;
-        throw new ClipError('WORKER', `worker threads do not start: ${this.#state[4]} of ${others} came up`);
+        const cause = this.#startFailure;
+        const why = cause === undefined ? '' : `: ${cause instanceof Error ? cause.message : String(cause)}`;
+        throw new ClipError(
+          'WORKER',
+          `worker threads do not start: ${this.#state[CONTROL.started]} of ${others} did${why}`,
+          { cause },
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -198,23 +253,33 @@ export class ThreadPool {
 
   #startThreads(): void {
     for (const thread of this.#workers) thread.stop();
+    this.#workers = [];
     this.#broken = false;
+    this.#startFailure = undefined;
+    this.#longestKernel = 0;
     this.#state.fill(0);
-    this.#workers = Array.from({ length: this.threads - 1 }, (_, i) => {
-      const thread = this.#start({ ...this.#message, thread: i + 1 });
-      thread.onExit(() => {
-        if (!this.#stopped && this.#workers.includes(thread)) this.#broken = true;
-      });
-      return thread;
+    try {
+      for (let i = 1; i < this.threads; i++) this.#startThread(i);
+    } catch (error) {
+      this.#startFailure = error;
+      this.#broken = true;
+    }
+  }
+
+  #startThread(number: number): void {
+    const thread = this.#start({ ...this.#message, thread: number });
+    this.#workers.push(thread);
+    thread.onExit(() => {
+      if (!this.#stopped && this.#workers.includes(thread)) this.#broken = true;
     });
   }
 
   /** Ends the workers. */
   stop(): void {
     this.#stopped = true;
-    Atomics.store(this.#state, 5, 1);
-    Atomics.add(this.#state, 0, 1 << 16); // another word, so that nobody goes on sleeping
-    Atomics.notify(this.#state, 0);
+    Atomics.store(this.#state, CONTROL.stop, 1);
+    Atomics.add(this.#state, CONTROL.claim, 1 << 16); // another word, so that nobody goes on sleeping
+    Atomics.notify(this.#state, CONTROL.claim);
     for (const thread of this.#workers) thread.stop();
   }
 }

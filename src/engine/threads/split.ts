@@ -1,23 +1,26 @@
 /**
- * The kernels on all threads of a pool. Every part writes its own columns, rows, heads or lines with the very arithmetic
- * of the whole, so no result depends on how many parts there are.
+ * Kernel calls cut into parts for several threads. Each part writes its own columns, rows, heads or lines with the very
+ * arithmetic of the whole call, so no result depends on the number of parts.
  */
-import { type Kernels, MAXIMUM_BYTES, Mode, type Pointer, ROW_BLOCK, ROW_GROUP } from '../kernels.ts';
-import { partsFor, type ThreadedKernel } from './pool.ts';
+import { type Call, type Kernels, Mode } from '../calls.ts';
+import { MAXIMUM_BYTES, PANEL_COLUMNS, QUARTERED_COLUMNS, ROW_BLOCK, ROW_GROUP } from '../contract.ts';
+import type { Pointer } from '../kernels.ts';
+import { partsFor } from './control.ts';
+import type { ThreadedKernel } from './steps.ts';
 
-/** Where parts of calls go: to a pool that runs them, or into a program that is written down. */
+/** Where parts of calls go: to a pool that runs them, or into a program that is recorded. */
 export interface PartRunner {
   /** Threads that there will be. */
   readonly threads: number;
   /** Calls in one part. */
   readonly own: Kernels;
-  /** One call, given the arguments of each part (at most `partsFor(threads)`). */
-  run(kernel: ThreadedKernel, parts: readonly (readonly number[])[]): void;
+  /** One call, given its parts (at most `partsFor(threads)`). */
+  run<K extends ThreadedKernel>(kernel: K, parts: readonly Call<K>[]): void;
 }
 
-/** A part of a GEMM, but for the last, has at least so many multiplications: four microseconds, of which taking it is half of one. */
+/** Least multiplications in a part of a GEMM but the last: four microseconds, of which taking the part is half of one. */
 const LEAST_PRODUCTS = 150_000;
-/** A part of what only goes through rows, but for the last, has at least so many values. */
+/** Least values in a part of what only passes over rows, but the last. */
 const LEAST_VALUES = 2048;
 
 /** Where a part begins, and how much it has. */
@@ -26,13 +29,13 @@ type Range = readonly [from: number, length: number];
 /** Bytes of the row maxima of one part: at most ROW_BLOCK rows. */
 const MAXIMA_BYTES = ROW_BLOCK * MAXIMUM_BYTES;
 
-/** The pointer to a row's or column's number, where there are any. */
-const offset = (vector: Pointer, i: number): Pointer => (vector === 0 ? 0 : vector + i * 4);
+/** The pointer to a row's or column's number in a vector that may be absent. */
+const element = (vector: Pointer, i: number): Pointer => (vector === 0 ? 0 : vector + i * 4);
 
 /**
- * Cuts [0, n) for so many threads into ranges whose bounds are multiples of `step`: each takes a share of what is left, so
- * they get shorter, and whoever comes last makes the others wait for a short one (guided self-scheduling, Polychronopoulos
- * and Kuck 1987, with half of their share, for threads that are held up).
+ * Cuts [0, n) for `threads` threads into ranges whose bounds are multiples of `step`: each takes a share of what is left, so
+ * they get shorter, and the last thread makes the others wait for a short one only (guided self-scheduling, Polychronopoulos
+ * and Kuck 1987, with half of their share, for threads that are delayed).
  */
 export function ranges(n: number, threads: number, step: number): Range[] {
   const most = partsFor(threads);
@@ -47,19 +50,10 @@ export function ranges(n: number, threads: number, step: number): Range[] {
   return cut;
 }
 
-/** Rows of a GEMM may be cut between groups, and between lines of a padded image: a group's size is a prime. */
+/** A GEMM may be cut between groups of rows, and in a padded image between lines: ROW_GROUP is a prime. */
 function rowStep(width: number, gap: number): number {
   if (gap === 0) return ROW_GROUP;
   return width % ROW_GROUP === 0 ? width : width * ROW_GROUP;
-}
-
-/** Where a GEMM's result stands: see gemmInt8 in assembly. */
-interface Geometry {
-  readonly ldc: number;
-  readonly width: number;
-  readonly gap: number;
-  readonly slab: number;
-  readonly slabStride: number;
 }
 
 /** A part of a GEMM: which rows and columns, the columns of its slabs, and its first byte from C's. */
@@ -67,173 +61,210 @@ interface GemmPart {
   readonly rows: Range;
   readonly columns: Range;
   readonly slab: number;
-  readonly out: number;
+  readonly offset: number;
 }
 
-/** The least multiple of `step` that is no less than `least`. */
+/** The least multiple of `step` that is at least `least`. */
 const atLeast = (least: number, step: number) => Math.max(1, Math.ceil(least / step)) * step;
 
-/** So many query rows, or steps of a product's rows, a thread are enough to cut there. */
+/** This many query rows, or steps of a product's rows, for each thread are enough to cut there. */
 const ENOUGH = 4;
 /** Query rows that attention takes together. */
 const ATTENDED_ROWS = 2;
 
-/** Columns that two levels of Strassen's halves take together (assembly/strassen.ts). */
-const HALVED_COLUMNS = 32;
+/** What a GEMM's cut depends on; either precision. */
+type GemmShape = Pick<Call<'gemmF32'>, 'm' | 'n' | 'k' | 'ldc' | 'width' | 'gap' | 'slab' | 'slabStride'>;
 
 /**
- * Cuts C[m, n] = A[m, k] B[k, n], of `cell` bytes a value, for so many threads: by rows where that moves less memory (many
- * pixels, few channels) and there are enough, else by columns, whole slabs at a time where there are several. `together`:
- * columns that should not be parted, and rows that must not be; 0 for none.
+ * Cuts C[m, n] = A[m, k] B[k, n], of `cell` bytes a value: by rows where that moves less memory (many pixels, few channels)
+ * and there are enough, else by columns, whole slabs at a time where there are several. `halved`: Strassen's halves are
+ * used, whose columns should stay together in fours and whose rows must.
  */
-function cutGemm(
-  threads: number,
-  m: number,
-  n: number,
-  k: number,
-  cell: number,
-  geometry: Geometry,
-  together = 0,
-): GemmPart[] {
-  const { ldc, width, gap, slab, slabStride } = geometry;
+function cutGemm(threads: number, shape: GemmShape, cell: number, halved: boolean): GemmPart[] {
+  const { m, n, k, ldc, width, gap, slab, slabStride } = shape;
   const step = rowStep(width, gap);
-  if (m > n && together === 0 && m >= ENOUGH * step * threads) {
+  if (m > n && !halved && m >= ENOUGH * step * threads) {
     return ranges(m, threads, atLeast(LEAST_PRODUCTS / (n * k), step)).map((rows) => {
-      const out = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
-      return { rows, columns: [0, n], slab, out };
+      const offset = rows[0] * ldc + Math.floor(rows[0] / width) * gap;
+      return { rows, columns: [0, n], slab, offset };
     });
   }
-  if (slabStride !== 0) {
-    return ranges(n, threads, atLeast(LEAST_PRODUCTS / (m * k), slab)).map((columns) => {
-      return { rows: [0, m], columns, slab, out: (columns[0] / slab) * slabStride };
-    });
-  }
-  return ranges(n, threads, atLeast(LEAST_PRODUCTS / (m * k), Math.max(8, together))).map((columns) => ({
-    rows: [0, m],
-    columns,
-    slab: columns[1],
-    out: columns[0] * cell,
-  }));
+  const unit = slabStride !== 0 ? slab : halved ? QUARTERED_COLUMNS : PANEL_COLUMNS;
+  return ranges(n, threads, atLeast(LEAST_PRODUCTS / (m * k), unit)).map((columns) => {
+    if (slabStride !== 0) return { rows: [0, m], columns, slab, offset: (columns[0] / slab) * slabStride };
+    return { rows: [0, m], columns, slab: columns[1], offset: columns[0] * cell };
+  });
 }
 
-export function threadedKernels(runner: PartRunner): Kernels {
+export function splitKernels(runner: PartRunner): Kernels {
   const { own, threads } = runner;
   /** Rows in whole groups. */
   const groups = (m: number, k: number) => ranges(m, threads, atLeast(LEAST_VALUES / k, ROW_GROUP));
+  /** Output lines of a convolution: the lines before a part shift its first row. */
+  const lines = (call: { lines: number; across: number; firstRow: number }) =>
+    ranges(call.lines, threads, 1).map(([from, n]) => ({
+      from,
+      lines: n,
+      firstRow: call.firstRow + from * call.across,
+    }));
 
   return {
     ...own,
 
-    // biome-ignore format: operands, then the result
-    gemmInt8(
-      a, aScale, aHalves, b, bScale, bSum, bias, m, n, k,
-      c, ldc, width, gap, slab, slabStride, mode, scratch, maxima,
-    ) {
-      const together = aHalves === 0 ? 0 : HALVED_COLUMNS;
-      const cut = cutGemm(threads, m, n, k, mode & Mode.fixed ? 2 : 4, { ldc, width, gap, slab, slabStride }, together);
-      const calls = cut.map(({ rows, columns, slab, out }, i) => {
+    gemmInt8(call) {
+      const { m, k, maxima } = call;
+      const cut = cutGemm(threads, call, call.mode & Mode.fixed ? 2 : 4, call.aHalves !== 0);
+      const parts = cut.map(({ rows: [row, rows], columns: [column, columns], slab, offset }, i) => ({
+        ...call,
+        a: call.a + row * k * 2,
+        aScale: element(call.aScale, row),
+        b: call.b + column * k,
+        bScale: element(call.bScale, column),
+        bSum: element(call.bSum, column),
+        bias: element(call.bias, column),
+        m: rows,
+        n: columns,
+        c: call.c + offset,
+        slab,
         // Parts of the same rows have maxima of their own, to be joined; parts of other rows write theirs in place.
-        const at = rows[1] === m ? i * MAXIMA_BYTES : rows[0] * MAXIMUM_BYTES;
-        return [
-          a + rows[0] * k * 2, offset(aScale, rows[0]), aHalves,
-          b + columns[0] * k, offset(bScale, columns[0]), offset(bSum, columns[0]), offset(bias, columns[0]),
-          rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch, maxima === 0 ? 0 : maxima + at,
-        ]; // biome-ignore format: operands, then the result
-      });
-      runner.run('gemmInt8', calls);
-      if (maxima !== 0 && calls.length > 1 && cut[0]!.rows[1] === m) own.joinMaxima(maxima, m, calls.length, MAXIMA_BYTES);
-    },
-
-    gemmF32(a, b, bias, m, n, k, c, ldc, width, gap, slab, slabStride, mode, scratch) {
-      const calls = cutGemm(threads, m, n, k, 4, { ldc, width, gap, slab, slabStride }).map(({ rows, columns, slab, out }) => [
-        a + rows[0] * k * 4, b + columns[0] * k * 4, offset(bias, columns[0]),
-        rows[1], columns[1], k, c + out, ldc, width, gap, slab, slabStride, mode, scratch,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('gemmF32', calls);
-    },
-
-    quantizeRows(x, stride, m, k, aMax, out, scale, maxima) {
-      const calls = groups(m, k).map(([from, rows]) => {
-        const ownMaxima = maxima === 0 ? 0 : maxima + from * MAXIMUM_BYTES;
-        return [x + from * stride, stride, rows, k, aMax, out + from * k * 2, scale + from * 4, ownMaxima];
-      });
-      runner.run('quantizeRows', calls);
-    },
-
-    strassenRows(a, m, k, first, products, out) {
-      const calls = ranges(products, threads, 1).map(([from, n]) => [a, m, k, first + from, n, out]);
-      runner.run('strassenRows', calls);
-    },
-
-    packRows(x, stride, m, k, out) {
-      const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, out + from * k * 4]);
-      runner.run('packRows', calls);
-    },
-
-    layerNorm(x, stride, m, k, gamma, beta, eps) {
-      const calls = groups(m, k).map(([from, rows]) => [x + from * stride, stride, rows, k, gamma, beta, eps]);
-      runner.run('layerNorm', calls);
-    },
-
-    layerNormQuantize(x, stride, m, k, gamma, beta, eps, aMax, out, scale, scratch) {
-      const calls = groups(m, k).map(([from, rows]) => [
-        x + from * stride, stride, rows, k, gamma, beta, eps, aMax,
-        out + from * k * 2, scale + from * 4, scratch,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('layerNormQuantize', calls);
-    },
-
-    layerNormPack(x, stride, m, k, gamma, beta, eps, out, scratch) {
-      const calls = groups(m, k).map(([from, rows]) => [
-        x + from * stride, stride, rows, k, gamma, beta, eps, out + from * k * 4, scratch,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('layerNormPack', calls);
-    },
-
-    attention(q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths, lists, scale, scratch) {
-      if (rows < ENOUGH * threads) {
-        const calls = ranges(heads, threads, 1).map(([from, n]) => [
-          q + from * qSlab, k + from * kvSlab, v + from * kvSlab, n, qSlab, kvSlab, out + from * headDim * 4, ldo,
-          rows, headDim, starts, lengths, lists, scale, scratch,
-        ]); // biome-ignore format: operands, then the result
-        runner.run('attention', calls);
-      } else {
-        const calls = ranges(rows, threads, ATTENDED_ROWS).map(([from, n]) => [
-          q + from * headDim * 4, k, v, heads, qSlab, kvSlab, out + from * ldo, ldo,
-          n, headDim, starts + from * 4, lengths + from * 4, lists, scale, scratch,
-        ]); // biome-ignore format: operands, then the result
-        runner.run('attention', calls);
+        maxima: maxima === 0 ? 0 : maxima + (rows === m ? i * MAXIMA_BYTES : row * MAXIMUM_BYTES),
+      }));
+      runner.run('gemmInt8', parts);
+      if (maxima !== 0 && parts.length > 1 && parts[0]!.m === m) {
+        own.joinMaxima({ maxima, m, sets: parts.length, stride: MAXIMA_BYTES });
       }
     },
 
-    gatherInt8(image, lineBytes, window, stride, across, firstLine, lines, kPadded, first, m, out, scratch) {
-      const calls = ranges(lines, threads, 1).map(([from, n]) => [
-        image, lineBytes, window, stride, across, firstLine + from, n, kPadded, first + from * across, m, out, scratch,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('gatherInt8', calls);
+    gemmF32(call) {
+      const { k } = call;
+      const parts = cutGemm(threads, call, 4, false).map(
+        ({ rows: [row, rows], columns: [column, columns], slab, offset }) => ({
+          ...call,
+          a: call.a + row * k * 4,
+          b: call.b + column * k * 4,
+          bias: element(call.bias, column),
+          m: rows,
+          n: columns,
+          c: call.c + offset,
+          slab,
+        }),
+      );
+      runner.run('gemmF32', parts);
     },
 
-    gatherF32(image, lineBytes, window, stride, across, firstLine, lines, first, m, out, scratch) {
-      const calls = ranges(lines, threads, 1).map(([from, n]) => [
-        image, lineBytes, window, stride, across, firstLine + from, n, first + from * across, m, out, scratch,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('gatherF32', calls);
+    quantizeRows(call) {
+      const { x, stride, m, k, out, scale, maxima } = call;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        x: x + row * stride,
+        m: rows,
+        out: out + row * k * 2,
+        scale: scale + row * 4,
+        maxima: maxima === 0 ? 0 : maxima + row * MAXIMUM_BYTES,
+      }));
+      runner.run('quantizeRows', parts);
     },
 
-    depthwiseInt8(input, lineBytes, kernel, stride, weights, scale, bias, channels, across, lines, first, m, out) {
-      const calls = ranges(lines, threads, 1).map(([from, n]) => [
-        input + from * stride * lineBytes, lineBytes, kernel, stride, weights, scale, bias,
-        channels, across, n, first + from * across, m, out,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('depthwiseInt8', calls);
+    strassenRows(call) {
+      const parts = ranges(call.count, threads, 1).map(([from, count]) => ({
+        ...call,
+        first: call.first + from,
+        count,
+      }));
+      runner.run('strassenRows', parts);
     },
 
-    depthwiseF32(input, lineBytes, kernel, stride, weights, bias, channels, across, lines, first, m, out) {
-      const calls = ranges(lines, threads, 1).map(([from, n]) => [
-        input + from * stride * lineBytes, lineBytes, kernel, stride, weights, bias,
-        channels, across, n, first + from * across, m, out,
-      ]); // biome-ignore format: operands, then the result
-      runner.run('depthwiseF32', calls);
+    packRows(call) {
+      const { x, stride, m, k, out } = call;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        x: x + row * stride,
+        m: rows,
+        out: out + row * k * 4,
+      }));
+      runner.run('packRows', parts);
+    },
+
+    layerNorm(call) {
+      const { x, stride, m, k } = call;
+      const parts = groups(m, k).map(([row, rows]) => ({ ...call, x: x + row * stride, m: rows }));
+      runner.run('layerNorm', parts);
+    },
+
+    layerNormQuantize(call) {
+      const { x, stride, m, k, out, scale } = call;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        x: x + row * stride,
+        m: rows,
+        out: out + row * k * 2,
+        scale: scale + row * 4,
+      }));
+      runner.run('layerNormQuantize', parts);
+    },
+
+    layerNormPack(call) {
+      const { x, stride, m, k, out } = call;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        x: x + row * stride,
+        m: rows,
+        out: out + row * k * 4,
+      }));
+      runner.run('layerNormPack', parts);
+    },
+
+    attention(call) {
+      const { q, k, v, heads, qSlab, kvSlab, out, ldo, rows, headDim, starts, lengths } = call;
+      const parts =
+        rows < ENOUGH * threads
+          ? ranges(heads, threads, 1).map(([head, n]) => ({
+              ...call,
+              q: q + head * qSlab,
+              k: k + head * kvSlab,
+              v: v + head * kvSlab,
+              heads: n,
+              out: out + head * headDim * 4,
+            }))
+          : ranges(rows, threads, ATTENDED_ROWS).map(([row, n]) => ({
+              ...call,
+              q: q + row * headDim * 4,
+              out: out + row * ldo,
+              rows: n,
+              starts: starts + row * 4,
+              lengths: lengths + row * 4,
+            }));
+      runner.run('attention', parts);
+    },
+
+    gatherInt8(call) {
+      const parts = lines(call).map(({ from, ...part }) => ({ ...call, firstLine: call.firstLine + from, ...part }));
+      runner.run('gatherInt8', parts);
+    },
+
+    gatherF32(call) {
+      const parts = lines(call).map(({ from, ...part }) => ({ ...call, firstLine: call.firstLine + from, ...part }));
+      runner.run('gatherF32', parts);
+    },
+
+    depthwiseInt8(call) {
+      const { input, stride, lineBytes } = call;
+      const parts = lines(call).map(({ from, ...part }) => ({
+        ...call,
+        input: input + from * stride * lineBytes,
+        ...part,
+      }));
+      runner.run('depthwiseInt8', parts);
+    },
+
+    depthwiseF32(call) {
+      const { input, stride, lineBytes } = call;
+      const parts = lines(call).map(({ from, ...part }) => ({
+        ...call,
+        input: input + from * stride * lineBytes,
+        ...part,
+      }));
+      runner.run('depthwiseF32', parts);
     },
   };
 }

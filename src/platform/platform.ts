@@ -1,0 +1,47 @@
+/**
+ * What the package needs from the runtime it is in. One file for each runtime has these functions; `#platform` (package.json,
+ * imports) picks the file, and the last lines here make the compiler check each of them.
+ */
+import type { KernelVariant } from '../engine/kernels.ts';
+import type { CodecName } from '../image/codecs.ts';
+import type { ModelFiles } from '../weights/model-files.ts';
+import type * as browser from './browser.ts';
+import type * as node from './node.ts';
+
+/** A running worker thread. It must not keep the process alive. */
+export interface Thread {
+  /** Called once, when the worker has ended for whatever reason. */
+  onExit(listener: () => void): void;
+  stop(): void;
+}
+
+/** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this message. */
+export type StartThread = (message: object) => Thread;
+
+export interface Platform {
+  /**
+   * Compiles the kernels of one build, for a shared memory or one of its own.
+   * @throws ClipError IO naming the file, if it cannot be read
+   */
+  kernelModule(variant: KernelVariant, shared?: boolean): Promise<WebAssembly.Module>;
+  /** Why relaxed SIMD gives wrong results here; undefined if it is trusted. */
+  distrustRelaxed(): string | undefined;
+  /** Processors that this process may use. */
+  processors(): number;
+  /** Whether this thread may sleep (Atomics.wait). */
+  maySleep(): boolean;
+  /** Why there are no worker threads here; undefined where there are. */
+  noThreads(): string | undefined;
+  startThread: StartThread;
+  /** Compiles an image decoder. */
+  codecModule(name: CodecName): Promise<WebAssembly.Module>;
+  /** The files of a model in a folder, or at an address. */
+  directoryFiles(directory: string): ModelFiles;
+  /** The model inside the package. */
+  defaultFiles(): ModelFiles;
+}
+
+type Checked<P extends Platform> = P;
+
+/** Every runtime's file, checked against the interface. */
+export type Platforms = readonly [Checked<typeof node>, Checked<typeof browser>];
