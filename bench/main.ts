@@ -1,7 +1,7 @@
 /**
  * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. What each means: README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
