@@ -96,7 +96,7 @@ export async function run({ place, code }: Example, given: Record<string, () => 
 
 /** `EXPRESSION // VALUE` becomes a check, where the comment is a value. */
 function checked(code: string): string {
-  return code.replace(/^(\s*)(.+?);?\s+\/\/ (.+)$/gm, (line, indent: string, statement: string, comment: string) => {
+  return code.replace(/^(\s*)(\S.*?);?\s+\/\/ (.+)$/gm, (line, indent: string, statement: string, comment: string) => {
     const log = /^console\.log\((.*)\)$/.exec(statement);
     const isStatement = /^(?:const|let|for|if|while|return|throw|import|export|using|await using|\}|\/\/)/.test(
       statement,
