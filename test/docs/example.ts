@@ -72,15 +72,24 @@ const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 /** @param given what an example may use without making it, e.g. a loaded `clip` */
 export async function run({ place, code }: Example, given: Record<string, () => unknown>): Promise<void> {
   const [path] = place.split(':') as [string];
-  const javascript = transformSync('example.ts', checked(code), {
+  const javascript = transformSync('example.ts', `${checked(code)}\nexport {};`, {
     lang: 'ts',
     typescript: { onlyRemoveTypeImports: true },
   });
   if (javascript.errors.length > 0) throw new Error(`${place}: ${javascript.errors[0]!.message}`);
   const body = imported(javascript.code.replace(/^export \{\};?$/m, ''));
-  const declared = new Set([...body.matchAll(/\b(?:const|let|class|function\*?) (\w+)|\{([^{}]*)\} = /g)].flatMap(([, name, names]) => (name ? [name] : names!.split(/[,:]/).map((part) => part.trim())))); // biome-ignore format: one step
+  const patterns = [...body.matchAll(/\b(?:const|let|class|function\*?) (\{[^=]*\}|\[[^=]*\]|\w+)/g)].map(
+    ([, pattern]) => pattern!,
+  );
+  const declared = new Set(patterns.flatMap((pattern) => pattern.match(/\w+/g) ?? []));
+  const used: Disposable[] = [];
   const scope: Record<string, unknown> = {
     $import: (name: string) => (name === 'edgeclip' ? sources('src/index.ts') : name === 'edgeclip/tokenizer' ? sources('src/text/tokenizer.ts') : import(name)), // biome-ignore format: one step
+    // Node 20 has no `using`.
+    $using: (value: Disposable) => {
+      used.push(value);
+      return value;
+    },
     $check: (value: unknown, expected: string) => expectPrinted(value, expected),
     console: { log() {}, error() {} },
   };
@@ -91,21 +100,30 @@ export async function run({ place, code }: Example, given: Record<string, () => 
     else if (name in given) scope[name] = await given[name]!();
     else if (path.startsWith('src/') && exporterOf(name)) scope[name] = (await sources(exporterOf(name)!))[name];
   }
-  await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope));
+  try {
+    await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope));
+  } finally {
+    for (const value of used.reverse()) value[Symbol.dispose]();
+  }
 }
 
-/** `EXPRESSION // VALUE` becomes a check, where the comment is a value. */
+/** `EXPRESSION // VALUE` becomes a check, where the comment is a value; `using` becomes a call. */
 function checked(code: string): string {
-  return code.replace(/^(\s*)(\S.*?);?\s+\/\/ (.+)$/gm, (line, indent: string, statement: string, comment: string) => {
-    const log = /^console\.log\((.*)\)$/.exec(statement);
-    const isStatement = /^(?:const|let|for|if|while|return|throw|import|export|using|await using|\}|\/\/)/.test(
-      statement,
-    );
-    const isValue = log !== null || /^(?:[[{'"\d-]|true$|false$|null$|undefined$|(?:Float32|Uint8)Array)/.test(comment);
-    const isAssignment = /^[\w.[\]]+ [+-]?= /.test(statement);
-    if (isStatement || isAssignment || !isValue) return line;
-    return `${indent}await $check(await (${log ? log[1] : statement}), ${JSON.stringify(comment)});`;
-  });
+  const lowered = code.replace(/^(\s*)(?:await )?using (\w+) = (.*?);/gm, '$1const $2 = $$using($3);');
+  return lowered.replace(
+    /^(\s*)(\S.*?);?\s+\/\/ (.+)$/gm,
+    (line, indent: string, statement: string, comment: string) => {
+      const log = /^console\.log\((.*)\)$/.exec(statement);
+      const isStatement = /^(?:const|let|for|if|while|return|throw|import|export|using|await using|\}|\/\/)/.test(
+        statement,
+      );
+      const isValue =
+        log !== null || /^(?:[[{'"\d-]|true$|false$|null$|undefined$|(?:Float32|Uint8)Array)/.test(comment);
+      const isAssignment = /^[\w.[\]]+ [+-]?= /.test(statement);
+      if (isStatement || isAssignment || !isValue) return line;
+      return `${indent}await $check(await (${log ? log[1] : statement}), ${JSON.stringify(comment)});`;
+    },
+  );
 }
 
 const imported = (code: string) =>
@@ -115,7 +133,12 @@ const imported = (code: string) =>
   });
 
 function expectPrinted(value: unknown, expected: string): void {
-  const blank = (text: string) => text.replace(/\s+/g, ' ').replace(/"/g, "'").trim();
+  const blank = (text: string) =>
+    text
+      .replace(/\s+/g, ' ')
+      .replace(/"/g, "'")
+      .replace(/([[{(]) | (?=[\]})])/g, '$1')
+      .trim();
   const printed = blank(typeof value === 'string' && !/^['"]/.test(expected) ? value : inspect(value, { depth: 5, breakLength: Number.POSITIVE_INFINITY })); // biome-ignore format: one step
   const pattern = blank(expected)
     .split(/…|\.\.\./)

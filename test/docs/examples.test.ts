@@ -1,11 +1,18 @@
 /** Every example that the docstrings and the README show runs, and gives what it says. */
-import { readFile } from 'node:fs/promises';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { docstringExamples, markdownExamples, run } from './example.ts';
 
 const file = (name: string) => readFile(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)));
+
+/** What an example writes goes here, and is read from here again. */
+const folder = mkdtempSync(join(tmpdir(), 'edgeclip-examples-'));
+const written = (path: string) => join(folder, basename(path));
 
 let clip: Clip;
 beforeAll(async () => {
@@ -19,6 +26,7 @@ beforeAll(async () => {
 afterAll(() => {
   vi.unstubAllGlobals();
   clip.dispose();
+  rmSync(folder, { recursive: true });
 });
 
 const classifier = () => clip.classifier(['cat', 'dog', 'cup of coffee']);
@@ -31,7 +39,11 @@ const given = {
   images: async () => [await file('cat.png'), await file('coffee.png')],
   embedding: async () => clip.encodeImage(await file('cat.png')),
   classifierBytes: async () => (await classifier()).toBytes(),
-  readFile: () => readFile,
+  frame: async () => new Uint8Array(await file('cat.png')),
+  join: () => join,
+  tmpdir: () => tmpdir,
+  readFile: () => (path: string) => readFile(existsSync(written(path)) ? written(path) : path),
+  writeFile: () => (path: string, data: Uint8Array) => writeFile(written(path), data),
 };
 
 describe('examples in docstrings', () => {
@@ -42,7 +54,7 @@ describe('examples in docstrings', () => {
 
 describe('examples in the README', () => {
   const examples = markdownExamples('README.md');
-  it('are there', () => expect(examples.length).toBeGreaterThan(2));
+  it('are there', () => expect(examples.length).toBeGreaterThan(1));
   it.each(examples.map((example) => [example.place, example] as const))('%s', async (_, example) => {
     await run(example, {});
   });
