@@ -1,10 +1,11 @@
-// Writes docs/api.md from the docstrings of the public entry points: `npm run docs`. With --check it writes nothing and
-// fails if the committed page is not what the docstrings give.
+// Writes docs/api.md from the docstrings of the public entry points, and the tables of docs/architecture.md (rooms.js):
+// `npm run docs`. With --check it writes nothing and fails if the committed pages are not what the sources give.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Application } from 'typedoc';
+import './rooms.js';
 
 const root = new URL('../../', import.meta.url);
 const path = (/** @type {string} */ name) => fileURLToPath(new URL(name, root));
