@@ -7,7 +7,7 @@ import { edgeclip } from '../cli/command.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
-const readme = read('README.md');
+const readme = read('README.md').replace(/^```[\s\S]*?^```$/gm, '');
 
 /** The part of a Markdown file under a line that contains `start`, up to the next line that begins with `end`. */
 function part(text: string, start: string, end: string): string {
