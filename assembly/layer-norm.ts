@@ -2,7 +2,7 @@
 // Sums run in four lanes (lane = index mod 4) and join as sumLanes does: the order depends neither on the engine nor on how
 // many rows are summed at once.
 
-import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
+import { ACTIVATION_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { sumLanes } from './math';
 import { groupStride, groupStrideF32, packGroup, quantizeGroup, rowsOfGroup } from './packed-rows';
 
@@ -92,7 +92,7 @@ export function layerNormQuantize(
   x: usize, stride: usize, m: i32, k: i32, gamma: usize, beta: usize, eps: f32, aMax: f32,
   out: usize, scale: usize, scratch: usize,
 ): void {
-  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
+  assert(m > 0 && k > 0 && k % 4 == 0 && eps >= 0 && aMax > 0 && aMax <= <f32>ACTIVATION_MAX);
   const row = <usize>k << 2;
   const maxima = scratch;
   const normalized = scratch + <usize>ROW_GROUP * MAXIMUM_BYTES;

@@ -1,7 +1,7 @@
 // Powers of two, erf and GELU of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
 // Only mul, add, div and integer operations: the same bits on every processor.
 
-import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, FIXED_MAX, FUNCTION_ERF, FUNCTION_POWER_OF_TWO } from '../src/engine/contract';
+import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, ACTIVATION_MAX, FUNCTION_ERF, FUNCTION_POWER_OF_TWO } from '../src/engine/contract';
 
 /** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
 export const ROUND_MAGIC: f32 = 12582912;
@@ -10,7 +10,7 @@ export const ROUND_MAGIC: f32 = 12582912;
 export const SIX: f32 = 6;
 
 /** Integers for one unit of a value that ReLU6 bounds (FIXED_SCALE in engine/numerics.ts is its inverse). */
-export const FIXED_UNIT: f32 = <f32>FIXED_MAX / 6.0;
+export const FIXED_UNIT: f32 = <f32>ACTIVATION_MAX / 6.0;
 
 /** e^x = 2^(x log2 e). */
 export const LOG2_OF_E: f32 = 1.44269504088896341;

@@ -7,7 +7,7 @@
 //
 // Quantization is symmetric, one scale for each row, to i16 with |a| <= aMax (engine/numerics.ts: how many bits k allows).
 
-import { FIXED_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
+import { ACTIVATION_MAX, MAXIMUM_BYTES, ROW_GROUP } from '../src/engine/contract';
 import { ROUND_MAGIC, atRunTime, maxLanes, roundToInt } from './math';
 
 /** Bytes between two groups of integers. */
@@ -155,7 +155,7 @@ function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
 export function quantizeRows(
   x: usize, stride: usize, m: i32, k: i32, aMax: f32, out: usize, scale: usize, maxima: usize,
 ): void {
-  assert(m > 0 && k > 0 && k % 4 == 0 && aMax > 0 && aMax <= <f32>FIXED_MAX);
+  assert(m > 0 && k > 0 && k % 4 == 0 && aMax > 0 && aMax <= <f32>ACTIVATION_MAX);
   for (let i = 0; i < m; i += ROW_GROUP) {
     quantizeGroup(x, stride, rowsOfGroup(i, m), k, aMax, out, scale, maxima);
     if (maxima) maxima += <usize>ROW_GROUP * MAXIMUM_BYTES;

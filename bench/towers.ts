@@ -2,7 +2,7 @@
 import type { Clip } from '../src/clip.ts';
 import type { Precision } from '../src/engine/arithmetic.ts';
 import { loadClip } from '../src/load.ts';
-import type { Tower } from '../src/weights/names.ts';
+import type { Tower } from '../src/model/config.ts';
 import type { Ceilings } from './ceiling.ts';
 import { imageMacs, textMacs } from './macs.ts';
 import { vitB32 } from './models.ts';

@@ -6,15 +6,16 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Layout } from '../src/engine/layout.ts';
 import { loadClip } from '../src/load.ts';
+import { towerSlots } from '../src/model/registry.ts';
 import { directoryFiles, fileSource } from '../src/platform/node.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';
+import { TensorLookup } from '../src/weights/names.ts';
 import { openTower } from '../src/weights/open-tower.ts';
 import { packedMetadata, writePacked } from '../src/weights/packed.ts';
-import { PackedSlots } from '../src/weights/packed-slots.ts';
-import { publishedSlots } from '../src/weights/published.ts';
 import { readSafetensorsHeader } from '../src/weights/safetensors.ts';
-import { towerSlots } from '../src/weights/slots.ts';
+import { PackedSlots, PublishedSlots } from '../src/weights/slot-source.ts';
 import {
   cosine,
   type Expected,
@@ -59,10 +60,12 @@ for (const name of ['open_clip_config.json', 'tokenizer.json']) {
 {
   const published = await towerSource(files, 'image');
   const packed = await fileSource(`${target}/image.safetensors`);
-  const exact = publishedSlots(published, await readSafetensorsHeader(published), config, 'image', preprocess);
-  const integers = new PackedSlots(packed, await readSafetensorsHeader(packed));
+  const slots = towerSlots(config, 'image');
+  const names = new TensorLookup(await readSafetensorsHeader(published), slots, 'image');
+  const exact = new PublishedSlots(published, names, preprocess);
+  const integers = new PackedSlots(packed, await readSafetensorsHeader(packed), new Layout(slots, 'int8'));
   let worst = 0;
-  for (const slot of towerSlots(config, 'image')) {
+  for (const slot of slots) {
     if (!slot.name.startsWith('visual.trunk.') || slot.kind === 'table') continue;
     const { values } = await exact.read(slot);
     const { values: kept } = await integers.read(slot);

@@ -11,15 +11,14 @@ import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.
 import { cropGeometry } from './image/geometry.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import { resampleCrop } from './image/resample.ts';
-import type { ClipConfig } from './model/config.ts';
-import type { EfficientNet } from './model/efficientnet.ts';
+import type { ClipConfig, Tower } from './model/config.ts';
 import type { ImagePrograms } from './model/image-programs.ts';
+import { imageTower } from './model/registry.ts';
 import { TextTransformer } from './model/text-transformer.ts';
-import type { VisionTransformer } from './model/vision-transformer.ts';
+import type { ImageEncoder } from './model/tower.ts';
 import { pooledLength } from './text/end-token.ts';
 import { buildPrefixTree } from './text/prefix-tree.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import type { Tower } from './weights/names.ts';
 
 export interface EncodeOptions {
   /** Divide each embedding by its length. Default true. */
@@ -59,7 +58,7 @@ export interface Parts {
   readonly use: MemoryUse;
   readonly maxPixels: number;
   readonly scratch: number;
-  readonly image?: VisionTransformer | EfficientNet;
+  readonly image?: ImageEncoder;
   readonly text?: TextTransformer;
   readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;
@@ -134,7 +133,10 @@ export class Clip {
     const tower = this.#imageTower();
     const { settled, variant } = engine.arithmetic.autotuner;
     const known = images.length > 1 || settled; // one picture's products are timed by the caller's thread
-    const at = programs && known ? programs.encode(pool!, images.length, variant) : [tower.encode(probe)];
+    const at =
+      programs && known
+        ? programs.encode(pool!, images.length, variant)
+        : [tower.encode(probe ? 'tokens' : 'pooled', probe)];
     return at.map((embedding, i) => {
       if (embedding === undefined) throw position(i, new ClipError('WORKER', 'lost with a worker thread that died'));
       return this.#take(embedding, options.normalize);
@@ -200,7 +202,7 @@ export class Clip {
       options.signal?.throwIfAborted();
       await this.#inTurn(async () => {
         const { text, config, probe } = this.#alive();
-        const at = text!.encode(chunk, probe);
+        const at = text!.encode(chunk, probe ? 'tokens' : 'pooled', probe);
         const stride = Math.ceil(config.embedDim / 8) * 32;
         for (const [leaf, { sequences }] of chunk.leaves.entries()) {
           const embedding = this.#take(at + leaf * stride, options.normalize);
@@ -241,7 +243,7 @@ export class Clip {
       threads,
       towers: [...(image ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
-      image: { kind: vision.kind === 'vit' ? `ViT, patch ${vision.patch}` : vision.kind, size: vision.imageSize },
+      image: { kind: imageTower(config).description, size: vision.imageSize },
       text: {
         contextLength: config.text.contextLength,
         vocabSize: config.text.vocabSize,
@@ -266,7 +268,7 @@ export class Clip {
     return this.#parts;
   }
 
-  #imageTower(): VisionTransformer | EfficientNet {
+  #imageTower(): ImageEncoder {
     const { image } = this.#alive();
     if (!image) throw towerNotLoaded('image');
     return image;

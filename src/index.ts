@@ -23,7 +23,7 @@ export {
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
 export { type LoadOptions, loadClip } from './load.ts';
+export type { Tower } from './model/config.ts';
 export { type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
-export type { Tower } from './weights/names.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -12,12 +12,10 @@ import { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
-import type { ClipConfig } from './model/config.ts';
+import type { ClipConfig, Tower } from './model/config.ts';
 import { planModel } from './model/plan.ts';
-import { TextTransformer } from './model/text-transformer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
-import type { Tower } from './weights/names.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
 
@@ -43,7 +41,7 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Called as the weights come in. */
   onProgress?: LoadProgress;
-  /** Sees every layer's activations; last blocks then compute all rows. @internal */
+  /** Sees every layer's activations, of all rows. @internal */
   probe?: Probe;
   /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
   variant?: TileVariant;
@@ -136,7 +134,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       maxPixels,
       scratch: resample,
       ...(image && { image: image(weights('image'), engine) }),
-      ...(text && { text: new TextTransformer(config.text, weights('text'), text, engine) }),
+      ...(text && { text: text(weights('text'), engine) }),
       ...(text && { logitScale: readLogitScale(engine, weights('text').pointer('logit_scale')) }),
       ...(tokenizer && { tokenizer }),
       ...(options.probe && { probe: options.probe }),

@@ -5,7 +5,7 @@ import type { Clip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
-import type { Tower } from '../weights/names.ts';
+import type { Tower } from '../model/config.ts';
 import { quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';
 

@@ -29,13 +29,13 @@ export const FUNCTION_ERF = 5;
 
 /** Flag of `mode`: add the result to C, the residual stream. */
 export const MODE_ADD = 4;
-/** Flag of `mode`: store i16 = round(FIXED_MAX / 6 * x). ReLU6 bounds x, so the scale is known beforehand. */
+/** Flag of `mode`: store i16 = round(ACTIVATION_MAX / 6 * x). ReLU6 bounds x, so the scale is known beforehand. */
 export const MODE_FIXED = 8;
 /** Flag of `mode`: the tile variant with a splat load for each row. It changes the speed in some engines, never the result. */
 export const MODE_SPLAT = 16;
 
 /** Largest magnitude of an i16 activation: 14 bits with sign, what the relaxed build's hi/lo split can hold. */
-export const FIXED_MAX = 8191;
+export const ACTIVATION_MAX = 8191;
 
 // ---- Scratch of a GEMM call ----
 //

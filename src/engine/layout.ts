@@ -1,6 +1,6 @@
 /**
- * How a tower's weights lie in memory and in a packed file: the same bytes in the same order, so that loading a packed
- * file is one copy. A slot is a weight of the graph; each slot is one or more tensors, every one a multiple of 16 bytes.
+ * How a tower's weights are laid out, in memory and in a packed file alike: the same bytes in the same order, so that loading
+ * a packed file is one copy. A slot is a weight of the graph; it is one or more tensors, each a multiple of 16 bytes.
  */
 import type { Linear, Norm, Precision } from './arithmetic.ts';
 import type { Pointer } from './kernels.ts';
@@ -9,11 +9,11 @@ import { roundUp } from './numerics.ts';
 /** Changes whenever the meaning of a packed file's bytes does. */
 export const LAYOUT_VERSION = '1';
 
-/** A weight of the graph, as the mathematics sees it. */
+/** A weight of the graph, as in the paper's formulas. */
 export type Slot =
   /** f32 values; `shape` as published. */
   | { readonly kind: 'vector'; readonly name: string; readonly shape: readonly number[] }
-  /** y = W x + b with W [n, k]. `inputScale`: what one unit of the input's integers means, where that is fixed. */
+  /** y = W x + b with W [n, k]. `inputScale`: the value of one unit of the input's integers, where that is fixed. */
   | {
       readonly kind: 'linear';
       readonly name: string;
@@ -21,8 +21,8 @@ export type Slot =
       readonly k: number;
       readonly bias: boolean;
       readonly inputScale?: number;
-      /** What another map, named without `.rest`, loses by its eight bits: there in int8 only. */
-      readonly rest?: true;
+      /** The linear slot whose quantization error this one holds. Only in int8. */
+      readonly residualOf?: string;
     }
   /** A kernel x kernel filter a channel, with bias. */
   | {
@@ -34,10 +34,6 @@ export type Slot =
     }
   /** Rows looked up by id. */
   | { readonly kind: 'table'; readonly name: string; readonly rows: number; readonly width: number };
-
-/** The two vectors of a LayerNorm. */
-export const normSlots = (name: string, width: number): Slot[] =>
-  ['weight', 'bias'].map((part) => ({ kind: 'vector', name: `${name}.${part}`, shape: [width] }));
 
 /** One tensor of a packed file. */
 export interface PackedTensor {
@@ -84,15 +80,15 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** The tensors of a tower, in order, with their places. */
-export class Layout {
-  readonly slots: readonly Slot[];
+/** The tensors of a tower, in order, with their offsets. */
+export class Layout<S extends Slot = Slot> {
+  readonly slots: readonly S[];
   readonly precision: Precision;
   readonly tensors: ReadonlyMap<string, PackedTensor>;
   readonly byteLength: number;
 
-  constructor(slots: readonly Slot[], precision: Precision) {
-    this.slots = slots.filter((slot) => precision === 'int8' || !('rest' in slot));
+  constructor(slots: readonly S[], precision: Precision) {
+    this.slots = slots.filter((slot) => precision === 'int8' || slot.kind !== 'linear' || !slot.residualOf);
     this.precision = precision;
     const tensors = new Map<string, PackedTensor>();
     let offset = 0;
@@ -107,7 +103,7 @@ export class Layout {
     this.byteLength = offset;
   }
 
-  /** The slots' tensors as the graph wants them, for a tower whose first byte is at `base`. */
+  /** The addresses of the weights of a tower whose first byte is at `base`. */
   at(base: Pointer): Weights {
     return new Weights(this, base);
   }
@@ -123,7 +119,12 @@ export class Weights {
     this.#base = base;
   }
 
-  /** Address of a packed tensor; 0 if the slot has none such (no bias, no scale in f32). */
+  /** Whether the tower has a slot of this name, e.g. `logit_scale`, which a model of one tower lacks. */
+  has(name: string): boolean {
+    return this.#layout.slots.some((slot) => slot.name === name);
+  }
+
+  /** Address of a packed tensor; 0 if there is none (a map without bias, scales in f32). */
   pointer(name: string): Pointer {
     const tensor = this.#layout.tensors.get(name);
     return tensor ? this.#base + tensor.offset : 0;

@@ -64,9 +64,13 @@ export class MemoryPlan {
     try {
       return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
     } catch (cause) {
-      throw new ClipError('UNSUPPORTED', `this runtime cannot allocate ${this.byteLength} bytes of WebAssembly memory`, {
-        cause,
-      });
+      throw new ClipError(
+        'UNSUPPORTED',
+        `this runtime cannot allocate ${this.byteLength} bytes of WebAssembly memory`,
+        {
+          cause,
+        },
+      );
     }
   }
 }

@@ -1,16 +1,15 @@
 /** How many bits the integers have: the rules that keep int8 arithmetic exact. */
 
+import { ACTIVATION_MAX } from './contract.ts';
+
 /** Largest magnitude of a quantized weight. */
 export const WEIGHT_MAX = 127;
 
-/** Largest magnitude of a quantized activation: 14 bits with sign, what the relaxed build's hi/lo split can hold. */
-export const ACTIVATION_MAX = 8191;
-
-/** What one unit of a fixed-scale activation means: ReLU6 bounds the value, so 6 stands at ACTIVATION_MAX. */
+/** The value of one unit of a fixed-scale activation: ReLU6 bounds the value, so ACTIVATION_MAX stands for 6. */
 export const FIXED_SCALE = 6 / ACTIVATION_MAX;
 
 /**
- * Largest activation magnitude for which k products with int8 weights cannot leave an i32:
+ * Largest activation magnitude for which k products with int8 weights cannot overflow an i32:
  * min(8191, floor((2^31 - 1) / (127 k))). 8191 up to k = 2064, 5504 at k = 3072.
  */
 export function activationMax(k: number): number {

@@ -52,12 +52,10 @@ export async function chooseVariant(wanted?: KernelVariant): Promise<KernelVaria
     return wanted;
   }
   if (reason !== undefined) return 'simd';
-  if (!timed) {
-    timed = timeBuilds();
-    timed.catch(() => {
-      timed = undefined; // the next load tries again
-    });
-  }
+  timed ??= timeBuilds().catch(() => {
+    timed = undefined; // the next load measures again
+    return 'simd'; // which needs nothing but one memory, and says itself what is missing
+  });
   return timed;
 }
 

@@ -12,11 +12,13 @@ import { Mode } from '../engine/calls.ts';
 import { MAXIMUM_BYTES, ROW_BLOCK, ROW_GROUP } from '../engine/contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
-import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
+import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads/control.ts';
-import type { TransformerShape } from './config.ts';
+import { ClipError } from '../errors.ts';
+import type { Tower, TransformerShape } from './config.ts';
+import { linearSlot, normSlots, published, type TowerSlot } from './slots.ts';
 
 export interface BlockWeights {
   readonly ln1: Norm;
@@ -31,27 +33,48 @@ export interface BlockWeights {
 export interface BlockState {
   /** The residual stream, f32 [rows, width]. */
   readonly x: Pointer;
-  /** The rows that are pooled, f32 [pooled, width]. */
+  /** The pooled rows, f32 [pooled, width]. */
   readonly y: Pointer;
   readonly rowsIn: RowBuffer;
-  /** f32 [3][heads][rows, head]: queries, keys, values, a slab a head. */
+  /** f32 [3][heads][rows, head]: queries, keys, values, one slab per head. */
   readonly qkv: Pointer;
   readonly attended: Pointer;
   readonly hidden: Pointer;
-  /** Largest magnitudes of the hidden rows, a set a part of a call; 0 in f32. */
+  /** Largest magnitudes of the hidden rows, one set per part of a split call; 0 in f32. */
   readonly maxima: Pointer;
   readonly hiddenRows: RowBuffer;
 }
 
-/** The slots of one block, in the order in which the graph reads them. */
-export function blockSlots(name: string, { width, mlpWidth }: TransformerShape): Slot[] {
+/**
+ * The kernels take 8 columns at once.
+ * @throws ClipError CONFIG
+ */
+export function checkMlpWidth(tower: Tower, { mlpWidth }: TransformerShape): void {
+  if (mlpWidth % 8 === 0) return;
+  throw new ClipError('CONFIG', `${tower} tower: expected an MLP width that is a multiple of 8, got ${mlpWidth}`);
+}
+
+/** The slots of one block, in the order in which the graph reads them; its name in both namings. */
+export function blockSlots(name: string, huggingface: string, { width, mlpWidth }: TransformerShape): TowerSlot[] {
+  const attention = (kind: string) => ['q', 'k', 'v'].map((which) => `${huggingface}.self_attn.${which}_proj.${kind}`);
+  const qkv: TowerSlot = {
+    kind: 'linear',
+    name: `${name}.attn.in_proj`,
+    n: 3 * width,
+    k: width,
+    bias: true,
+    from: {
+      weight: published([3 * width, width], `${name}.attn.in_proj_weight`, attention('weight')),
+      bias: published([3 * width], `${name}.attn.in_proj_bias`, attention('bias')),
+    },
+  };
   return [
-    ...normSlots(`${name}.ln_1`, width),
-    { kind: 'linear', name: `${name}.attn.in_proj`, n: 3 * width, k: width, bias: true },
-    { kind: 'linear', name: `${name}.attn.out_proj`, n: width, k: width, bias: true },
-    ...normSlots(`${name}.ln_2`, width),
-    { kind: 'linear', name: `${name}.mlp.c_fc`, n: mlpWidth, k: width, bias: true },
-    { kind: 'linear', name: `${name}.mlp.c_proj`, n: width, k: mlpWidth, bias: true },
+    ...normSlots(`${name}.ln_1`, width, `${huggingface}.layer_norm1`),
+    qkv,
+    linearSlot(`${name}.attn.out_proj`, width, width, `${huggingface}.self_attn.out_proj`),
+    ...normSlots(`${name}.ln_2`, width, `${huggingface}.layer_norm2`),
+    linearSlot(`${name}.mlp.c_fc`, mlpWidth, width, `${huggingface}.mlp.fc1`),
+    linearSlot(`${name}.mlp.c_proj`, width, mlpWidth, `${huggingface}.mlp.fc2`),
   ];
 }
 
@@ -130,8 +153,8 @@ export function block(
 }
 
 /**
- * The last block, which owes only the pooled rows: keys and values of all rows, everything else of the `pooled` rows
- * whose numbers are given; their lists stand in the order of `pooled`. The result is in s.y.
+ * The last block where only pooled rows are needed: keys and values of all rows, everything else only of the rows in
+ * `pooled`. `lists` has one list per pooled row, in that order. The result is in s.y.
  */
 export function lastBlock(
   engine: Engine,

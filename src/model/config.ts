@@ -7,6 +7,9 @@
 import { ClipError } from '../errors.ts';
 import { Fields, isObject, show } from './fields.ts';
 
+/** The two halves of a CLIP model. */
+export type Tower = 'image' | 'text';
+
 export interface TransformerShape {
   /** Length of a token's vector. */
   readonly width: number;

@@ -1,18 +1,21 @@
 /**
  * EfficientNet-Lite (Tan & Le 2019; timm's `tf_efficientnet_lite0`) as an image tower: inverted residual blocks (Sandler
  * et al. 2018) without squeeze-excite, ReLU6, TensorFlow's "same" padding, batch norm folded into the weights.
- * A block's wide activation is made and used in bands of lines that stay in cache.
+ * A block's wide activation is computed and consumed in bands of lines that stay in cache.
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import { Mode } from '../engine/calls.ts';
 import { ROW_GROUP } from '../engine/contract.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
-import type { Slot, Weights } from '../engine/layout.ts';
+import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
+import { ClipError } from '../errors.ts';
 import type { EfficientNetConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
+import { convolution, published, type TowerSlot } from './slots.ts';
+import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
 /** One inverted residual block: expand 1x1, depthwise, project 1x1. The first block expands by the stem instead. */
 export interface InvertedResidual {
@@ -20,6 +23,8 @@ export interface InvertedResidual {
   readonly name: string;
   readonly stage: number;
   readonly lastOfStage: boolean;
+  /** Whether the block has an expansion of its own. */
+  readonly expands: boolean;
   readonly input: number;
   readonly wide: number;
   readonly output: number;
@@ -33,7 +38,7 @@ export interface InvertedResidual {
   readonly padded: number;
 }
 
-/** Bytes of wide activation that a band aims at: half of a small L2. */
+/** Target size of a band's wide activation in bytes: half of a small L2 cache. */
 const BAND_BYTES = 192 * 1024;
 
 const STEM = { window: 3, stride: 2 };
@@ -57,6 +62,7 @@ export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[
         name: `blocks.${stage}.${repeat}`,
         stage,
         lastOfStage: repeat === repeats - 1,
+        expands: expansion > 1,
         input,
         wide: input * expansion,
         output: channels,
@@ -72,32 +78,130 @@ export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[
   return blocks;
 }
 
-export function efficientNetSlots(config: EfficientNetConfig, embedDim: number): Slot[] {
+export function efficientNet(config: EfficientNetConfig, embedDim: number): ImageTower {
+  return {
+    description: config.kind,
+    scratch: { width: config.head, keys: 0 },
+    slots: () => slots(config, embedDim),
+    check: () => checkChannels(config),
+    plan(memory, options) {
+      const state = EfficientNet.plan(memory, options, config, embedDim);
+      return (weights, engine) => new EfficientNet(config, weights, state, engine);
+    },
+  };
+}
+
+/** The kernels take 8 channels at once. */
+function checkChannels(config: EfficientNetConfig): void {
+  const counts = [
+    config.head,
+    ...invertedResiduals(config).flatMap(({ input, wide, output }) => [input, wide, output]),
+  ];
+  const odd = counts.find((count) => count % 8 !== 0);
+  if (odd === undefined) return;
+  throw new ClipError('CONFIG', `image tower: expected channels in multiples of 8, got ${odd}`);
+}
+
+function slots(config: EfficientNetConfig, embedDim: number): TowerSlot[] {
+  const trunk = 'visual.trunk';
+  const { stem, head, bnEps: eps } = config;
   const blocks = invertedResiduals(config);
-  const trunk = (part: string) => `visual.trunk.${part}`;
+  const { output } = blocks.at(-1)!;
+  const conv = (conv: string, shape: readonly number[], norm: string) =>
+    convolution(`${trunk}.${conv}`, shape, `${trunk}.${norm}`, eps);
+  const { window } = STEM;
+  const projection = published([embedDim, head], 'visual.head.proj.weight');
   return [
-    { kind: 'linear', name: trunk('conv_stem'), n: config.stem, k: STEM.window ** 2 * 3, bias: true },
-    ...blocks.flatMap(({ name, input, wide, output, kernel }, i): Slot[] => [
-      ...(i > 0 ? [{ kind: 'linear', name: trunk(`${name}.expand`), n: wide, k: input, bias: true } as const] : []),
-      { kind: 'depthwise', name: trunk(`${name}.depthwise`), channels: wide, kernel, inputScale: FIXED_SCALE },
-      { kind: 'linear', name: trunk(`${name}.project`), n: output, k: wide, bias: true, inputScale: FIXED_SCALE },
-    ]),
-    { kind: 'linear', name: trunk('conv_head'), n: config.head, k: blocks.at(-1)!.output, bias: true },
-    { kind: 'linear', name: 'visual.head.proj', n: embedDim, k: config.head, bias: config.projectionBias },
-    // The convolutions can lie on an int8 grid, the projection does not: its rest makes it 16 bits, at 1 % of the work.
-    { kind: 'linear', name: 'visual.head.proj.rest', n: embedDim, k: config.head, bias: false, rest: true },
+    {
+      kind: 'linear',
+      name: `${trunk}.conv_stem`,
+      n: stem,
+      k: window ** 2 * 3,
+      bias: true,
+      from: { ...conv('conv_stem', [stem, 3, window, window], 'bn1'), pixels: true },
+    },
+    ...blocks.flatMap((block) => blockSlots(trunk, block, eps)),
+    {
+      kind: 'linear',
+      name: `${trunk}.conv_head`,
+      n: head,
+      k: output,
+      bias: true,
+      from: conv('conv_head', [head, output, 1, 1], 'bn2'),
+    },
+    {
+      kind: 'linear',
+      name: 'visual.head.proj',
+      n: embedDim,
+      k: head,
+      bias: config.projectionBias,
+      from: {
+        weight: projection,
+        ...(config.projectionBias && { bias: published([embedDim], 'visual.head.proj.bias') }),
+      },
+    },
+    // The convolutions of the embedded model lie on an int8 grid, the projection does not: the residual makes it 16 bits, for
+    // 1 % of the work.
+    {
+      kind: 'linear',
+      name: 'visual.head.proj.rest',
+      n: embedDim,
+      k: head,
+      bias: false,
+      residualOf: 'visual.head.proj',
+      from: { weight: projection },
+    },
   ];
 }
 
+/**
+ * timm's names: `conv_pw` expands, `conv_dw` is depthwise, `conv_pwl` projects. A block without expansion (depthwise
+ * separable) has no `conv_pwl`: there `conv_pw` projects, and its batch norms are numbered from the depthwise one.
+ */
+function blockSlots(trunk: string, { name, expands, input, wide, output, kernel }: InvertedResidual, eps: number) {
+  const block = `${trunk}.${name}`;
+  const conv = (conv: string, shape: readonly number[], norm: string) =>
+    convolution(`${block}.${conv}`, shape, `${block}.${norm}`, eps);
+  const slots: TowerSlot[] = [
+    {
+      kind: 'depthwise',
+      name: `${block}.depthwise`,
+      channels: wide,
+      kernel,
+      inputScale: FIXED_SCALE,
+      from: conv('conv_dw', [wide, 1, kernel, kernel], expands ? 'bn2' : 'bn1'),
+    },
+    {
+      kind: 'linear',
+      name: `${block}.project`,
+      n: output,
+      k: wide,
+      bias: true,
+      inputScale: FIXED_SCALE,
+      from: conv(expands ? 'conv_pwl' : 'conv_pw', [output, wide, 1, 1], expands ? 'bn3' : 'bn2'),
+    },
+  ];
+  if (!expands) return slots;
+  const expand: TowerSlot = {
+    kind: 'linear',
+    name: `${block}.expand`,
+    n: wide,
+    k: input,
+    bias: true,
+    from: conv('conv_pw', [wide, input, 1, 1], 'bn1'),
+  };
+  return [expand, ...slots];
+}
+
 interface EfficientNetState extends PixelState {
-  /** Output lines a band, per block. */
+  /** Output lines per band, for each block. */
   readonly bands: readonly number[];
   /** Packed rows of a band's input, and of its depthwise output. */
   readonly rowsIn: RowBuffer;
   readonly rowsWide: RowBuffer;
   /** The padded wide activation of a band. */
   readonly wide: Pointer;
-  /** Block inputs and outputs in turn, f32 [pixels, channels]. */
+  /** Block inputs and outputs, alternating, f32 [pixels, channels]. */
   readonly x: readonly [Pointer, Pointer];
   readonly features: Pointer;
   readonly pooled: Pointer;
@@ -110,7 +214,7 @@ interface BlockWeights {
   readonly project: Linear;
 }
 
-/** Lines of wide activation that `lines` output lines need. */
+/** Lines of wide activation that are needed for `lines` output lines. */
 const linesFor = ({ kernel, stride }: InvertedResidual, lines: number) => (lines - 1) * stride + kernel;
 
 function bandLines(block: InvertedResidual, cell: number): number {
@@ -119,14 +223,14 @@ function bandLines(block: InvertedResidual, cell: number): number {
   return Math.min(block.outSize, Math.max(2, lines - (lines % 2)));
 }
 
-export class EfficientNet {
+class EfficientNet implements ImageEncoder {
   readonly config: EfficientNetConfig;
   readonly #engine: Engine;
   readonly #state: EfficientNetState;
   readonly #blocks: readonly (InvertedResidual & BlockWeights)[];
   readonly #head: Linear;
   readonly #proj: Linear;
-  readonly #rest: Linear | undefined;
+  readonly #residual: Linear | undefined;
 
   constructor(config: EfficientNetConfig, weights: Weights, state: EfficientNetState, engine: Engine) {
     this.config = config;
@@ -148,17 +252,15 @@ export class EfficientNet {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
-    this.#rest = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.rest') : undefined;
+    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.rest') : undefined;
   }
 
-  /** `whole`: bands of all lines, so that a probe sees every layer in one piece. */
+  /** `whole`: a band is all lines. */
   static plan(
     plan: MemoryPlan,
-    precision: Precision,
+    { precision, mean, whole }: ImagePlanOptions,
     config: EfficientNetConfig,
     embedDim: number,
-    mean: readonly number[],
-    whole = false,
   ): EfficientNetState {
     const name = 'image activations';
     const cell = precision === 'int8' ? 2 : 4;
@@ -184,13 +286,16 @@ export class EfficientNet {
     };
   }
 
-  /** Where the crop's RGB bytes go: u8 [imageSize, imageSize, 3]. */
   get pixels(): Pointer {
     return this.#state.pixels;
   }
 
-  /** The picture at `pixels` to its embedding, not normalised: f32 [embedDim]. A probe needs a plan of `whole` bands. */
-  encode(probe?: Probe): Pointer {
+  get tokens() {
+    return { at: this.#state.features, rows: this.#blocks.at(-1)!.outSize ** 2, width: this.config.head };
+  }
+
+  /** All of the last layer's pixels are pooled, so both outputs are the same work. */
+  encode(_output: TowerOutput = 'pooled', probe?: Probe): Pointer {
     const engine = this.#engine;
     const { arithmetic, kernels } = engine;
     const s = this.#state;
@@ -213,7 +318,7 @@ export class EfficientNet {
     kernels.meanRows({ x: s.features, m: pixels, n: this.#head.n, out: s.pooled }); // [1, head]
     const pooled = arithmetic.pack(s.pooled, 1, this.#head.n, s.rowsIn); // [1, head]
     arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
-    if (this.#rest) arithmetic.linear(pooled, this.#rest, s.embedding, { mode: Mode.add }); // [embedDim]
+    if (this.#residual) arithmetic.linear(pooled, this.#residual, s.embedding, { mode: Mode.add }); // [embedDim]
     return s.embedding;
   }
 
@@ -232,7 +337,7 @@ export class EfficientNet {
     const room = linesFor(block, band) * lineBytes;
 
     kernels.zeroBytes({ at: s.wide, bytes: room });
-    let made = 0; // padded lines that stand in the buffer, from the band's first
+    let made = 0; // padded lines already in the buffer, from the band's first
     for (let first = 0; first < outSize; first += band) {
       const lines = Math.min(band, outSize - first);
       const need = linesFor(block, lines);
@@ -297,12 +402,12 @@ function stemWindows({ imageSize }: EfficientNetConfig): Windows {
   return { imageSize, ...STEM, padBefore, across: outSize };
 }
 
-/** Room for packed rows of `values` values in all, of at most `rows` rows with a scale each (0: none needed). */
+/** Reserves packed rows of `values` values in all, at most `rows` rows with a scale each (0: no scales needed). */
 function rowBuffer(plan: MemoryPlan, name: string, precision: Precision, values: number, rows: number): RowBuffer {
   const int8 = precision === 'int8';
   return {
     data: plan.reserve(name, values * (int8 ? 2 : 4)),
     scale: int8 && rows > 0 ? plan.reserve(name, rows * 4) : 0,
-    halves: 0, // k and n are too small for it to pay
+    halves: 0, // k and n are too small to gain from Strassen's products
   };
 }

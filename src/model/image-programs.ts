@@ -1,7 +1,7 @@
 /**
- * What the threads of a pool do with pictures, written down as programs. One picture: every kernel is cut into parts, and
- * the threads go from step to step by themselves. Several: each picture has a thread of its own, and nobody waits for anybody;
- * each has a seat, which is the tower's activations once more.
+ * The image tower as recorded programs that the threads of a pool run. One picture: every kernel is split into parts, and
+ * the threads advance from step to step without the caller. Several: each picture has a thread and a batch slot (activations)
+ * of its own, and no thread waits for another.
  */
 import type { Precision } from '../engine/arithmetic.ts';
 import { TileAutotuner, type TileVariant } from '../engine/autotuning.ts';
@@ -12,14 +12,13 @@ import type { MemoryPlan } from '../engine/memory.ts';
 import type { ThreadPool } from '../engine/threads/pool.ts';
 import { type Program, recordProgram } from '../engine/threads/program.ts';
 import type { splitKernels } from '../engine/threads/split.ts';
-import type { EfficientNet } from './efficientnet.ts';
-import type { VisionTransformer } from './vision-transformer.ts';
+import type { ImageEncoder } from './tower.ts';
 
-/** Puts the image tower on the activations of a seat. */
-export type SeatTower = (engine: Engine) => VisionTransformer | EfficientNet;
+/** Puts the image tower on the activations of a batch slot. */
+export type SlotEncoder = (engine: Engine) => ImageEncoder;
 
-/** A program and what it needs to be written anew. */
-interface Written {
+/** A program, and what it takes to record it again. */
+interface Recorded {
   readonly at: Pointer;
   readonly pixels: Pointer;
   readonly embedding: Pointer;
@@ -27,36 +26,38 @@ interface Written {
 }
 
 export class ImagePrograms {
-  /** The first seat's picture on all threads. */
-  readonly #together: Written;
-  /** A picture at each seat, each on one thread. */
-  readonly #apart: readonly Written[];
-  /** The variant of the tile that the programs in memory have. */
+  /** The first batch slot's picture on all threads. */
+  readonly #together: Recorded;
+  /** Each batch slot's picture on one thread. */
+  readonly #apart: readonly Recorded[];
+  /** The variant of the tile in the programs that are in memory. */
   #variant: TileVariant | undefined;
 
-  private constructor(together: Written, apart: readonly Written[]) {
+  private constructor(together: Recorded, apart: readonly Recorded[]) {
     this.#together = together;
     this.#apart = apart;
   }
 
   /**
    * Reserves room for the programs.
-   * @param towers the tower on each seat, one a thread; scratch of `scratch.bytes` bytes a thread begins at `scratch.at`
+   * @param encoders the tower on each batch slot, one per thread
+   * @param scratch where the first thread's scratch begins, and bytes per thread
    * @param split `splitKernels`, which are loaded only where there are threads
    */
   static plan(
     plan: MemoryPlan,
     precision: Precision,
-    towers: readonly SeatTower[],
+    encoders: readonly SlotEncoder[],
     scratch: { readonly at: Pointer; readonly bytes: number },
     split: typeof splitKernels,
   ): ImagePrograms {
-    const nowhere = new WebAssembly.Memory({ initial: 0 }); // what is written down touches no memory
-    const write = (tower: SeatTower, threads: number, ownScratch: Pointer): Written => {
+    // Recorded calls touch no memory, and even an empty WebAssembly.Memory reserves gigabytes of address space.
+    const nowhere = { buffer: new ArrayBuffer(0) } as WebAssembly.Memory;
+    const reserve = (encoder: SlotEncoder, threads: number, ownScratch: Pointer): Recorded => {
       const record = (variant: TileVariant) =>
         recordProgram((recorder) => {
           const kernels = threads > 1 ? split({ ...recorder, threads }) : recorder.own;
-          const on = tower(new Engine(nowhere, kernels, precision, ownScratch, new TileAutotuner(variant)));
+          const on = encoder(new Engine(nowhere, kernels, precision, ownScratch, new TileAutotuner(variant)));
           return { pixels: on.pixels, embedding: on.encode() };
         });
       const { program, result } = record(Mode.none);
@@ -67,8 +68,8 @@ export class ImagePrograms {
       };
     };
     return new ImagePrograms(
-      write(towers[0]!, towers.length, scratch.at),
-      towers.map((tower, i) => write(tower, 1, scratch.at + i * scratch.bytes)),
+      reserve(encoders[0]!, encoders.length, scratch.at),
+      encoders.map((encoder, i) => reserve(encoder, 1, scratch.at + i * scratch.bytes)),
     );
   }
 
@@ -77,9 +78,9 @@ export class ImagePrograms {
     return this.#apart.length;
   }
 
-  /** Where the crop of the picture at a seat goes, as at a tower's `pixels`. */
-  pixels(seat: number): Pointer {
-    return this.#apart[seat]!.pixels;
+  /** Where the crop of a batch slot's picture goes, as a tower's `pixels`. */
+  pixels(batchSlot: number): Pointer {
+    return this.#apart[batchSlot]!.pixels;
   }
 
   /**

@@ -1,7 +1,8 @@
 /**
- * From RGB bytes to the first layer's packed rows. A byte p of channel c counts as the integer 2p - z, z = round(510 mean),
- * and the first layer's weights carry 1 / (510 std): (p / 255 - mean) / std = (2p - 510 mean) / (510 std). What rounding z
- * leaves over goes into the bias. Padding is 0, which is exact where 510 mean is whole (mean 0.5) or nothing is padded.
+ * From RGB bytes to the first layer's packed rows. A byte p becomes the integer 2p - z with the channel's zero point
+ * z = round(510 mean), and the first layer's weights carry 1 / (510 std): (p / 255 - mean) / std = (2p - 510 mean) / (510 std).
+ * The rounding error of z goes into the bias (src/weights/pixel-normalization.ts). Padding is 0, which is exact where
+ * 510 mean is an integer (mean 0.5) or nothing is padded.
  */
 import { Arithmetic, type PackedRows, type Precision, type RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -9,10 +10,10 @@ import type { Pointer } from '../engine/kernels.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 
-/** The integer that stands for a channel's mean: 510 mean, rounded. */
-export const centre = (mean: number) => Math.round(510 * mean);
+/** The zero point of a channel: 510 mean, rounded. */
+export const zeroPoint = (mean: number) => Math.round(510 * mean);
 
-/** The windows of a convolution over the picture: square, the same stride both ways, `across` windows a line. */
+/** The windows of a convolution over the picture: square, the same stride both ways, `across` windows per line. */
 export interface Windows {
   readonly imageSize: number;
   readonly window: number;
@@ -24,17 +25,17 @@ export interface Windows {
 export interface PixelState {
   /** The crop, u8 [imageSize, imageSize, 3]. */
   readonly pixels: Pointer;
-  /** The crop as centred integers, padded, i16 [padded, padded, 3]. */
+  /** The crop less the zero points, padded, i16 [padded, padded, 3]. */
   readonly centred: Pointer;
   readonly centres: readonly [number, number, number];
   readonly patches: RowBuffer;
 }
 
-/** Lines and columns of the padded image: as far as the last window reaches, and no less than the picture. */
+/** Lines and columns of the padded image: up to the end of the last window, and no less than the picture. */
 const paddedSize = ({ imageSize, window, stride, padBefore, across }: Windows) =>
   Math.max(padBefore + imageSize, (across - 1) * stride + window);
 
-/** Room for the picture in its two forms and for `lines` lines of windows (default all). */
+/** Reserves the picture in its two forms and `lines` lines of windows (default all). */
 export function planPixels(
   plan: MemoryPlan,
   name: string,
@@ -46,12 +47,12 @@ export function planPixels(
   return {
     pixels: plan.reserve(name, windows.imageSize ** 2 * 3),
     centred: plan.reserve(name, paddedSize(windows) ** 2 * 6 + 16), // whole vectors are read
-    centres: [centre(mean[0]!), centre(mean[1]!), centre(mean[2]!)],
+    centres: [zeroPoint(mean[0]!), zeroPoint(mean[1]!), zeroPoint(mean[2]!)],
     patches: Arithmetic.reserveRows(plan, name, precision, lines * windows.across, windows.window ** 2 * 3),
   };
 }
 
-/** Centres the crop: once a picture, before its windows are gathered. */
+/** Subtracts the zero points, once per picture, before its windows are gathered. */
 export function centrePixels(engine: Engine, { pixels, centred, centres }: PixelState, windows: Windows): void {
   const [z0, z1, z2] = centres;
   const { imageSize: size, padBefore: before } = windows;

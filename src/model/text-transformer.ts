@@ -1,36 +1,84 @@
 /** CLIP's text tower (OpenAI's `model.py`, CLIP.encode_text): a causal transformer, pooled at the end token. */
 
-import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import type { KeyLists, Linear, Norm } from '../engine/arithmetic.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
-import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
+import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import type { Chunk } from '../text/prefix-tree.ts';
-import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
+import {
+  type BlockState,
+  type BlockWeights,
+  block,
+  blockSlots,
+  blockWeights,
+  checkMlpWidth,
+  lastBlock,
+  planBlocks,
+} from './block.ts';
 import type { TextConfig } from './config.ts';
+import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
+import type { PlanOptions, TowerDefinition, TowerOutput } from './tower.ts';
 
-/** Nodes of a prefix tree that are computed together; more share more, and take more memory. */
+/** Nodes of a prefix tree that are computed together: with more, more is shared and more memory needed. */
 export const CHUNK_NODES = 256;
 
 export interface TextState extends BlockState {
   readonly ids: Pointer;
   readonly positions: Pointer;
   readonly lists: KeyLists;
-  /** The lists of the pooled rows: they share `entries`. */
+  /** The lists of the pooled rows; `entries` is shared. */
   readonly pooledLists: KeyLists;
   readonly embeddings: Pointer;
 }
 
-export function textTransformerSlots(config: TextConfig, embedDim: number): Slot[] {
+export function textTransformer(config: TextConfig, embedDim: number): TowerDefinition<TextTransformer, PlanOptions> {
+  const { width, mlpWidth, layers, contextLength } = config;
+  return {
+    description: `text transformer, ${layers} layers of width ${width}`,
+    scratch: { width: Math.max(width, mlpWidth), keys: contextLength },
+    slots: () => slots(config, embedDim),
+    check: () => checkMlpWidth('text', config),
+    plan(memory, options) {
+      const state = TextTransformer.plan(memory, options, config, embedDim);
+      return (weights, engine) => new TextTransformer(config, weights, state, engine);
+    },
+  };
+}
+
+function slots(config: TextConfig, embedDim: number): TowerSlot[] {
   const { width, layers, vocabSize, contextLength } = config;
+  const embeddings = 'text_model.embeddings';
   return [
-    { kind: 'vector', name: 'logit_scale', shape: [1] },
-    { kind: 'table', name: 'token_embedding', rows: vocabSize, width },
-    { kind: 'vector', name: 'positional_embedding', shape: [contextLength, width] },
-    ...Array.from({ length: layers }, (_, i) => blockSlots(`transformer.resblocks.${i}`, config)).flat(),
-    ...normSlots('ln_final', width),
-    { kind: 'linear', name: 'text_projection', n: embedDim, k: width, bias: false },
+    {
+      kind: 'vector',
+      name: 'logit_scale', // the logarithm of the scale
+      shape: [1],
+      from: { weight: published([], 'logit_scale', 'logit_scale') },
+    },
+    {
+      kind: 'table',
+      name: 'token_embedding',
+      rows: vocabSize,
+      width,
+      from: {
+        weight: published([vocabSize, width], 'token_embedding.weight', `${embeddings}.token_embedding.weight`),
+      },
+    },
+    {
+      kind: 'vector',
+      name: 'positional_embedding',
+      shape: [contextLength, width],
+      from: {
+        weight: published([contextLength, width], 'positional_embedding', `${embeddings}.position_embedding.weight`),
+      },
+    },
+    ...Array.from({ length: layers }, (_, i) =>
+      blockSlots(`transformer.resblocks.${i}`, `text_model.encoder.layers.${i}`, config),
+    ).flat(),
+    ...normSlots('ln_final', width, 'text_model.final_layer_norm'),
+    projectionSlot('text_projection', embedDim, width, 'text_projection.weight'),
   ];
 }
 
@@ -55,18 +103,12 @@ export class TextTransformer {
     this.#projection = weights.linear('text_projection');
   }
 
-  /** Most nodes a chunk may have for this model: at least one whole text. */
+  /** The most nodes a chunk may have for this model: at least one whole text. */
   static chunkNodes({ contextLength }: TextConfig): number {
     return Math.max(CHUNK_NODES, contextLength);
   }
 
-  static plan(
-    plan: MemoryPlan,
-    precision: Precision,
-    config: TextConfig,
-    embedDim: number,
-    threads: number,
-  ): TextState {
+  static plan(plan: MemoryPlan, { precision, threads }: PlanOptions, config: TextConfig, embedDim: number): TextState {
     const name = 'text activations';
     const nodes = TextTransformer.chunkNodes(config);
     const ints = (n: number) => plan.reserve(name, n * 4);
@@ -83,9 +125,9 @@ export class TextTransformer {
 
   /**
    * One chunk of a prefix tree to the embeddings of its leaves, not normalised: f32 [leaves, embedDim rounded up to 8].
-   * A probe makes the last block do all rows.
+   * @param probe sees the layers as they are computed; it changes nothing
    */
-  encode(chunk: Chunk, probe?: Probe): Pointer {
+  encode(chunk: Chunk, output: TowerOutput = 'pooled', probe?: Probe): Pointer {
     const engine = this.#engine;
     const { arithmetic, kernels } = engine;
     const { config } = this;
@@ -112,7 +154,7 @@ export class TextTransformer {
       block(engine, config, this.#blocks[i]!, s, rows, s.lists); // [rows, width]
       see(`text.block.${i}`);
     }
-    if (probe) {
+    if (output === 'tokens') {
       block(engine, config, this.#blocks[last]!, s, rows, s.lists); // [rows, width]
       see(`text.block.${last}`);
       pooled.forEach((node, i) => {

@@ -1,34 +1,89 @@
 /** CLIP's image tower as a Vision Transformer (Dosovitskiy et al. 2021; OpenAI's `model.py`, VisionTransformer). */
 
-import type { KeyLists, Linear, Norm, Precision } from '../engine/arithmetic.ts';
+import type { KeyLists, Linear, Norm } from '../engine/arithmetic.ts';
 import { Mode } from '../engine/calls.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
-import { normSlots, type Slot, type Weights } from '../engine/layout.ts';
+import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { type BlockState, type BlockWeights, block, blockSlots, blockWeights, lastBlock, planBlocks } from './block.ts';
+import {
+  type BlockState,
+  type BlockWeights,
+  block,
+  blockSlots,
+  blockWeights,
+  checkMlpWidth,
+  lastBlock,
+  planBlocks,
+} from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
+import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
+import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
 interface VisionState extends BlockState, PixelState {
   readonly lists: KeyLists;
   readonly embedding: Pointer;
 }
 
-export function visionTransformerSlots(config: VisionTransformerConfig, embedDim: number): Slot[] {
+export function visionTransformer(config: VisionTransformerConfig, embedDim: number): ImageTower {
+  const { width, mlpWidth, patch } = config;
+  return {
+    description: `ViT, patch ${patch}`,
+    scratch: { width: Math.max(width, mlpWidth, patch ** 2 * 3), keys: tokenCount(config) },
+    slots: () => slots(config, embedDim),
+    check: () => checkMlpWidth('image', config),
+    plan(memory, options) {
+      const state = VisionTransformer.plan(memory, options, config, embedDim);
+      return (weights, engine) => new VisionTransformer(config, weights, state, engine);
+    },
+  };
+}
+
+function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
   const { width, patch, layers, preNorm } = config;
+  const tokens = tokenCount(config);
   return [
-    { kind: 'linear', name: 'visual.conv1', n: width, k: patch * patch * 3, bias: true },
-    { kind: 'vector', name: 'visual.tokens', shape: [tokenCount(config), width] },
-    ...(preNorm ? normSlots('visual.ln_pre', width) : []),
-    ...Array.from({ length: layers }, (_, i) => blockSlots(`visual.transformer.resblocks.${i}`, config)).flat(),
-    ...normSlots('visual.ln_post', width),
-    { kind: 'linear', name: 'visual.proj', n: embedDim, k: width, bias: false },
+    {
+      kind: 'linear',
+      name: 'visual.conv1',
+      n: width,
+      k: patch * patch * 3,
+      bias: true, // of the pixels' normalization
+      from: {
+        weight: published(
+          [width, 3, patch, patch],
+          'visual.conv1.weight',
+          'vision_model.embeddings.patch_embedding.weight',
+        ),
+        pixels: true,
+      },
+    },
+    {
+      kind: 'vector',
+      name: 'visual.tokens',
+      shape: [tokens, width],
+      from: {
+        weight: published(
+          [tokens, width],
+          'visual.positional_embedding',
+          'vision_model.embeddings.position_embedding.weight',
+        ),
+        firstRow: published([width], 'visual.class_embedding', 'vision_model.embeddings.class_embedding'),
+      },
+    },
+    // "layrnorm" is how transformers spells it.
+    ...(preNorm ? normSlots('visual.ln_pre', width, 'vision_model.pre_layrnorm') : []),
+    ...Array.from({ length: layers }, (_, i) =>
+      blockSlots(`visual.transformer.resblocks.${i}`, `vision_model.encoder.layers.${i}`, config),
+    ).flat(),
+    ...normSlots('visual.ln_post', width, 'vision_model.post_layernorm'),
+    projectionSlot('visual.proj', embedDim, width, 'visual_projection.weight'),
   ];
 }
 
-/** Tokens of a picture: the class token and a token a patch. */
+/** Tokens of a picture: the class token and one per patch. */
 export function tokenCount({ imageSize, patch }: VisionTransformerConfig): number {
   return (imageSize / patch) ** 2 + 1;
 }
@@ -38,7 +93,7 @@ function windows({ imageSize, patch }: VisionTransformerConfig): Windows {
   return { imageSize, window: patch, stride: patch, padBefore: 0, across: imageSize / patch };
 }
 
-export class VisionTransformer {
+class VisionTransformer implements ImageEncoder {
   readonly config: VisionTransformerConfig;
   readonly #engine: Engine;
   readonly #state: VisionState;
@@ -65,11 +120,9 @@ export class VisionTransformer {
 
   static plan(
     plan: MemoryPlan,
-    precision: Precision,
+    { precision, mean, threads }: ImagePlanOptions,
     config: VisionTransformerConfig,
     embedDim: number,
-    mean: readonly number[],
-    threads: number,
   ): VisionState {
     const name = 'image activations';
     const tokens = tokenCount(config);
@@ -87,13 +140,15 @@ export class VisionTransformer {
     };
   }
 
-  /** Where the crop's RGB bytes go: u8 [imageSize, imageSize, 3]. */
   get pixels(): Pointer {
     return this.#state.pixels;
   }
 
-  /** The picture at `pixels` to its embedding, not normalised: f32 [embedDim]. A probe makes the last block do all rows. */
-  encode(probe?: Probe): Pointer {
+  get tokens() {
+    return { at: this.#state.x, rows: tokenCount(this.config), width: this.config.width };
+  }
+
+  encode(output: TowerOutput = 'pooled', probe?: Probe): Pointer {
     const engine = this.#engine;
     const { arithmetic, kernels } = engine;
     const { config } = this;
@@ -102,7 +157,7 @@ export class VisionTransformer {
     const tokens = tokenCount(config);
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
-    kernels.listAll({ n: tokens, ...s.lists }); // anew: a text may have been here
+    kernels.listAll({ n: tokens, ...s.lists }); // again: texts use the same memory
     centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
@@ -117,7 +172,7 @@ export class VisionTransformer {
       block(engine, config, this.#blocks[i]!, s, tokens, s.lists); // [tokens, width]
       see(`vision.block.${i}`);
     }
-    if (probe) {
+    if (output === 'tokens') {
       block(engine, config, this.#blocks[last]!, s, tokens, s.lists); // [tokens, width]
       see(`vision.block.${last}`);
       engine.copyFloats(s.x, s.y, width);

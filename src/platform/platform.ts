@@ -1,12 +1,10 @@
 /**
  * What the package needs from the runtime it is in. One file for each runtime has these functions; `#platform` (package.json,
- * imports) picks the file, and the last lines here make the compiler check each of them.
+ * imports) picks the file, and platforms.ts makes the compiler check each of them.
  */
 import type { KernelVariant } from '../engine/kernels.ts';
 import type { CodecName } from '../image/codecs.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
-import type * as browser from './browser.ts';
-import type * as node from './node.ts';
 
 /** A running worker thread. It must not keep the process alive. */
 export interface Thread {
@@ -40,8 +38,3 @@ export interface Platform {
   /** The model inside the package. */
   defaultFiles(): ModelFiles;
 }
-
-type Checked<P extends Platform> = P;
-
-/** Every runtime's file, checked against the interface. */
-export type Platforms = readonly [Checked<typeof node>, Checked<typeof browser>];

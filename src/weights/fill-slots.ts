@@ -1,31 +1,39 @@
-/** A tower whose file is not packed as it is wanted: slots are read as f32, and quantized on the way where that is asked for. */
+/**
+ * A tower whose file is not packed in the wanted precision: each slot is read as f32 (slot-source.ts), quantized if wanted,
+ * and written to its place.
+ */
 
 import type { Precision } from '../engine/arithmetic.ts';
-import { Layout, type Slot } from '../engine/layout.ts';
-import type { ClipConfig } from '../model/config.ts';
-import type { Tower } from './names.ts';
+import { Layout } from '../engine/layout.ts';
+import type { ClipConfig, Tower } from '../model/config.ts';
+import { towerSlots } from '../model/registry.ts';
+import type { TowerSlot } from '../model/slots.ts';
+import { TensorLookup } from './names.ts';
 import type { TowerFile } from './open-tower.ts';
-import { isPacked } from './packed.ts';
-import { PackedSlots } from './packed-slots.ts';
 import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';
-import { type Normalization, publishedSlots } from './published.ts';
+import type { Normalization } from './pixel-normalization.ts';
 import type { SafetensorsFile } from './safetensors.ts';
-import { type SlotSource, towerSlots } from './slots.ts';
+import { PackedSlots, PublishedSlots, type SlotSource } from './slot-source.ts';
 import type { Source } from './source.ts';
 
-/** As `openTower`, of a file whose header is read. */
+/**
+ * As `openTower`, of a file whose header is read.
+ * @param packed the layout of the file, if it is packed
+ */
 export function convertedTower(
   source: Source,
   file: SafetensorsFile,
+  packed: Layout<TowerSlot> | undefined,
   config: ClipConfig,
   tower: Tower,
   precision: Precision,
   normalization: Normalization,
 ): TowerFile {
-  const slots = isPacked(file)
-    ? new PackedSlots(source, file)
-    : publishedSlots(source, file, config, tower, normalization);
-  const layout = new Layout(towerSlots(config, tower), precision);
+  const wanted = towerSlots(config, tower);
+  const slots = packed
+    ? new PackedSlots(source, file, packed)
+    : new PublishedSlots(source, new TensorLookup(file, wanted, tower), normalization);
+  const layout = new Layout(wanted, precision);
   return {
     tower,
     layout,
@@ -41,7 +49,13 @@ export function convertedTower(
 }
 
 /** Fills one slot; returns its bytes. */
-async function fillSlot(slot: Slot, slots: SlotSource, layout: Layout, into: Uint8Array, signal?: AbortSignal) {
+async function fillSlot(
+  slot: TowerSlot,
+  slots: SlotSource,
+  layout: Layout,
+  into: Uint8Array,
+  signal?: AbortSignal,
+): Promise<number> {
   let filled = 0;
   const place = (name: string) => {
     const { offset, byteLength } = layout.tensors.get(name)!;

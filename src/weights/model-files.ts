@@ -6,9 +6,9 @@ import {
   preprocessConfigFromHuggingFace,
   preprocessConfigFromOpenClip,
 } from '../image/preprocess-config.ts';
-import { type ClipConfig, parseConfig } from '../model/config.ts';
+import { type ClipConfig, parseConfig, type Tower } from '../model/config.ts';
+import { checkTowers } from '../model/registry.ts';
 import { describeForeign } from './foreign.ts';
-import type { Tower } from './names.ts';
 import type { Source } from './source.ts';
 
 /** Where a model's files come from: a folder, the package itself, or a caller's own store. */
@@ -46,15 +46,7 @@ export async function readDescription(files: ModelFiles): Promise<ModelDescripti
     throw new ClipError('CONFIG', `"${files.name}": there is no open_clip_config.json and no config.json`);
   }
   const config = parseConfig(json);
-  const checkWidth = (tower: string, width: number) => {
-    if (width % 8 === 0) return;
-    throw new ClipError(
-      'CONFIG',
-      `"${files.name}": ${tower} tower: expected an MLP width that is a multiple of 8, got ${width}`,
-    );
-  };
-  checkWidth('text', config.text.mlpWidth);
-  if (config.vision.kind === 'vit') checkWidth('image', config.vision.mlpWidth);
+  checkTowers(config);
   const { imageSize } = config.vision;
   let preprocess: PreprocessConfig;
   if (config.source === 'huggingface') {

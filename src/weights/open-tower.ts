@@ -1,16 +1,15 @@
-/** Fills a tower's place in memory from a file: a packed one as it is, others by conversion (convert.ts). */
+/** Fills a tower's place in memory from a file: a packed one as it is, others by conversion (fill-slots.ts). */
 
 import type { Precision } from '../engine/arithmetic.ts';
 import type { Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
-import type { ClipConfig } from '../model/config.ts';
-import type { Tower } from './names.ts';
+import type { ClipConfig, Tower } from '../model/config.ts';
 import { checkPacked, isPacked, readPacked } from './packed.ts';
-import type { Normalization } from './published.ts';
+import type { Normalization } from './pixel-normalization.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import type { Source } from './source.ts';
 
-/** Called while loading: bytes of the tower's memory that are filled, of how many. */
+/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
 export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
 
 export interface TowerFile {
@@ -33,8 +32,8 @@ export async function openTower(
   signal?: AbortSignal,
 ): Promise<TowerFile> {
   const file = await readSafetensorsHeader(source, signal ? { signal } : {});
-  if (isPacked(file)) {
-    const packed = checkPacked(file, config, tower, normalization);
+  const packed = isPacked(file) ? checkPacked(file, config, tower, normalization) : undefined;
+  if (packed) {
     if (packed.precision === precision) {
       return {
         tower,
@@ -51,5 +50,5 @@ export async function openTower(
   }
   // What needs no conversion needs no code for it.
   const { convertedTower } = await import('./fill-slots.ts');
-  return convertedTower(source, file, config, tower, precision, normalization);
+  return convertedTower(source, file, packed, config, tower, precision, normalization);
 }

@@ -3,11 +3,11 @@
 import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION, Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
-import type { ClipConfig } from '../model/config.ts';
-import type { Tower } from './names.ts';
-import type { Normalization } from './published.ts';
+import type { ClipConfig, Tower } from '../model/config.ts';
+import { towerSlots } from '../model/registry.ts';
+import type { TowerSlot } from '../model/slots.ts';
+import type { Normalization } from './pixel-normalization.ts';
 import { type SafetensorsFile, writeSafetensors } from './safetensors.ts';
-import { towerSlots } from './slots.ts';
 import type { Source } from './source.ts';
 
 const NOT_FINITE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -53,7 +53,7 @@ export function checkPacked(
   config: ClipConfig,
   tower: Tower,
   normalization: Normalization,
-): Layout {
+): Layout<TowerSlot> {
   const precision = file.metadata.precision === 'f32' ? 'f32' : 'int8';
   const expected = packedMetadata(tower, precision, normalization);
   for (const [key, value] of Object.entries(expected)) {
@@ -80,7 +80,7 @@ export function checkPacked(
     if (tensor.offset !== file.dataOffset + offset) {
       throw new ClipError(
         'WEIGHTS_FORMAT',
-        `"${file.name}": packed tensor ${name} stands in another order than the layout's`,
+        `"${file.name}": packed tensor ${name} is not where the layout has it: tensors are in another order`,
       );
     }
   }

@@ -1,4 +1,4 @@
-/** Weights in kernel order (assembly/gemm-int8.ts, gemm-f32.ts, depthwise.ts): quantized or as they are. */
+/** Weights in the order of the kernels (assembly/gemm-int8.ts, gemm-f32.ts, depthwise.ts), quantized or not. */
 
 import { tapPairs } from '../engine/layout.ts';
 import { roundUp, WEIGHT_MAX } from '../engine/numerics.ts';
@@ -24,18 +24,18 @@ export function quantizeRow(row: Float32Array, out: Int8Array): number {
   return scale;
 }
 
-/** What a matrix [n, k] loses when its rows are quantized: the values less what their integers stand for. */
-export function quantizationRest(values: Float32Array, k: number): Float32Array {
-  const rest = new Float32Array(values.length);
+/** The quantization error of a matrix [n, k]: the values less what their integers stand for. */
+export function quantizationResidual(values: Float32Array, k: number): Float32Array {
+  const residual = new Float32Array(values.length);
   const integers = new Int8Array(k);
   for (let at = 0; at < values.length; at += k) {
     const scale = Math.fround(quantizeRow(values.subarray(at, at + k), integers));
-    for (let i = 0; i < k; i++) rest[at + i] = values[at + i]! - integers[i]! * scale;
+    for (let i = 0; i < k; i++) residual[at + i] = values[at + i]! - integers[i]! * scale;
   }
-  return rest;
+  return residual;
 }
 
-/** What a quantized linear map writes; arrays are views of their final place. */
+/** A quantized linear map; the arrays are views of their final place. */
 export interface Int8Panels {
   /** i8 [n/8][k/2][8][2], k padded to a multiple of 4. */
   readonly panels: Int8Array;
@@ -44,7 +44,7 @@ export interface Int8Panels {
   readonly sum: Int32Array;
 }
 
-/** A matrix [n, k], quantized a row at a time. `inputScale`: what one unit of the input means, folded into the scales. */
+/** A matrix [n, k], quantized a row at a time. `inputScale`: the value of one unit of the input, folded into the scales. */
 export function packPanelsInt8(values: Float32Array, n: number, k: number, inputScale: number, out: Int8Panels): void {
   const padded = roundUp(k, 4);
   const row = new Int8Array(k);

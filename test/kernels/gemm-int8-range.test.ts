@@ -1,6 +1,7 @@
 /** The exact-range rule at its edge: rows and weights of full magnitude, for k on both sides of where the bound bites. */
 import { describe, expect, it } from 'vitest';
-import { ACTIVATION_MAX, activationMax, WEIGHT_MAX } from '../../src/engine/numerics.ts';
+import { ACTIVATION_MAX } from '../../src/engine/contract.ts';
+import { activationMax, WEIGHT_MAX } from '../../src/engine/numerics.ts';
 import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { int8Weights, runInt8, untouched } from './gemm-operands.ts';

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/model/config.ts';
+import { product } from '../../src/engine/layout.ts';
+import { type ClipConfig, parseConfig, type Tower } from '../../src/model/config.ts';
+import { towerSlots } from '../../src/model/registry.ts';
+import { publishedTensors } from '../../src/model/slots.ts';
 import { fileSource } from '../../src/platform/node.ts';
-import { detectLayout, resolveTensors, type Tower, wantedTensors } from '../../src/weights/names.ts';
+import { detectNaming, TensorLookup } from '../../src/weights/names.ts';
 import { readSafetensorsHeader, type SafetensorsFile, type TensorInfo } from '../../src/weights/safetensors.ts';
 
 const golden = 'test/golden';
@@ -39,61 +42,67 @@ const efficientNet = {
   ),
 };
 
+/** What each published tensor of a tower was found to be. */
+function resolve(file: SafetensorsFile, config: ClipConfig, tower: Tower) {
+  const slots = towerSlots(config, tower);
+  const lookup = new TensorLookup(file, slots, tower);
+  // A residual is made of the same tensor as the map that it corrects.
+  const tensors = new Set(slots.flatMap((slot) => publishedTensors(slot)));
+  return [...tensors].map((tensor) => ({
+    name: tensor.openclip[0]!,
+    shape: tensor.shape,
+    parts: lookup.parts(tensor),
+    transposed: lookup.isTransposed(tensor),
+  }));
+}
+
+const usedNames = (...args: Parameters<typeof resolve>) =>
+  resolve(...args).flatMap(({ parts }) => parts.map(({ name }) => name));
+
 describe.each([
   ['OpenCLIP', openClip],
   ['Hugging Face', huggingFace],
   ['EfficientNet', efficientNet],
 ])('the names of %s', (_, { config, file }) => {
-  it('are all wanted, each by one tower, but for the scale that both want', () => {
-    const used = towers.flatMap((tower) =>
-      resolveTensors(file, config, tower).flatMap(({ parts }) => parts.map(({ name }) => name)),
-    );
-    expect(used.toSorted()).toEqual([...file.tensors.keys(), 'logit_scale'].toSorted());
+  it('are all used, each by one tower', () => {
+    const used = towers.flatMap((tower) => usedNames(file, config, tower));
+    expect(used.toSorted()).toEqual([...file.tensors.keys()].toSorted());
   });
 
-  it('have as many elements as the canonical shape says', () => {
-    const size = (shape: readonly number[]) => shape.reduce((product, side) => product * side, 1);
+  it('have as many elements as the shape of the graph says', () => {
     for (const tower of towers) {
-      for (const { shape, parts } of resolveTensors(file, config, tower)) {
-        expect(size(shape)).toBe(parts.reduce((sum, part) => sum + size(part.shape), 0));
+      for (const { shape, parts } of resolve(file, config, tower)) {
+        expect(product(shape)).toBe(parts.reduce((sum, part) => sum + product(part.shape), 0));
       }
     }
   });
 });
 
-describe('resolveTensors', () => {
-  it('gives both layouts the same names and shapes', () => {
-    for (const tower of towers) {
-      const [ours, theirs] = [openClip, huggingFace].map(({ config, file }) =>
-        resolveTensors(file, config, tower).map(({ name, shape }) => ({ name, shape })),
-      );
-      expect(ours).toEqual(theirs);
-    }
-  });
-
+describe('TensorLookup', () => {
   it('joins query, key and value, and transposes only where the file holds [in, out]', () => {
     const find = ({ config, file }: typeof openClip, name: string) =>
-      towers.flatMap((tower) => resolveTensors(file, config, tower)).find((tensor) => tensor.name === name)!;
+      towers.flatMap((tower) => resolve(file, config, tower)).find((tensor) => tensor.name === name)!;
     const joined = find(huggingFace, 'transformer.resblocks.1.attn.in_proj_weight');
     expect(joined.parts.map(({ name }) => name)).toEqual(
       ['q', 'k', 'v'].map((which) => `text_model.encoder.layers.1.self_attn.${which}_proj.weight`),
     );
-    expect(joined).toMatchObject({ shape: [384, 128], transpose: false });
-    for (const name of ['visual.proj', 'text_projection']) {
-      expect(find(openClip, name)).toMatchObject({ shape: [96, 128], transpose: true });
-      expect(find(huggingFace, name)).toMatchObject({ shape: [96, 128], transpose: false });
+    expect(joined).toMatchObject({ shape: [384, 128], transposed: false });
+    for (const [{ config, file }, expected] of [
+      [openClip, ['visual.proj', 'text_projection']],
+      [huggingFace, []],
+      [efficientNet, ['text_projection']],
+    ] as const) {
+      const all = towers.flatMap((tower) => resolve(file, config, tower));
+      expect(all.filter(({ transposed }) => transposed).map(({ name }) => name)).toEqual(expected);
     }
-    const transposed = wantedTensors(openClip.config, 'image').filter(({ openclip }) => openclip.transpose);
-    expect(transposed.map(({ name }) => name)).toEqual(['visual.proj']);
+    expect(find(openClip, 'visual.proj').shape).toEqual([96, 128]);
   });
 
   it.each(['module.', '_orig_mod.', 'module._orig_mod.', 'model.'])('passes over the prefix %s', (prefix) => {
     for (const { config, file } of [openClip, huggingFace, efficientNet]) {
       const wrapped = change(file, (tensor) => ({ ...tensor, name: prefix + tensor.name }));
       for (const tower of towers) {
-        expect(resolveTensors(wrapped, config, tower).flatMap(({ parts }) => parts.map(({ name }) => name))).toEqual(
-          resolveTensors(file, config, tower).flatMap(({ parts }) => parts.map(({ name }) => prefix + name)),
-        );
+        expect(usedNames(wrapped, config, tower)).toEqual(usedNames(file, config, tower).map((name) => prefix + name));
       }
     }
   });
@@ -103,36 +112,35 @@ describe('resolveTensors', () => {
     const custom = change(openClip.file, (tensor) =>
       text.test(tensor.name) ? { ...tensor, name: `text.${tensor.name}` } : tensor,
     );
-    expect(resolveTensors(custom, openClip.config, 'text')[0].parts[0].name).toBe('text.token_embedding.weight');
+    expect(usedNames(custom, openClip.config, 'text')).toContain('text.token_embedding.weight');
     const both = fileOf([...openClip.file.tensors.values(), ...custom.tensors.values()].reverse());
-    expect(resolveTensors(both, openClip.config, 'text')[0].parts[0].name).toBe('token_embedding.weight');
+    expect(usedNames(both, openClip.config, 'text')).toContain('token_embedding.weight');
+    expect(usedNames(both, openClip.config, 'text')).not.toContain('text.token_embedding.weight');
   });
 
-  it('does not mind tensors that nobody wants', () => {
+  it('ignores tensors that are not needed', () => {
     const extra: TensorInfo = { name: 'position_ids', dtype: 'I64', shape: [1, 77], offset: 0, byteLength: 616 };
     const file = fileOf([extra, ...huggingFace.file.tensors.values()]);
-    expect(resolveTensors(file, huggingFace.config, 'text')).toEqual(
-      resolveTensors(huggingFace.file, huggingFace.config, 'text'),
+    expect(usedNames(file, huggingFace.config, 'text')).toEqual(
+      usedNames(huggingFace.file, huggingFace.config, 'text'),
     );
   });
 
-  it('takes the scale as [] and [1], not as [2]', () => {
+  it('takes the scale as [] and [1], not as [2], and for the text tower only', () => {
     const scaled = (shape: number[]) =>
       change(openClip.file, (tensor) => (tensor.name === 'logit_scale' ? { ...tensor, shape } : tensor));
     for (const shape of [[], [1]]) {
-      expect(resolveTensors(scaled(shape), openClip.config, 'image').at(-1)).toMatchObject({
-        name: 'logit_scale',
-        shape: [],
-      });
+      expect(resolve(scaled(shape), openClip.config, 'text')[0]).toMatchObject({ name: 'logit_scale', shape: [] });
     }
-    expect(() => resolveTensors(scaled([2]), openClip.config, 'image')).toThrow('has the shape [2], expected []');
+    expect(() => resolve(scaled([2]), openClip.config, 'text')).toThrow('has the shape [2], expected []');
+    resolve(scaled([2]), openClip.config, 'image');
   });
 
   it('names the missing tensor, counts the others and says whose names it looked for', () => {
     const without = (pattern: RegExp, { file }: typeof openClip) =>
       change(file, (tensor) => (pattern.test(tensor.name) ? undefined : tensor));
     const refusal = (file: SafetensorsFile, { config }: typeof openClip, tower: Tower) =>
-      expect(() => resolveTensors(file, config, tower));
+      expect(() => resolve(file, config, tower));
     const one = without(/^visual\.ln_post\.bias$/, openClip);
     refusal(one, openClip, 'image').toThrow(
       expect.objectContaining({
@@ -140,7 +148,7 @@ describe('resolveTensors', () => {
         message: `"x" lacks the tensor visual.ln_post.bias of the image tower (names are OpenCLIP's)`,
       }),
     );
-    resolveTensors(one, openClip.config, 'text');
+    resolve(one, openClip.config, 'text');
     const three = without(/text_model.*layers\.1\.self_attn\.(k_proj|v_proj\.bias)/, huggingFace);
     refusal(three, huggingFace, 'text').toThrow(
       expect.objectContaining({
@@ -159,7 +167,7 @@ describe('resolveTensors', () => {
     const turned = change(openClip.file, (tensor) =>
       tensor.name === 'visual.proj' ? { ...tensor, shape: [96, 128] } : tensor,
     );
-    expect(() => resolveTensors(turned, openClip.config, 'image')).toThrow(
+    expect(() => resolve(turned, openClip.config, 'image')).toThrow(
       expect.objectContaining({
         code: 'WEIGHTS_SHAPE',
         message: '"x": tensor visual.proj has the shape [96, 128], expected [128, 96]',
@@ -171,35 +179,36 @@ describe('resolveTensors', () => {
     const odd = change(openClip.file, (tensor) =>
       tensor.name === 'ln_final.bias' ? { ...tensor, dtype: 'I64' } : tensor,
     );
-    resolveTensors(odd, openClip.config, 'image');
-    expect(() => resolveTensors(odd, openClip.config, 'text')).toThrow(
+    resolve(odd, openClip.config, 'image');
+    expect(() => resolve(odd, openClip.config, 'text')).toThrow(
       expect.objectContaining({ code: 'WEIGHTS_DTYPE', message: expect.stringMatching(/ln_final\.bias .* I64/) }),
     );
   });
 });
 
-describe('wantedTensors', () => {
+describe('towerSlots', () => {
   it('leaves out what the configuration switches off', () => {
     const config = parseConfig({
       embed_dim: 8,
       vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16, no_ln_pre: true },
       text_cfg: { width: 64, heads: 8, layers: 1 },
     });
-    const names = wantedTensors(config, 'image').map(({ name }) => name);
+    const names = towerSlots(config, 'image').map(({ name }) => name);
     expect(names.some((name) => name.includes('ln_pre'))).toBe(false);
     expect(names).toContain('visual.ln_post.weight');
     const { vision } = efficientNet.config;
-    if (vision.kind !== 'efficientnet-lite') throw new Error('another tower');
+    if (vision?.kind !== 'efficientnet-lite') throw new Error('another tower');
     const plain = { ...efficientNet.config, vision: { ...vision, projectionBias: false } };
-    expect(wantedTensors(plain, 'image').map(({ name }) => name)).not.toContain('visual.head.proj.bias');
+    const published = towerSlots(plain, 'image').flatMap(publishedTensors);
+    expect(published.flatMap(({ openclip }) => openclip)).not.toContain('visual.head.proj.bias');
   });
 });
 
-describe('detectLayout', () => {
+describe('detectNaming', () => {
   it('goes by beginnings that one side alone uses', () => {
-    expect(detectLayout(['logit_scale', 'text_projection.weight', 'vision_model.x'])).toBe('huggingface');
-    expect(detectLayout(['logit_scale', 'text_projection', 'visual.x'])).toBe('openclip');
-    expect(detectLayout(['token_embedding.weight'])).toBe('openclip');
-    expect(detectLayout(['logit_scale', 'visual_projection.weight'])).toBeUndefined();
+    expect(detectNaming(['logit_scale', 'text_projection.weight', 'vision_model.x'])).toBe('huggingface');
+    expect(detectNaming(['logit_scale', 'text_projection', 'visual.x'])).toBe('openclip');
+    expect(detectNaming(['token_embedding.weight'])).toBe('openclip');
+    expect(detectNaming(['logit_scale', 'visual_projection.weight'])).toBeUndefined();
   });
 });

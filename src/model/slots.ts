@@ -1,0 +1,108 @@
+/**
+ * The slots of a tower with their origin: which tensors of a published checkpoint each weight is made of, and what is folded
+ * into it. A tower's file says this once; src/weights reads it from there.
+ */
+import type { Slot } from '../engine/layout.ts';
+
+/** Whose tensor names a checkpoint uses. `openclip` includes OpenAI's own checkpoints. */
+export type Naming = 'openclip' | 'huggingface';
+
+/** A tensor as a published checkpoint stores it. */
+export interface PublishedTensor {
+  /** Shape as the graph uses it: linear maps are [out, in]. */
+  readonly shape: readonly number[];
+  /** Names in the file. More than one: their rows are concatenated (Hugging Face splits query, key and value). */
+  readonly openclip: readonly string[];
+  /** Absent if Hugging Face has no such model. */
+  readonly huggingface?: readonly string[];
+  /** The naming whose files store the transpose. */
+  readonly transposedIn?: Naming;
+}
+
+/** The batch norm after a convolution, in timm's names: `<name>.weight`, `.bias`, `.running_mean`, `.running_var`. */
+export interface BatchNorm {
+  readonly weight: PublishedTensor;
+  readonly bias: PublishedTensor;
+  readonly mean: PublishedTensor;
+  readonly variance: PublishedTensor;
+  readonly eps: number;
+}
+
+/** What a slot is made of. */
+export interface Origin {
+  readonly weight: PublishedTensor;
+  readonly bias?: PublishedTensor;
+  /** Added to the first row of `weight`: the class token, which has position 0. */
+  readonly firstRow?: PublishedTensor;
+  /** Folded into weight and bias (src/weights/batch-norm.ts). */
+  readonly batchNorm?: BatchNorm;
+  /** The map's input is pixels: their normalization is folded in (src/weights/pixel-normalization.ts). */
+  readonly pixels?: true;
+}
+
+/** A slot and what it is made of. */
+export type TowerSlot = Slot & { readonly from: Origin };
+
+/** A tensor stored under one name in each naming, or in several parts in Hugging Face's. */
+export function published(
+  shape: readonly number[],
+  openclip: string,
+  huggingface?: string | readonly string[],
+): PublishedTensor {
+  const theirs = typeof huggingface === 'string' ? [huggingface] : huggingface;
+  return { shape, openclip: [openclip], ...(theirs && { huggingface: theirs }) };
+}
+
+/** The two vectors of a LayerNorm. */
+export const normSlots = (name: string, width: number, huggingface: string): TowerSlot[] =>
+  ['weight', 'bias'].map((part) => ({
+    kind: 'vector',
+    name: `${name}.${part}`,
+    shape: [width],
+    from: { weight: published([width], `${name}.${part}`, `${huggingface}.${part}`) },
+  }));
+
+/** A linear layer with bias. */
+export const linearSlot = (name: string, n: number, k: number, huggingface: string): TowerSlot => ({
+  kind: 'linear',
+  name,
+  n,
+  k,
+  bias: true,
+  from: {
+    weight: published([n, k], `${name}.weight`, `${huggingface}.weight`),
+    bias: published([n], `${name}.bias`, `${huggingface}.bias`),
+  },
+});
+
+/** A tower's projection to the embedding: OpenCLIP multiplies by an [in, out] matrix, Hugging Face has a linear layer. */
+export const projectionSlot = (name: string, n: number, k: number, huggingface: string): TowerSlot => ({
+  kind: 'linear',
+  name,
+  n,
+  k,
+  bias: false,
+  from: { weight: { ...published([n, k], name, huggingface), transposedIn: 'openclip' } },
+});
+
+/** A convolution's weight [n, ...kernel] and the batch norm after it. */
+export function convolution(conv: string, shape: readonly number[], norm: string, eps: number): Origin {
+  const vector = (part: string) => published([shape[0]!], `${norm}.${part}`);
+  return {
+    weight: published(shape, `${conv}.weight`),
+    batchNorm: {
+      weight: vector('weight'),
+      bias: vector('bias'),
+      mean: vector('running_mean'),
+      variance: vector('running_var'),
+      eps,
+    },
+  };
+}
+
+/** Every published tensor that a slot is made of. */
+export function publishedTensors({ from }: TowerSlot): PublishedTensor[] {
+  const { weight, bias, firstRow, batchNorm } = from;
+  const norm = batchNorm ? [batchNorm.weight, batchNorm.bias, batchNorm.mean, batchNorm.variance] : [];
+  return [weight, bias, firstRow, ...norm].filter((tensor) => tensor !== undefined);
+}

@@ -1,0 +1,38 @@
+/** Folding the pixels' normalization into the first layer, which then takes integers (src/model/pixels.ts). */
+
+import { zeroPoint } from '../model/pixels.ts';
+
+/** Mean and standard deviation of each channel, of pixels scaled to 0..1. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/**
+ * A first convolution [n, 3, side, side] over normalized pixels as one over the integers 2p - z: weights [n][y][x][channel]
+ * divided by 510 std, and what the rounding of z leaves over in the bias.
+ */
+export function foldPixelNormalization(
+  values: Float32Array,
+  n: number,
+  { mean, std }: Normalization,
+  bias?: Float32Array,
+): { values: Float32Array; bias: Float32Array } {
+  const taps = values.length / n / 3;
+  const folded = new Float32Array(values.length);
+  const sums = new Float32Array(n);
+  for (let row = 0; row < n; row++) {
+    let sum = bias?.[row] ?? 0;
+    for (let channel = 0; channel < 3; channel++) {
+      const unit = 510 * std[channel]!;
+      const rounding = zeroPoint(mean[channel]!) - 510 * mean[channel]!;
+      for (let tap = 0; tap < taps; tap++) {
+        const w = values[(row * 3 + channel) * taps + tap]! / unit;
+        folded[(row * taps + tap) * 3 + channel] = w;
+        sum += w * rounding;
+      }
+    }
+    sums[row] = sum;
+  }
+  return { values: folded, bias: sums };
+}
