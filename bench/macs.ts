@@ -49,7 +49,8 @@ function efficientNetMacs(config: EfficientNetConfig, embedDim: number): Macs {
 }
 
 export function imageMacs({ vision, embedDim }: ClipConfig): Macs {
-  return vision.kind === 'vit' ? visionTransformerMacs(vision, embedDim) : efficientNetMacs(vision, embedDim);
+  const tower = vision!;
+  return tower.kind === 'vit' ? visionTransformerMacs(tower, embedDim) : efficientNetMacs(tower, embedDim);
 }
 
 /** One text of `tokens` tokens, BOS and EOT included; the published graph pads to the context length and masks. */

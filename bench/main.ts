@@ -36,7 +36,8 @@ const { config: embedded } = await readDescription(defaultFiles());
 const suites: Record<string, (report: Report) => Promise<void>> = {
   ceiling: (report) => benchCeilings(report, ceilings),
   gemm: (report) => {
-    if (embedded.vision.kind === 'vit') throw new Error('the embedded model has become a ViT: choose its shapes');
+    if (embedded.vision?.kind !== 'efficientnet-lite')
+      throw new Error('the embedded model is not an EfficientNet-Lite: choose its shapes');
     return benchGemm(report, ceilings, gemmShapes(embedded.vision));
   },
   towers: (report) => benchTowers(report, ceilings, threads),

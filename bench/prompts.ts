@@ -23,7 +23,7 @@ export async function benchPrompts(report: Report): Promise<void> {
   const labels = names.filter((_, i) => i % Math.floor(names.length / LABELS) === 0).slice(0, LABELS);
   const templates = resolveTemplates('openai-80');
   const clip = await loadClip(undefined, { towers: ['text'] });
-  const { text } = clip.config;
+  const text = clip.config.text!;
   const ids = clip.tokenize(labels.flatMap((label) => templates.map((template) => fillTemplate(template, label))));
   // Distinct texts of full length, the end token last: the same rows as a padded text, whatever their ids.
   const padded = Array.from({ length: PADDED }, (_, i) => randomTokens(text.contextLength, text.vocabSize, i + 1));

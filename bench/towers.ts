@@ -49,7 +49,8 @@ export async function benchTexts(report: Report, ceilings: Ceilings, threads: nu
   for (const model of ['ViT-B/32', 'embedded'] as const) {
     for (const count of threadCounts(threads)) {
       const clip = await load(model, 'int8', 'text', count);
-      const { text, embedDim } = clip.config;
+      const { embedDim } = clip.config;
+      const text = clip.config.text!;
       for (const tokens of [8, 77]) {
         const ids = [randomTokens(tokens, text.vocabSize, tokens)];
         const macs = textMacs(text, embedDim, tokens).done;

@@ -40,8 +40,10 @@ export interface ClipInfo {
   readonly threads: { readonly count: number; readonly reason?: string };
   readonly towers: readonly Tower[];
   readonly embedDim: number;
-  readonly image: { readonly kind: string; readonly size: number };
-  readonly text: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
+  /** Absent if the model has no image tower. */
+  readonly image?: { readonly kind: string; readonly size: number };
+  /** Absent if the model has no text tower. */
+  readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
   readonly memory: { readonly total: number; readonly use: MemoryUse };
 }
 
@@ -235,7 +237,7 @@ export class Clip {
   /** What was loaded, and the memory plan in bytes. */
   info(): ClipInfo {
     const { name, config, engine, variant, threads, use, image, text, tokenizer } = this.#alive();
-    const { vision } = config;
+    const { vision, text: texts } = config;
     return {
       model: name,
       precision: engine.arithmetic.precision,
@@ -243,12 +245,14 @@ export class Clip {
       threads,
       towers: [...(image ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
-      image: { kind: imageTower(config).description, size: vision.imageSize },
-      text: {
-        contextLength: config.text.contextLength,
-        vocabSize: config.text.vocabSize,
-        tokenizer: tokenizer !== undefined,
-      },
+      ...(vision && { image: { kind: imageTower(config).description, size: vision.imageSize } }),
+      ...(texts && {
+        text: {
+          contextLength: texts.contextLength,
+          vocabSize: texts.vocabSize,
+          tokenizer: tokenizer !== undefined,
+        },
+      }),
       memory: { total: engine.memory.buffer.byteLength, use },
     };
   }

@@ -15,7 +15,8 @@ import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { planModel } from './model/plan.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { type ModelFiles, readDescription, towerSource } from './weights/model-files.ts';
+import { CheckedFiles } from './weights/checked-files.ts';
+import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { type LoadProgress, openTower, type TowerFile } from './weights/open-tower.ts';
 import type { Source } from './weights/source.ts';
 
@@ -57,21 +58,17 @@ const AUTO_THREADS = 8;
  * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
  */
 export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
-  const {
-    precision = 'int8',
-    towers = ['image', 'text'],
-    maxPixels = DEFAULT_MAX_PIXELS,
-    signal,
-    onProgress,
-  } = options;
-  checkLoadOptions(precision, towers, maxPixels);
+  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress } = options;
+  checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const files = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const files = new CheckedFiles(found, signal);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess } = await readDescription(files);
+  const towers = towersToLoad(files, config, options.towers);
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
   const sources: Source[] = [];
@@ -182,9 +179,10 @@ function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPix
  */
 async function readTokenizer(
   files: ModelFiles,
-  { text }: ClipConfig,
+  config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
 ): Promise<(() => Tokenizer) | undefined> {
+  const text = config.text!;
   const json = await files.text('tokenizer.json');
   if (json === undefined) return undefined;
   const { Tokenizer } = await import('./text/tokenizer.ts');

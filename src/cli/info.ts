@@ -39,8 +39,11 @@ function sheet({
   const lines: [string, string | number][] = [
     ['model', visible(model)],
     ['towers', towers.join(', ')],
-    ['image', `${image.kind}, ${image.size} x ${image.size} pixels`],
-    ['text', `${text.contextLength} tokens of ${text.vocabSize}${text.tokenizer ? '' : ', no tokenizer'}`],
+    ['image', image ? `${image.kind}, ${image.size} x ${image.size} pixels` : 'none'],
+    [
+      'text',
+      text ? `${text.contextLength} tokens of ${text.vocabSize}${text.tokenizer ? '' : ', no tokenizer'}` : 'none',
+    ],
     ['embedding', `${embedDim} numbers`],
     ['precision', precision],
     ['kernels', kernels],

@@ -1,64 +1,101 @@
-/** How a model wants its pictures, read from the files that models come with. */
+/** How a model wants its images, read from the files that models come with. */
 import { ClipError } from '../errors.ts';
+import { Fields, type Neutral } from '../fields.ts';
+import { isObject, show } from '../json.ts';
 import type { CropRounding } from './geometry.ts';
 
-/** One number a channel: R, G, B. */
+/** One number for each channel: R, G, B. */
 export type Channels = readonly [number, number, number];
 
-/** How a model wants its pictures. */
+/** How a model wants its images. */
 export interface PreprocessConfig {
   /** Side of the square crop, in pixels, 1 to 4096; the short edge is resized to it. */
   readonly size: number;
-  /** Mean of each channel, of values 0..1. */
+  /** Mean of each channel, of values 0..1; from 0 to 1. */
   readonly mean: Channels;
-  /** Standard deviation of each channel, of values 0..1. */
+  /** Standard deviation of each channel, of values 0..1; from 0.001 to 1000. */
   readonly std: Channels;
-  /** How the crop's corner is rounded where it falls between two pixels. */
+  /** How the corner of the crop is rounded where it falls between two pixels. */
   readonly crop: CropRounding;
-  /** `shortest`: the short edge is resized to `size` and a centred square cut out. */
+  /** `shortest`: the short edge is resized to `size` and a centered square cut out. */
   readonly resize: 'shortest';
   readonly interpolation: 'bicubic';
 }
 
-/** Mean and deviation of CLIP's training pictures (OPENAI_DATASET_MEAN and _STD), the default of both published loaders. */
+/** OPENAI_DATASET_MEAN and OPENAI_DATASET_STD: CLIP's training images, the default of both published loaders. */
 const CLIP_MEAN: Channels = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD: Channels = [0.26862954, 0.26130258, 0.27577711];
 
-/** The largest crop that is accepted, in pixels: far beyond every published CLIP. */
+/** The largest crop that is accepted, in pixels: far above every published CLIP. */
 const MAX_SIZE = 4096;
+
+/**
+ * Bounds of the standard deviation. A quarter of one step of 8 bits (1/255): images that vary less are all one color, and
+ * much smaller values make (pixel - mean) / std overflow. The upper one keeps what is folded into the weights in range.
+ */
+const STD = { min: 1e-3, max: 1e3 };
 
 /** Pillow's number of the bicubic filter (Resampling.BICUBIC). */
 const PILLOW_BICUBIC = 3;
 
+/** transformers' classes that compute what CLIPImageProcessor does: its older name, and its names by backend. */
+const CLIP_PROCESSORS = [
+  'CLIPImageProcessor',
+  'CLIPImageProcessorFast',
+  'CLIPImageProcessorPil',
+  'CLIPFeatureExtractor',
+];
+
+/** Settings that do not change the numbers: bookkeeping, and the form of input and output. */
+const NEUTRAL: Neutral = {
+  feature_extractor_type: 'any',
+  processor_class: 'any',
+  _processor_class: 'any',
+  _valid_processor_keys: 'any',
+  _valid_kwargs_names: 'any',
+  transformers_version: 'any',
+  data_format: 'any',
+  input_data_format: 'any',
+  return_tensors: 'any',
+  device: 'any',
+  disable_grouping: 'any',
+  image_seq_length: 'any',
+  // Decoded images always become RGB.
+  do_convert_rgb: 'any',
+  // Read where it matters: for a size that is a bare number.
+  default_to_square: 'any',
+};
+
 /**
- * From the content of a `preprocessor_config.json` for `CLIPImageProcessor` (or the older `CLIPFeatureExtractor`); fields
- * that it leaves out have that class's defaults. The crop is rounded down, as Hugging Face does.
- * @throws ClipError CONFIG that names the field and what it would need to be
+ * From the settings of a `CLIPImageProcessor` (or the older `CLIPFeatureExtractor`): the content of
+ * `preprocessor_config.json`, or of `processor_config.json`, where they are under `image_processor`. Fields that are
+ * left out have that class's defaults. The crop is rounded down, as Hugging Face does.
+ *
+ * @param json the parsed file
+ * @param where what error messages call it
+ * @throws ClipError CONFIG that names the field and what it must be, also for a field that is not known
+ * @example
+ * const config = preprocessConfigFromHuggingFace(JSON.parse(await readFile('preprocessor_config.json', 'utf8')));
  */
-export function preprocessConfigFromHuggingFace(json: unknown): PreprocessConfig {
-  const where = 'preprocessor_config.json';
-  const fields = record(json, where);
-  for (const name of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize']) {
-    if ((fields[name] ?? true) !== true) throw unsupported(where, name, fields[name], 'true');
-  }
-  const crop = huggingFaceCrop(fields.crop_size ?? 224, where);
-  const size = huggingFaceSize(fields.size ?? crop, where);
-  if (size !== crop) throw unsupported(where, 'size', fields.size, `the same as crop_size, ${crop}`);
-  const resample = fields.resample ?? PILLOW_BICUBIC;
-  if (resample !== PILLOW_BICUBIC) throw unsupported(where, 'resample', resample, '3 (bicubic)');
-  const factor = fields.rescale_factor ?? 1 / 255;
-  if (typeof factor !== 'number' || Math.abs(factor * 255 - 1) > 1e-6) {
-    throw unsupported(where, 'rescale_factor', factor, '1/255');
-  }
+export function preprocessConfigFromHuggingFace(json: unknown, where = 'preprocessor_config.json'): PreprocessConfig {
+  const outer = new Fields(record(json, where), `${where}: `);
+  const fields = outer.has('image_processor') ? outer.object('image_processor') : outer;
+  checkProcessor(fields);
+  for (const name of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize']) fields.only(name, true);
+  fields.only('resample', PILLOW_BICUBIC, '3 (bicubic)');
+  const crop = cropSide(fields);
+  // transformers makes a square of a bare number where default_to_square is true.
+  if (typeof fields.value('size') === 'number') fields.only('default_to_square', false);
+  const size = shortestEdge(fields);
+  if (size !== crop) fields.fail('size', `the same as crop_size, ${crop}`, fields.value('size'));
+  const factor = fields.value('rescale_factor') ?? 1 / 255;
+  if (typeof factor !== 'number' || !(Math.abs(factor * 255 - 1) <= 1e-6))
+    fields.fail('rescale_factor', '1/255', factor);
+  const mean = channels(fields.value('image_mean') ?? CLIP_MEAN);
+  const std = channels(fields.value('image_std') ?? CLIP_STD);
+  fields.refuseUnread(NEUTRAL, { falseIsOff: true });
   return checkedPreprocessConfig(
-    {
-      size,
-      mean: (fields.image_mean ?? CLIP_MEAN) as Channels,
-      std: (fields.image_std ?? CLIP_STD) as Channels,
-      crop: 'floor',
-      resize: 'shortest',
-      interpolation: 'bicubic',
-    },
+    { size, mean, std, crop: 'floor', resize: 'shortest', interpolation: 'bicubic' },
     where,
   );
 }
@@ -66,7 +103,7 @@ export function preprocessConfigFromHuggingFace(json: unknown): PreprocessConfig
 /**
  * From OpenCLIP's `open_clip_config.json`: its `preprocess_cfg` (may be absent) and its `model_cfg.vision_cfg.image_size`.
  * The crop is rounded half to even, as torchvision does.
- * @throws ClipError CONFIG that names the field and what it would need to be
+ * @throws ClipError CONFIG that names the field and what it must be
  */
 export function preprocessConfigFromOpenClip(preprocessCfg: unknown, imageSize?: unknown): PreprocessConfig {
   const where = 'preprocess_cfg';
@@ -79,8 +116,8 @@ export function preprocessConfigFromOpenClip(preprocessCfg: unknown, imageSize?:
   return checkedPreprocessConfig(
     {
       size: squareSide(fields.size ?? imageSize ?? 224, where, 'size'),
-      mean: (fields.mean ?? CLIP_MEAN) as Channels,
-      std: (fields.std ?? CLIP_STD) as Channels,
+      mean: channels(fields.mean ?? CLIP_MEAN),
+      std: channels(fields.std ?? CLIP_STD),
       crop: 'half-even',
       resize: 'shortest',
       interpolation: 'bicubic',
@@ -95,48 +132,68 @@ export function checkedPreprocessConfig(config: PreprocessConfig, where = 'prepr
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw unsupported(where, 'size', size, `a whole number from 1 to ${MAX_SIZE}`);
   }
-  for (const [name, values] of Object.entries({ mean, std })) {
-    if (!Array.isArray(values) || values.length !== 3 || !values.every(Number.isFinite)) {
-      throw unsupported(where, name, values, 'three numbers');
-    }
+  if (!isThree(mean, 0, 1)) throw unsupported(where, 'mean', mean, 'three numbers from 0 to 1');
+  if (!isThree(std, STD.min, STD.max)) {
+    throw unsupported(where, 'std', std, `three numbers from ${STD.min} to ${STD.max}`);
   }
-  if (std.some((value) => value <= 0)) throw unsupported(where, 'std', std, 'three positive numbers');
   if (crop !== 'half-even' && crop !== 'floor') throw unsupported(where, 'crop', crop, '"half-even" or "floor"');
   if (resize !== 'shortest') throw unsupported(where, 'resize', resize, '"shortest"');
   if (interpolation !== 'bicubic') throw unsupported(where, 'interpolation', interpolation, '"bicubic"');
   return config;
 }
 
-/** `size` of CLIPImageProcessor: a number or { shortest_edge }. */
-function huggingFaceSize(size: unknown, where: string): number {
+function isThree(values: unknown, min: number, max: number): boolean {
+  // Array.from, as every() skips the holes of a list.
+  const inRange = (value: unknown) => typeof value === 'number' && value >= min && value <= max;
+  return Array.isArray(values) && values.length === 3 && Array.from(values).every(inRange);
+}
+
+/** Processors of other models read the same settings and do something else. */
+function checkProcessor(fields: Fields): void {
+  // Where both names are written, the older one is a leftover.
+  const key = fields.has('image_processor_type') ? 'image_processor_type' : 'feature_extractor_type';
+  const name = fields.value(key);
+  if (name === undefined || CLIP_PROCESSORS.includes(name as string)) return;
+  fields.fail(key, `"${CLIP_PROCESSORS[0]}", the one that is supported`, name);
+}
+
+/** One number stands for all channels. */
+function channels(values: unknown): Channels {
+  return (typeof values === 'number' ? [values, values, values] : values) as Channels;
+}
+
+/** `size` of CLIPImageProcessor: a number or { shortest_edge }, default 224. */
+function shortestEdge(fields: Fields): number {
+  const size = fields.value('size') ?? 224;
   if (typeof size === 'number') return size;
-  const edge = record(size, `${where}, size`).shortest_edge;
-  if (typeof edge !== 'number') throw unsupported(where, 'size', size, 'a number or { "shortest_edge": number }');
-  return edge;
+  const { shortest_edge: edge, ...others } = isObject(size) ? size : {};
+  if (typeof edge === 'number' && Object.values(others).every((value) => value === null)) return edge;
+  return fields.fail('size', 'a number or { "shortest_edge": number }', size);
 }
 
-/** `crop_size` of CLIPImageProcessor: a number or { height, width }. */
-function huggingFaceCrop(crop: unknown, where: string): number {
+/** `crop_size` of CLIPImageProcessor: a number, [height, width] or { height, width }, default 224. */
+function cropSide(fields: Fields): number {
+  const crop = fields.value('crop_size') ?? 224;
   if (typeof crop === 'number') return crop;
-  const { height, width } = record(crop, `${where}, crop_size`);
-  return squareSide([height, width], where, 'crop_size');
+  const [height, width, ...others] = Array.isArray(crop) ? crop : isObject(crop) ? [crop.height, crop.width] : [];
+  if (typeof height === 'number' && height === width && others.length === 0) return height;
+  return fields.fail('crop_size', 'one number, or the same height and width', crop);
 }
 
-/** OpenCLIP writes a side, or [height, width]. */
+/** A side, or [height, width]. */
 function squareSide(size: unknown, where: string, name: string): number {
-  const [height, width] = Array.isArray(size) ? size : [size, size];
-  if (typeof height !== 'number' || height !== width)
-    throw unsupported(where, name, size, 'one number, or twice the same');
+  const [height, width, ...others] = Array.isArray(size) ? size : [size, size];
+  if (typeof height !== 'number' || height !== width || others.length > 0) {
+    throw unsupported(where, name, size, 'one number, or the same number twice');
+  }
   return height;
 }
 
 function record(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ClipError('CONFIG', `${where}: expected an object, found ${JSON.stringify(value)}`);
-  }
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw new ClipError('CONFIG', `${where}: expected an object, found ${show(value)}`);
+  return value;
 }
 
 function unsupported(where: string, name: string, found: unknown, needed: string): ClipError {
-  return new ClipError('CONFIG', `${where}: ${name} must be ${needed}, found ${JSON.stringify(found)}`);
+  return new ClipError('CONFIG', `${where}: ${name} must be ${needed}, found ${show(found)}`);
 }

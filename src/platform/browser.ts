@@ -18,7 +18,7 @@ const KERNELS: Record<KernelVariant, URL> = {
 /** Compiles the kernels of one build, for a shared memory or one of its own. */
 export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
   const response = await get(KERNELS[variant].href);
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const bytes = new Uint8Array(await body(response, 'arrayBuffer'));
   return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
 }
 
@@ -53,23 +53,36 @@ export const startThread: StartThread = (message) => {
 /** Compiles an image decoder, which is found through the page's import map. */
 export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
   const response = await get(import.meta.resolve(CODEC_FILES[name]));
-  return WebAssembly.compile(await response.arrayBuffer());
+  return WebAssembly.compile(await body(response, 'arrayBuffer'));
 }
 
-/** A model's folder: the address that its files' names are appended to. A file that answers 404 is not there. */
+/** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
+const MAX_TEXT = 128 << 20;
+
+/** A model's folder: the address that the names of its files are appended to. A file that answers 404 is not there. */
 export function directoryFiles(directory: string): ModelFiles {
   const base = new URL(directory.endsWith('/') ? directory : `${directory}/`, globalThis.location?.href);
   const find = async (name: string) => {
-    const response = await get(new URL(name, base).href, 404);
-    return response.ok ? response : undefined;
+    const response = await get(new URL(name, base).href, [404, 410]);
+    if (response.ok) return response;
+    await response.body?.cancel().catch(() => {});
+    return undefined;
   };
   return {
     name: directory,
-    text: async (name) => (await find(name))?.text(),
+    text: async (name) => {
+      const response = await find(name);
+      const size = Number(response?.headers.get('content-length'));
+      if (response && size > MAX_TEXT) {
+        await response.body?.cancel().catch(() => {});
+        throw new ClipError('IO', `"${response.url}" has ${size} bytes, expected a text of at most ${MAX_TEXT}`);
+      }
+      return response && body(response, 'text');
+    },
     // A blob is kept by the browser outside of the script's memory, and read from there into the wasm memory.
     source: async (name) => {
       const response = await find(name);
-      return response && blobSource(await response.blob(), response.url);
+      return response && blobSource(await body(response, 'blob'), response.url);
     },
   };
 }
@@ -80,13 +93,28 @@ export function defaultFiles(): ModelFiles {
 }
 
 /**
- * Fetches what is there, or gets this one status.
+ * Fetches what is there, or gets one of these statuses.
  * @throws ClipError IO for any other answer, or none
  */
-async function get(address: string, expected?: number): Promise<Response> {
+async function get(address: string, expected: readonly number[] = []): Promise<Response> {
   const response = await fetch(address).catch((cause) => {
     throw new ClipError('IO', `cannot fetch "${address}": ${(cause as Error).message}`, { cause });
   });
-  if (response.ok || response.status === expected) return response;
+  if (response.ok || expected.includes(response.status)) return response;
   throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);
+}
+
+interface Bodies {
+  arrayBuffer: ArrayBuffer;
+  blob: Blob;
+  text: string;
+}
+
+/** A response's body. @throws ClipError IO if it breaks off */
+async function body<Kind extends keyof Bodies>(response: Response, kind: Kind): Promise<Bodies[Kind]> {
+  try {
+    return (await response[kind]()) as Bodies[Kind];
+  } catch (cause) {
+    throw new ClipError('IO', `cannot fetch "${response.url}": it broke off: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -1,5 +1,5 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { importSharedMemory } from '../engine/shared-import.ts';
 import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import { ClipError } from '../errors.ts';
 import type { CodecName } from '../image/codecs.ts';
+import { looksLikeHubName } from '../weights/hub-name.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 import { CODEC_FILES } from './codec-files.ts';
@@ -68,15 +69,16 @@ const READ_STEP = 16 << 20;
  * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
  */
 export async function fileSource(path: string): Promise<Source> {
+  // Before opening: to open a named pipe waits for a writer.
+  await regularFileSize(path);
   const handle = await open(path, 'r').catch((error) => {
     throw fileError(path, error);
   });
   try {
-    const stat = await handle.stat();
-    if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+    const { size } = await handle.stat();
     const source: Source = {
       name: path,
-      byteLength: stat.size,
+      byteLength: size,
       async readInto(offset, target, signal) {
         checkRange(source, offset, target.byteLength);
         let done = 0;
@@ -89,7 +91,7 @@ export async function fileSource(path: string): Promise<Source> {
           if (bytesRead === 0) {
             throw new ClipError(
               'IO',
-              `cannot read "${path}": it was ${stat.size} bytes long and now ends at ${offset + done}`,
+              `cannot read "${path}": it was ${size} bytes long and now ends at ${offset + done}`,
             );
           }
           done += bytesRead;
@@ -115,7 +117,19 @@ export async function readTextFile(path: string): Promise<string> {
   });
 }
 
-/** The path is quoted, so that a blank at its beginning or end is seen. */
+/** The size of a regular file in bytes. @throws ClipError `IO` for anything else */
+async function regularFileSize(path: string): Promise<number> {
+  const found = await stat(path).catch((error) => {
+    throw fileError(path, error);
+  });
+  if (found.isFile()) return found.size;
+  throw fileError(
+    path,
+    Object.assign(new Error('it is not a regular file'), found.isDirectory() && { code: 'EISDIR' }),
+  );
+}
+
+/** The path is quoted to make a blank at its beginning or end visible. */
 function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
   const reasons: Record<string, string> = {
     ENOENT: 'there is no such file',
@@ -127,18 +141,46 @@ function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
   return new ClipError('IO', `cannot read "${path}": ${reasons[error.code ?? ''] ?? error.message}`, { cause: error });
 }
 
-/** A model's folder. */
+/** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
+const MAX_TEXT = 128 << 20;
+
+/**
+ * A model's folder. Its methods throw ClipError `IO` if a file is there and cannot be read, or if there is no such folder.
+ */
 export function directoryFiles(directory: string): ModelFiles {
-  const missing = (error: unknown) => {
+  if (directory === '') throw new ClipError('IO', 'the path of the model folder is empty');
+  /** Undefined for a file that is not there, in a folder that is. */
+  const missing = async (error: unknown) => {
     const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') await checkFolder(directory);
     if (code === 'ENOENT') return undefined;
     throw error;
   };
+  const text = async (path: string) => {
+    const size = await regularFileSize(path);
+    if (size <= MAX_TEXT) return readTextFile(path);
+    throw new ClipError('IO', `cannot read "${path}": it has ${size} bytes, expected a text of at most ${MAX_TEXT}`);
+  };
   return {
     name: directory,
-    text: (name) => readTextFile(join(directory, name)).catch(missing),
+    text: (name) => text(join(directory, name)).catch(missing),
     source: (name) => fileSource(join(directory, name)).catch(missing),
   };
+}
+
+/** @throws ClipError `IO` if there is no such folder, with what to pass instead */
+async function checkFolder(directory: string): Promise<void> {
+  const found = await stat(directory).catch((error: NodeJS.ErrnoException) => error);
+  if (!(found instanceof Error)) {
+    if (found.isDirectory()) return;
+    throw new ClipError('IO', `the model "${directory}" is a file: pass the folder that holds the model's files`);
+  }
+  if (found.code !== 'ENOENT') throw fileError(directory, found);
+  const hint =
+    looksLikeHubName(directory) || /^https?:/.test(directory)
+      ? '. This version does not download models: pass the folder into which you downloaded it, or files of your own'
+      : '';
+  throw new ClipError('IO', `the model folder "${directory}" does not exist${hint}`, { cause: found });
 }
 
 /** The model inside the package. */

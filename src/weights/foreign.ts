@@ -20,8 +20,8 @@ export function describeForeign(head: Uint8Array): string | undefined {
 
 /** Web pages, JSON, git-lfs pointers and plain messages. */
 function describeDocument(text: string): string | undefined {
-  const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
-  if (/^<(!doctype|html|head|body|\?xml|!--)/i.test(start)) {
+  const start = text.replace(BYTE_ORDER_MARK, '').trimStart();
+  if (isWebPage(text)) {
     return `is a web page, not a model; the address or the login may be wrong: ${excerpt(start)}`;
   }
   if (start.startsWith('version https://git-lfs')) {
@@ -64,6 +64,14 @@ function describeBinary(head: Uint8Array, text: string): string | undefined {
   // A server's "Not Found" or "Unauthorized" kept as a file.
   if (/^[\t\n\r\x20-\x7e]+$/.test(text)) return `is a text, not a model: ${excerpt(text)}`;
   return undefined;
+}
+
+/** UTF-8's, decoded or byte by byte. */
+const BYTE_ORDER_MARK = /^(\ufeff|\u00ef\u00bb\u00bf)/;
+
+/** Whether a text begins as HTML or XML does. */
+export function isWebPage(text: string): boolean {
+  return /^<(!doctype|html|head|body|\?xml|!--)/i.test(text.replace(BYTE_ORDER_MARK, '').trimStart());
 }
 
 /** The beginning of a text in quotes, on one line. */

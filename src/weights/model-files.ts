@@ -6,9 +6,12 @@ import {
   preprocessConfigFromHuggingFace,
   preprocessConfigFromOpenClip,
 } from '../image/preprocess-config.ts';
-import { type ClipConfig, parseConfig, type Tower } from '../model/config.ts';
+import { isObject } from '../json.ts';
+import { type ClipConfig, configTowers, parseConfig, type Tower } from '../model/config.ts';
 import { checkTowers } from '../model/registry.ts';
+import { CheckedFiles } from './checked-files.ts';
 import { describeForeign } from './foreign.ts';
+import { looksLikeHubName } from './hub-name.ts';
 import type { Source } from './source.ts';
 
 /** Where a model's files come from: a folder, the package itself, or a caller's own store. */
@@ -21,7 +24,7 @@ export interface ModelFiles {
   source(name: string): Promise<Source | undefined>;
 }
 
-/** Published weights hold both towers; a packed tower is a file of its own. Torch's own form is only found to be refused. */
+/** Published weights hold both towers; a packed tower is a file of its own. PyTorch's files are found only to be refused. */
 const WEIGHTS = [
   'open_clip_model.safetensors',
   'model.safetensors',
@@ -29,59 +32,140 @@ const WEIGHTS = [
   'pytorch_model.bin',
 ] as const;
 
+/** A configuration has a few kB, in characters; a larger one is refused before it is parsed. */
+const LARGEST_CONFIG = 10_000_000;
+
 /** A model's description, without its weights. */
 export interface ModelDescription {
   readonly config: ClipConfig;
+  /** How images are prepared. Of a model without an image tower: CLIP's defaults, which nothing uses. */
   readonly preprocess: PreprocessConfig;
+  /** What a user should know about a model that loads, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * Reads `open_clip_config.json`, or `config.json` with `preprocessor_config.json`.
- * @throws ClipError CONFIG if there is neither, or one cannot be used.
+ * Reads `open_clip_config.json`, or `config.json` with `processor_config.json` or `preprocessor_config.json`.
+ * @throws ClipError CONFIG if there is no configuration, or one cannot be used; IO if a file cannot be read.
  */
-export async function readDescription(files: ModelFiles): Promise<ModelDescription> {
+export async function readDescription(modelFiles: ModelFiles): Promise<ModelDescription> {
+  const files = CheckedFiles.of(modelFiles);
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json'));
   if (json === undefined) {
-    throw new ClipError('CONFIG', `"${files.name}": there is no open_clip_config.json and no config.json`);
+    // In a browser a hub's name is a relative address.
+    const hub = looksLikeHubName(files.name) ? '; this version does not download models by name' : '';
+    const pages = files.pagesNote('open_clip_config.json', 'config.json');
+    throw new ClipError(
+      'CONFIG',
+      `"${files.name}": there is no open_clip_config.json and no config.json${pages}${hub}`,
+    );
   }
-  const config = parseConfig(json);
+  const warnings: string[] = [];
+  const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
+  const config = parseConfig(json, warn);
   checkTowers(config);
-  const { imageSize } = config.vision;
-  let preprocess: PreprocessConfig;
-  if (config.source === 'huggingface') {
-    const defaults = { size: imageSize, crop_size: imageSize };
-    preprocess = preprocessConfigFromHuggingFace((await readJson(files, 'preprocessor_config.json')) ?? defaults);
-  } else {
-    preprocess = preprocessConfigFromOpenClip((json as { preprocess_cfg?: unknown }).preprocess_cfg, imageSize);
-  }
+  const imageSize = config.vision?.imageSize;
+  if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
+  const preprocess =
+    config.source === 'openclip'
+      ? preprocessConfigFromOpenClip((json as { preprocess_cfg?: unknown }).preprocess_cfg, imageSize)
+      : await huggingFacePreprocess(files, json as Record<string, unknown>, imageSize, warn);
   if (preprocess.size !== imageSize) {
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": the pictures are cropped to ${preprocess.size} pixels, but the image tower takes ${imageSize}`,
+      `"${files.name}": images are cropped to ${preprocess.size} pixels, but the image tower takes ${imageSize}`,
     );
   }
-  return { config, preprocess };
+  return { config, preprocess, warnings };
+}
+
+/**
+ * The image processor's settings, from the file that transformers 5 takes (image_processing_base.py,
+ * get_image_processor_dict): `image_processor` inside `processor_config.json`, then `preprocessor_config.json`. A
+ * `processor_config.json` with the settings at its top level comes last, as in transformers 4.57.
+ */
+async function huggingFacePreprocess(
+  files: CheckedFiles,
+  config: Record<string, unknown>,
+  imageSize: number,
+  warn: (warning: string) => void,
+): Promise<PreprocessConfig> {
+  const processor = await readJson(files, 'processor_config.json');
+  const nested = isObject(processor) ? (processor.image_processor ?? undefined) : undefined;
+  if (nested !== undefined) {
+    const preprocess = preprocessConfigFromHuggingFace(processor, 'processor_config.json');
+    const older = await olderPreprocess(files).catch(() => undefined);
+    if (older !== undefined && JSON.stringify(older) !== JSON.stringify(preprocess)) {
+      warn('preprocessor_config.json differs from processor_config.json, which is taken, as transformers 5 does');
+    }
+    return preprocess;
+  }
+  const older = await olderPreprocess(files);
+  if (older) return older;
+  if (isObject(processor) && ('image_mean' in processor || 'image_processor_type' in processor)) {
+    return preprocessConfigFromHuggingFace(processor, 'processor_config.json');
+  }
+  const pages = files.pagesNote('processor_config.json', 'preprocessor_config.json');
+  const none = `there is no preprocessor_config.json and no image_processor in processor_config.json${pages}`;
+  if (typeof config.model_type !== 'string') {
+    throw new ClipError(
+      'CONFIG',
+      `"${files.name}": ${none}; without a model_type in config.json no defaults are known`,
+    );
+  }
+  warn(`${none}; images are prepared with CLIP's defaults`);
+  return clipDefaults(imageSize);
+}
+
+async function olderPreprocess(files: CheckedFiles): Promise<PreprocessConfig | undefined> {
+  const json = await readJson(files, 'preprocessor_config.json');
+  return json === undefined ? undefined : preprocessConfigFromHuggingFace(json);
+}
+
+/** `CLIPImageProcessor` as it is made without settings, for another size. */
+function clipDefaults(size: number): PreprocessConfig {
+  return preprocessConfigFromHuggingFace({ size, crop_size: size });
+}
+
+/**
+ * The towers to load: those that are wanted, default all that the model has.
+ * @throws ClipError WEIGHTS_MISSING for a tower that the model does not have
+ */
+export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: readonly Tower[]): readonly Tower[] {
+  const present = configTowers(config);
+  const missing = wanted?.find((tower) => !present.includes(tower));
+  if (missing === undefined) return wanted ?? present;
+  throw new ClipError('WEIGHTS_MISSING', `"${name}": the model has no ${missing} tower, only the ${present[0]} tower`);
 }
 
 /**
  * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed), or a published checkpoint.
- * @throws ClipError WEIGHTS_MISSING if there is none.
+ * @throws ClipError WEIGHTS_MISSING if there is none; IO if one cannot be opened.
  */
-export async function towerSource(files: ModelFiles, tower: Tower): Promise<Source> {
-  for (const name of [`${tower}.safetensors`, ...WEIGHTS]) {
+export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
+  const files = CheckedFiles.of(modelFiles);
+  const names = [`${tower}.safetensors`, ...WEIGHTS];
+  for (const name of names) {
     const source = await files.source(name);
     if (source) return source;
   }
   throw new ClipError(
     'WEIGHTS_MISSING',
-    `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ${WEIGHTS.slice(0, 2).join(', ')}`,
+    `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ` +
+      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote(...names)}`,
   );
 }
 
-async function readJson(files: ModelFiles, name: string): Promise<unknown> {
+async function readJson(files: CheckedFiles, name: string): Promise<unknown> {
   const text = await files.text(name);
   if (text === undefined) return undefined;
+  if (text.length > LARGEST_CONFIG) {
+    throw new ClipError(
+      'CONFIG',
+      `"${files.name}": ${name} has ${text.length} characters, expected at most ${LARGEST_CONFIG}`,
+    );
+  }
   try {
     return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {

@@ -1,12 +1,12 @@
 /**
- * Where the bytes of a model come from. A source is read at any offset, straight into the caller's view, so that a
- * tensor goes from disk into the wasm memory without a second copy. Files are in src/platform/node.ts.
+ * Where the bytes of a model come from. A source is read at any offset, straight into the caller's view: a tensor goes
+ * from disk into the wasm memory without a second copy. Sources over files are in src/platform/node.ts.
  */
 import { ClipError } from '../errors.ts';
 
 /** Readable bytes of known length. */
 export interface Source {
-  /** What error messages call it: a path, an address, or a word. */
+  /** What error messages call it: a path or an address. */
   readonly name: string;
   /** Length in bytes. */
   readonly byteLength: number;
@@ -15,11 +15,16 @@ export interface Source {
    * @throws ClipError `IO` if the range reaches past the end or the bytes cannot be read; the signal's reason if aborted.
    */
   readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
-  /** Lets go of the file. A source without this method holds nothing. */
+  /** Closes the file. A source without this method holds none. */
   close?(): Promise<void>;
 }
 
-/** A source over bytes in memory (not copied). */
+/**
+ * A source over bytes in memory. They are not copied: keep them unchanged until the model is loaded.
+ * @param name what error messages call it
+ * @example
+ * source: async (name) => (name === 'model.safetensors' ? bytesSource(bytes, name) : undefined)
+ */
 export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = 'bytes'): Source {
   const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   return {
@@ -28,15 +33,19 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = 'bytes'): So
     async readInto(offset, target, signal) {
       signal?.throwIfAborted();
       checkRange(this, offset, target.byteLength);
+      if (view.byteLength !== this.byteLength) throw new ClipError('IO', `"${name}": the buffer was transferred`);
       target.set(view.subarray(offset, offset + target.byteLength));
     },
   };
 }
 
-/** What is read of a blob at once, in bytes: the copy that a read makes is no larger. */
+/** How much of a blob is read at once, in bytes: this bounds the copy that a read makes. */
 const BLOB_STEP = 4 << 20;
 
-/** A source over a `Blob` or `File`. Only the wanted range is read; not as a stream, which in Chromium 156 may never end. */
+/**
+ * A source over a `Blob` or `File`. Only the wanted range is read; not as a stream, which in Chromium 156 may never end.
+ * @param name what error messages call it
+ */
 export function blobSource(
   blob: Blob,
   name = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'blob',
@@ -52,6 +61,9 @@ export function blobSource(
         const bytes = await range.arrayBuffer().catch((cause) => {
           throw new ClipError('IO', `"${name}": reading failed: ${reason(cause)}`, { cause });
         });
+        if (bytes.byteLength !== range.size) {
+          throw new ClipError('IO', `"${name}": reading gave ${bytes.byteLength} of ${range.size} bytes`);
+        }
         target.set(new Uint8Array(bytes), done);
       }
       signal?.throwIfAborted();

@@ -44,14 +44,14 @@ const replaceTensor = (name: string, change: Partial<TensorData>) => (checkpoint
   tensors: checkpoint.tensors.map((tensor) => (tensor.name === name ? { ...tensor, ...change } : tensor)),
 });
 
-describe('a model that is none', () => {
+describe('a model that cannot be used', () => {
   it.each<[string, Folder, string, RegExp]>([
     ['no configuration', { [WEIGHTS]: bytes }, 'CONFIG', /no open_clip_config\.json and no config\.json/],
     [
       'a web page as configuration',
       { ...folder, 'open_clip_config.json': page },
       'CONFIG',
-      /open_clip_config\.json is a web page/,
+      /there is no .*; a web page came instead of open_clip_config\.json: the address or the login/,
     ],
     [
       'half a configuration',
@@ -61,7 +61,12 @@ describe('a model that is none', () => {
     ],
     ['a configuration of something else', { ...folder, 'open_clip_config.json': utf8('{"a":1}') }, 'CONFIG', /keys a$/],
     ['no weights', { 'open_clip_config.json': folder['open_clip_config.json'] }, 'WEIGHTS_MISSING', /image tower/],
-    ['a web page as weights', withWeights(page), 'WEIGHTS_FORMAT', /is a web page/],
+    [
+      'a web page as weights',
+      withWeights(page),
+      'WEIGHTS_MISSING',
+      /no weights for the image tower.*; a web page came instead of open_clip_model\.safetensors/,
+    ],
     ['empty weights', withWeights(new Uint8Array(0)), 'WEIGHTS_FORMAT', /is empty/],
     [
       'a git-lfs pointer',
@@ -76,10 +81,13 @@ describe('a model that is none', () => {
     expect(error.message).toMatch(message);
   });
 
-  it('a web page as tokenizer, which is looked at when the first text comes', async () => {
-    using clip = await loadClip(storeOf({ ...folder, 'tokenizer.json': page }));
+  it.each<[string, Uint8Array, RegExp]>([
+    ['a web page', page, /without a tokenizer\.json/],
+    ['half a file', utf8('{"model": {'), /^tokenizer\.json: not JSON/],
+  ])('%s as tokenizer, which is looked at when the first text comes', async (_, tokenizer, message) => {
+    using clip = await loadClip(storeOf({ ...folder, 'tokenizer.json': tokenizer }));
     expect(() => clip.tokenize(['a cat'])).toThrow(expect.objectContaining({ code: 'TOKENIZER' }));
-    await expect(clip.encodeText('a cat')).rejects.toThrow(/^tokenizer\.json: not JSON/);
+    await expect(clip.encodeText('a cat')).rejects.toThrow(message);
     expect(await clip.encodeTokens([[598, 255, 599]])).toHaveLength(1);
   });
 
@@ -213,7 +221,7 @@ describe('damaged packed weights', () => {
     expect(error.message).toMatch(/tower image, expected text/);
   });
 
-  it('of an unknown precision, or for pixels normalised otherwise, are refused', async () => {
+  it('of an unknown precision, or for another normalization of pixels, are refused', async () => {
     expect((await refusal(metadata({ precision: 'int4' }))).message).toMatch(/precision int4/);
     const config = new TextDecoder().decode(packed['open_clip_config.json']).replace('0.48145466', '0.5');
     const error = await refusal({ ...packed, 'open_clip_config.json': utf8(config) });

@@ -1,4 +1,4 @@
-/** One model in many forms: what a loader must not trip over, and what must not change a bit. */
+/** One model in many valid files: each must load, with the same bits. */
 import { describe, expect, it } from 'vitest';
 import { type LoadOptions, loadClip } from '../../src/load.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
@@ -12,7 +12,7 @@ const HUGGING_FACE = 'model.safetensors';
 const openclip = readFolder('tiny-vit');
 const huggingface = readFolder('tiny-vit-hf');
 
-/** The picture's and the texts' embeddings. */
+/** The embeddings of the image and of the texts. */
 async function embeddings(folder: Folder, options: LoadOptions = {}): Promise<Float32Array[]> {
   using clip = await loadClip(storeOf(folder), options);
   return [await clip.encodeImage(picture), ...(await clip.encodeTokens(ids))];
@@ -20,7 +20,7 @@ async function embeddings(folder: Folder, options: LoadOptions = {}): Promise<Fl
 
 const precisions = ['int8', 'f32'] as const;
 
-/** The same of the published form, by precision. */
+/** The same of the published weights, by precision. */
 const published = {
   int8: await embeddings(huggingface),
   f32: await embeddings(huggingface, { precision: 'f32' }),
@@ -47,7 +47,7 @@ const extra = (name: string, dtype: string, shape: number[], bytes: number): Ten
   data: new Uint8Array(bytes).fill(0xff),
 });
 
-describe('R14: a checkpoint with what the format allows and nobody needs gives the same bits', () => {
+describe('R14: a checkpoint with unusual but valid contents gives the same bits', () => {
   it.each<[string, () => Folder]>([
     [
       'I64 position_ids of both towers',
@@ -76,7 +76,7 @@ describe('R14: a checkpoint with what the format allows and nobody needs gives t
         })),
     ],
     [
-      'a type nobody has heard of',
+      'an unknown type',
       () =>
         editTensors(huggingface, HUGGING_FACE, (c) => ({ ...c, tensors: [...c.tensors, extra('x', 'BOOL', [3], 3)] })),
     ],
@@ -168,7 +168,7 @@ describe.each([
   ['tiny-vit', openclip],
   ['tiny-vit-hf', huggingface],
 ])('%s packed', (_, folder) => {
-  it.each(precisions)('in %s gives the bits of the published form', async (precision) => {
+  it.each(precisions)('in %s gives the bits of the published weights', async (precision) => {
     const packed = await pack(folder, precision);
     expect(Object.keys(packed)).toEqual(expect.arrayContaining(['image.safetensors', 'text.safetensors']));
     expect(await embeddings(packed, { precision })).toEqual(published[precision]);

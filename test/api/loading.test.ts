@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -58,35 +59,79 @@ describe('loadClip', () => {
     ['an unknown tower', { towers: ['image', 'audio'] }, '"audio"'],
     ['no tower', { towers: [] }, '[]'],
     ['a tower twice', { towers: ['text', 'text'] }, '["text","text"]'],
-    ['a tower that is no list', { towers: 'image' }, '"image"'],
+    ['towers that are not a list', { towers: 'image' }, '"image"'],
     ['unknown kernels', { kernels: 'avx' }, '"avx"'],
     ['no pixels', { maxPixels: 0 }, 'got 0'],
-    ['pixels that are no number', { maxPixels: Number.NaN }, 'got NaN'],
+    ['a number of pixels that is NaN', { maxPixels: Number.NaN }, 'got NaN'],
   ])('refuses %s', async (_, options, message) => {
     const error = await rejection(loadClip(goldenPath('tiny-vit'), options as LoadOptions));
     expect(error).toBeInstanceOf(RangeError);
     expect(error.message).toContain(message);
   });
 
-  it('says which folder is missing or empty, or is a file', async () => {
-    const missing = await rejection(loadClip(join(temporary, 'nowhere')));
-    expect(missing).toMatchObject({ name: 'ClipError', code: 'CONFIG' });
-    expect(missing.message).toContain('nowhere"');
-    expect(missing.message).toContain('open_clip_config.json');
-    expect(await rejection(loadClip(temporary))).toMatchObject({ code: 'CONFIG' });
+  describe('from a folder', () => {
+    const nowhere = join(temporary, 'nowhere');
     const file = join(temporary, 'a file');
     writeFileSync(file, 'x');
-    const error = await rejection(loadClip(file));
-    expect(error).toMatchObject({ code: 'IO' });
-    expect(error.message).toContain('a file');
-  });
+    mkdirSync(join(temporary, 'empty'));
 
-  it('loads a folder whose name has blanks, # and %', async () => {
-    for (const [name, bytes] of Object.entries(folder)) writeFileSync(join(temporary, name), bytes);
-    using there = await loadClip(temporary);
-    using golden = await loadClip(goldenPath('tiny-vit-hf'));
-    expect(await there.encodeImage(picture)).toEqual(await golden.encodeImage(picture));
-    expect(there.info().model).toContain(temporary);
+    it.each([
+      ['that does not exist', nowhere, 'IO', `the model folder "${nowhere}" does not exist`],
+      // R22: a blank at either end stays, and the quotes show it.
+      ['with a blank before its name', ` ${temporary}`, 'IO', `the model folder " ${temporary}" does not exist`],
+      ['with a blank after its name', `${temporary} `, 'IO', `the model folder "${temporary} " does not exist`],
+      ['that is a file', file, 'IO', `the model "${file}" is a file: pass the folder that holds the model's files`],
+      ['inside a file', join(file, 'x'), 'IO', `cannot read "${join(file, 'x')}": a part of the path is a file`],
+      ['that is empty', join(temporary, 'empty'), 'CONFIG', 'there is no open_clip_config.json and no config.json'],
+      ['without a name', '', 'IO', 'the path of the model folder is empty'],
+      ['with a NUL in its name', 'a\0b', 'IO', 'cannot read "a'],
+      ['whose name is too long', 'x'.repeat(300), 'IO', 'name too long'],
+    ])('%s: a typed error', async (_, path, code, message) => {
+      const error = await rejection(loadClip(path));
+      expect(error).toMatchObject({ name: 'ClipError', code });
+      expect(error.message).toContain(message);
+      expect(error.message).not.toContain('download');
+    });
+
+    it.each(['openai/clip-vit-base-patch32', 'hf-hub:laion/CLIP-ViT-B-32', 'https://huggingface.co/openai/clip'])(
+      'that is the name of a published model, %s: says what to pass instead',
+      async (name) => {
+        const error = await rejection(loadClip(name));
+        expect(error).toMatchObject({ code: 'IO' });
+        expect(error.message).toBe(
+          `the model folder "${name}" does not exist. This version does not download models: ` +
+            'pass the folder into which you downloaded it, or files of your own',
+        );
+      },
+    );
+
+    it.each(['a b#c', 'my model 100%', ' blanks ', '猫 ü', '%41'])('R22: named "%s"', async (name) => {
+      const directory = join(temporary, name);
+      mkdirSync(directory);
+      for (const [name, bytes] of Object.entries(folder)) writeFileSync(join(directory, name), bytes);
+      using there = await loadClip(directory);
+      using golden = await loadClip(goldenPath('tiny-vit-hf'));
+      expect(await there.encodeImage(picture)).toEqual(await golden.encodeImage(picture));
+      expect(there.info().model).toBe(directory);
+    });
+
+    it.skipIf(process.platform === 'win32')('with a named pipe as a file: an error, not a wait', async () => {
+      const directory = join(temporary, 'pipe');
+      mkdirSync(directory);
+      execFileSync('mkfifo', [join(directory, 'config.json')]);
+      const error = await rejection(loadClip(directory));
+      expect(error).toMatchObject({ code: 'IO', message: expect.stringContaining('not a regular file') });
+    });
+
+    it('with a text file that is far too large: an error before it is read', async () => {
+      const directory = join(temporary, 'large');
+      mkdirSync(directory);
+      const path = join(directory, 'config.json');
+      writeFileSync(path, '{');
+      truncateSync(path, 2 ** 33);
+      const error = await rejection(loadClip(directory));
+      expect(error).toMatchObject({ code: 'IO', message: expect.stringContaining(`it has ${2 ** 33} bytes`) });
+    });
   });
 
   it("loads a caller's own files, from bytes and from blobs, and closes what it opened", async () => {

@@ -92,8 +92,8 @@ describe('encodeText', () => {
     expect(error.message).toContain('encodeTokens');
     expect(() => byId.tokenize(['a cat'])).toThrow(expect.objectContaining({ code: 'TOKENIZER' }));
     expect(await rejection(byId.classifier(['cat', 'dog']))).toMatchObject({ code: 'TOKENIZER' });
-    expect(byId.info().text.tokenizer).toBe(false);
-    expect(clip.info().text.tokenizer).toBe(true);
+    expect(byId.info().text?.tokenizer).toBe(false);
+    expect(clip.info().text?.tokenizer).toBe(true);
     expect(await byId.encodeTokens([[BOS, 5, EOT]])).toHaveLength(1);
   });
 

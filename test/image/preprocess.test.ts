@@ -4,11 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { cropGeometry } from '../../src/image/geometry.ts';
 import { crc32 } from '../../src/image/png.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
-import {
-  type PreprocessConfig,
-  preprocessConfigFromHuggingFace,
-  preprocessConfigFromOpenClip,
-} from '../../src/image/preprocess-config.ts';
+import { type PreprocessConfig, preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
 import { pillowResize } from './reference.ts';
 
 interface Case {
@@ -102,43 +98,5 @@ describe('preprocess', () => {
     new DataView(png.buffer).setUint32(20, 30_000);
     new DataView(png.buffer).setUint32(29, crc32(png.subarray(12, 29)));
     await expect(preprocess(png, config(224, 'floor'))).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
-  });
-});
-
-describe('a preprocess config', () => {
-  const mean = [0.5, 0.4, 0.3];
-  const std = [0.2, 0.3, 0.4];
-
-  it('is read from preprocessor_config.json, old and new', () => {
-    const expected = { size: 336, mean, std, crop: 'floor', resize: 'shortest', interpolation: 'bicubic' };
-    const rest = { image_mean: mean, image_std: std, resample: 3, do_resize: true, do_center_crop: true };
-    expect(preprocessConfigFromHuggingFace({ size: 336, crop_size: 336, ...rest })).toEqual(expected);
-    const objects = { size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } };
-    expect(preprocessConfigFromHuggingFace({ ...objects, ...rest })).toEqual(expected);
-  });
-
-  it('is read from OpenCLIP, with its defaults', () => {
-    expect(preprocessConfigFromOpenClip({ mean, std }, 240)).toEqual({
-      size: 240, mean, std, crop: 'half-even', resize: 'shortest', interpolation: 'bicubic',
-    }); // biome-ignore format: one object
-    expect(preprocessConfigFromOpenClip(undefined).mean[0]).toBeCloseTo(0.48145466, 8);
-  });
-
-  it.each([
-    ['resample', { resample: 2 }],
-    ['do_center_crop', { do_center_crop: false }],
-    ['crop_size', { crop_size: { height: 224, width: 200 } }],
-    ['image_std', { image_std: [0, 1, 1] }],
-    ['rescale_factor', { rescale_factor: 1 }],
-  ])('is refused by the name of what is unsupported: %s', (name, change) => {
-    const wrong = () => preprocessConfigFromHuggingFace({ size: 224, crop_size: 224, ...change });
-    expect(wrong).toThrow(expect.objectContaining({ code: 'CONFIG' }));
-    expect(wrong).toThrow(name === 'image_std' ? 'std' : name);
-  });
-
-  it('of OpenCLIP is refused where it would change the picture', () => {
-    for (const cfg of [{ resize_mode: 'squash' }, { interpolation: 'bilinear' }, { mode: 'L' }]) {
-      expect(() => preprocessConfigFromOpenClip(cfg, 224)).toThrow(Object.keys(cfg)[0]!);
-    }
   });
 });

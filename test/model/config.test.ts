@@ -38,6 +38,7 @@ describe("OpenCLIP's configuration", () => {
         mlpWidth: 512,
         activation: 'quick_gelu',
         layerNormEps: 1e-5,
+        projection: true,
       },
       text: {
         width: 128,
@@ -46,6 +47,7 @@ describe("OpenCLIP's configuration", () => {
         mlpWidth: 512,
         activation: 'quick_gelu',
         layerNormEps: 1e-5,
+        projection: true,
         contextLength: 77,
         vocabSize: 600,
         eot: { rule: 'argmax' },
@@ -53,7 +55,7 @@ describe("OpenCLIP's configuration", () => {
     });
   });
 
-  it('reads the bare form and fills in the published defaults', () => {
+  it('reads a bare configuration and fills in the published defaults', () => {
     const config = parseConfig({ embed_dim: 512, vision_cfg: {}, text_cfg: {} });
     expect(config).toMatchObject({
       vision: { kind: 'vit', imageSize: 224, patch: 16, width: 768, layers: 12, heads: 12, mlpWidth: 3072 },
@@ -62,7 +64,7 @@ describe("OpenCLIP's configuration", () => {
     expect([config.vision, config.text]).toMatchObject([{ activation: 'gelu' }, { activation: 'gelu' }]);
   });
 
-  it('reads ViT-bigG-14, whose MLP is no multiple and whose heads are not 64 wide', () => {
+  it('reads ViT-bigG-14, whose MLP ratio is not an integer and whose heads are not 64 wide', () => {
     const config = parseConfig({
       embed_dim: 1280,
       vision_cfg: { image_size: 224, layers: 48, width: 1664, head_width: 104, mlp_ratio: 4.9231, patch_size: 14 },
@@ -94,7 +96,7 @@ describe("OpenCLIP's configuration", () => {
       bnEps: 1e-3,
       projectionBias: true,
     });
-    if (config.vision.kind !== 'efficientnet-lite') throw new Error('another tower');
+    if (config.vision?.kind !== 'efficientnet-lite') throw new Error('another tower');
     expect(
       config.vision.stages.map((stage) => [stage.repeats, stage.channels, stage.kernel, stage.stride, stage.expansion]),
     ).toEqual([
@@ -106,19 +108,19 @@ describe("OpenCLIP's configuration", () => {
       [4, 192, 5, 2, 6],
       [1, 320, 3, 1, 6],
     ]);
-    expect(config.text.activation).toBe('gelu');
+    expect(config.text?.activation).toBe('gelu');
   });
 
   it('reads the options that change the graph', () => {
     expect(parseConfig(vision({ no_ln_pre: true })).vision).toMatchObject({ preNorm: false });
     expect(parseConfig(vision({ norm_kwargs: { eps: 1e-6 } })).vision).toMatchObject({ layerNormEps: 1e-6 });
-    expect(parseConfig(text({ norm_kwargs: { eps: 1e-6 } })).text.layerNormEps).toBe(1e-6);
-    expect(parseConfig(text({ mlp_ratio: 2 })).text.mlpWidth).toBe(1024);
-    expect(parseConfig(text({ pool_type: 'eos', eos_id: 7 })).text.eot).toEqual({ rule: 'id', id: 7 });
-    expect(parseConfig(vision({ image_size: [224, 224] })).vision.imageSize).toBe(224);
+    expect(parseConfig(text({ norm_kwargs: { eps: 1e-6 } })).text?.layerNormEps).toBe(1e-6);
+    expect(parseConfig(text({ mlp_ratio: 2 })).text?.mlpWidth).toBe(1024);
+    expect(parseConfig(text({ pool_type: 'eos', eos_id: 7 })).text?.eot).toEqual({ rule: 'id', id: 7 });
+    expect(parseConfig(vision({ image_size: [224, 224] })).vision?.imageSize).toBe(224);
   });
 
-  it('accepts what makes no difference', () => {
+  it('accepts options that do not change the numbers', () => {
     const plain = parseConfig(open);
     expect(parseConfig(vision({ patch_dropout: 0.5, attentional_pool: false, ls_init_value: null }))).toEqual(plain);
     expect(parseConfig(vision({ pool_type: 'tok', final_ln_after_pool: true, timm_model_name: null }))).toEqual(plain);
@@ -144,7 +146,7 @@ describe("OpenCLIP's configuration", () => {
       vision({ norm_kwargs: { elementwise_affine: true } }),
       'vision_cfg.norm_kwargs.elementwise_affine = true',
     ],
-    ['an option nobody knows', vision({ rotary: 3 }), 'vision_cfg.rotary = 3: this option is not supported'],
+    ['an unknown option', vision({ rotary: 3 }), 'vision_cfg.rotary = 3: this option is not supported'],
     [
       'a text tower from Hugging Face',
       text({ hf_model_name: 'xlm-roberta-base' }),
@@ -163,7 +165,7 @@ describe("OpenCLIP's configuration", () => {
       vision({ timm_model_name: 'convnext_base' }),
       'vision_cfg.timm_model_name: expected "tf_efficientnet_lite0"',
     ],
-    ['the symmetric-padding twin', vision({ timm_model_name: 'efficientnet_lite0' }), 'timm_model_name'],
+    ['the variant with symmetric padding', vision({ timm_model_name: 'efficientnet_lite0' }), 'timm_model_name'],
     [
       'timm attention pooling',
       vision({ timm_model_name: 'tf_efficientnet_lite0', timm_pool: 'abs_attn' }),
@@ -185,81 +187,6 @@ describe("OpenCLIP's configuration", () => {
   });
 });
 
-describe("Hugging Face's configuration", () => {
-  it('reads the golden model', async () => {
-    const config = parseConfig(await json('tiny-vit-hf/config.json'));
-    const twin = parseConfig(await json('tiny-vit/open_clip_config.json'));
-    expect(config).toEqual({ ...twin, source: 'huggingface', text: { ...twin.text, eot: { rule: 'id', id: 599 } } });
-  });
-
-  it('fills in the published defaults: ViT-B/32', () => {
-    expect(parseConfig({ model_type: 'clip' })).toMatchObject({
-      embedDim: 512,
-      vision: {
-        imageSize: 224,
-        patch: 32,
-        width: 768,
-        layers: 12,
-        heads: 12,
-        mlpWidth: 3072,
-        activation: 'quick_gelu',
-        layerNormEps: 1e-5,
-      },
-      text: {
-        width: 512,
-        heads: 8,
-        layers: 12,
-        mlpWidth: 2048,
-        contextLength: 77,
-        vocabSize: 49408,
-        eot: { rule: 'id', id: 49407 },
-      },
-    });
-  });
-
-  it('pools the largest id where eos_token_id is 2, the old wrong value', () => {
-    expect(parseConfig({ text_config: { eos_token_id: 2 } }).text.eot).toEqual({ rule: 'argmax' });
-  });
-
-  it('lets a text_config_dict overrule text_config, as transformers does', () => {
-    const config = parseConfig({
-      model_type: 'clip',
-      text_config: { hidden_size: 512 },
-      text_config_dict: { hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 },
-      vision_config: { hidden_size: 1024, num_attention_heads: 16 },
-      vision_config_dict: null,
-    });
-    expect(config.text).toMatchObject({ width: 768, heads: 12, mlpWidth: 3072 });
-    expect(config.vision).toMatchObject({ width: 1024, heads: 16 });
-  });
-
-  it('ignores the many fields that are about other things', () => {
-    expect(
-      parseConfig({ model_type: 'clip', torch_dtype: 'float16', text_config: { top_k: 50, num_beams: 1 } }),
-    ).toEqual(parseConfig({ model_type: 'clip' }));
-  });
-
-  it.each([
-    ['another model', { model_type: 'siglip', vision_config: {} }, 'model_type: expected "clip", got "siglip"'],
-    ['one tower alone', { model_type: 'clip_text_model' }, 'model_type: expected "clip"'],
-    [
-      'another activation',
-      { vision_config: { hidden_act: 'gelu_new' } },
-      'vision_config.hidden_act: expected "gelu" or "quick_gelu", got "gelu_new"',
-    ],
-    ['other channels', { vision_config: { num_channels: 4 } }, 'vision_config.num_channels: expected 3, got 4'],
-    [
-      'an end token outside the vocabulary',
-      { text_config: { vocab_size: 600 } },
-      'text_config.eos_token_id: expected an integer from 0 to 599, got 49407',
-    ],
-    ['several end tokens', { text_config: { eos_token_id: [1, 2] } }, 'text_config.eos_token_id'],
-    ['a tower that is no object', { text_config: 'x', vision_config: {} }, 'text_config: expected an object, got "x"'],
-  ])('refuses %s', (_, config, message) => {
-    expect(refusal(config)).toContain(message);
-  });
-});
-
 describe('numbers', () => {
   it.each([
     ['text', vision({ width: '768' }), 'vision_cfg.width: expected an integer from 8 to 16384, got "768"'],
@@ -272,7 +199,7 @@ describe('numbers', () => {
       'text_cfg.context_length: expected an integer from 3 to 4096, got 1000000000',
     ],
     ['infinite', text({ mlp_ratio: Number.POSITIVE_INFINITY }), 'text_cfg.mlp_ratio'],
-    ['no number', text({ mlp_ratio: Number.NaN }), 'text_cfg.mlp_ratio'],
+    ['not a number', text({ mlp_ratio: Number.NaN }), 'text_cfg.mlp_ratio'],
     ['an epsilon of zero', text({ norm_kwargs: { eps: 0 } }), 'text_cfg.norm_kwargs.eps'],
     ['a flag that is a number', { ...open, quick_gelu: 1 }, 'quick_gelu: expected true or false, got 1'],
     [
@@ -292,12 +219,12 @@ describe('numbers', () => {
       'vision_cfg.width: expected a multiple of head_width, 80, got 768',
     ],
     [
-      'a picture that is no multiple',
+      'an image size that is not a multiple',
       vision({ image_size: 225 }),
       'vision_cfg.image_size: expected a multiple of patch_size, 32, got 225',
     ],
     [
-      'a picture that is no square',
+      'an image that is not square',
       vision({ image_size: [224, 256] }),
       'vision_cfg.image_size: expected the side of a square, got [224,256]',
     ],
@@ -313,11 +240,11 @@ describe('numbers', () => {
     ['something else', { image_mean: [0.5] }],
     ['no text tower', { embed_dim: 8, vision_cfg: {} }],
     ['no vision tower', { embed_dim: 8, text_cfg: {} }],
-  ])('%s is no configuration', (_, config) => {
+  ])('%s is not a configuration', (_, config) => {
     expect(refusal(config)).not.toBe('accepted');
   });
 
-  it('takes names that mean something in JavaScript for what they are', () => {
+  it('reads names with a meaning in JavaScript as plain names', () => {
     const named = JSON.parse('{"embed_dim": 8, "text_cfg": {}, "vision_cfg": {"__proto__": {"width": 64}}}');
     expect(refusal(named)).toContain('vision_cfg.__proto__ = {"width":64}: this option is not supported');
     expect(refusal(vision({ constructor: 1 }))).toContain('vision_cfg.constructor = 1');

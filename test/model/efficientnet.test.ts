@@ -26,7 +26,7 @@ const text = parseConfig({
   embed_dim: 12,
   vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16 },
   text_cfg: { width: 64, heads: 8, layers: 1 },
-}).text;
+}).text!;
 const config: ClipConfig = { embedDim: 12, vision, text, source: 'openclip' };
 // 510 mean is whole, so that padding with zeros is exact; no two channels are alike.
 const normalization = { mean: [0.5, 0.4, 0.3], std: [0.5, 0.25, 0.2] };

@@ -1,3 +1,4 @@
+import { openAsBlob } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,5 +91,43 @@ describe('files', () => {
   it('reads text as UTF-8', async () => {
     await writeFile(join(folder, '猫.json'), '{"ü": 1}');
     expect(await readTextFile(join(folder, '猫.json'))).toBe('{"ü": 1}');
+  });
+});
+
+describe('what changes under a source', () => {
+  it('a file behind a blob: a typed error, never half of each', async () => {
+    const path = join(folder, 'behind a blob');
+    await writeFile(path, bytes);
+    const source = blobSource(await openAsBlob(path), 'behind a blob');
+    await source.readInto(0, new Uint8Array(100));
+    await writeFile(path, bytes.subarray(0, 1000));
+    const error = await source.readInto(0, new Uint8Array(5000)).then(
+      () => undefined,
+      (error) => error,
+    );
+    expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
+    expect(error.message).toMatch(/^"behind a blob": reading (failed|gave)/);
+    expect(error.cause).toMatchObject({ name: 'NotReadableError' });
+  });
+
+  it('a blob that gives fewer bytes than it has', async () => {
+    const lying = {
+      size: 100,
+      slice: (from: number, to: number) => ({ size: to - from, arrayBuffer: async () => bytes.slice(0, 40).buffer }),
+    };
+    await expect(blobSource(lying as unknown as Blob, 'x').readInto(0, new Uint8Array(100))).rejects.toMatchObject({
+      code: 'IO',
+      message: '"x": reading gave 40 of 100 bytes',
+    });
+  });
+
+  it('a buffer that was transferred', async () => {
+    const own = bytes.slice();
+    const source = bytesSource(own, 'x');
+    structuredClone(own.buffer, { transfer: [own.buffer] });
+    await expect(source.readInto(0, new Uint8Array(100))).rejects.toMatchObject({
+      code: 'IO',
+      message: '"x": the buffer was transferred',
+    });
   });
 });

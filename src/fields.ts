@@ -1,5 +1,6 @@
 /** Checked reading of a JSON object's fields. Every error names the field, what was expected and what came. */
-import { ClipError } from '../errors.ts';
+import { ClipError } from './errors.ts';
+import { isObject, show } from './json.ts';
 
 interface Range {
   readonly min: number;
@@ -8,28 +9,28 @@ interface Range {
   readonly or?: number;
 }
 
-/** For each option the values under which it may stand unread. */
-type Neutral = Readonly<Record<string, 'any' | readonly unknown[]>>;
+/** For each option, the values with which it may be ignored. */
+export type Neutral = Readonly<Record<string, 'any' | readonly unknown[]>>;
 
 export class Fields {
   readonly #json: Record<string, unknown>;
-  readonly #path: string;
+  readonly #prefix: string;
   readonly #read = new Set<string>();
 
-  /** `path` is what comes before the field's name in messages, empty for the outermost object. */
-  constructor(json: Record<string, unknown>, path: string) {
+  /** `prefix` comes before a field's name in messages, e.g. `model_cfg.` or `config.json: `. */
+  constructor(json: Record<string, unknown>, prefix: string) {
     this.#json = json;
-    this.#path = path;
+    this.#prefix = prefix;
   }
 
   /** The field's full name, e.g. `model_cfg.text_cfg.width`. */
   path(key: string): string {
-    return this.#path === '' ? key : `${this.#path}.${key}`;
+    return this.#prefix + key;
   }
 
   /** The field as it is, undefined if it is absent or null. */
   value(key: string): unknown {
-    return Object.hasOwn(this.#json, key) ? (this.#json[key] ?? undefined) : undefined;
+    return this.#take(key);
   }
 
   has(key: string): boolean {
@@ -53,7 +54,8 @@ export class Fields {
     const value = this.#take(key);
     if (!Array.isArray(value)) return this.integer(key, range);
     if (value.length !== 2 || value[0] !== value[1]) return this.fail(key, 'the side of a square', value);
-    return new Fields({ [key]: value[0] }, this.#path).integer(key, range);
+    // Without the default: [null, null] is not an absent size.
+    return new Fields({ [key]: value[0] }, this.#prefix).integer(key, { min: range.min, max: range.max });
   }
 
   /** False if absent. */
@@ -69,9 +71,22 @@ export class Fields {
     return choice ?? this.fail(key, choices.map(show).join(' or '), value);
   }
 
+  /** Refuses the field if it is there with another value. */
+  only(key: string, value: unknown, expected = show(value)): void {
+    const found = this.#take(key) ?? value;
+    if (found !== value) this.fail(key, expected, found);
+  }
+
+  /** A list of strings, empty if absent. */
+  strings(key: string): readonly string[] {
+    const value = this.#take(key) ?? [];
+    const strings = Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string');
+    return strings ? (value as string[]) : this.fail(key, 'a list of strings', value);
+  }
+
   object(key: string): Fields {
     const value = this.#take(key);
-    if (isObject(value)) return new Fields(value, this.path(key));
+    if (isObject(value)) return new Fields(value, `${this.path(key)}.`);
     return this.fail(key, 'an object', value);
   }
 
@@ -81,35 +96,30 @@ export class Fields {
 
   /** `what` is a subject with its verb: "CoCa models are". */
   refuse(key: string, what: string): never {
-    throw new ClipError('CONFIG', `${this.path(key)} = ${show(this.value(key))}: ${what} not supported`);
+    throw new ClipError('CONFIG', `${this.path(key)} = ${show(this.#get(key))}: ${what} not supported`);
   }
 
   /**
-   * Refuses what has not been read, unless it is switched off (null or false) or has a neutral value: an option that is
-   * passed over would give wrong numbers without a word.
+   * Refuses every field that was not read, unless it is null or has a neutral value: an ignored option would silently
+   * give wrong numbers. `falseIsOff`: an unknown option that is false counts as switched off.
    */
-  refuseUnread(neutral: Neutral): void {
+  refuseUnread(neutral: Neutral, { falseIsOff }: { readonly falseIsOff: boolean }): void {
     for (const key of Object.keys(this.#json)) {
-      const value = this.value(key);
+      const value = this.#get(key);
       const allowed = Object.hasOwn(neutral, key) ? neutral[key] : undefined;
-      if (value === undefined || value === false || allowed === 'any') continue;
+      if (value === undefined || (falseIsOff && value === false) || allowed === 'any') continue;
       if (allowed === undefined ? this.#read.has(key) : allowed.some((item) => show(item) === show(value))) continue;
       this.refuse(key, 'this option is');
     }
   }
 
+  /** The same without counting it as read. */
+  #get(key: string): unknown {
+    return Object.hasOwn(this.#json, key) ? (this.#json[key] ?? undefined) : undefined;
+  }
+
   #take(key: string): unknown {
     this.#read.add(key);
-    return this.value(key);
+    return this.#get(key);
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A JSON value on one line, cut. */
-export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

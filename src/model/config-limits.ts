@@ -1,0 +1,30 @@
+/** Limits and checks that hold for both formats of a configuration. */
+import { ClipError } from '../errors.ts';
+import type { Fields } from '../fields.ts';
+
+/** Upper bounds far above every CLIP model; a larger value means a damaged configuration. */
+export const MAX = { width: 16_384, layers: 256, heads: 256, image: 4096, context: 4096, vocabulary: 4_194_304 };
+
+/** Each head must be a multiple of 8 wide, the number of columns that the kernels take at once. */
+export function checkHeads(fields: Fields, key: string, width: number, heads: number): number {
+  if (width % heads !== 0) fields.fail(key, `a divisor of the width, ${width}`, heads);
+  if ((width / heads) % 8 !== 0) {
+    throw new ClipError(
+      'CONFIG',
+      `${fields.path(key)}: expected heads whose width is a multiple of 8, got ${width / heads} (${width} / ${heads})`,
+    );
+  }
+  return heads;
+}
+
+export function squareGrid(fields: Fields, patchDefault: number): { imageSize: number; patch: number } {
+  const patch = fields.square('patch_size', { min: 1, max: MAX.image, or: patchDefault });
+  const imageSize = fields.square('image_size', { min: 1, max: MAX.image, or: 224 });
+  if (imageSize % patch !== 0) fields.fail('image_size', `a multiple of patch_size, ${patch}`, imageSize);
+  return { imageSize, patch };
+}
+
+/** Epsilon of the LayerNorms, 1e-5 if absent (torch's default). */
+export function layerNormEps(fields: Fields, key: string): number {
+  return fields.number(key, { min: Number.MIN_VALUE, max: 1, or: 1e-5 });
+}

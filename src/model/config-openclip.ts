@@ -1,0 +1,188 @@
+/**
+ * OpenCLIP's configuration, `open_clip_config.json` or a file of open_clip/model_configs: defaults and meaning as in
+ * open_clip/model.py, CLIPVisionCfg and CLIPTextCfg.
+ */
+import { ClipError } from '../errors.ts';
+import type { Fields } from '../fields.ts';
+import type {
+  ClipConfig,
+  EfficientNetConfig,
+  TextConfig,
+  TransformerShape,
+  VisionConfig,
+  VisionTransformerConfig,
+} from './config.ts';
+import { checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+
+/**
+ * EfficientNet-Lite0 as in the published tf.keras and timm code (`tf_efficientnet_lite0`). Lite does not scale the
+ * stem, the head and the repeats of the first and last stage.
+ */
+const EFFICIENTNET_LITE0 = {
+  kind: 'efficientnet-lite',
+  stem: 32,
+  stages: [
+    { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
+    { repeats: 2, channels: 24, kernel: 3, stride: 2, expansion: 6 },
+    { repeats: 2, channels: 40, kernel: 5, stride: 2, expansion: 6 },
+    { repeats: 3, channels: 80, kernel: 3, stride: 2, expansion: 6 },
+    { repeats: 3, channels: 112, kernel: 5, stride: 1, expansion: 6 },
+    { repeats: 4, channels: 192, kernel: 5, stride: 2, expansion: 6 },
+    { repeats: 1, channels: 320, kernel: 3, stride: 1, expansion: 6 },
+  ],
+  head: 1280,
+  bnEps: 1e-3,
+} as const satisfies Partial<EfficientNetConfig>;
+
+/** Options about training, initial values, tokenization or output form, and values that name what is built anyway. */
+const NEUTRAL = {
+  model: {
+    init_logit_scale: 'any',
+    nonscalar_logit_scale: 'any',
+    output_dict: 'any',
+    cast_dtype: 'any',
+    custom_text: 'any',
+  },
+  vision: {
+    patch_dropout: 'any',
+    output_tokens: 'any',
+    // With the class token pooled, the last LayerNorm is the same before and after pooling.
+    final_ln_after_pool: 'any',
+    attn_pooler_queries: 'any',
+    attn_pooler_heads: 'any',
+    // Fixed or learned, the table is in the file.
+    pos_embed_type: ['learnable', 'sin_cos_2d'],
+    pool_type: ['tok'],
+    block_type: ['default'],
+    act_kwargs: [{}],
+    timm_model_pretrained: 'any',
+    timm_drop: 'any',
+    timm_drop_path: 'any',
+  },
+  text: {
+    hf_tokenizer_name: 'any',
+    hf_model_pretrained: 'any',
+    output_tokens: 'any',
+    final_ln_after_pool: 'any',
+    // Causal attention and pooling before the padding: the padding token does not matter.
+    pad_id: 'any',
+    pool_type: ['argmax', 'eos'],
+    proj_type: ['linear'],
+    tokenizer_mode: ['clip'],
+    tokenizer_kwargs: [{}, { clean: 'lower' }],
+    block_type: ['default'],
+    act_kwargs: [{}],
+  },
+} as const;
+
+/** OpenCLIP's options are off by default: an unknown one that is false changes nothing. */
+const SWITCHES = { falseIsOff: true };
+
+export function parseOpenClip(model: Fields): ClipConfig {
+  if (model.has('multimodal_cfg')) model.refuse('multimodal_cfg', 'CoCa models are');
+  if (model.has('audio_cfg')) model.refuse('audio_cfg', 'audio models are');
+  if (model.has('init_logit_bias')) model.refuse('init_logit_bias', 'SigLIP models are');
+  const embedDim = model.integer('embed_dim', { min: 1, max: MAX.width });
+  const activation = model.flag('quick_gelu') ? 'quick_gelu' : 'gelu';
+  const vision = model.object('vision_cfg');
+  const text = model.object('text_cfg');
+  model.refuseUnread(NEUTRAL.model, SWITCHES);
+  return {
+    embedDim,
+    vision: openClipVision(vision, activation),
+    text: openClipText(text, activation),
+    source: 'openclip',
+  };
+}
+
+function openClipVision(fields: Fields, activation: TransformerShape['activation']): VisionConfig {
+  if (fields.has('timm_model_name')) return openClipTimm(fields);
+  if (Array.isArray(fields.value('layers'))) {
+    throw new ClipError('CONFIG', `${fields.path('layers')} is a list: ResNet image towers are not supported yet`);
+  }
+  const width = fields.integer('width', { min: 8, max: MAX.width, or: 768 });
+  const headWidth = fields.integer('head_width', { min: 8, max: width, or: 64 });
+  if (width % headWidth !== 0) {
+    fields.fail('width', `a multiple of head_width, ${headWidth}`, width);
+  }
+  const tower: VisionTransformerConfig = {
+    kind: 'vit',
+    ...squareGrid(fields, 16),
+    width,
+    layers: fields.integer('layers', { min: 1, max: MAX.layers, or: 12 }),
+    heads: checkHeads(fields, 'head_width', width, width / headWidth),
+    mlpWidth: openClipMlp(fields, width),
+    activation,
+    layerNormEps: openClipEps(fields),
+    preNorm: !fields.flag('no_ln_pre'),
+    projection: true,
+  };
+  fields.refuseUnread({ ...NEUTRAL.vision, timm_pool: 'any', timm_proj: 'any', timm_proj_bias: 'any' }, SWITCHES);
+  return tower;
+}
+
+/** A valid timm name overrides layers, width and patch size; the activation is the timm model's own. */
+function openClipTimm(fields: Fields): EfficientNetConfig {
+  const name = fields.value('timm_model_name');
+  // timm names its weights after a dot, e.g. "tf_efficientnet_lite0.in1k".
+  if (typeof name !== 'string' || name.replace(/\..*$/, '') !== 'tf_efficientnet_lite0') {
+    fields.fail('timm_model_name', '"tf_efficientnet_lite0", the one that is supported', name);
+  }
+  fields.oneOf('timm_pool', ['', 'avg'], 'avg');
+  fields.oneOf('timm_proj', ['linear'], 'linear');
+  const tower: EfficientNetConfig = {
+    ...EFFICIENTNET_LITE0,
+    imageSize: fields.square('image_size', { min: 32, max: MAX.image, or: 224 }),
+    projectionBias: fields.flag('timm_proj_bias'),
+  };
+  if (tower.imageSize % 32 !== 0) fields.fail('image_size', 'a multiple of 32', tower.imageSize);
+  fields.refuseUnread(
+    {
+      ...NEUTRAL.vision,
+      layers: 'any',
+      width: 'any',
+      head_width: 'any',
+      mlp_ratio: 'any',
+      patch_size: 'any',
+    },
+    SWITCHES,
+  );
+  return tower;
+}
+
+function openClipText(fields: Fields, activation: TransformerShape['activation']): TextConfig {
+  if (fields.has('hf_model_name')) fields.refuse('hf_model_name', 'text towers from Hugging Face are');
+  const width = fields.integer('width', { min: 8, max: MAX.width, or: 512 });
+  const heads = fields.integer('heads', { min: 1, max: MAX.heads, or: 8 });
+  const vocabSize = fields.integer('vocab_size', { min: 3, max: MAX.vocabulary, or: 49_408 });
+  const eosId = fields.integer('eos_id', { min: 0, max: vocabSize - 1, or: 2 });
+  const tower: TextConfig = {
+    width,
+    layers: fields.integer('layers', { min: 1, max: MAX.layers, or: 12 }),
+    heads: checkHeads(fields, 'heads', width, heads),
+    mlpWidth: openClipMlp(fields, width),
+    activation,
+    layerNormEps: openClipEps(fields),
+    projection: true,
+    contextLength: fields.integer('context_length', { min: 3, max: MAX.context, or: 77 }),
+    vocabSize,
+    eot: fields.value('pool_type') === 'eos' ? { rule: 'id', id: eosId } : { rule: 'argmax' },
+  };
+  fields.refuseUnread(NEUTRAL.text, SWITCHES);
+  return tower;
+}
+
+/** Python's `int(width * mlp_ratio)`. */
+function openClipMlp(fields: Fields, width: number): number {
+  const ratio = fields.number('mlp_ratio', { min: 1 / width, max: 64, or: 4 });
+  return Math.trunc(width * ratio);
+}
+
+/** `norm_kwargs` are the arguments of torch's LayerNorm; only `eps` is supported. */
+function openClipEps(fields: Fields): number {
+  if (!fields.has('norm_kwargs')) return 1e-5;
+  const norm = fields.object('norm_kwargs');
+  const eps = layerNormEps(norm, 'eps');
+  norm.refuseUnread({}, SWITCHES);
+  return eps;
+}
