@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Clip, loadClip } from '../../src/index.ts';
+import { goldenPath } from '../model/golden.ts';
 import { docstringExamples, markdownExamples, run } from './example.ts';
 
 const file = (name: string) => readFile(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)));
@@ -13,6 +14,9 @@ const file = (name: string) => readFile(fileURLToPath(new URL(`../../examples/${
 /** What an example writes goes here, and is read from here again. */
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-examples-'));
 const written = (path: string) => join(folder, basename(path));
+/** Files that are not in the repository: what an example wrote, else a file of that name of a small Hugging Face model. */
+const found = (path: string) =>
+  [path, written(path), goldenPath(`tiny-vit-hf/${basename(path)}`)].find(existsSync) ?? path;
 
 let clip: Clip;
 beforeAll(async () => {
@@ -42,7 +46,7 @@ const given = {
   frame: async () => new Uint8Array(await file('cat.png')),
   join: () => join,
   tmpdir: () => tmpdir,
-  readFile: () => (path: string) => readFile(existsSync(written(path)) ? written(path) : path),
+  readFile: () => (path: string, encoding?: 'utf8') => readFile(found(path), encoding),
   writeFile: () => (path: string, data: Uint8Array) => writeFile(written(path), data),
 };
 
