@@ -27,6 +27,8 @@ const EFFORT = {
 const LAUNCHES = 3;
 /** Fresh processes of each of the four columns, for the cold start. */
 const STARTS = 11;
+/** With fewer launches or rounds there is no verdict: the spread of so few is too small by chance. */
+const FEWEST = { launches: 2, rounds: 5 };
 /** Prompts of the text task. */
 const PROMPTS = 64;
 
@@ -141,7 +143,8 @@ async function compare({ name, model, task }, { a, b, options, rounds, launches 
     const [a1, b1, a2, b2] = contestants.map(({ ms }) => ms);
     measured.push({ a1, b1, a2, b2 });
   }
-  return { ...summarize(name, measured), sameBits };
+  const enough = measured.length >= FEWEST.launches && Number(rounds ?? effort.rounds) >= FEWEST.rounds;
+  return { ...summarize(name, measured, enough), sameBits };
 }
 
 /** Import to first embedding of the embedded model. A round has four fresh processes; the first fills the file cache. */
@@ -155,11 +158,11 @@ function compareStarts(a, b, rounds) {
       if (round > 0) lists[column].push(all);
     }
   }
-  return summarize('start/default', [lists]);
+  return summarize('start/default', [lists], rounds >= FEWEST.rounds);
 }
 
 /** One list of times a process. The spread: the largest ratio of two processes of one build within a launch. */
-function summarize(name, launches) {
+function summarize(name, launches, enough) {
   const join = (...columns) => launches.flatMap((launch) => columns.flatMap((column) => launch[column]));
   const aMs = median(join('a1', 'a2'));
   const bMs = median(join('b1', 'b2'));
@@ -170,12 +173,12 @@ function summarize(name, launches) {
   const spread = Math.exp(Math.max(...apart)) - 1;
   // Of each launch, as its four processes ran in the same minutes.
   const ratio = median(launches.map(({ a1, a2, b1, b2 }) => median([...b1, ...b2]) / median([...a1, ...a2])));
-  return { name, aMs, bMs, ratio, spread, apart, runs: join('a1', 'a2').length };
+  return { name, aMs, bMs, ratio, spread, apart, enough, runs: join('a1', 'a2').length };
 }
 
-function show({ name, aMs, bMs, ratio, spread, sameBits }) {
+function show({ name, aMs, bMs, ratio, spread, enough, sameBits }) {
   const within = Math.abs(Math.log(ratio)) <= Math.log(1 + spread);
-  const verdict = within ? 'within spread' : ratio < 1 ? 'B is faster' : 'B is slower';
+  const verdict = !enough ? 'too few runs' : within ? 'within spread' : ratio < 1 ? 'B is faster' : 'B is slower';
   const bits = sameBits === undefined ? '' : sameBits ? 'yes' : 'NO';
   return line(name, aMs.toFixed(2), bMs.toFixed(2), ratio.toFixed(3), `±${(100 * spread).toFixed(1)} %`, verdict, bits);
 }
