@@ -1,4 +1,4 @@
-// Pillow's resampling (Resample.c, ImagingResampleHorizontal_8bpc and ImagingResampleVertical_8bpc) with SIMD.
+// Pillow 13's resampling (Resample.c, ImagingResampleHorizontal_8bpc and ImagingResampleVertical_8bpc) with SIMD.
 //
 // Pillow multiplies u8 pixels by 23-bit coefficients c and adds in i32. The only integer dot product of WebAssembly
 // takes i16, so each coefficient is split: c = hi * 2^15 + lo with lo in 0..32767 and hi in -128..128. Then
@@ -7,7 +7,7 @@
 //
 // Coefficients in memory, for groups of eight taps (the last group is filled up with zeros):
 //   | hi0 hi1 .. hi7 (i16) | lo0 lo1 .. lo7 (i16) | next group ..
-// They are computed in TypeScript (src/image/resample.ts).
+// They are computed in TypeScript (src/image/taps.ts).
 
 /** log2 of one in Pillow's fixed point: 32 - 8 - 2. */
 const PRECISION_BITS: i32 = 22;
@@ -76,7 +76,7 @@ export function splitRow(row: usize, planes: usize, stride: usize, pixels: i32, 
  * The horizontal pass over one row: out[3 * x + c] = clip8((sum over t of c[x][t] * plane c[start[x] + t] + half) >> 22).
  * `starts`: u32 [count], first tap of each output pixel, counted from the beginning of the planes.
  * `coefficients`: [count][groups] of the layout above. `out`: 3 * count bytes, and one more is overwritten.
- * Planes are read up to start + 8 * groups; what lies there only has to be readable, its coefficient is zero.
+ * Planes are read up to start + 8 * groups; beyond the taps the bytes only have to be readable, as their coefficient is zero.
  *
  *   eight bytes of a plane   p0 .. p7  -> i16
  *   . hi0 .. hi7             hiR: (h0p0+h1p1) (h2p2+h3p3) (h4p4+h5p5) (h6p6+h7p7)
@@ -136,7 +136,7 @@ export function resampleColumns(
 
 /**
  * The vertical pass for one output row: out[i] = clip8((sum over t of c[t] * row t[i] + half) >> 22), i < bytes.
- * The rows lie in a ring of `ringRows` rows, `stride` bytes apart (a multiple of 8, at least bytes rounded up to 8); tap 0 is
+ * The rows are in a ring of `ringRows` rows, `stride` bytes apart (a multiple of 8, at least bytes rounded up to 8); tap 0 is
  * row `first` of it. `coefficients`: pairs of rows, | hi0 hi1 (2 i16) | lo0 lo1 (2 i16) |; an odd count ends with a zero.
  *
  *   row t    a0 .. a7, row t+1  b0 .. b7  -> i16, interleaved

@@ -1,77 +1,137 @@
 /**
- * The WebAssembly decoders of @jsquash, instantiated by us: on first need, from modules that the platform gives, and anew
- * after a failure or a huge picture, because their memory never shrinks and a failed decode may leave some of it in use.
+ * The WebAssembly decoders of @jsquash. An instance is created when first needed, and again after a failure or a huge
+ * picture, because its memory never shrinks and a failed decode may leave some of it in use.
  */
 import { codecModule } from '#platform';
+import { ClipError } from '../errors.ts';
+import { CODEC_FILES } from '../platform/codec-files.ts';
 
-export type CodecName = 'jpeg' | 'png' | 'webp';
+export type CodecName = keyof typeof CODEC_FILES;
 
-/** Receives `width * height * 4` bytes of RGBA that lie in the decoder's memory: they are gone when it returns. */
+/** Receives u8[height, width, 4], RGBA, in the decoder's memory: only valid until it returns. */
 export type PixelSink = (data: Uint8Array | Uint8ClampedArray, width: number, height: number) => void;
 
-export interface Decoded {
-  /** What the decoder printed, e.g. libjpeg's warnings. */
-  readonly warnings: string;
+/** A file and its size in pixels, as its header states it. */
+export interface EncodedImage {
+  readonly bytes: Uint8Array;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** Bytes of memory above which an instance is dropped after use: small photos keep their decoder warm. */
 const KEEP_BYTES = 33_554_432;
+const PAGE_BYTES = 65_536;
 
 interface Codec {
-  /** Calls `sink` once, or throws. Returns what was printed. */
+  readonly memory: WebAssembly.Memory;
+  /** Calls `sink` once, or throws. Returns what the decoder printed, e.g. libjpeg's warnings. */
   decode(bytes: Uint8Array, sink: PixelSink): string;
-  memoryBytes(): number;
 }
 
-const codecs = new Map<CodecName, Promise<Codec>>();
 const factories = { jpeg: mozjpeg, png: squooshPng, webp: libwebp };
+const modules = new Map<CodecName, Promise<WebAssembly.Module>>();
+const codecs = new Map<CodecName, Promise<Codec>>();
 
 /**
  * Decodes with the named codec; `sink` runs before the promise resolves.
- * @throws whatever the codec throws, wrapped in nothing; an error of `sink` as it is
+ *
+ * @returns what the decoder printed
+ * @throws ClipError IO if the decoder's file cannot be read, UNSUPPORTED if it does not compile or start here or has not
+ *   enough memory for the picture; else what the codec throws for damaged data
  */
-export async function decodePixels(name: CodecName, bytes: Uint8Array, sink: PixelSink): Promise<Decoded> {
+export async function decodePixels(name: CodecName, image: EncodedImage, sink: PixelSink): Promise<string> {
   let promise = codecs.get(name);
   if (!promise) {
-    promise = factories[name]();
+    promise = startCodec(name);
     codecs.set(name, promise);
   }
   let keep = false;
   try {
     const codec = await promise;
-    const warnings = codec.decode(bytes, sink);
-    keep = codec.memoryBytes() <= KEEP_BYTES;
-    return { warnings };
+    const printed = runCodec(name, codec, image, sink);
+    keep = codec.memory.buffer.byteLength <= KEEP_BYTES;
+    return printed;
   } finally {
     if (!keep && codecs.get(name) === promise) codecs.delete(name);
   }
 }
 
+/** Compiles (once) and instantiates a codec. A failure is not kept: the next call tries again. */
+async function startCodec(name: CodecName): Promise<Codec> {
+  let module = modules.get(name);
+  try {
+    if (typeof WebAssembly === 'undefined') throw new Error('this runtime has no WebAssembly');
+    if (!module) {
+      module = codecModule(name);
+      modules.set(name, module);
+    }
+    return await factories[name](await module);
+  } catch (error) {
+    if (modules.get(name) === module) modules.delete(name);
+    if (error instanceof ClipError) throw error;
+    const reason = `${(error as Error)?.message ?? error}`;
+    throw new ClipError('UNSUPPORTED', `cannot start the image decoder ${CODEC_FILES[name]}: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+function runCodec(name: CodecName, codec: Codec, { bytes, width, height }: EncodedImage, sink: PixelSink): string {
+  try {
+    return codec.decode(bytes, sink);
+  } catch (error) {
+    // A decoder without memory traps as it does for damaged data. Then its memory cannot grow by 8 bytes a pixel (RGBA of 16 bits).
+    const text = error instanceof Error ? error.message : '';
+    if (!/insufficient memory|\bOOM\b/i.test(text) && canGrow(codec.memory, width * height * 8)) throw error;
+    throw new ClipError(
+      'UNSUPPORTED',
+      `the image decoder ${CODEC_FILES[name]} has not enough memory for a picture of ${width} x ${height} pixels`,
+    );
+  }
+}
+
+/** Whether memory can grow; it does, so only ask before dropping it. */
+function canGrow(memory: WebAssembly.Memory, bytes: number): boolean {
+  try {
+    memory.grow(Math.ceil(bytes / PAGE_BYTES));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The part of an Emscripten module (built with embind) that is used here. */
 interface EmscriptenDecoder {
-  HEAPU8: Uint8Array;
   decode(bytes: Uint8Array, ...options: boolean[]): unknown;
 }
 
 type EmscriptenFactory = (options: object) => Promise<EmscriptenDecoder>;
 
-/** mozjpeg's decoder can apply EXIF itself; ours is the same for all formats (orientation.ts). */
+/** mozjpeg's decoder can apply EXIF; orientation.ts does it for all formats alike. */
 const PRESERVE_ORIENTATION = false;
 
-async function mozjpeg(): Promise<Codec> {
-  const [glue, module] = await Promise.all([import('@jsquash/jpeg/codec/dec/mozjpeg_dec.js'), codecModule('jpeg')]);
+async function mozjpeg(module: WebAssembly.Module): Promise<Codec> {
+  const file = '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
+  const glue = await import('@jsquash/jpeg/codec/dec/mozjpeg_dec.js').catch(missing(file));
   return emscriptenCodec(glue.default as unknown as EmscriptenFactory, module, PRESERVE_ORIENTATION);
 }
 
-async function libwebp(): Promise<Codec> {
-  const [glue, module] = await Promise.all([import('@jsquash/webp/codec/dec/webp_dec.js'), codecModule('webp')]);
+async function libwebp(module: WebAssembly.Module): Promise<Codec> {
+  const file = '@jsquash/webp/codec/dec/webp_dec.js';
+  const glue = await import('@jsquash/webp/codec/dec/webp_dec.js').catch(missing(file));
   return emscriptenCodec(glue.default as unknown as EmscriptenFactory, module);
+}
+
+function missing(file: string): (cause: Error) => never {
+  return (cause) => {
+    throw new ClipError('IO', `cannot load the image decoder ${file}: ${cause.message}`, { cause });
+  };
 }
 
 /**
  * These decoders end with `new ImageData(new Uint8ClampedArray(view), width, height)`, both looked up among the globals at
- * the instance's first decode and kept. They get ours for that moment: no runtime needs an ImageData, and the pixels are
- * used where they lie instead of being copied.
+ * the instance's first decode and kept. They are replaced for that moment: no runtime needs an ImageData, and the pixels
+ * are used in place instead of being copied.
  */
 async function emscriptenCodec(
   factory: EmscriptenFactory,
@@ -79,6 +139,7 @@ async function emscriptenCodec(
   ...options: boolean[]
 ): Promise<Codec> {
   let printed = '';
+  let memory: WebAssembly.Memory | undefined;
   let consume: PixelSink = () => {};
   const print = (text: string) => {
     printed += `${text}\n`;
@@ -92,20 +153,25 @@ async function emscriptenCodec(
       return {};
     },
   };
-  const decoder = await withGlobals({ ImageData: globals.ImageData }, () =>
-    factory({
-      noInitialRun: true,
-      locateFile: (name: string) => name,
-      print,
-      printErr: print,
-      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
-        const instance = new WebAssembly.Instance(module, imports);
-        done(instance);
-        return instance.exports;
-      },
-    }),
-  );
+  const decoder = await new Promise<EmscriptenDecoder>((resolve, reject) => {
+    const instantiateWasm = (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) => {
+      let instance: WebAssembly.Instance;
+      try {
+        instance = new WebAssembly.Instance(module, imports);
+      } catch (error) {
+        // Thrown, it would make the glue code fetch the file itself. Without a call of `done` it waits forever.
+        reject(error);
+        return {};
+      }
+      memory = Object.values(instance.exports).find((value) => value instanceof WebAssembly.Memory);
+      done(instance);
+      return instance.exports;
+    };
+    const options = { noInitialRun: true, locateFile: (name: string) => name, print, printErr: print, instantiateWasm };
+    withGlobals({ ImageData: globals.ImageData }, () => factory(options)).then(resolve, reject);
+  });
   return {
+    memory: memory as WebAssembly.Memory,
     decode(bytes, sink) {
       printed = '';
       let received = false;
@@ -129,14 +195,13 @@ async function emscriptenCodec(
         consume = () => {};
       }
       if (failure) throw failure.error;
-      if (!received) throw new Error(printed.trim() || 'the decoder gave no picture');
+      if (!received) throw new Error(printed.trim() || 'the decoder returned no image');
       return printed;
     },
-    memoryBytes: () => decoder.HEAPU8.length,
   };
 }
 
-/** Sets globals and returns what puts the old ones back; both without waiting, so no other code sees them. */
+/** Sets globals and returns what restores them; both are synchronous, so no other code sees them. */
 function setGlobals(values: { readonly [name: string]: unknown }): () => void {
   const before = Object.keys(values).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
   for (const [name, value] of Object.entries(values)) {
@@ -171,11 +236,10 @@ interface PngExports {
 }
 
 /**
- * wasm-bindgen's own glue makes one instance for ever. `decode` needs a single import, the one that makes an ImageData of a
- * buffer that it hands over; its full name ends in a hash, so imports are told by their beginnings.
+ * wasm-bindgen's glue code keeps one instance forever, so it is not used. `decode` needs a single import, which makes an
+ * ImageData of a buffer that it hands over; import names end in a hash, so only their beginnings are compared.
  */
-async function squooshPng(): Promise<Codec> {
-  const module = await codecModule('png');
+async function squooshPng(module: WebAssembly.Module): Promise<Codec> {
   let consume: PixelSink = () => {};
   const imports: Record<string, unknown> = {};
   for (const { name } of WebAssembly.Module.imports(module)) {
@@ -195,7 +259,9 @@ async function squooshPng(): Promise<Codec> {
   }
   const instance = await WebAssembly.instantiate(module, { wbg: imports as WebAssembly.ModuleImports });
   const wasm = instance.exports as unknown as PngExports;
+  if (!wasm.memory || !wasm.decode) throw new Error('the file is not the decoder that is expected');
   return {
+    memory: wasm.memory,
     decode(bytes, sink) {
       let failure: { error: unknown } | undefined;
       consume = (data, width, height) => {
@@ -212,6 +278,5 @@ async function squooshPng(): Promise<Codec> {
       if (failure) throw failure.error;
       return '';
     },
-    memoryBytes: () => wasm.memory.buffer.byteLength,
   };
 }

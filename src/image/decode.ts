@@ -1,16 +1,17 @@
-/** From a file's bytes to pixels, as Pillow's `Image.open(..).convert("RGB")` gives them: JPEG, PNG and WebP. */
+/** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 import { ClipError } from '../errors.ts';
-import { type CodecName, decodePixels, type PixelSink } from './codecs.ts';
+import { type CodecName, decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
 import { type ImageFormat, sniffFormat } from './format.ts';
-import { checkJpegEnd, readJpegHeader } from './jpeg.ts';
+import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
+import { checkJpegData, findJpegEnd, jpegMetadata, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
-import { exifOrientation, turnUpright } from './orientation.ts';
+import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
 import { isDataIntact, isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
-import { fromRawPixels, isRawPixels, type RawImage, type RawPixels, rejectEmpty } from './raw-image.ts';
-import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpExif } from './webp.ts';
+import { pngMetadata } from './png-metadata.ts';
+import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
+import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './webp.ts';
 
-/** A picture: the bytes of a JPEG, PNG or WebP file, or pixels. */
-export type ImageInput = Uint8Array | ArrayBuffer | Blob | ImageData | RawPixels;
+export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 
 export interface DecodeOptions {
   /** Turn the picture upright as its EXIF orientation says. Default false, as in the published Python code. */
@@ -19,40 +20,46 @@ export interface DecodeOptions {
   readonly maxPixels?: number | undefined;
   /** Most bytes of a file. Default 134,217,728 (128 MiB). */
   readonly maxBytes?: number | undefined;
+  /** Stops fetching a `URL` and reading a stream or body. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Decodes a picture. Colours are as stored (no colour profile is applied, as in the published code); alpha is not looked at,
- * so the colour under transparent pixels counts; of an animation the first frame is taken.
+ * Decodes a picture. Colours are as stored: no colour profile is applied, as in the published code. Alpha is ignored, so the
+ * colour of transparent pixels counts. Of an animation the first frame is taken.
  *
- * @returns pixels that are the caller's own, except that raw RGB and RGBA input is passed through
+ * @returns u8[height, width, channels], RGB or RGBA, owned by the caller; raw RGB and RGBA input is passed through
  * @throws ClipError IMAGE_FORMAT (not a picture, damaged, or of an unsupported kind), IMAGE_TRUNCATED (ends early),
- *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 a side; found before anything is allocated);
- *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length
+ *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 pixels a side; detected before anything is allocated); IO if
+ *   the picture or a decoder cannot be read, UNSUPPORTED if a decoder cannot start or has not enough memory;
+ *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
-export function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawImage> {
+export function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
   return decodeWith(input, options, (image, borrowed) => (borrowed ? { ...image, data: image.data.slice() } : image));
 }
 
 /**
- * Decodes a picture and calls `use` while the pixels still lie in the decoder's memory: no copy of them is made.
+ * Decodes a picture and calls `use` while the pixels are still in the decoder's memory, so they are not copied.
  *
  * @param use must not keep `image.data` if `borrowed`, and must not be asynchronous
  * @returns what `use` returns
  * @throws as {@link decodeImage}, and what `use` throws
  */
 export async function decodeWith<T>(
-  input: ImageInput,
+  input: ImageInput | TakenImage,
   options: DecodeOptions,
   use: (image: RawImage, borrowed: boolean) => T,
 ): Promise<T> {
   const limits = imageLimits(options);
-  const bytes = await fileBytes(input, limits);
-  if (!bytes) return use(fromRawPixels(input as RawPixels, limits), false);
+  // Pixels are used before anything is awaited, so they need no copy.
+  const pixels = input instanceof TakenImage ? input.pixels : pixelsAtOnce(input);
+  if (pixels) return use(fromRawPixels(pixels, limits), false);
+  const taken = input instanceof TakenImage ? input : takeImage(input, limits.maxBytes);
+  const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
   checkBytes(bytes.length, limits);
   const format = sniffFormat(bytes);
-  const { orientation, decode } = readers[format](bytes, limits);
-  const turn = options.orient === true ? orientation() : 1;
+  const { metadata, decode } = readers[format](bytes, limits);
+  const turn = options.orient === true ? orientationOf(await metadata()) : 1;
   let result: { value: T } | undefined;
   await decode((image, borrowed) => {
     result = { value: turn === 1 ? use(image, borrowed) : use(turnUpright(image, turn), false) };
@@ -63,45 +70,42 @@ export async function decodeWith<T>(
 type Deliver = (image: RawImage, borrowed: boolean) => void;
 
 interface Picture {
-  orientation(): number;
+  metadata(): Metadata | Promise<Metadata>;
   decode(deliver: Deliver): Promise<void>;
 }
 
-/** Each checks the file's header and completeness, then says how to get its pixels. */
+/** Each checks the file's header and that it is complete, then says how to get its pixels. */
 const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: ImageLimits) => Picture } = {
   jpeg(bytes, limits) {
-    const { width, height, exif } = readJpegHeader(bytes);
-    checkHeader('JPEG', width, height, limits);
-    checkJpegEnd(bytes);
-    return { orientation: () => exifOrientation(exif), decode: (deliver) => decodeJpeg(bytes, deliver) };
+    const header = readJpegHeader(bytes);
+    checkHeader('JPEG', header, limits);
+    const data = findJpegEnd(bytes, header);
+    return {
+      metadata: () => jpegMetadata(bytes),
+      async decode(deliver) {
+        checkJpegData(data, await runCodec('jpeg', 'JPEG', { ...header, bytes: data.bytes }, deliver));
+      },
+    };
   },
   png(bytes, limits) {
     const header = readPngHeader(bytes);
-    checkHeader('PNG', header.width, header.height, limits);
+    checkHeader('PNG', header, limits);
     const content = readPngContent(bytes, header);
     return {
-      orientation: () => exifOrientation(content.exif),
+      metadata: () => pngMetadata(content.metadata),
       decode: (deliver) => decodePng(bytes, content, deliver),
     };
   },
   webp(bytes, limits) {
     const header = readWebpHeader(bytes);
-    checkHeader('WebP', header.width, header.height, limits);
+    checkHeader('WebP', header, limits);
     checkWebpEnd(bytes);
     return {
-      orientation: () => exifOrientation(webpExif(bytes)),
+      metadata: () => webpMetadata(bytes),
       decode: (deliver) => decodeWebp(bytes, header, deliver),
     };
   },
 };
-
-async function decodeJpeg(bytes: Uint8Array, deliver: Deliver): Promise<void> {
-  const decoded = await runCodec('jpeg', 'JPEG', bytes, deliver);
-  // libjpeg met a marker where it still expected data: what is missing is painted grey.
-  if (/premature end/i.test(decoded.warnings)) {
-    throw new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
-  }
-}
 
 async function decodePng(
   bytes: Uint8Array,
@@ -112,9 +116,9 @@ async function decodePng(
   if (!(await isDataIntact(content)))
     throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong check sum of its picture data');
   try {
-    await runCodec('png', 'PNG', stillPng(bytes, content), receive);
+    await runCodec('png', 'PNG', { ...content, bytes: stillPng(bytes, content) }, receive);
   } catch (error) {
-    if (!content.cut || !(error instanceof ClipError)) throw error;
+    if (!content.cut || (error as Partial<ClipError>).code !== 'IMAGE_FORMAT') throw error;
     throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
       cause: error,
     });
@@ -127,21 +131,24 @@ async function decodeWebp(
   deliver: Deliver,
 ): Promise<void> {
   if (!header.animated) {
-    await runCodec('webp', 'WebP', bytes, deliver);
+    await runCodec('webp', 'WebP', { ...header, bytes }, deliver);
     return;
   }
   const frame = firstWebpFrame(bytes);
   if (frame.left + frame.width > header.width || frame.top + frame.height > header.height) {
     throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame reaches beyond the canvas');
   }
-  await runCodec('webp', 'animated WebP', frame.bytes, (image, borrowed) => {
+  await runCodec('webp', 'animated WebP', frame, (image, borrowed) => {
     if (image.width === header.width && image.height === header.height) deliver(image, borrowed);
     else deliver(placeOnCanvas(image, header, frame), false);
   });
 }
 
-/** Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is. */
-async function runCodec(name: CodecName, what: string, bytes: Uint8Array, deliver: Deliver) {
+/**
+ * Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is.
+ * @returns what the decoder printed
+ */
+async function runCodec(name: CodecName, what: string, image: EncodedImage, deliver: Deliver): Promise<string> {
   let delivered: { error: unknown } | undefined;
   const sink: PixelSink = (data, width, height) => {
     try {
@@ -150,29 +157,29 @@ async function runCodec(name: CodecName, what: string, bytes: Uint8Array, delive
       delivered = { error };
     }
   };
-  let result: Awaited<ReturnType<typeof decodePixels>>;
-  try {
-    result = await decodePixels(name, bytes, sink);
-  } catch (error) {
-    throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`, { cause: error });
-  }
+  const printed = await decodePixels(name, image, sink).catch((error) => {
+    if (error instanceof ClipError) throw error; // the environment, not the picture
+    // Without the trap as its cause, whose stack would keep the decoder with all of its memory as long as the error.
+    throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`);
+  });
   if (delivered) throw delivered.error;
-  return result;
+  return printed;
 }
 
-/** Emscripten throws pointers, Rust traps or names its own `unwrap`; none of that tells a reader anything. */
+/** Emscripten throws pointers, Rust traps or names its own `unwrap`: none of that helps a reader. */
 function reason(error: unknown): string {
   const opaque =
     !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || /^$|unwrap/.test(error.message);
   return opaque ? 'its picture data cannot be decoded' : `its picture data cannot be decoded (${error.message})`;
 }
 
-function checkHeader(format: string, width: number, height: number, limits: ImageLimits): void {
+function checkHeader(format: string, header: { width: number; height: number }, limits: ImageLimits): void {
+  const { width, height } = header;
   rejectEmpty(format, width, height);
   checkSize(format, width, height, limits);
 }
 
-/** Grey of 16 bits comes as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
+/** Grey of 16 bits arrives as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
 function clipGrey16({ data, width, height }: RawImage): RawImage {
   const rgb = new Uint8Array(width * height * 3);
   for (let to = 0, from = 0; to < rgb.length; to += 3, from += 4) {
@@ -181,7 +188,7 @@ function clipGrey16({ data, width, height }: RawImage): RawImage {
   return { data: rgb, width, height, channels: 3 };
 }
 
-/** A frame smaller than the canvas: the rest is transparent black, whatever background the file names (as Pillow shows it). */
+/** A frame smaller than the canvas: the remaining area is black, whatever background the file specifies, as in Pillow. */
 function placeOnCanvas(
   image: RawImage,
   canvas: { readonly width: number; readonly height: number },
@@ -193,19 +200,4 @@ function placeOnCanvas(
     data.set(row, ((at.top + y) * canvas.width + at.left) * 4);
   }
   return { data, width: canvas.width, height: canvas.height, channels: 4 };
-}
-
-/** The file's bytes; undefined for pixels. Types are told by their tags, since runtimes mix realms. */
-async function fileBytes(input: ImageInput, limits: ImageLimits): Promise<Uint8Array | undefined> {
-  const tag = Object.prototype.toString.call(input).slice(8, -1);
-  if (tag === 'Uint8Array') return input as Uint8Array;
-  if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer') return new Uint8Array(input as ArrayBuffer);
-  if (tag === 'Blob' || tag === 'File') {
-    checkBytes((input as Blob).size, limits);
-    return new Uint8Array(await (input as Blob).arrayBuffer());
-  }
-  if (isRawPixels(input)) return undefined;
-  throw new TypeError(
-    `an image must be a Uint8Array, ArrayBuffer or Blob with the bytes of a file, an ImageData, or { data, width, height }; found ${tag}`,
-  );
 }

@@ -1,4 +1,4 @@
-/** Where the crop lies: the two published conventions of CLIP's preprocessing. */
+/** The size after the resize and the position of the crop: the two published conventions of CLIP's preprocessing. */
 
 /**
  * How the crop's corner is rounded when (resized - size) is odd.
@@ -34,6 +34,6 @@ export function cropGeometry(width: number, height: number, size: number, crop: 
 
 function corner(excess: number, crop: CropRounding): number {
   const low = Math.floor(excess / 2);
-  // Half way, Python's round goes to the even neighbour: 1/2 -> 0, 3/2 -> 2.
+  // Python rounds halves to even: 1/2 -> 0, 3/2 -> 2.
   return crop === 'half-even' && excess % 2 === 1 && low % 2 === 1 ? low + 1 : low;
 }

@@ -1,9 +1,9 @@
-/** Bounds on pictures, checked from the header before anything is allocated. */
+/** Limits on pictures, checked from the header before anything is allocated. */
 import { ClipError } from '../errors.ts';
 
 /**
- * The longest side that is supported, in pixels: JPEG's own limit. The resize arithmetic and its memory plan rely on it,
- * so it cannot be raised.
+ * The longest supported side in pixels, which is JPEG's limit. The resize's arithmetic and memory plan rely on it, so it
+ * cannot be raised.
  */
 export const MAX_SIDE = 65_535;
 

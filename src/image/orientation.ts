@@ -1,27 +1,21 @@
-/** EXIF orientation: how a camera was held, and the picture turned upright. As Pillow's ImageOps.exif_transpose. */
+/** Orientation: how the camera was held, and the picture turned upright. As `ImageOps.exif_transpose` of Pillow 13. */
+import { exifOrientation, xmpOrientation } from './exif.ts';
 import type { RawImage } from './raw-image.ts';
 
-/** EXIF's tag of the orientation, and the type code of a 16-bit number. */
-const ORIENTATION = 0x0112;
-const SHORT = 3;
+/** What a file says beside its pixels. */
+export interface Metadata {
+  /** A TIFF structure. JPEG's prefix `Exif\0\0` may precede it. */
+  readonly exif: Uint8Array | undefined;
+  readonly xmp: Uint8Array | undefined;
+}
 
-/** The orientation, 1 (upright) to 8, that a TIFF structure states in its first directory; 1 if it states none. */
-export function exifOrientation(exif: Uint8Array | undefined): number {
-  if (!exif || exif.length < 8) return 1;
-  const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength);
-  const little = view.getUint16(0) === 0x4949;
-  if (!little && view.getUint16(0) !== 0x4d4d) return 1;
-  const directory = view.getUint32(4, little);
-  if (directory + 2 > exif.length) return 1;
-  const entries = view.getUint16(directory, little);
-  for (let i = 0; i < entries; i++) {
-    const at = directory + 2 + 12 * i;
-    if (at + 12 > exif.length) break;
-    if (view.getUint16(at, little) !== ORIENTATION || view.getUint16(at + 2, little) !== SHORT) continue;
-    const value = view.getUint16(at + 8, little);
-    return value >= 1 && value <= 8 ? value : 1;
-  }
-  return 1;
+/**
+ * The orientation, 1 (upright) to 8. XMP counts only where EXIF has no orientation tag, as in Pillow's `Image.getexif`;
+ * a value outside of 1..8 and damaged EXIF leave the picture as it is.
+ */
+export function orientationOf({ exif, xmp }: Metadata): number {
+  const value = (exif && exifOrientation(exif)) ?? (xmp && xmpOrientation(xmp)) ?? 1;
+  return Number.isInteger(value) && value >= 1 && value <= 8 ? value : 1;
 }
 
 /**

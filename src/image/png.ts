@@ -1,9 +1,10 @@
 /**
- * The structure of a PNG file: size, kind, EXIF; and a plain still PNG made of it for the decoder. That one has no
- * animation, no transparency (Pillow's convert("RGB") drops it and keeps the colour) and nothing else that could trip it.
+ * The structure of a PNG file: size, kind, metadata; and a plain still PNG made of it for the decoder. That one has no
+ * animation, no transparency (Pillow's convert("RGB") drops it and keeps the colour) and nothing else that could make the
+ * decoder fail.
  */
 import { ClipError } from '../errors.ts';
-import { hasText } from './format.ts';
+import { hasText } from './bytes.ts';
 
 /** Bytes before the first chunk, and around a chunk's data (length and type before, check sum after). */
 const SIGNATURE = 8;
@@ -19,6 +20,9 @@ const DEPTHS: { readonly [colourType: number]: readonly number[] } = {
   6: [8, 16],
 };
 
+/** Types of chunks that may hold EXIF or XMP (png-metadata.ts). */
+const METADATA: readonly string[] = ['eXIf', 'tEXt', 'zTXt', 'iTXt'];
+
 export interface PngHeader {
   readonly width: number;
   readonly height: number;
@@ -26,12 +30,19 @@ export interface PngHeader {
   readonly colourType: number;
 }
 
+export interface PngChunk {
+  /** Type of the chunk, e.g. `tEXt`. */
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
 export interface PngContent extends PngHeader {
-  readonly exif: Uint8Array | undefined;
+  /** Chunks that may hold EXIF or XMP, in the file's order. */
+  readonly metadata: readonly PngChunk[];
   readonly palette: Uint8Array | undefined;
-  /** Content of the IDAT chunks with the check sum that the file gives for each (none if the file ends before it). */
+  /** Content of the IDAT chunks with the CRC in the file, undefined if the file ends before it. */
   readonly data: readonly { readonly bytes: Uint8Array; readonly sum: number | undefined }[];
-  /** The file ends before its IEND chunk. */
+  /** Whether the file ends before its IEND chunk. */
   readonly cut: boolean;
 }
 
@@ -62,12 +73,12 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
   return { width, height, depth: depth as number, colourType: colourType as number };
 }
 
-/** Goes through the chunks. A file that ends early is reported, not refused: its picture data may still be whole. */
+/** Reads all chunks. A file that ends early is reported, not refused: its picture data may still be complete. */
 export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const data: { bytes: Uint8Array; sum: number | undefined }[] = [];
   let palette: Uint8Array | undefined;
-  let exif: Uint8Array | undefined;
+  const metadata: PngChunk[] = [];
   let cut = true;
   for (let at = SIGNATURE; at + BEFORE <= bytes.length; ) {
     const length = view.getUint32(at);
@@ -85,7 +96,8 @@ export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent
       checkSum(view, bytes, at, length);
       palette = content;
     }
-    if (hasText(bytes, at + 4, 'eXIf')) exif = content;
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + BEFORE));
+    if (METADATA.includes(type)) metadata.push({ type, body: content });
     at = end + AFTER;
   }
   if (data.length === 0) {
@@ -96,7 +108,7 @@ export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent
       );
     throw damaged('no picture data');
   }
-  return { ...header, exif, palette, data, cut };
+  return { ...header, metadata, palette, data, cut };
 }
 
 /** Grey of 16 bits: its two bytes a pixel pass through the decoder as grey and alpha, see {@link stillPng}. */
@@ -107,8 +119,8 @@ export function isGrey16({ depth, colourType }: PngHeader): boolean {
 /**
  * A PNG with header, palette and data only. The data keep the file's check sums, which the decoder does not look at.
  *
- * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder gives
- * back both bytes of each sample untouched. They are needed because Pillow clips such samples at 255 (its I;16 to L)
+ * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder
+ * returns both bytes of each sample unchanged. Both are needed because Pillow clips such samples at 255 (its I;16 to L)
  * where other decoders take the high byte.
  */
 export function stillPng(original: Uint8Array, content: PngContent): Uint8Array {
@@ -126,7 +138,7 @@ export function stillPng(original: Uint8Array, content: PngContent): Uint8Array 
     at = end + AFTER;
   };
   bytes.set(original.subarray(0, SIGNATURE));
-  const header = new Uint8Array(original.subarray(16, 29)); // a copy: slice of a Buffer is none
+  const header = new Uint8Array(original.subarray(16, 29)); // a copy
   if (isGrey16(content)) header.set([8, 4], 8);
   put('IHDR', header);
   if (palette) put('PLTE', palette);
@@ -135,7 +147,7 @@ export function stillPng(original: Uint8Array, content: PngContent): Uint8Array 
   return bytes;
 }
 
-/** As many entries as the bit depth can name. Like Pillow, what the file does not define is black. */
+/** One entry for each value of the bit depth. Entries that the file does not define are black, as in Pillow. */
 function fullPalette({ palette, depth }: PngContent): Uint8Array {
   const full = new Uint8Array(3 * 2 ** depth);
   if (palette)
@@ -155,9 +167,9 @@ function checkSum(view: DataView, bytes: Uint8Array, chunk: number, length: numb
 }
 
 /**
- * Whether the picture data is as it was written. The decoder checks nothing, so flipped bits would become wrong pixels.
- * As with Pillow, a wrong sum of a chunk is forgiven if the sum inside the compressed data (Adler-32) is right; that takes
- * inflating it once more, so it is looked at only then.
+ * Whether the picture data is intact. The decoder checks nothing, so flipped bits would become wrong pixels. As with
+ * Pillow, a wrong CRC of a chunk is ignored if the checksum inside the compressed data (Adler-32) is right; that costs
+ * inflating it once more, so it is checked only then.
  */
 export async function isDataIntact({ data, cut }: PngContent): Promise<boolean> {
   const wrong = data.some(({ bytes, sum }) => sum !== undefined && crc32(bytes, IDAT_CRC) !== sum);

@@ -1,15 +1,15 @@
-/** The picture a tower sees: decoded, resized, cropped. */
-
+/** From a picture to the pixels that a tower takes: decoded, resized, cropped. */
 import type { Kernels } from '../engine/calls.ts';
 import { compiledKernels } from '../engine/compiled.ts';
 import { instantiateKernels } from '../engine/kernels.ts';
-import { type DecodeOptions, decodeWith, type ImageInput } from './decode.ts';
+import { ClipError } from '../errors.ts';
+import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';
 import type { RawImage } from './raw-image.ts';
 import { cropBytes, resampleCrop } from './resample.ts';
 
-/** The exact crop a tower sees: `width * height * 3` bytes, RGB, rows from top to bottom. */
+/** The pixels that a tower takes: u8[height, width, 3], RGB, rows from top to bottom. */
 export interface PreprocessedImage {
   readonly data: Uint8Array;
   readonly width: number;
@@ -17,14 +17,17 @@ export interface PreprocessedImage {
 }
 
 /**
- * Decodes, resizes and crops a picture: byte for byte what the published Python code makes with Pillow. Mean and standard
- * deviation are not applied.
+ * Decodes, resizes and crops a picture: byte for byte what the published Python code makes with Pillow 13. Mean and standard
+ * deviation are not applied. Bytes and pixels are copied at the call, so they may change afterwards.
  *
- * @param image bytes of a JPEG, PNG or WebP file, or pixels
- * @param config how the model wants it, e.g. from {@link preprocessConfigFromHuggingFace}
- * @param options `orient` (default false), `maxPixels` (default 100,000,000) and `maxBytes` (default 128 MiB)
+ * @param image a JPEG, PNG or WebP file in any of the accepted kinds, or pixels
+ * @param config how the model expects it, e.g. from {@link preprocessConfigFromHuggingFace}
+ * @param options `orient` (default false), `maxPixels` (default 100,000,000), `maxBytes` (default 128 MiB) and `signal`
  * @returns RGB bytes of `config.size` x `config.size` pixels
- * @throws ClipError IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE or CONFIG; TypeError or RangeError for wrong raw pixels
+ * @throws ClipError IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE for the picture; IO if it, or a decoder, cannot be read;
+ *   UNSUPPORTED if a decoder cannot start or memory is short; CONFIG; TypeError or RangeError for a wrong argument
+ * @example
+ * const { data, width, height } = await preprocess(await readFile('cat.jpg'), clip.preprocess);
  */
 export async function preprocess(
   image: ImageInput,
@@ -32,13 +35,25 @@ export async function preprocess(
   options: DecodeOptions = {},
 ): Promise<PreprocessedImage> {
   checkedPreprocessConfig(config);
+  const taken = takeImage(image, options.maxBytes);
   const module = await compiledKernels('simd'); // the resize has no relaxed instructions
-  return decodeWith(image, options, (raw) => crop(module, raw, config));
+  return decodeWith(taken, options, (raw) => crop(module, raw, config));
 }
 
 const PAGE = 65_536;
-/** The kernels' own little memory, a few hundred kB: made when first needed, replaced when a picture needs more. */
+/** The kernels' own memory, a few hundred kB: created when first needed, replaced when a picture needs more. */
 let workspace: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | undefined;
+
+/** @throws ClipError UNSUPPORTED if there is not enough memory */
+function createWorkspace(module: WebAssembly.Module, pages: number): NonNullable<typeof workspace> {
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return { memory, kernels: instantiateKernels(module, memory) };
+  } catch (cause) {
+    const message = `not enough memory to resize the image: ${(cause as Error).message}`;
+    throw new ClipError('UNSUPPORTED', message, { cause });
+  }
+}
 
 function crop(module: WebAssembly.Module, raw: RawImage, config: PreprocessConfig): PreprocessedImage {
   const { size } = config;
@@ -46,8 +61,8 @@ function crop(module: WebAssembly.Module, raw: RawImage, config: PreprocessConfi
   const scratch = cropBytes(raw, geometry);
   const pages = Math.ceil((scratch + size * size * 3) / PAGE);
   if (!workspace || workspace.memory.buffer.byteLength < pages * PAGE) {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    workspace = { memory, kernels: instantiateKernels(module, memory) };
+    workspace = undefined; // so that its memory can be freed first
+    workspace = createWorkspace(module, pages);
   }
   const { kernels, memory } = workspace;
   resampleCrop(kernels, memory, 0, raw, geometry, scratch);

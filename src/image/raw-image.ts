@@ -1,8 +1,8 @@
-/** Pixels in memory: what decoders give and what a caller may pass instead of a file. */
+/** Pixels in memory: what decoders return, and what a caller may pass instead of a file. */
 import { ClipError } from '../errors.ts';
 import { checkSize, type ImageLimits } from './limits.ts';
 
-/** Rows from top to bottom, `channels` bytes a pixel, no padding. A fourth channel is alpha, which nothing here looks at. */
+/** u8[height, width, channels], rows from top to bottom, no padding. A fourth channel is alpha, which is ignored. */
 export interface RawImage {
   readonly data: Uint8Array | Uint8ClampedArray;
   readonly width: number;
@@ -11,8 +11,12 @@ export interface RawImage {
 }
 
 /**
- * Pixels of the caller's own: `width * height * channels` bytes, 0..255, sRGB as in a file.
- * `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); without it, the length of `data` says.
+ * Pixels instead of a file: u8[height, width, channels], values 0..255 in sRGB, rows from top to bottom, no padding.
+ * `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); by default it follows from the length of `data`. Alpha is
+ * ignored. An `ImageData` has this shape.
+ *
+ * @example
+ * await clip.encodeImage({ data: new Uint8Array(640 * 480 * 3), width: 640, height: 480 });
  */
 export interface RawPixels {
   readonly data: Uint8Array | Uint8ClampedArray;
@@ -21,27 +25,41 @@ export interface RawPixels {
   readonly channels?: 1 | 2 | 3 | 4;
 }
 
-/** Whether `value` has the shape of raw pixels or of an `ImageData`. */
-export function isRawPixels(value: unknown): value is RawPixels {
-  return typeof value === 'object' && value !== null && 'data' in value && 'width' in value && 'height' in value;
+/** Pixels as bytes of this realm, not copied. `data` has passed {@link checkPixelTypes}. */
+export function pixelBytes({ buffer, byteOffset, byteLength }: RawPixels['data']): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * Checks the types of the fields. Arrays are recognized by their tags, so those of another realm work too.
+ * @throws TypeError if a field has another type
+ */
+export function checkPixelTypes({ data, width, height, channels }: RawPixels): void {
+  const tag = Object.prototype.toString.call(data).slice(8, -1);
+  if (tag !== 'Uint8Array' && tag !== 'Uint8ClampedArray') {
+    const advice = /^Float/.test(tag) ? ': scale the values to 0..255 and round them' : '';
+    throw new TypeError(
+      `raw pixels: data must be a Uint8Array or a Uint8ClampedArray of values 0..255, found ${tag}${advice}`,
+    );
+  }
+  for (const [name, value] of Object.entries({ width, height, channels: channels ?? 3 })) {
+    if (typeof value !== 'number') throw new TypeError(`raw pixels: ${name} must be a number, found ${typeof value}`);
+  }
 }
 
 /**
  * Checks raw pixels and spreads grey to RGB. RGB and RGBA are passed on without a copy.
- * @throws TypeError if a field has another type; RangeError if the sides or the length do not fit; ClipError IMAGE_TOO_LARGE.
+ * @param pixels with fields of the right types, see {@link checkPixelTypes}
+ * @throws RangeError if the sides or the length do not fit; ClipError IMAGE_TOO_LARGE.
  */
 export function fromRawPixels(pixels: RawPixels, limits: ImageLimits): RawImage {
   const { data, width, height } = pixels;
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
-    throw new TypeError('raw pixels: data must be a Uint8Array or a Uint8ClampedArray of values 0..255');
-  }
   for (const [name, side] of [
     ['width', width],
     ['height', height],
   ] as const) {
-    if (typeof side !== 'number') throw new TypeError(`raw pixels: ${name} must be a number, found ${typeof side}`);
     if (!Number.isInteger(side) || side < 1) {
-      throw new RangeError(`raw pixels: ${name} must be a whole number of at least 1, found ${side}`);
+      throw new RangeError(`raw pixels: ${name} must be an integer of at least 1, found ${side}`);
     }
   }
   checkSize('raw pixels', width, height, limits);
@@ -66,8 +84,8 @@ export function fromRawPixels(pixels: RawPixels, limits: ImageLimits): RawImage 
   return { data: rgb, width, height, channels: 3 };
 }
 
-/** A picture without pixels is no picture: every format's header check ends here. */
+/** Refuses a picture without pixels. @throws ClipError IMAGE_FORMAT */
 export function rejectEmpty(format: string, width: number, height: number): void {
   if (width < 1 || height < 1)
-    throw new ClipError('IMAGE_FORMAT', `${format} of ${width} x ${height} pixels: nothing to see`);
+    throw new ClipError('IMAGE_FORMAT', `${format} of ${width} x ${height} pixels: it has no pixels`);
 }

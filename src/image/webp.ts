@@ -1,9 +1,9 @@
 /**
- * The structure of a WebP file (RFC 9649): size, EXIF, whether it is whole; and the first frame of an animation as a still
- * WebP, since the decoder takes only those.
+ * The structure of a WebP file (RFC 9649): size, metadata, whether it is complete; and the first frame of an animation as a
+ * still WebP, since the decoder reads only those.
  */
 import { ClipError } from '../errors.ts';
-import { hasText } from './format.ts';
+import type { Metadata } from './orientation.ts';
 
 /** Bytes of a chunk's name and length, and of the file header. */
 const CHUNK = 8;
@@ -16,7 +16,7 @@ export interface WebpHeader {
   readonly animated: boolean;
 }
 
-/** The first frame of an animation: a still WebP, and where it lies on the canvas. The rest of the canvas is black. */
+/** The first frame of an animation: a still WebP and its position on the canvas. The remaining canvas is black. */
 export interface WebpFrame extends WebpHeader {
   readonly bytes: Uint8Array;
   readonly left: number;
@@ -40,16 +40,18 @@ export function readWebpHeader(bytes: Uint8Array): WebpHeader {
   return { ...stillSize(name, body, bytes), animated: false };
 }
 
-/** @throws ClipError IMAGE_TRUNCATED if the file is shorter than it says */
+/** @throws ClipError IMAGE_TRUNCATED if the file is shorter than its header says */
 export function checkWebpEnd(bytes: Uint8Array): void {
   const size = number32(bytes, 4) + CHUNK;
   if (bytes.length < size) throw truncated(bytes);
 }
 
-/** The TIFF structure of the EXIF chunk, if there is one. Some writers put JPEG's prefix before it. */
-export function webpExif(bytes: Uint8Array): Uint8Array | undefined {
-  const exif = find(bytes, RIFF, 'EXIF')?.body;
-  return exif && hasText(exif, 0, 'Exif\0\0') ? exif.subarray(6) : exif;
+/** EXIF and XMP chunks. As in libwebp's demuxer, those that the extended header does not announce do not count. */
+export function webpMetadata(bytes: Uint8Array): Metadata {
+  const { name, body } = chunkAt(bytes, RIFF);
+  const flags = name === 'VP8X' ? (body[0] as number) : 0;
+  const announced = (flag: number, chunk: string) => (flags & flag ? find(bytes, RIFF, chunk)?.body : undefined);
+  return { exif: announced(0x08, 'EXIF'), xmp: announced(0x04, 'XMP ') };
 }
 
 /** @throws ClipError IMAGE_FORMAT if the animation has no frame */
@@ -74,7 +76,7 @@ export function firstWebpFrame(bytes: Uint8Array): WebpFrame {
     const top = 2 * number24(frame, 3);
     return { width, height, left, top, animated: true, bytes: riff(parts) };
   }
-  throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame has no picture');
+  throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame has no image data');
 }
 
 /** Size from the bitstream's own header: VP8 (RFC 6386, 9.1) and VP8L. */
@@ -128,7 +130,7 @@ function riff(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function truncated(bytes: Uint8Array): ClipError {
-  const says = bytes.length >= 8 ? `, of ${number32(bytes, 4) + CHUNK} that it says it has` : '';
+  const says = bytes.length >= 8 ? `, its header says ${number32(bytes, 4) + CHUNK}` : '';
   return new ClipError('IMAGE_TRUNCATED', `truncated WebP: the file ends after ${bytes.length} bytes${says}`);
 }
 

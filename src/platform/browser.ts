@@ -50,10 +50,25 @@ export const startThread: StartThread = (message) => {
   };
 };
 
-/** Compiles an image decoder, which is found through the page's import map. */
+/**
+ * Compiles an image decoder, which is found through the page's import map.
+ * @throws ClipError IO if it cannot be found or fetched; what compiling throws
+ */
 export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
-  const response = await get(import.meta.resolve(CODEC_FILES[name]));
-  return WebAssembly.compile(await body(response, 'arrayBuffer'));
+  const file = CODEC_FILES[name];
+  let bytes: ArrayBuffer;
+  try {
+    const response = await get(import.meta.resolve(file));
+    bytes = await body(response, 'arrayBuffer');
+  } catch (cause) {
+    throw new ClipError('IO', `cannot load the image decoder ${file}: ${(cause as Error).message}`, { cause });
+  }
+  return WebAssembly.compile(bytes);
+}
+
+/** There are no files to read by a `file:` URL. @throws ClipError UNSUPPORTED */
+export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  throw new ClipError('UNSUPPORTED', `cannot read "${href}": a browser gives no access to files by their URL`);
 }
 
 /** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */

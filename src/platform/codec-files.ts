@@ -1,4 +1,4 @@
-/** The image decoders' files inside their packages. */
+/** The files of the image decoders, by package and path. */
 export const CODEC_FILES = {
   jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
   png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',

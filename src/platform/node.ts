@@ -1,5 +1,6 @@
 /** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
 import { open, readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,9 +56,19 @@ export const startThread: StartThread = (message) => {
   return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
 };
 
-/** Compiles an image decoder. */
+/**
+ * Compiles an image decoder. Its file is found by `require`'s rules: `import.meta.resolve` is missing in test runners.
+ * @throws ClipError `IO` if the file is missing or cannot be read; what compiling throws
+ */
 export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(new URL(import.meta.resolve(CODEC_FILES[name]))));
+  const file = CODEC_FILES[name];
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(await readFile(createRequire(import.meta.url).resolve(file)));
+  } catch (cause) {
+    throw new ClipError('IO', `cannot read the image decoder ${file}: ${(cause as Error).message}`, { cause });
+  }
+  return WebAssembly.compile(bytes);
 }
 
 /** The most that one read asks for, in bytes, so that an aborted load stops soon. */
@@ -115,6 +126,24 @@ export async function readTextFile(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((error) => {
     throw fileError(path, error);
   });
+}
+
+/**
+ * Reads the file of a `file:` URL.
+ * @param checkBytes throws if the file has too many bytes; called before it is read
+ * @throws ClipError `IO` if it cannot be read, or is not a regular file (opening a pipe would block); what `checkBytes` throws
+ */
+export async function readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  const path = fileURLToPath(href);
+  const source = await fileSource(path);
+  try {
+    checkBytes(source.byteLength);
+    const bytes = new Uint8Array(source.byteLength);
+    await source.readInto(0, bytes);
+    return bytes;
+  } finally {
+    await source.close?.();
+  }
 }
 
 /** The size of a regular file in bytes. @throws ClipError `IO` for anything else */

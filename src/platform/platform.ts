@@ -31,8 +31,17 @@ export interface Platform {
   /** Why there are no worker threads here; undefined where there are. */
   noThreads(): string | undefined;
   startThread: StartThread;
-  /** Compiles an image decoder. */
+  /**
+   * Compiles an image decoder.
+   * @throws ClipError IO naming the file, if it cannot be found or read; what compiling throws
+   */
   codecModule(name: CodecName): Promise<WebAssembly.Module>;
+  /**
+   * Reads the file of a `file:` URL.
+   * @param checkBytes throws if the file has too many bytes; called before it is read
+   * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
+   */
+  readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
   /** The files of a model in a folder, or at an address. */
   directoryFiles(directory: string): ModelFiles;
   /** The model inside the package. */

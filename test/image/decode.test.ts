@@ -25,6 +25,13 @@ const refused: { [file: string]: { code: string; message: RegExp } } = {
   'png-0x0.png': { code: 'IMAGE_FORMAT', message: /0 x 0/ },
   'jpeg-thumbnail-cut.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-progressive-cut.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-none.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-ff.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-progressive.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  'jpeg-trailer-two-of-three-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
+  // Pillow paints the missing part grey.
+  'jpeg-trailer-half.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG: a part of the picture/ },
   // Pillow converts the inks; the decoder used here cannot.
   'r24-cmyk.jpg': { code: 'IMAGE_FORMAT', message: /CMYK JPEG/ },
 };
@@ -88,6 +95,14 @@ describe('decodeImage', () => {
     });
   });
 
+  it('reads a JPEG whose end marker is missing before another JPEG', async () => {
+    const [first, second] = [await read('jpeg-420.jpg'), await read('jpeg-grey.jpg')];
+    const both = Buffer.concat([first.subarray(0, -2), second]);
+    expect(await decodeImage(both)).toEqual(await decodeImage(first));
+    const half = Buffer.concat([first.subarray(0, first.length - 100), second]);
+    await expect(decodeImage(half)).rejects.toMatchObject({ code: 'IMAGE_TRUNCATED' });
+  });
+
   it.each(['webp-lossless.webp', 'webp-lossy.webp', 'webp-lossy-alpha.webp', 'r02-animated.webp'])(
     'finds every cut of %s',
     async (file) => {
@@ -131,6 +146,29 @@ describe('decodeImage', () => {
     ['AVIF', '\0\0\0\x20ftypavif\0\0\0\0'],
     ['HEIC', '\0\0\0\x18ftypheic\0\0\0\0'],
     ['TIFF', 'II*\0\x08\0\0\0'],
+    ['HEIC (iPhone photos are HEIC: convert it to JPEG', '\0\0\0\x18ftypmif1\0\0\0\0mif1heic'],
+    ['AVIF (convert it to JPEG', '\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf'],
+    ['HEIF', '\0\0\0\x18ftypmif1\0\0\0\0mif1miaf'],
+    ['Canon CR3 (a camera raw file: export it as JPEG', '\0\0\0\x18ftypcrx \0\0\0\x01crx isom'],
+    ['Canon CR2', 'II*\0\x10\0\0\0CR\x02\0'],
+    ['DNG', `II*\0\x08\0\0\0\x01\0\x12\xc6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0`],
+    [
+      'Nikon NEF',
+      'MM\0*\0\0\0\x08\0\x02\0\xfe\0\x04\0\0\0\x01\0\0\0\x01\x01\x0f\0\x02\0\0\0\x12\0\0\0\x26\0\0\0\0NIKON CORPORATION\0',
+    ],
+    ['Fujifilm RAF', 'FUJIFILMCCD-RAW 0201'],
+    ['MP4 video (a video: save a frame of it as JPEG', '\0\0\0\x18ftypisom\0\0\x02\0isommp42'],
+    ['QuickTime (MOV)', '\0\0\0\x14ftypqt  \0\0\x02\0qt  '],
+    ['QuickTime (MOV)', '\0\0\0\x08wide\0\0\0\0mdat'],
+    ['JPEG XL (convert it to JPEG', '\xff\x0a\0\0'],
+    ['JPEG XL', '\0\0\0\x0cJXL \r\n\x87\n'],
+    ['JPEG 2000', '\0\0\0\x0cjP  \r\n\x87\n'],
+    ['Photoshop (PSD) (render it to PNG', '8BPS\0\x01'],
+    ['PDF', '%PDF-1.7'],
+    ['icon (ICO)', '\0\0\x01\0\x01\0'],
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:'],
+    ['Base64 text (decode it to bytes first', '/9j/4AAQSkZJRgABAQ'],
+    ['Base64 text', 'data:image/png;base64,iVBORw0KGgo'],
     ['SVG', '<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>'],
     ['an HTML page', '<!DOCTYPE html><html><body>404</body></html>'],
     ['an HTML page', '\n<html lang="en">'],
@@ -138,7 +176,7 @@ describe('decodeImage', () => {
     ['empty', ''],
     ['RIFF', 'RIFF\x04\0\0\0WAVE'],
   ])('says that bytes look like %s', async (name, text) => {
-    const shown = name === 'RIFF' ? /unknown format.*52 49 46 46/ : new RegExp(name);
+    const shown = name === 'RIFF' ? /unknown format.*52 49 46 46/ : new RegExp(name.replace(/[()]/g, '\\$&'));
     await expect(decodeImage(Buffer.from(text, 'latin1'))).rejects.toMatchObject({
       code: 'IMAGE_FORMAT',
       message: expect.stringMatching(shown),
@@ -227,10 +265,10 @@ describe('decodeImage', () => {
     [{ data: new Uint8Array(3), width: '1', height: 1 }, TypeError, /width must be a number/],
     [{ data: new Float32Array(3), width: 1, height: 1 }, TypeError, /Uint8Array/],
     [{ data: [1, 2, 3], width: 1, height: 1 }, TypeError, /Uint8Array/],
-    ['cat.jpg', TypeError, /found String/],
-    [undefined, TypeError, /found Undefined/],
-    [null, TypeError, /found Null/],
-    [new Float32Array(3), TypeError, /found Float32Array/],
+    ['cat.jpg', TypeError, /a string \("cat.jpg"\): read the file first/],
+    [undefined, TypeError, /cannot be undefined/],
+    [null, TypeError, /cannot be null/],
+    [new Float32Array(3), TypeError, /cannot be a Float32Array/],
   ])('names what is wrong with an input (%#)', async (input, type, message) => {
     const failure = await decodeImage(input as unknown as ImageInput).catch((error) => error);
     expect(failure).toBeInstanceOf(type);

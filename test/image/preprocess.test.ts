@@ -5,7 +5,7 @@ import { cropGeometry } from '../../src/image/geometry.ts';
 import { crc32 } from '../../src/image/png.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { type PreprocessConfig, preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
-import { pillowResize } from './reference.ts';
+import { pillowCrop } from './reference.ts';
 
 interface Case {
   name: string;
@@ -26,9 +26,9 @@ const config = (size: number, crop: PreprocessConfig['crop']): PreprocessConfig 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 describe('preprocess', () => {
-  it('has all golden cases', () => expect(cases.length).toBe(23));
+  it('has all golden cases', () => expect(cases.length).toBe(27));
 
-  it.each(cases)('crops $name byte for byte as Pillow does, both ways of rounding', async (one) => {
+  it.each(cases)('crops $name byte for byte as Pillow 13 does, both ways of rounding', async (one) => {
     const bytes = await read(one.input);
     const [floor, halfEven] = [config(one.target, 'floor'), config(one.target, 'half-even')];
     const crops = [await preprocess(bytes, floor), await preprocess(bytes, halfEven)];
@@ -49,7 +49,7 @@ describe('preprocess', () => {
     [97, 200],
     [300, 41],
     [9, 500],
-  ])('resizes %i x %i as a plain twin of Pillow does, to several sizes', async (width, height) => {
+  ])('resizes %i x %i as the reference does, to several sizes', async (width, height) => {
     for (const channels of [3, 4] as const) {
       const data = Uint8Array.from(
         { length: width * height * channels },
@@ -58,38 +58,12 @@ describe('preprocess', () => {
       for (const size of [1, 4, 15, 16, 33]) {
         for (const crop of ['floor', 'half-even'] as const) {
           const g = cropGeometry(width, height, size, crop);
-          const resized = pillowResize({ data, width, height, channels }, g.resizedWidth, g.resizedHeight);
-          const expected = new Uint8Array(size * size * 3);
-          for (let y = 0; y < size; y++) {
-            const from = ((g.top + y) * g.resizedWidth + g.left) * 3;
-            expected.set(resized.subarray(from, from + size * 3), y * size * 3);
-          }
+          const expected = pillowCrop({ data, width, height, channels }, g);
           const { data: ours } = await preprocess({ data, width, height }, config(size, crop));
           expect(Buffer.from(ours).equals(expected), `${channels} channels to ${size}, ${crop}`).toBe(true);
         }
       }
     }
-  });
-
-  it.each(['r17-1x20000.png', 'r17-20000x1.png', 'r17-3x60000.png'])(
-    'R17: crops %s in its one colour',
-    async (file) => {
-      const bytes = new Uint8Array(await readFile(new URL(`../image-cases/${file}`, golden)));
-      const { data } = await preprocess(bytes, config(224, 'half-even'));
-      expect(data.every((v, i) => v === [10, 200, 30][i % 3])).toBe(true);
-    },
-  );
-
-  it.each([
-    ['half', (bytes: Uint8Array) => bytes.subarray(0, bytes.length / 2)],
-    ['90 %', (bytes: Uint8Array) => bytes.subarray(0, bytes.length * 0.9)],
-    ['all but its last two bytes', (bytes: Uint8Array) => bytes.subarray(0, -2)],
-  ])('R09: refuses %s of a JPEG as truncated', async (_, cut) => {
-    const bytes = cut(await read('inputs/photo_0.jpg'));
-    await expect(preprocess(bytes, config(224, 'floor'))).rejects.toMatchObject({
-      code: 'IMAGE_TRUNCATED',
-      message: expect.stringContaining('truncated'),
-    });
   });
 
   it('refuses a header of 30,000 x 30,000 by its size', async () => {

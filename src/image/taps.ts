@@ -1,0 +1,86 @@
+/** The filter taps of Pillow 13's bicubic resize along one axis: source pixels and weights of each output pixel. */
+
+/** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): one is 2^22. */
+const ONE = 4_194_304;
+/** Pillow's bicubic reaches two source pixels to each side (Resample.c, BICUBIC.support). */
+const SUPPORT = 2;
+
+/** Most taps of one output pixel at a scale of at least 1 (Resample.c, ksize of precompute_coeffs). */
+export function tapCount(scale: number): number {
+  return Math.ceil(SUPPORT * scale) * 2 + 1;
+}
+
+/**
+ * The taps of one axis, resized from `from` to `to` pixels.
+ * After Resample.c of Pillow 13, precompute_coeffs and normalize_coeffs_8bpc, with the same double-precision operations in
+ * the same order.
+ */
+export class Taps {
+  /** Most taps of a pixel. */
+  readonly count: number;
+  /** The coefficients that the last `fill` computed, 22 bits after the point. */
+  readonly fixed: Int32Array;
+  readonly #weights: Float64Array;
+  readonly #from: number;
+  readonly #scale: number;
+  readonly #filterScale: number;
+  readonly #support: number;
+
+  constructor(from: number, to: number) {
+    this.#from = from;
+    this.#scale = from / to;
+    this.#filterScale = Math.max(this.#scale, 1);
+    this.#support = SUPPORT * this.#filterScale;
+    this.count = tapCount(this.#filterScale);
+    this.fixed = new Int32Array(this.count);
+    this.#weights = new Float64Array(this.count);
+  }
+
+  /** First source pixel of output pixel `index`. */
+  first(index: number): number {
+    return Math.max(0, Math.trunc(this.#center(index) - this.#support + 0.5));
+  }
+
+  /** One past the last source pixel. */
+  end(index: number): number {
+    return Math.min(this.#from, Math.trunc(this.#center(index) + this.#support + 0.5));
+  }
+
+  /** How many source pixels output pixels index .. index + count - 1 take together. */
+  span(index: number, count: number): number {
+    return this.end(index + count - 1) - this.first(index);
+  }
+
+  /** Computes the coefficients of output pixel `index` into `fixed`; returns how many. */
+  fill(index: number): number {
+    const weights = this.#weights;
+    const center = this.#center(index);
+    const first = this.first(index);
+    const taps = this.end(index) - first;
+    const inverse = 1 / this.#filterScale;
+    let total = 0;
+    for (let t = 0; t < taps; t++) {
+      const weight = bicubic((t + first - center + 0.5) * inverse);
+      weights[t] = weight;
+      total += weight;
+    }
+    for (let t = 0; t < taps; t++) {
+      const weight = total === 0 ? (weights[t] as number) : (weights[t] as number) / total;
+      this.fixed[t] = Math.trunc(weight * ONE + (weight < 0 ? -0.5 : 0.5));
+    }
+    return taps;
+  }
+
+  #center(index: number): number {
+    return (index + 0.5) * this.#scale;
+  }
+}
+
+/** Keys' cubic with a = -0.5 (Resample.c, bicubic_filter). */
+function bicubic(distance: number): number {
+  const a = -0.5;
+  const x = Math.abs(distance);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}

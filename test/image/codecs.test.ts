@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CodecName } from '../../src/image/codecs.ts';
+
+/** What the next calls of the platform's codecModule do instead of its own work. */
+let failure: (() => Promise<WebAssembly.Module>) | undefined;
+vi.mock('#platform', async (original) => {
+  const platform = await original<typeof import('../../src/platform/node.ts')>();
+  const codecModule = (name: CodecName) => (failure ? failure() : platform.codecModule(name));
+  return { ...platform, codecModule };
+});
+
+const { decodeImage } = await import('../../src/image/decode.ts');
+const folder = new URL('../golden/image-cases/', import.meta.url);
+const read = async (file: string) => new Uint8Array(await readFile(new URL(file, folder)));
+
+const pictures = [
+  ['jpeg-420.jpg', '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'],
+  ['png-rgb8.png', '@jsquash/png/codec/pkg/squoosh_png_bg.wasm'],
+  ['webp-lossy.webp', '@jsquash/webp/codec/dec/webp_dec.wasm'],
+] as const;
+
+describe.each(pictures)('the decoder of %s (B10)', (picture, file) => {
+  afterEach(() => {
+    failure = undefined;
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  });
+  /** A copy of the module, in which no decoder has started yet. */
+  const fresh = async () => {
+    vi.resetModules();
+    return (await import('../../src/image/decode.ts')).decodeImage;
+  };
+
+  const notCompiling = () => WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 9, 9, 9, 9));
+  const notStarting = () => WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+  const noMemory = () => Promise.reject(new RangeError('could not allocate memory'));
+
+  it.each([
+    ['does not compile', notCompiling],
+    ['does not start', notStarting],
+    ['finds no memory', noMemory],
+  ])('that %s is UNSUPPORTED and names the file; the next call tries again', async (_, fail) => {
+    const decode = await fresh();
+    const bytes = await read(picture);
+    failure = fail;
+    const calls = await Promise.allSettled([decode(bytes), decode(bytes)]);
+    for (const call of calls) {
+      expect(call).toMatchObject({
+        status: 'rejected',
+        reason: { name: 'ClipError', code: 'UNSUPPORTED', message: expect.stringContaining(file) },
+      });
+    }
+    failure = undefined;
+    expect((await decode(bytes)).width).toBeGreaterThan(0);
+  });
+
+  it('that cannot be read is an IO error as the platform reports it', async () => {
+    const decode = await fresh();
+    const { ClipError } = await import('../../src/errors.ts');
+    failure = () => Promise.reject(new ClipError('IO', `cannot read ${file}`));
+    await expect(decode(await read(picture))).rejects.toMatchObject({ code: 'IO', message: `cannot read ${file}` });
+  });
+
+  it('is UNSUPPORTED without WebAssembly (B16)', async () => {
+    const decode = await fresh();
+    vi.stubGlobal('WebAssembly', undefined);
+    await expect(decode(await read(picture))).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('no WebAssembly'),
+    });
+  });
+});
+
+describe('a decoder', () => {
+  it('is compiled once, however many pictures fail', async () => {
+    const compile = vi.spyOn(WebAssembly, 'compile');
+    const half = await read('png-half.png');
+    for (let i = 0; i < 5; i++) await expect(decodeImage(half)).rejects.toMatchObject({ code: 'IMAGE_TRUNCATED' });
+    expect(compile.mock.calls.length).toBeLessThanOrEqual(1);
+    compile.mockRestore();
+  });
+
+  it('without memory for a picture says so, rather than that the picture is damaged', async () => {
+    // The memory of a decoder cannot grow, as under a limit of the process.
+    const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow').mockImplementation(() => {
+      throw new RangeError('WebAssembly.Memory.grow(): Unable to grow instance memory');
+    });
+    try {
+      await expect(decodeImage(await read('png-zlib-short.png'))).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringMatching(/squoosh_png_bg\.wasm has not enough memory for a picture of 7 x 5 pixels/),
+      });
+    } finally {
+      grow.mockRestore();
+    }
+    await expect(decodeImage(await read('png-zlib-short.png'))).rejects.toMatchObject({ code: 'IMAGE_FORMAT' });
+  });
+});
