@@ -9,14 +9,20 @@ import { type Clip, loadClip } from '../../src/index.ts';
 import { goldenPath } from '../model/golden.ts';
 import { docstringExamples, markdownExamples, run } from './example.ts';
 
-const file = (name: string) => readFile(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)));
-
 /** What an example writes goes here, and is read from here again. */
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-examples-'));
 const written = (path: string) => join(folder, basename(path));
-/** Files that are not in the repository: what an example wrote, else a file of that name of a small Hugging Face model. */
+const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const file = (name: string) => readFile(root(`examples/${name}`));
+/** What stands for a file that is not there: what an example wrote, a file of that name of a model, any picture. */
 const found = (path: string) =>
-  [path, written(path), goldenPath(`tiny-vit-hf/${basename(path)}`)].find(existsSync) ?? path;
+  [
+    path,
+    written(path),
+    goldenPath(`tiny-vit-hf/${basename(path)}`),
+    goldenPath(`clip-tokenizer/${basename(path)}`),
+    /\.(jpe?g|png|webp)$/.test(path) && !path.startsWith('no-such') ? root('examples/cat.png') : '',
+  ].find(existsSync) ?? path;
 
 let clip: Clip;
 beforeAll(async () => {
