@@ -160,9 +160,9 @@ export class TextTransformer {
     engine.writeInts(s.pooledLists.lengths, pooled.map((node) => chunk.listLength[node]!)); // biome-ignore format: a pair
 
     const { rows: table, scale } = this.#table;
-    const lookup = { ids: s.ids, at: s.positions, n: rows, table, positions: this.#positions, width, out: s.x };
+    const lookup = { ids: s.ids, at: s.positions, n: rows, table, scale, positions: this.#positions, width, out: s.x };
     if (arithmetic.precision === 'int8')
-      kernels.embedInt8({ ...lookup, scale }); // [rows, width]
+      kernels.embedInt8(lookup); // [rows, width]
     else kernels.embedF32(lookup); // [rows, width]
     const last = config.layers - 1;
     for (let i = 0; i < last; i++) {
