@@ -1,6 +1,7 @@
 // The exported kernels. Stateless: pointers and sizes in, results in memory; each thread instantiates this module on one memory.
 export { attention } from './attention';
 export { copyBytes, listAll, zeroBytes } from './blocks';
+export { xxh32 } from './checksum';
 export { depthwiseF32, depthwiseInt8 } from './depthwise';
 export { embedF32, embedInt8 } from './embedding';
 export { joinMaxima } from './epilogue';

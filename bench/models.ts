@@ -1,4 +1,4 @@
-/** ViT-B/32 with synthetic weights, packed into a temporary folder: what is timed starts as a user's model does. */
+/** ViT-B/32 with synthetic weights, packed into a temporary folder: it is loaded as a user's model is. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import type { Precision } from '../src/engine/arithmetic.ts';
 import type { Tower } from '../src/model/config.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';
 import { openTower } from '../src/weights/open-tower.ts';
-import { packedMetadata, writePacked } from '../src/weights/packed.ts';
+import { packTower } from '../src/weights/packing.ts';
 import { syntheticFiles, VIT_B_32 } from '../test/model/synthetic.ts';
 
 const folders = new Map<Precision, string>();
@@ -30,8 +30,9 @@ async function pack(folder: string, precision: Precision, towers: readonly Tower
     const file = await openTower(source, config, tower, precision, preprocess);
     const bytes = new Uint8Array(file.layout.byteLength);
     await file.fill(bytes);
-    const parts = writePacked(file.layout, bytes, packedMetadata(tower, precision, preprocess));
-    writeFileSync(join(folder, `${tower}.safetensors`), Buffer.concat(parts));
+    for (const { name, parts } of packTower(file.layout, bytes, { config, tower, normalization: preprocess })) {
+      writeFileSync(join(folder, name), Buffer.concat(parts));
+    }
   }
   writeFileSync(join(folder, 'open_clip_config.json'), JSON.stringify(VIT_B_32));
 }

@@ -1,4 +1,4 @@
-/** The int8 tower in every runtime that test/runtimes has installed, in turn. */
+/** The int8 tower in every runtime that test/runtimes has installed, alternating. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { vitB32 } from './models.ts';

@@ -1,4 +1,4 @@
-/** The parent's end of children/tower.js: a process of its own with one image tower. Runs the built package. */
+/** The parent's side of children/tower.js: a process with one image tower of the built package. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -28,7 +28,7 @@ export class TowerProcess {
     return (await this.#answer()) as { kernels: string; threads: number };
   }
 
-  /** Embeds for so many milliseconds, `together` pictures a call; the last call is finished. */
+  /** Embeds for `milliseconds`, `together` pictures per call; the last call is finished. */
   async run(milliseconds: number, together = 1): Promise<Runs> {
     this.#child.stdin.write(`run ${milliseconds} ${together}\n`);
     return (await this.#answer()) as Runs;

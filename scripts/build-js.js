@@ -109,5 +109,11 @@ const { output: [{ code }] } = await build({ input: 'thread', plugins: [thread],
 const { WEB_PRELUDE, WORKER_SOURCE } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
 writeFileSync('dist/thread.js', `${WEB_PRELUDE}${WORKER_SOURCE}`);
 
+// The licences of what is copied or built into dist (NOTICE).
+const licences = ['jpeg', 'png', 'webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
+licences.push('@huggingface/tokenizers/LICENSE', 'entities/LICENSE');
+const ruled = (path) => `${'='.repeat(120)}\n${path}\n${'='.repeat(120)}\n\n${read(`node_modules/${path}`)}`;
+writeFileSync('dist/LICENSES.txt', licences.map(ruled).join('\n'));
+
 // npx in a clone runs the file itself.
 chmodSync('dist/cli/main.js', 0o755);

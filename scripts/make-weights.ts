@@ -2,18 +2,18 @@
  * Makes the embedded model (weights/default) from its source, and checks it against the golden embeddings.
  *
  *   npm run weights [-- SOURCE]     SOURCE: a folder in OpenCLIP's layout; default ../shared/weights-source
- *   npm run weights -- --check      makes it in memory and compares with what is there; writes nothing
+ *   npm run weights -- --check      packs in memory and compares with the files; writes nothing
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Layout } from '../src/engine/layout.ts';
 import { loadClip } from '../src/load.ts';
-import { towerSlots } from '../src/model/registry.ts';
+import { towerOf } from '../src/model/registry.ts';
 import { directoryFiles, fileSource } from '../src/platform/node.ts';
 import { readDescription, towerSource } from '../src/weights/model-files.ts';
 import { TensorLookup } from '../src/weights/names.ts';
 import { openTower } from '../src/weights/open-tower.ts';
-import { packedMetadata, writePacked } from '../src/weights/packed.ts';
+import { PackedTower } from '../src/weights/packed.ts';
+import { packTower } from '../src/weights/packing.ts';
 import { readSafetensorsHeader } from '../src/weights/safetensors.ts';
 import { PackedSlots, PublishedSlots } from '../src/weights/slot-source.ts';
 import {
@@ -39,7 +39,8 @@ for (const tower of ['image', 'text'] as const) {
   const file = await openTower(input, config, tower, 'int8', preprocess);
   const bytes = new Uint8Array(file.layout.byteLength);
   await file.fill(bytes);
-  const packed = Buffer.concat(writePacked(file.layout, bytes, packedMetadata(tower, 'int8', preprocess)));
+  const [written] = packTower(file.layout, bytes, { config, tower, normalization: preprocess });
+  const packed = Buffer.concat(written!.parts);
   const path = `${target}/${tower}.bin`; // packed is safetensors; wrangler bundles files that end in .bin
   if (flags.check) {
     if (!packed.equals(readFileSync(path)))
@@ -60,12 +61,14 @@ for (const name of ['open_clip_config.json', 'tokenizer.json']) {
 {
   const published = await towerSource(files, 'image');
   const packed = await fileSource(`${target}/image.bin`);
-  const slots = towerSlots(config, 'image');
-  const names = new TensorLookup(await readSafetensorsHeader(published), slots, 'image');
+  const { slots, summary } = towerOf(config, 'image');
+  const names = new TensorLookup(await readSafetensorsHeader(published), slots(), 'image', summary);
   const exact = new PublishedSlots(published, names, preprocess);
-  const integers = new PackedSlots(packed, await readSafetensorsHeader(packed), new Layout(slots, 'int8'));
+  const model = { config, tower: 'image', normalization: preprocess } as const;
+  const header = await readSafetensorsHeader(packed);
+  const integers = new PackedSlots(new PackedTower([{ header, source: packed }], model));
   let worst = 0;
-  for (const slot of slots) {
+  for (const slot of slots()) {
     if (!slot.name.startsWith('visual.trunk.') || slot.kind === 'table') continue;
     const { values } = await exact.read(slot);
     const { values: kept } = await integers.read(slot);

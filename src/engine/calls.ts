@@ -61,6 +61,7 @@ export const FIELDS = {
   resampleColumns: ['planes', 'stride', 'starts', 'coefficients', 'groups', 'count', 'out'],
   resampleRows: ['ring', 'stride', 'ringRows', 'first', 'taps', 'coefficients', 'out', 'bytes'],
   mapFunction: ['x', 'n', 'kind', 'table'],
+  xxh32: ['at', 'bytes', 'out'],
 } as const;
 
 /** A GEMM's `mode`: an activation, plus flags. */
@@ -156,5 +157,6 @@ export function namedKernels<R>(wasm: Positional<R>): Named<R> {
     resampleColumns: (c) => wasm.resampleColumns(c.planes, c.stride, c.starts, c.coefficients, c.groups, c.count, c.out),
     resampleRows: (c) => wasm.resampleRows(c.ring, c.stride, c.ringRows, c.first, c.taps, c.coefficients, c.out, c.bytes),
     mapFunction: (c) => wasm.mapFunction(c.x, c.n, c.kind, c.table),
+    xxh32: (c) => wasm.xxh32(c.at, c.bytes, c.out),
   };
 }

@@ -7,12 +7,18 @@ import type { Pointer } from './kernels.ts';
 import { roundUp } from './numerics.ts';
 
 /** Changes whenever the meaning of a packed file's bytes does. */
-export const LAYOUT_VERSION = '1';
+export const LAYOUT_VERSION = '2';
 
 /** A weight of the graph, as in the paper's formulas. */
 export type Slot =
   /** f32 values; `shape` as published. */
-  | { readonly kind: 'vector'; readonly name: string; readonly shape: readonly number[] }
+  | {
+      readonly kind: 'vector';
+      readonly name: string;
+      readonly shape: readonly number[];
+      /** Least and largest value that a model can mean. */
+      readonly range?: readonly [number, number];
+    }
   /** y = W x + b with W [n, k]. `inputScale`: the value of one unit of the input's integers, where that is fixed. */
   | {
       readonly kind: 'linear';

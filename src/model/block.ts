@@ -219,3 +219,27 @@ function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockS
     arithmetic.linear(h, w.proj, at, { mode: Mode.add }); // [band, width]
   }
 }
+
+/**
+ * The embeddings of the pooled rows in s.y: LayerNorm, then the projection into `out`, f32 [rows, embedDim rounded up to 8].
+ * Without a projection the normalised rows are the embeddings, where they are.
+ */
+export function project(
+  engine: Engine,
+  { width, layerNormEps: eps }: TransformerShape,
+  norm: Norm,
+  projection: Linear | undefined,
+  s: BlockState,
+  rows: number,
+  out: Pointer,
+): Pointer {
+  const { arithmetic, kernels } = engine;
+  if (!projection) {
+    const { weight: gamma, bias: beta } = norm;
+    kernels.layerNorm({ x: s.y, stride: width * 4, m: rows, k: width, gamma, beta, eps }); // [rows, width]
+    return s.y;
+  }
+  const pooled = arithmetic.norm(s.y, rows, width, norm, eps, s.rowsIn); // [rows, width]
+  arithmetic.linear(pooled, projection, out); // [rows, embedDim]
+  return out;
+}

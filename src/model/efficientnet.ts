@@ -81,6 +81,7 @@ export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[
 export function efficientNet(config: EfficientNetConfig, embedDim: number): ImageTower {
   return {
     description: config.kind,
+    summary: `an EfficientNet with stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`,
     scratch: { width: config.head, keys: 0 },
     slots: () => slots(config, embedDim),
     check: () => checkChannels(config),
@@ -144,7 +145,7 @@ function slots(config: EfficientNetConfig, embedDim: number): TowerSlot[] {
     // 1 % of the work.
     {
       kind: 'linear',
-      name: 'visual.head.proj.rest',
+      name: 'visual.head.proj.residual',
       n: embedDim,
       k: head,
       bias: false,
@@ -252,7 +253,7 @@ class EfficientNet implements ImageEncoder {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
-    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.rest') : undefined;
+    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.residual') : undefined;
   }
 
   /** `whole`: a band is all lines. */
@@ -378,10 +379,23 @@ class EfficientNet implements ImageEncoder {
     const { kernel, stride, outSize, depthwise } = block;
     const { taps: weights, scale, bias } = depthwise;
     const m = lines * outSize;
-    const operands = { input: wide, lineBytes, kernel, stride, weights, bias, channels: block.wide };
-    const result = { across: outSize, lines, firstRow: 0, m, out: rowsWide.data };
-    if (arithmetic.precision === 'int8') kernels.depthwiseInt8({ ...operands, scale, ...result });
-    else kernels.depthwiseF32({ ...operands, ...result });
+    const call = {
+      input: wide,
+      lineBytes,
+      kernel,
+      stride,
+      weights,
+      scale,
+      bias,
+      channels: block.wide,
+      across: outSize,
+      lines,
+      firstRow: 0,
+      m,
+      out: rowsWide.data,
+    };
+    if (arithmetic.precision === 'int8') kernels.depthwiseInt8(call);
+    else kernels.depthwiseF32(call);
     return { ...rowsWide, m };
   }
 

@@ -1,5 +1,6 @@
 /** Which tower a configuration describes. A new image tower is a file and an entry here. */
 
+import { ClipError } from '../errors.ts';
 import { type ClipConfig, configTowers, type Tower, type VisionConfig } from './config.ts';
 import { efficientNet } from './efficientnet.ts';
 import type { TowerSlot } from './slots.ts';
@@ -17,14 +18,20 @@ const IMAGE_TOWERS: {
   'efficientnet-lite': efficientNet,
 };
 
-/** For a configuration with an image tower. */
+/** @throws ClipError WEIGHTS_MISSING if the model has no image tower */
 export function imageTower({ vision, embedDim }: ClipConfig): ImageTower {
-  const define = IMAGE_TOWERS[vision!.kind] as (config: VisionConfig, embedDim: number) => ImageTower;
-  return define(vision!, embedDim);
+  if (!vision) throw noTower('image');
+  const define = IMAGE_TOWERS[vision.kind] as (config: VisionConfig, embedDim: number) => ImageTower;
+  return define(vision, embedDim);
 }
 
-/** For a configuration with a text tower. */
-export const textTower = ({ text, embedDim }: ClipConfig) => textTransformer(text!, embedDim);
+/** @throws ClipError WEIGHTS_MISSING if the model has no text tower */
+export function textTower({ vision, text, embedDim }: ClipConfig) {
+  if (!text) throw noTower('text');
+  return textTransformer(text, embedDim, vision !== undefined);
+}
+
+const noTower = (tower: Tower) => new ClipError('WEIGHTS_MISSING', `the model has no ${tower} tower`);
 
 export const towerOf = (config: ClipConfig, tower: Tower) =>
   tower === 'image' ? imageTower(config) : textTower(config);

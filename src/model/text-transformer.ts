@@ -16,13 +16,23 @@ import {
   checkMlpWidth,
   lastBlock,
   planBlocks,
+  project,
 } from './block.ts';
 import type { TextConfig } from './config.ts';
+import { MAX_STORED_LOGIT_SCALE } from './logit-scale.ts';
 import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
 import type { PlanOptions, TowerDefinition, TowerOutput } from './tower.ts';
 
 /** Nodes of a prefix tree that are computed together: with more, more is shared and more memory needed. */
 export const CHUNK_NODES = 256;
+
+const LOGIT_SCALE: TowerSlot = {
+  kind: 'vector',
+  name: 'logit_scale',
+  shape: [1],
+  range: [0, MAX_STORED_LOGIT_SCALE],
+  from: { weight: published([], 'logit_scale', 'logit_scale') },
+};
 
 export interface TextState extends BlockState {
   readonly ids: Pointer;
@@ -33,12 +43,18 @@ export interface TextState extends BlockState {
   readonly embeddings: Pointer;
 }
 
-export function textTransformer(config: TextConfig, embedDim: number): TowerDefinition<TextTransformer, PlanOptions> {
+/** @param logitScale whether the model has one, as models of both towers do */
+export function textTransformer(
+  config: TextConfig,
+  embedDim: number,
+  logitScale: boolean,
+): TowerDefinition<TextTransformer, PlanOptions> {
   const { width, mlpWidth, layers, contextLength } = config;
   return {
-    description: `text transformer, ${layers} layers of width ${width}`,
+    description: 'transformer',
+    summary: `a transformer of ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth), keys: contextLength },
-    slots: () => slots(config, embedDim),
+    slots: () => [...(logitScale ? [LOGIT_SCALE] : []), ...slots(config, embedDim)],
     check: () => checkMlpWidth('text', config),
     plan(memory, options) {
       const state = TextTransformer.plan(memory, options, config, embedDim);
@@ -48,15 +64,9 @@ export function textTransformer(config: TextConfig, embedDim: number): TowerDefi
 }
 
 function slots(config: TextConfig, embedDim: number): TowerSlot[] {
-  const { width, layers, vocabSize, contextLength } = config;
+  const { width, layers, vocabSize, contextLength, projection } = config;
   const embeddings = 'text_model.embeddings';
   return [
-    {
-      kind: 'vector',
-      name: 'logit_scale', // the logarithm of the scale
-      shape: [1],
-      from: { weight: published([], 'logit_scale', 'logit_scale') },
-    },
     {
       kind: 'table',
       name: 'token_embedding',
@@ -78,7 +88,7 @@ function slots(config: TextConfig, embedDim: number): TowerSlot[] {
       blockSlots(`transformer.resblocks.${i}`, `text_model.encoder.layers.${i}`, config),
     ).flat(),
     ...normSlots('ln_final', width, 'text_model.final_layer_norm'),
-    projectionSlot('text_projection', embedDim, width, 'text_projection.weight'),
+    ...(projection ? [projectionSlot('text_projection', embedDim, width, 'text_projection.weight')] : []),
   ];
 }
 
@@ -90,7 +100,7 @@ export class TextTransformer {
   readonly #positions: Pointer;
   readonly #blocks: BlockWeights[];
   readonly #lnFinal: Norm;
-  readonly #projection: Linear;
+  readonly #projection: Linear | undefined;
 
   constructor(config: TextConfig, weights: Weights, state: TextState, engine: Engine) {
     this.config = config;
@@ -100,7 +110,12 @@ export class TextTransformer {
     this.#positions = weights.pointer('positional_embedding');
     this.#blocks = Array.from({ length: config.layers }, (_, i) => blockWeights(weights, `transformer.resblocks.${i}`));
     this.#lnFinal = weights.norm('ln_final');
-    this.#projection = weights.linear('text_projection');
+    this.#projection = config.projection ? weights.linear('text_projection') : undefined;
+  }
+
+  /** Bytes from one embedding that `encode` gives to the next. */
+  get embeddingBytes(): number {
+    return (this.#projection ? roundUp(this.#projection.n, 8) : this.config.width) * 4;
   }
 
   /** The most nodes a chunk may have for this model: at least one whole text. */
@@ -118,7 +133,7 @@ export class TextTransformer {
       positions: ints(nodes),
       lists,
       pooledLists: { starts: ints(nodes), lengths: ints(nodes), entries: lists.entries },
-      embeddings: plan.reserve(name, nodes * roundUp(embedDim, 8) * 4),
+      embeddings: config.projection ? plan.reserve(name, nodes * roundUp(embedDim, 8) * 4) : 0,
       ...planBlocks(plan, name, precision, config, nodes, nodes, threads),
     };
   }
@@ -131,7 +146,7 @@ export class TextTransformer {
     const engine = this.#engine;
     const { arithmetic, kernels } = engine;
     const { config } = this;
-    const { width, layerNormEps } = config;
+    const { width } = config;
     const s = this.#state;
     const rows = chunk.tokens.length;
     const pooled = Int32Array.from(chunk.leaves, (leaf) => leaf.node);
@@ -145,9 +160,9 @@ export class TextTransformer {
     engine.writeInts(s.pooledLists.lengths, pooled.map((node) => chunk.listLength[node]!)); // biome-ignore format: a pair
 
     const { rows: table, scale } = this.#table;
-    const lookup = { ids: s.ids, at: s.positions, n: rows, table, positions: this.#positions, width, out: s.x };
+    const lookup = { ids: s.ids, at: s.positions, n: rows, table, scale, positions: this.#positions, width, out: s.x };
     if (arithmetic.precision === 'int8')
-      kernels.embedInt8({ ...lookup, scale }); // [rows, width]
+      kernels.embedInt8(lookup); // [rows, width]
     else kernels.embedF32(lookup); // [rows, width]
     const last = config.layers - 1;
     for (let i = 0; i < last; i++) {
@@ -163,8 +178,6 @@ export class TextTransformer {
     } else {
       lastBlock(engine, config, this.#blocks[last]!, s, rows, pooled, s.pooledLists); // [leaves, width]
     }
-    const leaves = arithmetic.norm(s.y, pooled.length, width, this.#lnFinal, layerNormEps, s.rowsIn); // [leaves, width]
-    arithmetic.linear(leaves, this.#projection, s.embeddings); // [leaves, embedDim]
-    return s.embeddings;
+    return project(engine, config, this.#lnFinal, this.#projection, s, pooled.length, s.embeddings); // [leaves, embedDim]
   }
 }

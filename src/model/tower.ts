@@ -27,8 +27,10 @@ export interface ImagePlanOptions extends PlanOptions {
 
 /** A tower of a certain configuration; `Encoder` is what computes once weights and activations have their addresses. */
 export interface TowerDefinition<Encoder, Options extends PlanOptions> {
-  /** Its structure and size in a few words, for `info()` and messages. */
+  /** Its structure in a word or two, for `info()`. */
   readonly description: string;
+  /** What the configuration says of its size, for messages about files that do not fit. */
+  readonly summary: string;
   /** What sizes the scratch: the longest row that is packed or gathered, and the most keys of an attention row. */
   readonly scratch: { readonly width: number; readonly keys: number };
   /** The weights in the order in which the graph reads them. */

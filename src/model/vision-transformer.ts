@@ -16,6 +16,7 @@ import {
   checkMlpWidth,
   lastBlock,
   planBlocks,
+  project,
 } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
 import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
@@ -28,9 +29,10 @@ interface VisionState extends BlockState, PixelState {
 }
 
 export function visionTransformer(config: VisionTransformerConfig, embedDim: number): ImageTower {
-  const { width, mlpWidth, patch } = config;
+  const { width, mlpWidth, patch, layers } = config;
   return {
     description: `ViT, patch ${patch}`,
+    summary: `a ViT with patches of ${patch} and ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth, patch ** 2 * 3), keys: tokenCount(config) },
     slots: () => slots(config, embedDim),
     check: () => checkMlpWidth('image', config),
@@ -42,7 +44,7 @@ export function visionTransformer(config: VisionTransformerConfig, embedDim: num
 }
 
 function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
-  const { width, patch, layers, preNorm } = config;
+  const { width, patch, layers, preNorm, projection } = config;
   const tokens = tokenCount(config);
   return [
     {
@@ -79,7 +81,7 @@ function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
       blockSlots(`visual.transformer.resblocks.${i}`, `vision_model.encoder.layers.${i}`, config),
     ).flat(),
     ...normSlots('visual.ln_post', width, 'vision_model.post_layernorm'),
-    projectionSlot('visual.proj', embedDim, width, 'visual_projection.weight'),
+    ...(projection ? [projectionSlot('visual.proj', embedDim, width, 'visual_projection.weight')] : []),
   ];
 }
 
@@ -102,7 +104,7 @@ class VisionTransformer implements ImageEncoder {
   readonly #lnPre: Norm;
   readonly #blocks: BlockWeights[];
   readonly #lnPost: Norm;
-  readonly #proj: Linear;
+  readonly #proj: Linear | undefined;
 
   constructor(config: VisionTransformerConfig, weights: Weights, state: VisionState, engine: Engine) {
     this.config = config;
@@ -115,7 +117,7 @@ class VisionTransformer implements ImageEncoder {
       blockWeights(weights, `visual.transformer.resblocks.${i}`),
     );
     this.#lnPost = weights.norm('visual.ln_post');
-    this.#proj = weights.linear('visual.proj');
+    this.#proj = config.projection ? weights.linear('visual.proj') : undefined;
   }
 
   static plan(
@@ -131,7 +133,7 @@ class VisionTransformer implements ImageEncoder {
       lengths: plan.reserve(name, tokens * 4),
       entries: plan.reserve(name, tokens * 4),
     };
-    const embedding = plan.reserve(name, roundUp(embedDim, 8) * 4);
+    const embedding = config.projection ? plan.reserve(name, roundUp(embedDim, 8) * 4) : 0;
     return {
       ...planPixels(plan, name, precision, windows(config), mean),
       lists,
@@ -179,8 +181,6 @@ class VisionTransformer implements ImageEncoder {
     } else {
       lastBlock(engine, config, this.#blocks[last]!, s, tokens, [0], s.lists); // [1, width]
     }
-    const pooled = arithmetic.norm(s.y, 1, width, this.#lnPost, layerNormEps, s.rowsIn); // [1, width]
-    arithmetic.linear(pooled, this.#proj, s.embedding); // [embedDim]
-    return s.embedding;
+    return project(engine, config, this.#lnPost, this.#proj, s, 1, s.embedding); // [embedDim]
   }
 }

@@ -8,23 +8,7 @@ import { importSharedMemory } from '../engine/shared-import.ts';
 import { ClipError } from '../errors.ts';
 import type { CodecName } from '../image/codecs.ts';
 import type { WasmFile, WasmName } from './platform.ts';
-
-/** A `WebAssembly.Module`, the bytes of one, or the address of its file. */
-export type WasmSource = object | string;
-
-/**
- * WebAssembly for hosts on which the package cannot find its own files. The files are `edgeclip/kernels-simd.wasm`,
- * `edgeclip/kernels-relaxed.wasm`, `edgeclip/jpeg.wasm`, `edgeclip/png.wasm` and `edgeclip/webp.wasm`.
- */
-export interface WasmSources {
-  /** The kernels that run everywhere. */
-  readonly simd?: WasmSource | undefined;
-  /** The kernels for relaxed SIMD. */
-  readonly relaxed?: WasmSource | undefined;
-  readonly jpeg?: WasmSource | undefined;
-  readonly png?: WasmSource | undefined;
-  readonly webp?: WasmSource | undefined;
-}
+import type { WasmSource, WasmSources } from './wasm-sources.ts';
 
 const NAMES: readonly string[] = ['simd', 'relaxed', 'jpeg', 'png', 'webp'] satisfies WasmName[];
 

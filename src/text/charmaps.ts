@@ -1,10 +1,10 @@
 /**
  * The ten one-byte encodings that UTF-8 is most often misread as, in the order in which they are tried (ftfy's
- * `chardata.CHARMAP_ENCODINGS`). `TextDecoder` is no substitute: runtimes differ in the legacy encodings they carry,
+ * `chardata.CHARMAP_ENCODINGS`). `TextDecoder` cannot be used: runtimes differ in the legacy encodings they have,
  * and none of them encodes.
  *
  * "Sloppy" is ftfy's word for a Windows code page whose unassigned bytes pass through as in Latin-1; in these, byte
- * 0x1A stands for U+FFFD, the mark that a stricter decoder left where it lost a byte.
+ * 0x1A stands for U+FFFD, which a stricter decoder wrote where it lost a byte.
  */
 
 /** Bytes 0x80..0xFF. */

@@ -9,20 +9,26 @@ export interface CleaningOptions {
 }
 
 /**
- * `\s` of Python's `regex`, i.e. Unicode's White_Space. JavaScript's `\s` has U+FEFF too and lacks U+0085.
+ * `\s` of Python's `regex` is Unicode's White_Space. JavaScript's `\s` also has U+FEFF, and lacks U+0085.
  */
 const WHITE_SPACE = /\p{White_Space}+/gu;
 
-/** `str.strip` of Python takes the separators U+001C..U+001F as well. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these four are what the class is for.
+/** Python's `str.strip` also strips the separators U+001C..U+001F. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the class is about these four.
 const STRIPPED = /[\p{White_Space}\u001c-\u001f]/u;
 
-/** Python's `str.strip()`. A loop, since `/\s+$/` takes quadratic time on long runs inside of the text. */
-function strip(text: string): string {
+/** Which ends of a text `cleanText` strips. Default both. */
+export interface Ends {
+  stripStart?: boolean;
+  stripEnd?: boolean;
+}
+
+/** Python's `str.strip()`. A loop, because `/\s+$/` takes quadratic time on long runs inside the text. */
+function strip(text: string, { stripStart = true, stripEnd = true }: Ends): string {
   let start = 0;
   let end = text.length;
-  while (start < end && STRIPPED.test(text[start])) start++;
-  while (end > start && STRIPPED.test(text[end - 1])) end--;
+  if (stripStart) while (start < end && STRIPPED.test(text[start])) start++;
+  if (stripEnd) while (end > start && STRIPPED.test(text[end - 1])) end--;
   return text.slice(start, end);
 }
 
@@ -30,11 +36,15 @@ function strip(text: string): string {
  * The text as CLIP's byte-level BPE expects it: `whitespace_clean(basic_clean(text)).lower()` of OpenAI's
  * `simple_tokenizer.py`, where `basic_clean` is `ftfy.fix_text`, `html.unescape` twice, `strip`.
  *
- * Without `repairs` the text is still put into normalisation form C, as Hugging Face's normalizer does. Runs in time
- * linear in the length of the text.
+ * Without `repairs` the text is still normalized to NFC, as Hugging Face's normalizer does. Takes linear time.
  */
-export function cleanText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
+export function cleanText(text: string, options: CleaningOptions = {}, ends: Ends = {}): string {
+  return strip(normalizeText(text, options), ends);
+}
+
+/** `cleanText` without the stripping: the steps that a part of a text, e.g. an added token, goes through as well. */
+export function normalizeText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
   text = repairs ? repairText(text, htmlEntities) : composeCharacters(text);
   if (htmlEntities) text = unescapeHtml(unescapeHtml(text));
-  return strip(strip(text).replace(WHITE_SPACE, ' ')).toLowerCase();
+  return text.replace(WHITE_SPACE, ' ').toLowerCase();
 }

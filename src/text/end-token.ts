@@ -1,28 +1,81 @@
-/** Which token is pooled, and so where a text ends: what comes after it never matters in a causal tower. */
+/** Token ids from a caller, and the end token (EOT), which is pooled: in a causal tower what comes after it never matters. */
 
+import { ClipError } from '../errors.ts';
 import type { TextConfig } from '../model/config.ts';
 
+/** Token ids of one text: an array or typed array, e.g. the BigInt64Array that ONNX tokenizers give. */
+export type TokenIds = ArrayLike<number> | ArrayLike<bigint>;
+
 /**
- * Tokens up to and with the pooled one. `argmax`: the first of the largest id (OpenAI's `text.argmax(dim=-1)`). `id`: the
- * first with that id, or the very first token if none has it (Hugging Face's `(ids == eos).int().argmax(-1)`).
+ * One text's ids as an array of numbers, a copy. What the numbers are, `pooledLength` checks.
  * @param row which row of the caller's list this is, for messages
- * @throws RangeError if there is no token, more than the context length, or an id outside the vocabulary
+ * @throws TypeError if it is not an array or a typed array
+ */
+export function copyTokenIds(ids: unknown, row: number): number[] {
+  if (!isList(ids)) throw new TypeError(`token ids must be arrays of integers, row ${row} is ${describe(ids)}`);
+  return Array.from(ids as ArrayLike<number | bigint>, (id) => (typeof id === 'bigint' ? Number(id) : id));
+}
+
+/** An array or a typed array, of this realm or another. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && tag(value) !== 'DataView');
+}
+
+function tag(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return tag(value);
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
+}
+
+/**
+ * Checks one text's ids and says which token is pooled, as how many tokens there are up to it, itself included.
+ *
+ * Rule `id`: the first token with that id (Hugging Face's `(ids == eos).int().argmax(-1)`). Rule `argmax`: the first of
+ * the largest id (OpenAI's `text.argmax(dim=-1)`); that is EOT, the last id of every published vocabulary, unless tokens
+ * were added after it: then only the tokenizer knows EOT.
+ *
+ * Without EOT, the published code pools the first token (the same embedding for all such texts) or some word, without a
+ * message. Here that is an error.
+ * @param row which row of the caller's list this is, for messages
+ * @param tokenizerEot EOT of the model's tokenizer, if it has one; called only where it matters
+ * @throws RangeError if there is no token, more than the context length, or what is not an id of the vocabulary; ClipError
+ *   `TOKENIZER` if EOT is missing
  */
 export function pooledLength(
   ids: readonly number[],
   { contextLength, vocabSize, eot }: Pick<TextConfig, 'contextLength' | 'vocabSize' | 'eot'>,
   row: number,
+  tokenizerEot?: () => number,
 ): number {
-  if (!Array.isArray(ids)) throw new TypeError(`token ids must be arrays of numbers, row ${row} is ${typeof ids}`);
   if (ids.length === 0 || ids.length > contextLength) {
     throw new RangeError(`row ${row} has ${ids.length} token ids, expected 1 to ${contextLength}`);
   }
   let largest = 0;
   for (const [i, id] of ids.entries()) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw new RangeError(`row ${row}, token ${i}: ${id} is no id from 0 to ${vocabSize - 1}`);
+      throw new RangeError(`row ${row}, token ${i}: expected an id from 0 to ${vocabSize - 1}, got ${describe(id)}`);
     }
     if (id > ids[largest]!) largest = i;
   }
-  return (eot.rule === 'argmax' ? largest : Math.max(0, ids.indexOf(eot.id))) + 1;
+  if (eot.rule === 'id') {
+    const at = ids.indexOf(eot.id);
+    return at < 0 ? noEot(ids, eot.id, row) : at + 1;
+  }
+  const last = vocabSize - 1;
+  if (ids[largest] !== last) {
+    const end = tokenizerEot?.() ?? last;
+    if (!ids.includes(end)) noEot(ids, end, row);
+  }
+  return largest + 1;
+}
+
+function noEot(ids: readonly number[], end: number, row: number): never {
+  const shown = ids.length > 8 ? `${ids.slice(0, 8).join(', ')}, ...` : ids.join(', ');
+  throw new ClipError(
+    'TOKENIZER',
+    `row ${row} has no end token: expected the id ${end} after the words, got ${ids.length} ids [${shown}]`,
+  );
 }

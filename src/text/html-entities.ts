@@ -14,7 +14,7 @@ function isDropped(code: number): boolean {
 function decodeNumeric(reference: string): string {
   const hexadecimal = reference[2] === 'x' || reference[2] === 'X';
   const code = Number.parseInt(reference.slice(hexadecimal ? 3 : 2), hexadecimal ? 16 : 10);
-  // What Python drops, `entities` keeps; NUL, CR, surrogates, C1 controls and numbers too large they treat alike.
+  // `entities` keeps what Python drops; both treat NUL, CR, surrogates, C1 controls and too large numbers alike.
   if (code !== 0 && code !== 0x0d && code <= 0x10ffff && isDropped(code)) return '';
   return decodeHTML(reference);
 }
@@ -39,7 +39,7 @@ export function unescapeWholeEntities(text: string): string {
   return text.replace(WHOLE_ENTITY, (entity) => {
     if (entity[1] === '#') {
       const char = unescapeHtml(entity);
-      // A semicolon that remains was not part of the reference ("&#12ab;"), or is what it named: both stay.
+      // A remaining semicolon was not part of the reference ("&#12ab;"), or is the character it named: keep both.
       return char.includes(';') ? entity : char;
     }
     const char = decodeHTMLStrict(entity);

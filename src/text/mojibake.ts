@@ -1,6 +1,6 @@
 import { type Charmap, charmaps, latin1, macRoman, windows1252 } from './charmaps.ts';
 
-// Mojibake: UTF-8 that something read as a one-byte encoding ("schÃ¶n" for "schön"). A port of ftfy 6.3.1
+// Mojibake: UTF-8 that was decoded as a one-byte encoding ("schÃ¶n" for "schön"). A port of ftfy 6.3.1
 // (Robyn Speer, Apache-2.0): `ftfy.badness` decides whether a text is suspicious, `fix_encoding` undoes the misreading.
 
 // Categories of characters that occur in mojibake (ftfy.badness.MOJIBAKE_CATEGORIES), as insides of a character class.
@@ -83,7 +83,7 @@ const continuationStrict =
   '\\u0080-¿ĄÆĽŁØŖŚŠŞŤŸŹŽŻŒąæƒľłøŗśšşťźžżœˆˇ˘˛˜˝΄΅ΆΈΉΊΌΎΏ' + 'ЁЂЃЄЅІЇЈЉЊЋЌЎЏёђѓєѕіїјљњћќўџҐґ†‡‰‹›€№™';
 const continuation = `${continuationStrict} –—―‘’‚“”„•…`;
 
-/** Runs that look like UTF-8 sequences misread, inside of a text that is not misread as a whole. */
+/** Runs that look like misread UTF-8 sequences, in a text that is not misread as a whole. */
 const UTF8_LOOKALIKE = new RegExp(
   `(?<![${continuationStrict}])(?:[${firstOfTwo}][${continuation}]|[${firstOfThree}][${continuation}]{2}|[${firstOfFour}][${continuation}]{3})+`,
   'gu',
@@ -91,7 +91,7 @@ const UTF8_LOOKALIKE = new RegExp(
 
 // The next three work on bytes, held as strings of U+0000..U+00FF.
 
-/** UTF-8 sequences in which a byte A0 was taken for a space (ftfy.chardata.ALTERED_UTF8_RE). */
+/** UTF-8 sequences whose byte A0 was replaced by a space (ftfy.chardata.ALTERED_UTF8_RE). */
 const SPACED_UTF8 =
   /[\xc2\xc3\xc5\xce\xd0\xd9] |[\xe2\xe3] [\x80-\x84\x86-\x9f\xa1-\xbf]|[\xe0-\xe3][\x80-\x84\x86-\x9f\xa1-\xbf] |\xf0 [\x80-\xbf][\x80-\xbf]|\xf0[\x80-\xbf] [\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf] /g;
 
@@ -113,7 +113,7 @@ function decodeUtf8(bytes: string): string {
   return utf8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
-/** As `decodeUtf8`, but takes Java's NUL and CESU-8 too (ftfy's codec `utf-8-variants`). */
+/** Like `decodeUtf8`, but also accepts Java's NUL and CESU-8 (ftfy's codec `utf-8-variants`). */
 function decodeUtf8Variants(bytes: string): string {
   let text = '';
   let start = 0;
@@ -133,7 +133,7 @@ function decodeUtf8Variants(bytes: string): string {
   return text + decodeUtf8(bytes.slice(start));
 }
 
-/** Undoes the misreading of the whole text as `charmap`; undefined if the bytes are no UTF-8. */
+/** Undoes the misreading of the whole text as `charmap`; undefined if the bytes are not UTF-8. */
 function reread(bytes: string, charmap: Charmap): string | undefined {
   if (charmap !== macRoman && bytes.search(SPACED_UTF8) >= 0) {
     bytes = bytes
@@ -148,7 +148,7 @@ function reread(bytes: string, charmap: Charmap): string | undefined {
   }
 }
 
-/** C1 controls are bytes of Windows-1252 that something read as Latin-1, as browsers take them (ftfy `fix_c1_controls`). */
+/** C1 controls are bytes of Windows-1252 that were decoded as Latin-1; browsers read them so, too (ftfy `fix_c1_controls`). */
 export function repairC1Controls(text: string): string {
   return text.replace(/[\x80-\x9f]/g, (control) => windows1252.upperHalf[control.charCodeAt(0) - 0x80]);
 }
@@ -172,14 +172,14 @@ function repairOneLayer(text: string): string {
   );
   if (patched !== text) return patched;
 
-  // Latin-1 that was meant as Windows-1252; where the whole does not decode so, the controls one by one. Both come to
-  // the same, since the sloppy code page differs from the strict one only in controls that it leaves as they are.
+  // Latin-1 that was meant as Windows-1252; where the whole text does not decode so, the controls one by one. Both give
+  // the same, because the sloppy code page differs from the strict one only in controls that it leaves as they are.
   if (isLatin1 || /[\x80-\x9f]/.test(text)) return repairC1Controls(text);
   return text;
 }
 
 /**
- * Undoes misread UTF-8, layer by layer, and leaves text alone that does not look misread (ftfy's `fix_encoding` with its
+ * Undoes misread UTF-8, layer by layer; text that does not look misread stays as it is (ftfy's `fix_encoding` with its
  * default configuration).
  */
 export function repairEncoding(text: string): string {

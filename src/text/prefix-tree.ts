@@ -1,39 +1,44 @@
 /**
- * A batch of token sequences in which every distinct prefix occurs once. A causal text tower computes one row a node;
- * a node attends to the nodes on its path from the root, and nothing else (so each row comes out as if its sequence were
- * alone in the batch).
+ * Batches of texts as prefix trees, and CLIP's causal mask. In the published code a mask (`build_attention_mask`, an upper
+ * triangle of -infinity) keeps each token from attending to later ones. Here the mask is a list for each row, of its
+ * ancestors and itself: the only rows that it attends to.
+ */
+
+/**
+ * Token sequences as a tree in which every distinct prefix occurs once. The text tower computes one row for each node. A
+ * node attends to its ancestors and itself, so its row has the same bits as if its sequence were alone in the batch.
  */
 export interface Chunk {
   /** Token of each node [nodes]. A node comes after all its ancestors. */
   tokens: Int32Array;
   /** Position of each node in its sequences, from 0 [nodes]. */
   positions: Int32Array;
-  /** Where the path of each node begins in `ancestors` [nodes]. */
+  /** Where each node's list of attended nodes starts in `ancestors` [nodes]. */
   listStart: Int32Array;
-  /** How many entries the path has: its position plus one [nodes]. */
+  /** Length of that list: the node's position plus one [nodes]. */
   listLength: Int32Array;
   /**
-   * Paths from the root to a node, itself included, as node indices in ascending depth. There is one list for each leaf
-   * of the tree; an inner node uses the first `listLength` entries of the list of the first leaf below it.
+   * The causal mask: paths from the root to a node, itself included, as node indices in order of depth. Each leaf of the
+   * tree has one list; an inner node uses the first `listLength` entries of the list of the first leaf below it.
    */
   ancestors: Int32Array;
-  /** Nodes at which sequences end, and which: indices into the input. May be inner nodes. */
+  /** Nodes at which sequences end (inner nodes too), and the indices of these sequences in the input. */
   leaves: { node: number; sequences: number[] }[];
 }
 
-/** A chunk while it grows. */
-class Growth {
+/** Collects the nodes of a chunk. */
+class ChunkBuilder {
   readonly tokens: number[] = [];
   readonly positions: number[] = [];
   readonly listStart: number[] = [];
   readonly ancestors: number[] = [];
   readonly leaves: Chunk['leaves'] = [];
-  /** Node at each depth of the last sequence. */
+  /** Node at each depth of the previous sequence. */
   private readonly path: number[] = [];
 
-  /** Appends a sequence whose first `shared` tokens are those of the last one. */
+  /** Appends a sequence whose first `shared` tokens are those of the previous one. */
   append(sequence: readonly number[], shared: number, indices: number[]): void {
-    // If the last path only goes on, its list, which is the last one, goes on with it.
+    // A sequence that continues the previous one extends its list, which is the last in `ancestors`.
     let start = this.ancestors.length - shared;
     if (shared < this.path.length) {
       start = this.ancestors.length;
@@ -72,20 +77,20 @@ function sharedLength(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Lexicographic order, a prefix before its continuations. */
-function compare(a: readonly number[], b: readonly number[]): number {
+export function compare(a: readonly number[], b: readonly number[]): number {
   const shared = sharedLength(a, b);
   return shared === a.length || shared === b.length ? a.length - b.length : a[shared] - b[shared];
 }
 
 /**
- * Puts sequences into prefix trees of at most `maxNodes` nodes each. They are sorted, so that neighbours share their
- * beginnings, and cut into chunks where the next sequence would not fit; a chunk repeats the prefix that it shares with
- * the one before it. Equal sequences are one path with several indices.
- *
- * @param sequences token ids, e.g. BOS ... EOT; none may be empty.
- * @param maxNodes the most rows that the text tower has room for.
- * @returns the chunks; every index of the input is in exactly one leaf. No sequences, no chunks.
- * @throws RangeError if `maxNodes` is no positive number, or a sequence is empty or longer than `maxNodes` (named by its index).
+ * Builds prefix trees of at most `maxNodes` nodes each. Sequences are sorted, so that neighbours share prefixes; a new
+ * chunk starts where the next sequence would not fit, and repeats the prefix that it shares with the chunk before. Equal
+ * sequences are one path with several indices.
+ * @param sequences token ids, e.g. BOS ... EOT; none may be empty
+ * @param maxNodes most rows that the text tower has memory for
+ * @returns the chunks; every index of the input is in exactly one leaf. No chunks for no sequences
+ * @throws RangeError if `maxNodes` is not a positive number, or a sequence is empty or longer than `maxNodes` (with its
+ *   index)
  */
 export function buildPrefixTree(sequences: readonly (readonly number[])[], maxNodes: number): Chunk[] {
   if (!(maxNodes >= 1)) throw new RangeError(`maxNodes must be at least 1, got ${maxNodes}`);
@@ -100,7 +105,7 @@ export function buildPrefixTree(sequences: readonly (readonly number[])[], maxNo
 
   const order = sequences.map((_, i) => i).sort((i, j) => compare(sequences[i], sequences[j]) || i - j);
   const chunks: Chunk[] = [];
-  let growth = new Growth();
+  let chunk = new ChunkBuilder();
   let last: readonly number[] = [];
   for (let next = 0; next < order.length; ) {
     const sequence = sequences[order[next]];
@@ -108,19 +113,19 @@ export function buildPrefixTree(sequences: readonly (readonly number[])[], maxNo
     while (next < order.length && compare(sequences[order[next]], sequence) === 0) indices.push(order[next++]);
 
     let shared = sharedLength(last, sequence);
-    if (growth.tokens.length + sequence.length - shared > maxNodes) {
-      chunks.push(growth.finish());
-      growth = new Growth();
+    if (chunk.tokens.length + sequence.length - shared > maxNodes) {
+      chunks.push(chunk.finish());
+      chunk = new ChunkBuilder();
       shared = 0;
     }
-    growth.append(sequence, shared, indices);
+    chunk.append(sequence, shared, indices);
     last = sequence;
   }
-  if (growth.tokens.length > 0) chunks.push(growth.finish());
+  if (chunk.tokens.length > 0) chunks.push(chunk.finish());
   return chunks;
 }
 
-/** What the tree saves: rows to compute, against tokens of all sequences one by one (ragged, no padding). */
+/** What the tree saves: rows to compute, and tokens of all sequences one by one (ragged, no padding). */
 export function sharedNodes(
   sequences: readonly (readonly number[])[],
   chunks: readonly Chunk[],

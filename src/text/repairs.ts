@@ -1,18 +1,18 @@
 import { unescapeWholeEntities } from './html-entities.ts';
 import { repairC1Controls, repairEncoding } from './mojibake.ts';
 
-/** ftfy's `max_decode_length`: a longer line is repaired in parts of this length. */
+/** ftfy's `max_decode_length`: a longer line is repaired in segments of this length. */
 const LONGEST_SEGMENT = 1_000_000;
 
 /**
- * ftfy repeats its repairs until the text stays as it is, which for "&amp;amp;amp;..." is one round a level and so takes
- * quadratic time. No honest text nests this deep.
+ * ftfy repeats its repairs until the text no longer changes. "&amp;amp;amp;..." takes one round for each level, and so
+ * quadratic time; real text does not nest this deep.
  */
 const MOST_ROUNDS = 16;
 
 /**
- * Engines sort a run of combining marks in quadratic time, so that a megabyte of them would take minutes. Longer runs
- * are normalised in parts; Unicode's Stream-Safe Text Format (UAX 15, D4) sees no sense in more than 30.
+ * Engines sort a run of combining marks in quadratic time: a megabyte of them would take minutes. Longer runs are
+ * normalized in parts; Unicode's Stream-Safe Text Format (UAX 15, D4) allows at most 30 in a row.
  */
 const LONGEST_MARK_RUN = /\p{M}{256}/gu;
 
@@ -41,7 +41,7 @@ const LIGATURES: Readonly<Record<string, string>> = {
   ﬆ: 'st',
 };
 
-/** Unicode normalisation form C, in time linear in the length of the text. */
+/** Unicode normalization form C, in linear time. */
 export function composeCharacters(text: string): string {
   let composed = '';
   let start = 0;
@@ -53,7 +53,7 @@ export function composeCharacters(text: string): string {
   return composed + text.slice(start).normalize('NFC');
 }
 
-/** One line through ftfy's fixers, in ftfy's order, until nothing changes. */
+/** Applies ftfy's fixers to one line, in ftfy's order, until nothing changes. */
 function repairSegment(text: string, htmlEntities: boolean): string {
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const before = text;
@@ -65,11 +65,11 @@ function repairSegment(text: string, htmlEntities: boolean): string {
       .replace(/[\u201c-\u201f]/g, '"')
       .replace(/[\u02bc\u2018-\u201b]/g, "'")
       .replace(/\r\n|[\r\u2028\u2029\u0085]/g, '\n')
-      // With the `u` flag this finds only surrogates that have lost their other half.
+      // With the `u` flag this finds only lone surrogates.
       .replace(/[\ud800-\udfff]/gu, '\ufffd')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours, "ESC [ 31 m".
       .replace(/\x1b\[[\p{Nd};]*[a-zA-Z]/gu, '')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they have no place in text.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are removed.
       .replace(/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, '');
     text = composeCharacters(text);
     if (text === before) break;
@@ -79,10 +79,10 @@ function repairSegment(text: string, htmlEntities: boolean): string {
 
 /**
  * The default repairs of `ftfy.fix_text` (ftfy 6.3.1, Robyn Speer, Apache-2.0): mojibake, curly quotes, ligatures,
- * character width, line breaks, surrogates, terminal escapes, control characters, normalisation form C. HTML entities
- * are unescaped up to the first line with a literal "<", which shows that the text is HTML itself.
+ * character width, line breaks, surrogates, terminal escapes, control characters, normalization form C. HTML entities
+ * are unescaped up to the first line with a literal "<", which shows that the text itself is HTML.
  *
- * @param htmlEntities ftfy's `unescape_html`: true stands for its default `"auto"`, false for never.
+ * @param htmlEntities ftfy's `unescape_html`: true is its default `"auto"`, false is never.
  */
 export function repairText(text: string, htmlEntities: boolean): string {
   const repaired: string[] = [];
@@ -92,7 +92,7 @@ export function repairText(text: string, htmlEntities: boolean): string {
     let end = newline < 0 ? text.length : newline + 1;
     if (end - start > LONGEST_SEGMENT) {
       end = start + LONGEST_SEGMENT;
-      // ftfy counts code points; here it is enough not to part a surrogate pair.
+      // ftfy counts code points; here it is enough not to split a surrogate pair.
       if (/[\ud800-\udbff]/.test(text[end - 1])) end++;
     }
     const segment = text.slice(start, end);

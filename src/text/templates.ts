@@ -1,96 +1,61 @@
-/** OpenAI's prompt templates for ImageNet (notebooks `Prompt_Engineering_for_ImageNet` of the published code). */
+/** Templates: a sentence with a `{}` or `{label}`, which `fillTemplate` replaces by the label. */
 
-/** The seven that a forward selection over the eighty found best. */
-export const openai7: readonly string[] = [
-  'itap of a {}.',
-  'a bad photo of the {}.',
-  'a origami {}.',
-  'a photo of the large {}.',
-  'a {} in a video game.',
-  'art of the {}.',
-  'a photo of the small {}.',
-];
+import { ClipError } from '../errors.ts';
+import { openai7, openai80 } from './published-templates.ts';
 
-/** All eighty. */
-export const openai80: readonly string[] = [
-  'a bad photo of a {}.',
-  'a photo of many {}.',
-  'a sculpture of a {}.',
-  'a photo of the hard to see {}.',
-  'a low resolution photo of the {}.',
-  'a rendering of a {}.',
-  'graffiti of a {}.',
-  'a bad photo of the {}.',
-  'a cropped photo of the {}.',
-  'a tattoo of a {}.',
-  'the embroidered {}.',
-  'a photo of a hard to see {}.',
-  'a bright photo of a {}.',
-  'a photo of a clean {}.',
-  'a photo of a dirty {}.',
-  'a dark photo of the {}.',
-  'a drawing of a {}.',
-  'a photo of my {}.',
-  'the plastic {}.',
-  'a photo of the cool {}.',
-  'a close-up photo of a {}.',
-  'a black and white photo of the {}.',
-  'a painting of the {}.',
-  'a painting of a {}.',
-  'a pixelated photo of the {}.',
-  'a sculpture of the {}.',
-  'a bright photo of the {}.',
-  'a cropped photo of a {}.',
-  'a plastic {}.',
-  'a photo of the dirty {}.',
-  'a jpeg corrupted photo of a {}.',
-  'a blurry photo of the {}.',
-  'a photo of the {}.',
-  'a good photo of the {}.',
-  'a rendering of the {}.',
-  'a {} in a video game.',
-  'a photo of one {}.',
-  'a doodle of a {}.',
-  'a close-up photo of the {}.',
-  'a photo of a {}.',
-  'the origami {}.',
-  'the {} in a video game.',
-  'a sketch of a {}.',
-  'a doodle of the {}.',
-  'a origami {}.',
-  'a low resolution photo of a {}.',
-  'the toy {}.',
-  'a rendition of the {}.',
-  'a photo of the clean {}.',
-  'a photo of a large {}.',
-  'a rendition of a {}.',
-  'a photo of a nice {}.',
-  'a photo of a weird {}.',
-  'a blurry photo of a {}.',
-  'a cartoon {}.',
-  'art of a {}.',
-  'a sketch of the {}.',
-  'a embroidered {}.',
-  'a pixelated photo of a {}.',
-  'itap of the {}.',
-  'a jpeg corrupted photo of the {}.',
-  'a good photo of a {}.',
-  'a plushie {}.',
-  'a photo of the nice {}.',
-  'a photo of the small {}.',
-  'a photo of the weird {}.',
-  'the cartoon {}.',
-  'art of the {}.',
-  'a drawing of the {}.',
-  'a photo of the large {}.',
-  'a black and white photo of a {}.',
-  'the plushie {}.',
-  'a dark photo of a {}.',
-  'itap of a {}.',
-  'graffiti of the {}.',
-  'a toy {}.',
-  'itap of my {}.',
-  'a photo of a cool {}.',
-  'a photo of a small {}.',
-  'a tattoo of the {}.',
-];
+/** A named set (`"single"`, `"openai-7"`, `"openai-80"`), one template, or a list of templates. */
+export type Templates = string | readonly string[];
+
+/** The named sets. `single` is the default; the other two are OpenAI's for ImageNet. */
+export const templateSets: Readonly<Record<'single' | 'openai-7' | 'openai-80', readonly string[]>> = {
+  single: ['a photo of a {}.'],
+  'openai-7': openai7,
+  'openai-80': openai80,
+};
+
+/** The placeholder: `{}` or `{label}`, nothing else (`{ }` and `{Label}` are plain text). */
+const PLACEHOLDER = /\{(?:label)?\}/;
+
+/** What a value is, for error messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : typeof value;
+}
+
+/**
+ * Replaces every `{}` and `{label}` by the label. The label is inserted literally: `$&` or braces in it mean nothing.
+ * @example
+ * fillTemplate('a photo of a {}.', 'cat') // 'a photo of a cat.'
+ */
+export function fillTemplate(template: string, label: string): string {
+  return template.split(PLACEHOLDER).join(label);
+}
+
+/**
+ * The list that a set's name, a single template or a list stands for, as a copy.
+ * @throws ClipError `TEMPLATE` if a template has no placeholder (it would give every label the same prompt), or the list
+ *   is empty; TypeError if a template is not a string
+ */
+export function resolveTemplates(templates: Templates): readonly string[] {
+  if (typeof templates === 'string') {
+    if (Object.hasOwn(templateSets, templates)) return templateSets[templates as keyof typeof templateSets];
+    templates = [templates];
+  } else if (!Array.isArray(templates)) {
+    throw new TypeError(`templates must be a name, a template or an array of templates, got ${kindOf(templates)}`);
+  }
+  if (templates.length === 0) {
+    throw new ClipError('TEMPLATE', 'the list of templates is empty; for the labels as they are, give ["{}"]');
+  }
+  for (let i = 0; i < templates.length; i++) {
+    const template: unknown = templates[i];
+    if (typeof template !== 'string') throw new TypeError(`template ${i} must be a string, got ${kindOf(template)}`);
+    if (!PLACEHOLDER.test(template)) {
+      const names = Object.keys(templateSets).map((name) => `"${name}"`);
+      throw new ClipError(
+        'TEMPLATE',
+        `template ${i}, ${JSON.stringify(template)}, has no {} or {label} for the label (sets by name: ${names.join(', ')})`,
+      );
+    }
+  }
+  return [...templates];
+}

@@ -1,89 +1,37 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
-import { ClipError } from '../errors.ts';
-import { type CleaningOptions, cleanText } from './cleaning.ts';
+import { checkOptions } from '../options.ts';
+import { AddedTokens } from './added-tokens.ts';
+import type { CleaningOptions } from './cleaning.ts';
+import { BOS, EOT, readTokenizerFile, type TokenizerFile, WORD_PATTERN } from './tokenizer-file.ts';
 
 export interface TokenizerOptions extends CleaningOptions {
-  /** Most ids that `encode` returns, the first and the last token included. Default 77, as published; at least 2. */
+  /** Most ids that `encode` returns, BOS and EOT included. Default 77, as published; at least 2. */
   contextLength?: number;
 }
 
-const BOS = '<|startoftext|>';
-const EOT = '<|endoftext|>';
-
-/** How much text is split into words at a time: at the usual context length, the first part is enough. */
+/** Characters that are split into words at a time: for the usual context length, the first part is enough. */
 const PART = 1024;
 
-/** Parts and words longer than this are read from their beginning alone, as far as that settles the ids. */
+/** Of longer parts and words only the beginning is read, as far as it determines the ids. */
 const LONG = 16_384;
 
-interface Component {
-  type?: unknown;
-  [key: string]: unknown;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Ids index the rows of the token embedding, so none can be huge. */
-function isId(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 24;
-}
-
-function fail(message: string, cause?: unknown): never {
-  throw new ClipError('TOKENIZER', `tokenizer.json: ${message}`, cause === undefined ? undefined : { cause });
-}
-
-/** The split pattern of every CLIP `tokenizer.json`, from the published code. */
-const PATTERN = "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+/**
+ * The word pattern as OpenAI's code compiles it, ignoring case. On lower-cased text that matters for two characters: the
+ * long s counts as an s, and the iota subscript U+0345, whose upper case is a letter, is not in the negated class.
+ */
+const PATTERN_IGNORING_CASE = WORD_PATTERN.replace("'s", "'[sſ]").replace(/\]\+$/, '\\u0345]+');
 
 /**
- * The same as the published code compiles it, ignoring case. On lower-cased text that shows in two characters: the long
- * s counts as an s, and the iota subscript U+0345, whose upper case is a letter, falls out of the negated class.
+ * CLIP's pre-tokenizer, without the two differences between Hugging Face's conversion and OpenAI's code: there the pattern
+ * is case-sensitive, and `ByteLevel` splits again by GPT-2's pattern, whose white space differs.
  */
-const PATTERN_IGNORING_CASE = PATTERN.replace("'s", "'[sſ]").replace(/\]\+$/, '\\u0345]+');
-
-/**
- * The file's pre-tokenizer, with two departures of Hugging Face's conversion from the published code taken back: the
- * pattern minds case, and after that split `ByteLevel` splits again by GPT-2's pattern, whose white space differs.
- */
-function publishedSplit(preTokenizer: unknown): unknown {
-  if (!isRecord(preTokenizer) || preTokenizer.type !== 'Sequence' || !Array.isArray(preTokenizer.pretokenizers)) {
-    return preTokenizer;
-  }
-  const steps = preTokenizer.pretokenizers as Component[];
-  if (steps[0]?.type !== 'Split') return preTokenizer;
-  const pretokenizers = steps.map((step) => {
-    if (step?.type === 'ByteLevel') return { ...step, use_regex: false };
-    if (step?.type === 'Split' && isRecord(step.pattern) && step.pattern.Regex === PATTERN) {
-      return { ...step, pattern: { Regex: PATTERN_IGNORING_CASE } };
-    }
-    return step;
-  });
-  return { ...preTokenizer, pretokenizers };
-}
-
-/** Byte-level BPE with an end-of-word mark, as CLIP's; anything else would give ids without meaning to the model. */
-function checkModel(json: Record<string, unknown>): void {
-  const { model } = json;
-  if (!isRecord(model)) fail('"model" is missing');
-  if (model.type !== undefined && model.type !== 'BPE')
-    fail(`the model is "${String(model.type)}", expected "BPE" (CLIP's)`);
-  if (!isRecord(model.vocab) || !Object.values(model.vocab).every(isId)) {
-    fail('"model.vocab" is not an object of ids');
-  }
-  const isMerge = (merge: unknown): boolean =>
-    typeof merge === 'string' ? merge.includes(' ') : Array.isArray(merge) && merge.length === 2;
-  if (!Array.isArray(model.merges) || !model.merges.every(isMerge)) fail('"model.merges" is not a list of pairs');
-  if (typeof model.end_of_word_suffix !== 'string' || model.end_of_word_suffix === '') {
-    fail('"model.end_of_word_suffix" is missing, which CLIP\'s byte-level BPE has ("</w>")');
-  }
-  const added = json.added_tokens ?? [];
-  if (!Array.isArray(added) || !added.every((token) => isRecord(token) && isId(token.id))) {
-    fail('"added_tokens" is not a list of tokens with ids');
-  }
-  if (!isRecord(json.pre_tokenizer)) fail('"pre_tokenizer" is missing');
-}
+const PRE_TOKENIZER = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: PATTERN_IGNORING_CASE }, behavior: 'Removed', invert: true },
+    { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+};
 
 /** CLIP's tokenizer: OpenAI's cleaning, then byte-level BPE with the model's own vocabulary. */
 export class Tokenizer {
@@ -91,92 +39,80 @@ export class Tokenizer {
   readonly contextLength: number;
   /** Rows that the token embedding must have: the largest id plus one. */
   readonly vocabSize: number;
-  /** Id of `<|startoftext|>`, with which every encoding begins. */
+  /** Id of `<|startoftext|>`, the first of every encoding. */
   readonly bos: number;
-  /** Id of `<|endoftext|>`, with which every encoding ends. */
+  /** Id of `<|endoftext|>`, the last of every encoding. */
   readonly eot: number;
   private readonly bpe: BpeTokenizer;
-  private readonly cleaning: CleaningOptions;
+  private readonly added: AddedTokens;
+  /** Added tokens that the BPE cannot give. */
+  private readonly unreachable: ReadonlySet<string>;
   private longestToken = 0;
 
-  private constructor(bpe: BpeTokenizer, contextLength: number, cleaning: CleaningOptions) {
+  private constructor(file: TokenizerFile, contextLength: number, cleaning: CleaningOptions) {
     this.contextLength = contextLength;
-    this.cleaning = cleaning;
-    this.bpe = bpe;
-    const vocabulary = bpe.model!.tokens_to_ids;
-    this.bos = vocabulary.get(BOS) ?? fail(`the vocabulary has no "${BOS}"`);
-    this.eot = vocabulary.get(EOT) ?? fail(`the vocabulary has no "${EOT}"`);
+    this.added = new AddedTokens(file.added, cleaning);
+    const contents = file.added.map(({ content }) => content);
+    this.unreachable = new Set(contents.filter((content) => !Object.hasOwn(file.vocabulary, content)).concat(BOS, EOT));
+    this.bpe = new BpeTokenizer(
+      {
+        normalizer: null,
+        pre_tokenizer: PRE_TOKENIZER,
+        model: {
+          type: 'BPE',
+          vocab: file.vocabulary,
+          merges: file.merges,
+          end_of_word_suffix: file.endOfWord,
+          unk_token: EOT,
+        },
+        post_processor: null,
+        decoder: { type: 'ByteLevel' },
+        added_tokens: file.added,
+      },
+      {},
+    );
+    const vocabulary = this.bpe.model!.tokens_to_ids;
+    this.bos = vocabulary.get(BOS)!;
+    this.eot = vocabulary.get(EOT)!;
     let largest = 0;
     for (const id of vocabulary.values()) if (id > largest) largest = id;
     this.vocabSize = largest + 1;
   }
 
   /**
-   * @param json a Hugging Face `tokenizer.json` of a CLIP model, as text or parsed. Its normalizer and post-processor
-   *   are not used: cleaning, BOS and EOT are those of the published code.
-   * @throws ClipError `TOKENIZER` if it is malformed or no byte-level BPE with CLIP's two special tokens;
-   *   RangeError if `contextLength` is no integer of at least 2.
+   * @param json a Hugging Face `tokenizer.json` of a CLIP model, as text or parsed. Its normalizer, post-processor and
+   *   decoder are not used, whatever they are: cleaning, BOS, EOT and decoding are those of OpenAI's code. Added tokens
+   *   are found as Hugging Face's tokenizers library finds them.
+   * @throws ClipError `TOKENIZER` if it is malformed, or is not byte-level BPE with CLIP's word pattern and two special
+   *   tokens; RangeError if `contextLength` is not an integer of at least 2
+   * @example
+   * const tokenizer = Tokenizer.fromJSON(await readFile('tokenizer.json', 'utf8'));
+   * tokenizer.encode('a cat') // [49406, 320, 2368, 49407]
    */
   static fromJSON(json: string | object, options: TokenizerOptions = {}): Tokenizer {
+    checkOptions('Tokenizer.fromJSON', options, { contextLength: 'any', htmlEntities: 'boolean', repairs: 'boolean' });
     const { contextLength = 77, ...cleaning } = options;
     if (!Number.isInteger(contextLength) || contextLength < 2) {
       throw new RangeError(`contextLength must be an integer of at least 2 (BOS and EOT), got ${contextLength}`);
     }
-    let parsed: unknown = json;
-    if (typeof json === 'string') {
-      try {
-        parsed = JSON.parse(json);
-      } catch (error) {
-        fail(`not JSON: ${(error as Error).message}`, error);
-      }
-    }
-    if (!isRecord(parsed)) fail('expected a JSON object');
-    checkModel(parsed);
-    let bpe: BpeTokenizer;
-    try {
-      bpe = new BpeTokenizer(
-        {
-          decoder: null,
-          post_processor: null,
-          ...parsed,
-          normalizer: null,
-          added_tokens: parsed.added_tokens ?? [],
-          pre_tokenizer: publishedSplit(parsed.pre_tokenizer),
-          model: { ...(parsed.model as object), type: 'BPE' },
-        },
-        {},
-      );
-    } catch (error) {
-      fail(error instanceof Error ? error.message : String(error), error);
-    }
-    return new Tokenizer(bpe, contextLength, cleaning);
+    return new Tokenizer(readTokenizerFile(json), contextLength, cleaning);
   }
 
   /**
    * The ids of a text: BOS, at most `contextLength - 2` tokens, EOT. Longer texts are cut there, as OpenAI's
    * `tokenize(..., truncate=True)` does; an empty text is BOS, EOT. No padding.
-   *
-   * @throws TypeError if `text` is no string.
+   * @throws TypeError if `text` is not a string
    */
   encode(text: string): number[] {
     if (typeof text !== 'string') {
       throw new TypeError(`text must be a string, got ${text === null ? 'null' : typeof text}`);
     }
-    const cleaned = cleanText(text, this.cleaning);
     const ids = [this.bos];
     const most = this.contextLength - 1;
-    for (let start = 0; start < cleaned.length && ids.length < most; ) {
-      // No word spans a space, so the text may be cut at any.
-      const space = cleaned.indexOf(' ', start + PART);
-      const end = space < 0 ? cleaned.length : space;
-      for (const word of this.words(cleaned.slice(start, end), most - ids.length)) {
-        if (ids.length >= most) break;
-        // The published code knows the special tokens in a text by its split pattern, not by a search in the raw text.
-        if (word === BOS) ids.push(this.bos);
-        else if (word === EOT) ids.push(this.eot);
-        else this.pushWord(word, ids, most);
-      }
-      start = end;
+    for (const piece of this.added.pieces(text)) {
+      if (ids.length >= most) break;
+      if (typeof piece === 'number') ids.push(piece);
+      else this.pushText(piece, ids, most);
     }
     ids.push(this.eot);
     return ids;
@@ -185,7 +121,7 @@ export class Tokenizer {
   /**
    * The text of ids, special tokens included and each word followed by a space, as OpenAI's `decode` gives it.
    *
-   * @throws RangeError if an id is not in the vocabulary.
+   * @throws RangeError if an id is not in the vocabulary
    */
   decode(ids: readonly number[]): string {
     const vocabulary = this.bpe.model!.vocab;
@@ -193,6 +129,23 @@ export class Tokenizer {
     if (unknown !== undefined) throw new RangeError(`id ${unknown} is not in the vocabulary of ${this.vocabSize}`);
     if (ids.length === 0) return '';
     return this.bpe.decode([...ids], { clean_up_tokenization_spaces: false });
+  }
+
+  /** Appends the ids of a cleaned text, while there are fewer than `most`. */
+  private pushText(cleaned: string, ids: number[], most: number): void {
+    for (let start = 0; start < cleaned.length && ids.length < most; ) {
+      // No word spans a space, so the text may be cut at any.
+      const space = cleaned.indexOf(' ', start + PART);
+      const end = space < 0 ? cleaned.length : space;
+      for (const word of this.words(cleaned.slice(start, end), most - ids.length)) {
+        if (ids.length >= most) return;
+        // OpenAI's code finds BOS and EOT in a text by its word pattern, not by a search in the raw text.
+        if (word === BOS) ids.push(this.bos);
+        else if (word === EOT) ids.push(this.eot);
+        else this.pushWord(word, ids, most);
+      }
+      start = end;
+    }
   }
 
   /** The words of a part of a cleaned text, as byte characters: all of them, or at least the first `count`. */
@@ -207,48 +160,46 @@ export class Tokenizer {
     return split(part);
   }
 
-  /** Appends the ids of one word, given as byte characters, while there are less than `most`. */
+  /** Appends the ids of one word, given as byte characters, while there are fewer than `most`. */
   private pushWord(word: string, ids: number[], most: number): void {
     const model = this.bpe.model!;
     const pieces =
-      (word.length > LONG ? this.settledPieces(word, most - ids.length) : undefined) ?? model.encode([word]);
+      (word.length > LONG ? this.piecesOfBeginning(word, most - ids.length) : undefined) ?? model.encode([word]);
     for (const piece of pieces) {
       if (ids.length >= most) return;
-      ids.push(model.tokens_to_ids.get(piece) ?? this.eot);
+      ids.push(model.tokens_to_ids.get(piece)!);
     }
   }
 
   /**
-   * The first `count` pieces of a very long word from its beginning alone, or undefined if its beginning does not settle
+   * The first `count` pieces of a very long word from its beginning alone, or undefined if the beginning does not determine
    * them.
    *
-   * Merges run in order of rank, then position, and none crosses a final boundary between two pieces; so what lies
-   * before a boundary is encoded as if nothing followed. No piece is longer than the longest token L, hence the word has a
-   * boundary in any L positions: if all beginnings that end there agree in their first `count` pieces, these are the
-   * word's.
+   * Merges are applied in order of rank, then position, and none crosses a final boundary between two pieces. So the text
+   * before a boundary is encoded as if nothing followed. No piece is longer than the longest token L, so any L positions in
+   * a row hold a boundary: if all beginnings that end there agree in their first `count` pieces, so does the word.
    */
-  private settledPieces(word: string, count: number): string[] | undefined {
+  private piecesOfBeginning(word: string, count: number): string[] | undefined {
     const model = this.bpe.model!;
     const suffix = model.end_of_word_suffix!.length;
     if (this.longestToken === 0) {
       for (const token of model.tokens_to_ids.keys()) {
         const length = token.length - (token.endsWith(model.end_of_word_suffix!) ? suffix : 0);
-        if (token !== BOS && token !== EOT && length > this.longestToken) this.longestToken = length;
+        if (length > this.longestToken && !this.unreachable.has(token)) this.longestToken = length;
       }
     }
     const beginning = (end: number): string[] => {
-      // A space is no byte character: it merges with nothing and takes the end-of-word mark off the last piece.
-      const pieces = model.encode([`${word.slice(0, end)} `]);
-      return model.unk_token == null ? pieces : pieces.slice(0, -1);
+      // A space is not a byte character: it merges with nothing, takes the end-of-word mark, and comes out as unknown.
+      return model.encode([`${word.slice(0, end)} `]).slice(0, -1);
     };
     for (let length = 8 * count + this.longestToken; length < word.length / 8; length *= 4) {
-      const settled = beginning(length).slice(0, count);
-      let agreed = settled.length === count;
+      const first = beginning(length).slice(0, count);
+      let agreed = first.length === count;
       for (let end = length - 1; agreed && end > length - this.longestToken; end--) {
         const pieces = beginning(end);
-        agreed = settled.every((piece, i) => piece === pieces[i]);
+        agreed = first.every((piece, i) => piece === pieces[i]);
       }
-      if (agreed) return settled;
+      if (agreed) return first;
     }
     return undefined;
   }

@@ -5,39 +5,33 @@
 
 import type { Precision } from '../engine/arithmetic.ts';
 import { Layout } from '../engine/layout.ts';
-import type { ClipConfig, Tower } from '../model/config.ts';
-import { towerSlots } from '../model/registry.ts';
+import { towerOf } from '../model/registry.ts';
 import type { TowerSlot } from '../model/slots.ts';
+import { requireRange } from './elements.ts';
 import { TensorLookup } from './names.ts';
-import type { TowerFile } from './open-tower.ts';
+import { type PackedFile, type PackedModel, PackedTower } from './packed.ts';
 import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';
-import type { Normalization } from './pixel-normalization.ts';
-import type { SafetensorsFile } from './safetensors.ts';
 import { PackedSlots, PublishedSlots, type SlotSource } from './slot-source.ts';
-import type { Source } from './source.ts';
+import type { TowerFile } from './tower-file.ts';
 
-/**
- * As `openTower`, of a file whose header is read.
- * @param packed the layout of the file, if it is packed
- */
-export function convertedTower(
-  source: Source,
-  file: SafetensorsFile,
-  packed: Layout<TowerSlot> | undefined,
-  config: ClipConfig,
-  tower: Tower,
-  precision: Precision,
-  normalization: Normalization,
-): TowerFile {
-  const wanted = towerSlots(config, tower);
-  const slots = packed
-    ? new PackedSlots(source, file, packed)
-    : new PublishedSlots(source, new TensorLookup(file, wanted, tower), normalization);
+/** As `openTower`, of a packed tower in int8 that is wanted in f32, or of a published file whose header is read. */
+export function convertedTower(from: PackedTower | PackedFile, model: PackedModel, precision: Precision): TowerFile {
+  const { config, tower, normalization } = model;
+  const definition = towerOf(config, tower);
+  const wanted = definition.slots();
+  const slots =
+    from instanceof PackedTower
+      ? new PackedSlots(from)
+      : new PublishedSlots(
+          from.source,
+          new TensorLookup(from.header, wanted, tower, definition.summary),
+          normalization,
+        );
   const layout = new Layout(wanted, precision);
   return {
     tower,
     layout,
-    async fill(into, signal, onProgress) {
+    async fill(into, { signal, onProgress } = {}) {
       let loaded = 0;
       for (const slot of layout.slots) {
         signal?.throwIfAborted();
@@ -88,6 +82,7 @@ async function fillSlot(
   }
   const { values, bias } = await slots.read(slot, signal);
   if (slot.kind === 'vector') {
+    if (slot.range) requireRange(values, `"${slots.name}": tensor ${name}`, slot.range);
     floats(name).set(values);
     return filled;
   }

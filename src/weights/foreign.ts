@@ -1,5 +1,5 @@
 /**
- * What a file is when it is no safetensors file. People pass what they have: the checkpoint their training wrote, a
+ * What a file is that is not a safetensors file. People pass what they have: the checkpoint their training wrote, a
  * web page that came instead of a download, a pointer that git left. Each gets a sentence that says what to do.
  */
 

@@ -12,6 +12,7 @@ import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { describeForeign } from './foreign.ts';
 import { looksLikeHubName } from './hub-name.ts';
+import { indexName, shardedSource } from './shards.ts';
 import type { Source } from './source.ts';
 
 /** Where a model's files come from: a folder, the package itself, or a caller's own store. */
@@ -140,20 +141,23 @@ export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: 
 }
 
 /**
- * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed), or a published checkpoint.
+/**
+ * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed; it may end in `.bin`), shards of it, or a
+ * published checkpoint.
  * @throws ClipError WEIGHTS_MISSING if there is none; IO if one cannot be opened.
  */
 export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
   const files = CheckedFiles.of(modelFiles);
-  const names = [`${tower}.safetensors`, `${tower}.bin`, ...WEIGHTS];
-  for (const name of names) {
+  const packed = (await files.source(`${tower}.safetensors`)) ?? (await shardedSource(files, tower));
+  if (packed) return packed;
+  for (const name of [`${tower}.bin`, ...WEIGHTS]) {
     const source = await files.source(name);
     if (source) return source;
   }
   throw new ClipError(
     'WEIGHTS_MISSING',
     `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ` +
-      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote(...names)}`,
+      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote(`${tower}.safetensors`, ...WEIGHTS, indexName(tower))}`,
   );
 }
 

@@ -3,6 +3,7 @@
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
 import { type Naming, type PublishedTensor, publishedTensors, type TowerSlot } from '../model/slots.ts';
+import { type CodeScales, codeScales } from './bitsandbytes.ts';
 import { requireReadable } from './elements.ts';
 import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
 
@@ -13,11 +14,16 @@ export class TensorLookup {
   readonly naming: Naming;
   readonly #tensors: ReadonlyMap<string, TensorInfo>;
 
+  /** 8-bit codes by the name in the file. */
+  readonly #codes = new Map<string, CodeScales>();
+
   /**
    * Finds and checks every tensor that the slots are made of.
-   * @throws ClipError `WEIGHTS_MISSING`, `WEIGHTS_SHAPE` or `WEIGHTS_DTYPE`, naming the first tensor at fault
+   * @param summary what the configuration says of the tower, for messages
+   * @throws ClipError `WEIGHTS_MISSING`, `WEIGHTS_SHAPE` or `WEIGHTS_DTYPE`, naming the first tensor at fault;
+   *   `WEIGHTS_FORMAT` for a tensor of the tower that no slot is made of
    */
-  constructor(file: SafetensorsFile, slots: readonly TowerSlot[], tower: Tower) {
+  constructor(file: SafetensorsFile, slots: readonly TowerSlot[], tower: Tower, summary: string) {
     this.#tensors = plainNames(file);
     const naming = detectNaming(this.#tensors.keys());
     if (naming === undefined) {
@@ -39,8 +45,38 @@ export class TensorLookup {
     }
     for (const tensor of wanted) {
       const shape = this.#storedShape(tensor);
-      for (const part of this.parts(tensor)) checkTensor(file, part, shape);
+      for (const [i, part] of this.parts(tensor).entries()) {
+        checkShape(file, part, shape);
+        const codes = part.dtype === 'I8' ? codeScales(this.#names(tensor)[i]!, this.#tensors) : undefined;
+        if (codes) this.#addCodes(file, part, codes);
+        else requireReadable(file, part);
+      }
     }
+    const left = leftOver(file, new Set(wanted.flatMap((tensor) => this.#names(tensor))));
+    if (left.length > 0) {
+      const others = left.length === 1 ? '' : ` and ${left.length - 1} more`;
+      throw new ClipError(
+        'WEIGHTS_FORMAT',
+        `"${file.name}" has the tensor ${left[0]}${others}, which the configuration does not describe: the ${tower} tower is ${summary}`,
+      );
+    }
+  }
+
+  /** The scales of a part that is 8-bit codes. */
+  codeScales(part: TensorInfo): CodeScales | undefined {
+    return this.#codes.get(part.name);
+  }
+
+  #addCodes(file: SafetensorsFile, part: TensorInfo, codes: CodeScales): void {
+    const { scales } = codes;
+    if (part.shape.length !== 2 || scales.shape.reduce((a, b) => a * b, 1) !== part.shape[0]) {
+      throw new ClipError(
+        'WEIGHTS_SHAPE',
+        `"${file.name}": tensor ${scales.name} has the shape [${scales.shape.join(', ')}], expected a scale for each row of ${part.name} [${part.shape.join(', ')}]`,
+      );
+    }
+    requireReadable(file, scales);
+    this.#codes.set(part.name, codes);
   }
 
   /** Where in the file a tensor is: its parts, whose rows are concatenated. */
@@ -65,7 +101,7 @@ export class TensorLookup {
   }
 }
 
-/** Whose names these are, judged by the beginnings that only one side uses; undefined if nobody's. */
+/** Whose names these are, by prefixes that only one side uses; undefined if neither's. */
 export function detectNaming(names: Iterable<string>): Naming | undefined {
   for (const name of names) {
     if (/^(vision_model|text_model)\./.test(name)) return 'huggingface';
@@ -82,13 +118,35 @@ export function detectNaming(names: Iterable<string>): Naming | undefined {
 function plainNames(file: SafetensorsFile): Map<string, TensorInfo> {
   const tensors = new Map<string, TensorInfo>(file.tensors);
   for (const [name, tensor] of file.tensors) {
-    const plain = name.replace(/^((module|_orig_mod|model)\.)+/, '').replace(/^text\./, '');
+    const plain = plainName(name);
     if (!tensors.has(plain)) tensors.set(plain, tensor);
   }
   return tensors;
 }
 
-function checkTensor(file: SafetensorsFile, tensor: TensorInfo, expected: readonly number[]): void {
+const plainName = (name: string) => name.replace(/^((module|_orig_mod|model)\.)+/, '').replace(/^text\./, '');
+
+/**
+ * Tensors that the graph does not need, by the end of their names: numbers from 0 on, counts of training steps, the causal
+ * mask, and what belongs to 8-bit codes.
+ */
+const HARMLESS = /(^|\.)(position_ids|num_batches_tracked|attn_mask|SCB|weight_format)$/;
+
+/**
+ * The tensors under the tower's prefixes (the first words of the names that it uses) that it does not use: with fewer layers in
+ * the configuration than in the file, a model would load and give other embeddings. What is elsewhere is of the other tower,
+ * or nothing that a published model has.
+ */
+function leftOver(file: SafetensorsFile, used: ReadonlySet<string>): string[] {
+  const first = (name: string) => name.split('.', 1)[0]!;
+  const prefixes = new Set([...used].map(first));
+  return [...file.tensors.keys()].filter((name) => {
+    const plain = plainName(name);
+    return prefixes.has(first(plain)) && !used.has(plain) && !HARMLESS.test(plain);
+  });
+}
+
+function checkShape(file: SafetensorsFile, tensor: TensorInfo, expected: readonly number[]): void {
   const found = tensor.shape;
   // A single number is written with and without a dimension.
   const scalar = expected.length === 0 && found.length === 1 && found[0] === 1;
@@ -98,5 +156,4 @@ function checkTensor(file: SafetensorsFile, tensor: TensorInfo, expected: readon
       `"${file.name}": tensor ${tensor.name} has the shape [${found.join(', ')}], expected [${expected.join(', ')}]`,
     );
   }
-  requireReadable(file, tensor);
 }

@@ -1,23 +1,14 @@
-/** Fills a tower's place in memory from a file: a packed one as it is, others by conversion (fill-slots.ts). */
+/** Fills a tower's place in memory from its file or files: packed ones as they are, others by conversion (fill-slots.ts). */
 
 import type { Precision } from '../engine/arithmetic.ts';
-import type { Layout } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
-import { checkPacked, isPacked, readPacked } from './packed.ts';
+import { isPacked, PackedTower } from './packed.ts';
 import type { Normalization } from './pixel-normalization.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
+import { ShardedSource } from './shards.ts';
 import type { Source } from './source.ts';
-
-/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
-export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
-
-export interface TowerFile {
-  readonly tower: Tower;
-  readonly layout: Layout;
-  /** Fills `into` (layout.byteLength bytes, at a multiple of 4), a tensor at a time; nothing is kept. */
-  fill(into: Uint8Array, signal?: AbortSignal, onProgress?: LoadProgress): Promise<void>;
-}
+import type { TowerFile } from './tower-file.ts';
 
 /**
  * Opens a tower's file and checks names and shapes; the weights stay in the file until `fill`.
@@ -31,24 +22,29 @@ export async function openTower(
   normalization: Normalization,
   signal?: AbortSignal,
 ): Promise<TowerFile> {
-  const file = await readSafetensorsHeader(source, signal ? { signal } : {});
-  const packed = isPacked(file) ? checkPacked(file, config, tower, normalization) : undefined;
-  if (packed) {
-    if (packed.precision === precision) {
-      return {
-        tower,
-        layout: packed,
-        async fill(into, signal, onProgress) {
-          await readPacked(source, file.dataOffset, packed, into, signal);
-          onProgress?.({ tower, loaded: packed.byteLength, total: packed.byteLength });
-        },
-      };
-    }
-    if (packed.precision === 'f32') {
-      throw new ClipError('WEIGHTS_FORMAT', `"${file.name}" is packed in f32; int8 needs the published weights`);
-    }
+  const shards = source instanceof ShardedSource ? source.shards : [source];
+  const files = [];
+  for (const shard of shards) {
+    files.push({ source: shard, header: await readSafetensorsHeader(shard, signal ? { signal } : {}) });
+  }
+  const file = files[0]!.header;
+  const model = { config, tower, normalization };
+  // A shard that is not packed is refused with the others.
+  const packed = isPacked(file) || shards.length > 1 ? new PackedTower(files, model) : undefined;
+  if (packed && packed.layout.precision === precision) {
+    const { layout } = packed;
+    const total = layout.byteLength;
+    return {
+      tower,
+      layout,
+      fill: (into, { signal, onProgress, checksum } = {}) =>
+        packed.readAll(into, { signal, checksum, onBytes: (loaded) => onProgress?.({ tower, loaded, total }) }),
+    };
+  }
+  if (packed?.layout.precision === 'f32') {
+    throw new ClipError('WEIGHTS_FORMAT', `"${file.name}" is packed in f32; int8 needs the published weights`);
   }
   // What needs no conversion needs no code for it.
   const { convertedTower } = await import('./fill-slots.ts');
-  return convertedTower(source, file, packed, config, tower, precision, normalization);
+  return convertedTower(packed ?? files[0]!, model, precision);
 }

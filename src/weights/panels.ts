@@ -24,7 +24,7 @@ export function quantizeRow(row: Float32Array, out: Int8Array): number {
   return scale;
 }
 
-/** The quantization error of a matrix [n, k]: the values less what their integers stand for. */
+/** The quantization error of a matrix [n, k]: the values less those of their integers. */
 export function quantizationResidual(values: Float32Array, k: number): Float32Array {
   const residual = new Float32Array(values.length);
   const integers = new Int8Array(k);
@@ -63,7 +63,7 @@ export function packPanelsInt8(values: Float32Array, n: number, k: number, input
   }
 }
 
-/** The matrix [n, k] that int8 panels stand for. */
+/** Dequantizes int8 panels to a matrix [n, k]. */
 export function unpackPanelsInt8(
   panels: Int8Array,
   scale: Float32Array,
@@ -114,7 +114,7 @@ export function packTapsInt8(
   }
 }
 
-/** The filters [channels, kernel²] that int8 taps stand for. */
+/** Dequantizes int8 taps to filters [channels, kernel²]. */
 export function unpackTapsInt8(
   taps: Int8Array,
   scale: Float32Array,

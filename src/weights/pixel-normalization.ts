@@ -36,3 +36,15 @@ export function foldPixelNormalization(
   }
   return { values: folded, bias: sums };
 }
+
+/** The largest magnitude that a row can give, over integers of at most 510. */
+export function largestOutput(values: Float32Array, bias: Float32Array): number {
+  const k = values.length / bias.length;
+  let largest = 0;
+  for (let row = 0; row < bias.length; row++) {
+    let sum = Math.abs(bias[row]!);
+    for (let i = row * k; i < (row + 1) * k; i++) sum += 510 * Math.abs(values[i]!);
+    largest = Math.max(largest, sum);
+  }
+  return largest;
+}

@@ -5,6 +5,7 @@
  */
 import { ClipError } from '../errors.ts';
 import { describeForeign, FOREIGN_BYTES } from './foreign.ts';
+import { brokenLimit } from './json-limits.ts';
 import type { Source } from './source.ts';
 
 /** One tensor of a file. */
@@ -38,8 +39,11 @@ export interface TensorData {
   readonly data: Uint8Array;
 }
 
-/** The published reader's limit on the header's length, in bytes. */
-const MAX_HEADER = 100_000_000;
+/** Bytes of a header at most. Published files have less than 1 MB; the published reader allows 100 MB. */
+const MAX_HEADER = 25_000_000;
+
+/** Entries have three levels and about eight commas; unknown fields may have more. */
+const HEADER_LIMITS = { depth: 8, commas: 300_000 };
 
 /** Bytes of an element. Types that are packed below a byte, and ones that do not exist yet, are not in the table. */
 const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
@@ -51,7 +55,7 @@ const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
 
 /**
  * Reads and checks the header of a safetensors file.
- * A tensor of unknown element type is no error here: files carry tensors that nobody wants, such as I64 `position_ids`.
+ * A tensor of unknown element type is not an error here: files carry tensors that are not needed, such as I64 `position_ids`.
  * @throws ClipError `WEIGHTS_FORMAT` if the file is of another format, truncated, or its header contradicts itself;
  *   `IO` if it cannot be read.
  */
@@ -84,7 +88,10 @@ function headerEnd(head: Uint8Array, byteLength: number, name: string): number {
   const fail = failure(name);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const length = head.byteLength < 9 ? 0 : Number(view.getBigUint64(0, true));
-  // Other formats are only looked for once this one is excluded: a header of the right length can begin as gzip does.
+  // Other formats are considered only once this one is excluded: a header of the right length can begin as gzip does.
+  if (length > MAX_HEADER && length + 8 <= byteLength && head[8] === 0x7b) {
+    fail(`has a header of ${length} bytes, expected at most ${MAX_HEADER}`);
+  }
   if (length < 2 || length > MAX_HEADER || head[8] !== 0x7b /* { */) {
     fail(
       describeForeign(head) ??
@@ -102,11 +109,13 @@ function headerEnd(head: Uint8Array, byteLength: number, name: string): number {
 function parseHeader(bytes: Uint8Array, byteLength: number, name: string): SafetensorsFile {
   const fail = failure(name);
   const dataOffset = 8 + bytes.byteLength;
+  const broken = brokenLimit(bytes, HEADER_LIMITS);
+  if (broken !== undefined) fail(`has a header that is not accepted: ${broken}`);
   let header: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     header = JSON.parse(text);
-    // What comes out as it went in lost no key; other spellings of the same header are gone through by hand.
+    // If it is written as it was read, no key was lost; other spellings of the same header are searched.
     const twice = JSON.stringify(header) === text.trimEnd() ? undefined : duplicateKey(text);
     if (twice !== undefined) fail(`is damaged: its header has the key ${JSON.stringify(twice)} twice`);
   } catch (error) {
@@ -138,7 +147,7 @@ export function elementBytes(dtype: string): number | undefined {
 
 type Fail = (message: string, cause?: unknown) => never;
 
-/** Throws the error of a file, by its name. */
+/** Throws an error that begins with the file's name. */
 function failure(name: string): Fail {
   return (message, cause) => {
     throw new ClipError('WEIGHTS_FORMAT', `"${name}" ${message}`, cause === undefined ? {} : { cause });
@@ -147,7 +156,7 @@ function failure(name: string): Fail {
 
 function readEntry(name: string, entry: unknown, dataOffset: number, fail: Fail): TensorInfo {
   const damaged = (what: string) => fail(`is damaged: tensor ${JSON.stringify(name)} in its header ${what}`);
-  if (!isObject(entry)) return damaged('is no object');
+  if (!isObject(entry)) return damaged('is not an object');
   const { dtype, shape, data_offsets: range } = entry;
   if (typeof dtype !== 'string') return damaged('has no dtype');
   if (!isCounts(shape)) return damaged(`has the shape ${brief(shape)}, expected non-negative integers`);

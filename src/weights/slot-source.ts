@@ -1,13 +1,16 @@
 /** A slot's values as f32, read from a published checkpoint (and folded) or from packed weights of int8. */
 
-import { type Layout, product } from '../engine/layout.ts';
+import { product } from '../engine/layout.ts';
+import { ClipError } from '../errors.ts';
 import type { BatchNorm, PublishedTensor, TowerSlot } from '../model/slots.ts';
 import { foldBatchNorm } from './batch-norm.ts';
-import { readFloats, readTensor } from './elements.ts';
+import { readCodes } from './bitsandbytes.ts';
+import { readFloats, readTensor, requireFinite } from './elements.ts';
 import type { TensorLookup } from './names.ts';
+import type { PackedTower } from './packed.ts';
 import { quantizationResidual, unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
-import { foldPixelNormalization, type Normalization } from './pixel-normalization.ts';
-import type { SafetensorsFile } from './safetensors.ts';
+import { foldPixelNormalization, largestOutput, type Normalization } from './pixel-normalization.ts';
+import type { TensorInfo } from './safetensors.ts';
 import type { Source } from './source.ts';
 
 export type TableSlot = Extract<TowerSlot, { kind: 'table' }>;
@@ -19,6 +22,8 @@ export interface SlotValues {
 }
 
 export interface SlotSource {
+  /** The file's name, for messages. */
+  readonly name: string;
   read(slot: Exclude<TowerSlot, TableSlot>, signal?: AbortSignal): Promise<SlotValues>;
   /** A table's rows in order, some at a time: [any, width] f32. The array is reused for the next piece. */
   rows(slot: TableSlot, signal?: AbortSignal): AsyncIterable<Float32Array>;
@@ -27,13 +32,18 @@ export interface SlotSource {
 /** Bytes that are read of a table at once, whole rows. */
 const TABLE_CHUNK_BYTES = 1 << 20;
 
+/** A first layer with outputs above this overflows in the LayerNorm after it, whose squares are f32. */
+const MAX_OUTPUT = 2 ** 60;
+
 /** The slots of a published checkpoint. */
 export class PublishedSlots implements SlotSource {
+  readonly name: string;
   readonly #source: Source;
   readonly #tensors: TensorLookup;
   readonly #normalization: Normalization;
 
   constructor(source: Source, tensors: TensorLookup, normalization: Normalization) {
+    this.name = source.name;
     this.#source = source;
     this.#tensors = tensors;
     this.#normalization = normalization;
@@ -41,23 +51,55 @@ export class PublishedSlots implements SlotSource {
 
   async read(slot: Exclude<TowerSlot, TableSlot>, signal?: AbortSignal): Promise<SlotValues> {
     const { from } = slot;
-    const values = await this.#tensor(from.weight, signal);
+    const values = await this.#tensor(from.weight, signal, slot.kind !== 'vector');
     if (from.firstRow) {
       const row = await this.#tensor(from.firstRow, signal);
       for (let i = 0; i < row.length; i++) values[i] = values[i]! + row[i]!;
+      this.#requireFolded(values, from.weight, `the sum with ${this.#tensors.parts(from.firstRow)[0]!.name}`);
     }
     if (slot.kind === 'linear' && slot.residualOf) return { values: quantizationResidual(values, slot.k) };
     let bias = from.bias && (await this.#tensor(from.bias, signal));
-    if (from.batchNorm) bias = foldBatchNorm(values, await this.#batchNorm(from.batchNorm, signal));
-    if (from.pixels) return foldPixelNormalization(values, from.weight.shape[0]!, this.#normalization, bias);
-    return { values, bias };
+    if (from.batchNorm) {
+      bias = foldBatchNorm(values, await this.#batchNorm(from.batchNorm, signal));
+      const norm = `folding the batch norm of ${this.#tensors.parts(from.batchNorm.variance)[0]!.name}`;
+      this.#requireFolded(values, from.weight, norm);
+      this.#requireFolded(bias, from.weight, norm);
+    }
+    return from.pixels ? this.#foldPixels(from.weight, values, bias) : { values, bias };
   }
 
-  async *rows({ rows, from }: TableSlot, signal?: AbortSignal): AsyncIterable<Float32Array> {
+  async *rows(slot: TableSlot, signal?: AbortSignal): AsyncIterable<Float32Array> {
+    const { rows, from } = slot;
     const [part] = this.#tensors.parts(from.weight);
+    if (this.#tensors.codeScales(part!)) {
+      yield await this.#tensor(from.weight, signal, true);
+      return;
+    }
     const rowBytes = part!.byteLength / rows;
     const chunkBytes = Math.max(1, Math.floor(TABLE_CHUNK_BYTES / rowBytes)) * rowBytes;
-    yield* readFloats(this.#source, part!, { finite: true, chunkBytes, ...(signal && { signal }) });
+    let zero = true;
+    for await (const piece of readFloats(this.#source, part!, {
+      finite: true,
+      chunkBytes,
+      ...(signal && { signal }),
+    })) {
+      zero &&= isZero(piece);
+      yield piece;
+    }
+    if (zero) this.#refuseZero(part!);
+  }
+
+  #foldPixels(weight: PublishedTensor, values: Float32Array, bias?: Float32Array): SlotValues {
+    const n = weight.shape[0]!;
+    const folded = foldPixelNormalization(values, n, this.#normalization, bias);
+    const largest = largestOutput(folded.values, folded.bias);
+    if (largest <= MAX_OUTPUT) return folded;
+    const { mean, std } = this.#normalization;
+    throw new ClipError(
+      'WEIGHTS_VALUE',
+      `"${this.name}": tensor ${this.#tensors.parts(weight)[0]!.name} gives values up to ${largest.toPrecision(3)} after ` +
+        `folding the pixels' normalization (mean ${mean.join(', ')}, std ${std.join(', ')}), expected at most ${MAX_OUTPUT.toPrecision(3)}`,
+    );
   }
 
   async #batchNorm({ weight, bias, mean, variance, eps }: BatchNorm, signal?: AbortSignal) {
@@ -71,35 +113,44 @@ export class PublishedSlots implements SlotSource {
   }
 
   /** A tensor, its parts joined, in the shape that the graph uses. */
-  async #tensor(tensor: PublishedTensor, signal?: AbortSignal): Promise<Float32Array> {
+  async #tensor(tensor: PublishedTensor, signal?: AbortSignal, refuseZero = false): Promise<Float32Array> {
     const { shape } = tensor;
     const values = new Float32Array(product(shape));
     let at = 0;
     for (const part of this.#tensors.parts(tensor)) {
       const into = values.subarray(at, at + product(part.shape));
-      await readTensor(this.#source, part, { into, finite: true, ...(signal && { signal }) });
+      const codes = this.#tensors.codeScales(part);
+      if (codes) await readCodes(this.#source, part, codes, into, signal);
+      else await readTensor(this.#source, part, { into, finite: true, ...(signal && { signal }) });
+      if (refuseZero && isZero(into)) this.#refuseZero(part);
       at += into.length;
     }
     return this.#tensors.isTransposed(tensor) ? transposed(values, shape[1]!, shape[0]!) : values;
   }
+
+  /** An interrupted download leaves zeros; no trained matrix has only zeros. */
+  #refuseZero({ name }: TensorInfo): never {
+    throw new ClipError('WEIGHTS_VALUE', `"${this.name}": tensor ${name} has only zeros; fetch the file again`);
+  }
+
+  #requireFolded(values: Float32Array, tensor: PublishedTensor, what: string): void {
+    requireFinite(values, `"${this.name}": after ${what}, tensor ${this.#tensors.parts(tensor)[0]!.name}`);
+  }
 }
 
-/** The slots of packed int8 weights: what the integers stand for. */
+/** The slots of packed int8 weights: the values of the integers. */
 export class PackedSlots implements SlotSource {
-  readonly #source: Source;
-  readonly #file: SafetensorsFile;
-  readonly #layout: Layout<TowerSlot>;
+  readonly name: string;
+  readonly #packed: PackedTower;
 
-  /** @param layout that of the packed weights */
-  constructor(source: Source, file: SafetensorsFile, layout: Layout<TowerSlot>) {
-    this.#source = source;
-    this.#file = file;
-    this.#layout = layout;
+  constructor(packed: PackedTower) {
+    this.name = packed.name;
+    this.#packed = packed;
   }
 
   async read(slot: Exclude<TowerSlot, TableSlot>, signal?: AbortSignal): Promise<SlotValues> {
     const { name } = slot;
-    if (slot.kind === 'vector') return { values: await this.#floats(name, signal) };
+    if (slot.kind === 'vector') return { values: (await this.#floats(name, signal)).subarray(0, product(slot.shape)) };
     if (slot.kind === 'depthwise') {
       const { channels, kernel, inputScale } = slot;
       const taps = await this.#integers(`${name}.taps`, signal);
@@ -110,8 +161,9 @@ export class PackedSlots implements SlotSource {
     const { n, k, inputScale = 1 } = slot;
     const panels = await this.#integers(`${name}.panels`, signal);
     const scale = await this.#floats(`${name}.scale`, signal);
+    await this.#packed.read(`${name}.sum`, signal); // only verified: damage is found in either precision
     const values = unpackPanelsInt8(panels, scale, n, k, inputScale);
-    for (const other of this.#layout.slots) {
+    for (const other of this.#packed.layout.slots) {
       if (other.kind !== 'linear' || other.residualOf !== name) continue;
       const { values: residual } = await this.read(other, signal);
       for (let i = 0; i < values.length; i++) values[i] = values[i]! + residual[i]!;
@@ -129,17 +181,16 @@ export class PackedSlots implements SlotSource {
     }
   }
 
-  #floats(name: string, signal?: AbortSignal): Promise<Float32Array> {
-    return readTensor(this.#source, this.#file.tensors.get(name)!, { finite: true, ...(signal && { signal }) });
+  async #floats(name: string, signal?: AbortSignal): Promise<Float32Array> {
+    return new Float32Array((await this.#packed.read(name, signal)).buffer);
   }
 
   async #integers(name: string, signal?: AbortSignal): Promise<Int8Array> {
-    const tensor = this.#file.tensors.get(name)!;
-    const bytes = new Int8Array(tensor.byteLength);
-    await this.#source.readInto(tensor.offset, new Uint8Array(bytes.buffer), signal);
-    return bytes;
+    return new Int8Array((await this.#packed.read(name, signal)).buffer);
   }
 }
+
+const isZero = (values: Float32Array) => values.every((value) => value === 0);
 
 function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);

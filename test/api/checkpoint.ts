@@ -2,9 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
+import type { Tower } from '../../src/model/config.ts';
+import { sumsToText, xxh32 } from '../../src/weights/checksum.ts';
 import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
 import { openTower } from '../../src/weights/open-tower.ts';
-import { packedMetadata, writePacked } from '../../src/weights/packed.ts';
+import { towerChecksum } from '../../src/weights/packed.ts';
+import { type PackOptions, packTower } from '../../src/weights/packing.ts';
 import { parseSafetensorsHeader, type TensorData, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { goldenPath } from '../model/golden.ts';
@@ -70,17 +73,31 @@ export function editValues(folder: Folder, file: string, tensor: string, edit: (
   });
 }
 
-/** A model packed in our own form: a file a tower beside the configuration. */
-export async function pack(folder: Folder, precision: 'int8' | 'f32' = 'int8'): Promise<Folder> {
+/** A packed file with the check sums that its tensors have after an edit: damage that check sums do not find. */
+export function resealed(folder: Folder, file: string): Folder {
+  return editTensors(folder, file, ({ tensors, metadata }) => {
+    const sums = tensors.map(({ data }) => xxh32(data));
+    return { tensors, metadata: { ...metadata, checksums: sumsToText(sums), checksum: towerChecksum(sums) } };
+  });
+}
+
+/** A model in the packed format: a file per tower, or shards, beside the configuration. */
+export async function pack(
+  folder: Folder,
+  precision: 'int8' | 'f32' = 'int8',
+  options: PackOptions = {},
+  towers: readonly Tower[] = ['image', 'text'],
+): Promise<Folder> {
   const files = storeOf(folder);
   const { config, preprocess } = await readDescription(files);
   const packed = Object.fromEntries(Object.entries(folder).filter(([name]) => name.endsWith('.json')));
-  for (const tower of ['image', 'text'] as const) {
+  for (const tower of towers) {
     const { layout, fill } = await openTower(await towerSource(files, tower), config, tower, precision, preprocess);
     const bytes = new Uint8Array(layout.byteLength);
     await fill(bytes);
-    const parts = writePacked(layout, bytes, packedMetadata(tower, precision, preprocess));
-    packed[`${tower}.safetensors`] = new Uint8Array(Buffer.concat(parts));
+    for (const { name, parts } of packTower(layout, bytes, { config, tower, normalization: preprocess }, options)) {
+      packed[name] = new Uint8Array(Buffer.concat(parts));
+    }
   }
   return packed;
 }

@@ -11,6 +11,7 @@ import {
   readFolder,
   refusal,
   rejection,
+  resealed,
   storeOf,
   utf8,
 } from './checkpoint.ts';
@@ -260,13 +261,18 @@ describe('damaged packed weights', () => {
     'with NaN or infinity in %s are refused, also when they are unpacked to f32',
     async (name) => {
       for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
-        const model = editValues(packed, 'text.safetensors', name, (values) => {
+        const damaged = editValues(packed, 'text.safetensors', name, (values) => {
           values[3] = value;
         });
+        const model = resealed(damaged, 'text.safetensors');
         for (const precision of ['int8', 'f32']) {
           const error = await refusal(model, { precision });
           expect(error.code).toBe('WEIGHTS_VALUE');
           expect(error.message).toContain(name);
+          expect(await refusal(damaged, { precision })).toMatchObject({
+            code: 'WEIGHTS_FORMAT',
+            message: expect.stringContaining(`tensor ${name} do not have its check sum`),
+          });
         }
       }
     },

@@ -175,28 +175,21 @@ describe('encodeTokens', () => {
     }
   });
 
-  it('pools the first token if the end has an id and no token has it', async () => {
-    const [start] = await byId.encodeTokens([[7]]);
-    expect(
-      await byId.encodeTokens([
-        [7, 5, 6],
-        [7, 9],
-      ]),
-    ).toEqual([start, start]);
-    expect(await byId.encodeTokens([[8, 5, 6]])).not.toEqual([start]);
-    expect(await byId.encodeTokens([[7, 5, EOT]])).not.toEqual([start]);
+  it('refuses a list without EOT, which would pool the first token or some word', async () => {
+    for (const model of [argmax, byId]) {
+      for (const row of [[BOS, 5, 17], [5, 17], [BOS]]) {
+        const error = await rejection(model.encodeTokens([[BOS, EOT], row]));
+        expect(error).toMatchObject({ name: 'ClipError', code: 'TOKENIZER' });
+        for (const part of ['row 1', String(EOT), row.join(', ')]) expect(error.message).toContain(part);
+      }
+    }
   });
 
-  it('pools the largest id, the first of equal ones, if the end is told by that', async () => {
-    const [up] = await argmax.encodeTokens([[7, 9]]);
-    expect(
-      await argmax.encodeTokens([
-        [7, 9, 8],
-        [7, 9, 9],
-        [7, 9, 2, 9, 3],
-      ]),
-    ).toEqual([up, up, up]);
-    expect(await argmax.encodeTokens([[7, 9, 10]])).not.toEqual([up]);
+  it('takes typed arrays', async () => {
+    const expected = await byId.encodeTokens([[BOS, 17, EOT]]);
+    for (const row of [Int32Array.of(BOS, 17, EOT), Uint16Array.of(BOS, 17, EOT), BigInt64Array.of(598n, 17n, 599n)]) {
+      expect(await byId.encodeTokens([row])).toEqual(expected);
+    }
   });
 
   it('does not look at the lists again once it was called', async () => {
@@ -211,6 +204,7 @@ describe('encodeTokens', () => {
 
 it.each(['int8', 'f32'] as const)(
   'a batch in %s has the bits of lone runs, whatever shares its beginnings',
+  { timeout: 30_000 },
   async (precision) => {
     using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['text'], precision });
     const rows = tokenRows(320);

@@ -11,7 +11,7 @@ export function random(seed: number): (below: number) => number {
   };
 }
 
-/** `count` texts of 1 to 70 tokens; many share beginnings, and some are equal. */
+/** `count` texts of 1 to 70 tokens, EOT the last; many share beginnings, and some are equal. */
 export function tokenRows(count: number, seed = 1): number[][] {
   const next = random(seed);
   const rows: number[][] = [];
@@ -20,7 +20,8 @@ export function tokenRows(count: number, seed = 1): number[][] {
     const earlier = rows[next(Math.max(1, i))] ?? [];
     const shared = earlier.slice(0, Math.min(next(earlier.length + 1), length)).filter((id) => id !== EOT);
     const row = shared.length > 0 ? shared : [BOS];
-    while (row.length < length) row.push(row.length === length - 1 ? EOT : next(598));
+    while (row.length < length) row.push(next(598));
+    row[length - 1] = EOT;
     rows.push(row);
   }
   return rows;

@@ -1,6 +1,7 @@
 /**
- * A memory in which a kernel's mistakes show: what nobody wrote is 0xff (NaN as f32, -1 as an integer), blocks stand apart
- * with 0xff between them, and `check` finds a write outside the outputs or into an input.
+ * A memory in which a kernel's mistakes show: unwritten bytes are 0xff (NaN as f32, -1 as an integer), blocks have guards of
+ * 0xff between them, and `check` finds a write outside the outputs or into an input. It names the block by the argument that
+ * a kernel got it as.
  */
 import { expect } from 'vitest';
 import type { Kernels } from '../../src/engine/calls.ts';
@@ -9,14 +10,16 @@ import type { Build } from './builds.ts';
 
 const BYTES = 32 * 1024 * 1024;
 const GUARD = 128;
-/** No block starts at 0, which kernels take as "none". */
-const FIRST = 1024;
+/** Not 0, which kernels take as "none", and a number that no size in the tests has: then a block's address is its own. */
+const FIRST = 65_552;
 
 interface Block {
   readonly at: Pointer;
   readonly bytes: number;
-  /** What an input held when it was put there. */
+  /** The original bytes of an input. */
   readonly input?: Uint8Array;
+  /** The first argument that it was given as, e.g. `gemmInt8's c`. */
+  name?: string;
 }
 
 export class Arena {
@@ -33,13 +36,33 @@ export class Arena {
   get #open() {
     if (!this.#opened) {
       const memory = new WebAssembly.Memory({ initial: BYTES / 65_536, maximum: BYTES / 65_536 });
-      this.#opened = { kernels: this.#build.open(memory), memory: new Uint8Array(memory.buffer).fill(0xff) };
+      this.#opened = {
+        kernels: this.#naming(this.#build.open(memory)),
+        memory: new Uint8Array(memory.buffer).fill(0xff),
+      };
     }
     return this.#opened;
   }
 
   get kernels(): Kernels {
     return this.#open.kernels;
+  }
+
+  /** The kernels, each of which names the blocks among its arguments before it runs. */
+  #naming(kernels: Kernels): Kernels {
+    return new Proxy(kernels, {
+      get: (target, kernel) => {
+        const run = Reflect.get(target, kernel) as (call: Record<string, number>) => unknown;
+        return (call: Record<string, number>) => {
+          const argumentAt = new Map(Object.entries(call).map(([field, value]) => [value, field]));
+          for (const block of this.#blocks) {
+            const field = argumentAt.get(block.at);
+            if (field !== undefined) block.name ??= `${String(kernel)}'s ${field}`;
+          }
+          return run(call);
+        };
+      },
+    });
   }
 
   /** Forgets every block. */
@@ -49,7 +72,7 @@ export class Arena {
     this.#top = FIRST;
   }
 
-  /** Room for a result, or scratch. */
+  /** A block for a result, or scratch. */
   output(bytes: number): Pointer {
     return this.#block(bytes);
   }
@@ -77,16 +100,20 @@ export class Arena {
   /** Fails if a kernel wrote where it may not. */
   check(label = ''): void {
     const { memory } = this.#open;
+    const nameOf = (i: number) => this.#blocks[i]?.name ?? `block ${i}`;
     this.#blocks.forEach(({ at, bytes, input }, i) => {
       const changed = input?.findIndex((byte, j) => memory[at + j] !== byte) ?? -1;
-      if (changed >= 0) expect.fail(`${label}: byte ${changed} of block ${i}, an input, was changed`);
+      if (changed >= 0) expect.fail(`${label}: byte ${changed} of ${nameOf(i)}, an input, was changed`);
       const next = this.#blocks[i + 1]?.at ?? at + bytes + GUARD;
       for (let p = at + bytes; p < next; p++) {
-        if (memory[p] !== 0xff) expect.fail(`${label}: byte ${p - at} of block ${i} was written; it has ${bytes}`);
+        if (memory[p] !== 0xff)
+          expect.fail(
+            `${label}: byte ${p - at} of ${nameOf(i)} was written, which has ${bytes} bytes; ${nameOf(i + 1)} follows`,
+          );
       }
     });
     for (let p = FIRST - GUARD; p < FIRST; p++) {
-      if (memory[p] !== 0xff) expect.fail(`${label}: ${FIRST - p} bytes before the first block were written`);
+      if (memory[p] !== 0xff) expect.fail(`${label}: byte -${FIRST - p} of ${nameOf(0)} was written`);
     }
   }
 

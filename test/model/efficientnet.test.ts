@@ -1,11 +1,12 @@
-/** A small EfficientNet with known batch norms against the published graph in float64: convolution, batch norm, ReLU6. */
+/** EfficientNets with known batch norms against the published graph in float64: convolution, batch norm, ReLU6. */
 import { describe, expect, it } from 'vitest';
 import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
+import { loadClip } from '../../src/load.ts';
 import { type ClipConfig, type EfficientNetConfig, parseConfig } from '../../src/model/config.ts';
-import { writeSafetensors } from '../../src/weights/safetensors.ts';
+import type { ModelFiles } from '../../src/weights/model-files.ts';
 import { bytesSource } from '../../src/weights/source.ts';
-import { Random } from '../kernels/random.ts';
-import { cosine, syntheticPicture } from './golden.ts';
+import { cosine, largestError, syntheticPicture } from './golden.ts';
+import { Checkpoint, referenceEfficientNet } from './references/efficientnet.ts';
 import { towersOf } from './towers.ts';
 
 const vision: EfficientNetConfig = {
@@ -32,143 +33,128 @@ const config: ClipConfig = { embedDim: 12, vision, text, source: 'openclip' };
 const normalization = { mean: [0.5, 0.4, 0.3], std: [0.5, 0.25, 0.2] };
 const preprocess = { size: 32, crop: 'openclip', ...normalization } as unknown as PreprocessConfig;
 
-/** Tensors as timm calls and shapes them, each made when the reference first asks for it. */
-class Checkpoint {
-  readonly tensors = new Map<string, { shape: number[]; values: Float32Array }>();
-  readonly #random = new Random(7);
-
-  get(name: string, shape: number[], low: number, high: number): Float32Array {
-    const n = shape.reduce((a, b) => a * b, 1);
-    const values = this.#random.between(n, low, high);
-    this.tensors.set(name, { shape, values });
-    return values;
-  }
-
-  source() {
-    const tensors = [...this.tensors].map(([name, { shape, values }]) => ({
-      name,
-      dtype: 'F32',
-      shape,
-      data: new Uint8Array(values.buffer),
-    }));
-    return bytesSource(new Uint8Array(Buffer.concat(writeSafetensors(tensors))), 'small');
-  }
-}
-
-interface Activation {
-  readonly size: number;
-  readonly channels: number;
-  readonly values: Float64Array;
-}
-
-/** Convolution with TensorFlow's "same" padding, batch norm, and ReLU6 if wanted. */
-function convolve(
-  checkpoint: Checkpoint,
-  x: Activation,
-  names: { conv: string; norm: string },
-  {
-    out,
-    kernel = 1,
-    stride = 1,
-    depthwise = false,
-    relu6 = true,
-  }: { out: number; kernel?: number; stride?: number; depthwise?: boolean; relu6?: boolean },
-): Activation {
-  const inputs = depthwise ? 1 : x.channels;
-  const spread = 1.5 / Math.sqrt(inputs * kernel * kernel);
-  const weight = checkpoint.get(
-    `visual.trunk.${names.conv}.weight`,
-    [out, inputs, kernel, kernel],
-    -spread,
-    spread * 1.2,
-  );
-  const norm = (part: string, low: number, high: number) =>
-    checkpoint.get(`visual.trunk.${names.norm}.${part}`, [out], low, high);
-  const gamma = norm('weight', 0.5, 1.5);
-  const beta = norm('bias', -0.5, 1);
-  const mean = norm('running_mean', -0.3, 0.3);
-  const variance = norm('running_var', 0.002, 1.5); // so small that the epsilon counts
-  const size = Math.ceil(x.size / stride);
-  const before = Math.floor(Math.max((size - 1) * stride + kernel - x.size, 0) / 2);
-  const values = new Float64Array(size * size * out);
-  for (let y = 0; y < size; y++) {
-    for (let column = 0; column < size; column++) {
-      for (let c = 0; c < out; c++) {
-        let sum = 0;
-        for (let i = 0; i < inputs; i++) {
-          for (let dy = 0; dy < kernel; dy++) {
-            for (let dx = 0; dx < kernel; dx++) {
-              const [py, px] = [y * stride - before + dy, column * stride - before + dx];
-              if (py < 0 || px < 0 || py >= x.size || px >= x.size) continue;
-              const channel = depthwise ? c : i;
-              sum += weight[((c * inputs + i) * kernel + dy) * kernel + dx]! * x.values[(py * x.size + px) * x.channels + channel]!; // biome-ignore format: one product
-            }
-          }
-        }
-        const normalized = (gamma[c]! * (sum - mean[c]!)) / Math.sqrt(variance[c]! + vision.bnEps) + beta[c]!;
-        values[(y * size + column) * out + c] = relu6 ? Math.min(Math.max(normalized, 0), 6) : normalized;
-      }
-    }
-  }
-  return { size, channels: out, values };
-}
-
-/** timm's `tf_efficientnet_lite`: a depthwise separable stage, then inverted residuals. */
-function reference(checkpoint: Checkpoint, picture: Uint8Array): Float64Array {
-  const { mean, std } = normalization;
-  let x: Activation = {
-    size: 32,
-    channels: 3,
-    values: Float64Array.from(picture, (byte, i) => (byte / 255 - mean[i % 3]!) / std[i % 3]!),
-  };
-  x = convolve(checkpoint, x, { conv: 'conv_stem', norm: 'bn1' }, { out: vision.stem, kernel: 3, stride: 2 });
-  vision.stages.forEach(({ repeats, channels, kernel, stride: first, expansion }, stage) => {
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      const block = `blocks.${stage}.${repeat}`;
-      const stride = repeat === 0 ? first : 1;
-      const input = x;
-      const wide = input.channels * expansion;
-      const conv = (name: string, norm: string) => ({ conv: `${block}.${name}`, norm: `${block}.${norm}` });
-      if (expansion === 1) {
-        x = convolve(checkpoint, x, conv('conv_dw', 'bn1'), { out: wide, kernel, stride, depthwise: true });
-        x = convolve(checkpoint, x, conv('conv_pw', 'bn2'), { out: channels, relu6: false });
-      } else {
-        x = convolve(checkpoint, x, conv('conv_pw', 'bn1'), { out: wide });
-        x = convolve(checkpoint, x, conv('conv_dw', 'bn2'), { out: wide, kernel, stride, depthwise: true });
-        x = convolve(checkpoint, x, conv('conv_pwl', 'bn3'), { out: channels, relu6: false });
-      }
-      if (stage === 0 || stride !== 1 || input.channels !== channels) continue;
-      for (let i = 0; i < x.values.length; i++) x.values[i]! += input.values[i]!;
-    }
-  });
-  x = convolve(checkpoint, x, { conv: 'conv_head', norm: 'bn2' }, { out: vision.head });
-  const pooled = new Float64Array(vision.head);
-  x.values.forEach((value, i) => {
-    pooled[i % vision.head]! += value / x.size ** 2;
-  });
-  const weight = checkpoint.get('visual.head.proj.weight', [config.embedDim, vision.head], -1, 1);
-  const bias = checkpoint.get('visual.head.proj.bias', [config.embedDim], -1, 1);
-  return Float64Array.from({ length: config.embedDim }, (_, row) =>
-    pooled.reduce((sum, value, i) => sum + weight[row * vision.head + i]! * value, bias[row]!),
-  );
-}
-
 const picture = syntheticPicture(32).data;
-const checkpoint = new Checkpoint();
-const expected = reference(checkpoint, picture);
 
 describe.each(['f32', 'int8'] as const)('EfficientNet in %s', (precision) => {
+  const checkpoint = new Checkpoint(7);
+  const expected = referenceEfficientNet(checkpoint, vision, config.embedDim, normalization, picture).embedding;
+  const source = bytesSource(checkpoint.bytes(), 'small');
+
   it.each([false, true])('gives what the graph with its batch norms gives (whole layers: %s)', async (whole) => {
-    const { engine, image } = await towersOf(checkpoint.source(), config, preprocess, {
-      precision,
-      towers: ['image'],
-      whole,
-    });
+    const { engine, image } = await towersOf(source, config, preprocess, { precision, towers: ['image'], whole });
     engine.bytes.set(picture, image!.pixels);
     const embedding = engine.view(image!.encode(), config.embedDim).slice();
     const largest = Math.max(...expected.map(Math.abs));
     const error = Math.max(...embedding.map((value, i) => Math.abs(value - expected[i]!))) / largest;
     expect(error).toBeLessThan(precision === 'f32' ? 1e-5 : 0.02);
     expect(cosine(embedding, expected)).toBeGreaterThan(precision === 'f32' ? 1 - 1e-9 : 0.9995);
+  });
+});
+
+it.each([
+  ['weight', 'running_var', -1, 'NaN'],
+  ['bias', 'running_mean', 3e38, '-Infinity'],
+])('refuses a batch norm that folds to a %s that is not finite, by its name', async (_, part, value, result) => {
+  const checkpoint = new Checkpoint(7);
+  referenceEfficientNet(checkpoint, vision, config.embedDim, normalization, picture); // makes the tensors
+  const damaged = new Checkpoint(7);
+  for (const [name, { shape, values }] of checkpoint.tensors)
+    damaged.tensors.set(name, { shape, values: values.slice() });
+  const norm = 'visual.trunk.blocks.1.0.bn2';
+  damaged.tensors.get(`${norm}.weight`)!.values[5] = 2;
+  damaged.tensors.get(`${norm}.running_var`)!.values[5] = 1;
+  damaged.tensors.get(`${norm}.${part}`)!.values[5] = value;
+  await expect(
+    towersOf(bytesSource(damaged.bytes(), 'small'), config, preprocess, { towers: ['image'] }),
+  ).rejects.toMatchObject({
+    code: 'WEIGHTS_VALUE',
+    message: expect.stringContaining(
+      `"small": after folding the batch norm of ${norm}.running_var, tensor visual.trunk.blocks.1.0.conv_dw.weight has ${result}`,
+    ),
+  });
+});
+
+describe('tf_efficientnet_lite0 of an OpenCLIP checkpoint, 64 pixels', () => {
+  const embedDim = 40;
+  const oneStd = { mean: normalization.mean, std: [0.25, 0.25, 0.25] };
+  const openClip = {
+    model_cfg: {
+      embed_dim: embedDim,
+      vision_cfg: {
+        timm_model_name: 'tf_efficientnet_lite0',
+        timm_proj: 'linear',
+        timm_proj_bias: true,
+        image_size: 64,
+      },
+      text_cfg: { width: 64, heads: 8, layers: 1 },
+    },
+    // With one std, the stem's folded weights lie on an int8 grid as well.
+    preprocess_cfg: { ...oneStd, interpolation: 'bicubic', resize_mode: 'shortest' },
+  };
+  const lite0 = parseConfig(openClip).vision as EfficientNetConfig;
+  const checkpoint = new Checkpoint(11);
+  const { data, width, height } = syntheticPicture(64);
+  const expected = referenceEfficientNet(checkpoint, lite0, embedDim, oneStd, data);
+  const bytes = checkpoint.bytes();
+  const files: ModelFiles = {
+    name: 'lite0',
+    text: async (name) => (name === 'open_clip_config.json' ? JSON.stringify(openClip) : undefined),
+    source: async (name) => (name === 'open_clip_model.safetensors' ? bytesSource(bytes, name) : undefined),
+  };
+
+  it('gives the embedding and every stage of the graph with its batch norms in f32', async () => {
+    const seen = new Map<string, { shape: readonly number[]; values: Float32Array }>();
+    const probe = (name: string, shape: readonly number[], values: Float32Array) =>
+      void seen.set(name, { shape, values });
+    using clip = await loadClip(files, { precision: 'f32', towers: ['image'], probe });
+    const embedding = await clip.encodeImage({ data, width, height }, { normalize: false });
+    const layers = [
+      ...expected.stages.map((stage, i) => [`image.stage.${i}`, stage] as const),
+      ['image.head', expected.head] as const,
+    ];
+    for (const [name, { size, channels, values }] of layers) {
+      expect(seen.get(name)?.shape, name).toEqual([size, size, channels]);
+      expect(cosine(seen.get(name)!.values, values), name).toBeGreaterThan(0.999999);
+    }
+    expect(cosine(embedding, expected.embedding)).toBeGreaterThan(0.999999);
+    expect(largestError(embedding, expected.embedding)).toBeLessThan(1e-4);
+    using plain = await loadClip(files, { precision: 'f32', towers: ['image'] });
+    expect(await plain.encodeImage({ data, width, height }, { normalize: false })).toEqual(embedding);
+  });
+
+  it('is near to that in int8', async () => {
+    using clip = await loadClip(files, { towers: ['image'] });
+    const embedding = await clip.encodeImage({ data, width, height });
+    expect(cosine(embedding, expected.embedding)).toBeGreaterThan(0.995);
+  });
+
+  it('projects with weights of 16 bits in int8: the second map holds the quantization error of the first', async () => {
+    let head = new Float32Array();
+    const probe = (name: string, _shape: readonly number[], values: Float32Array) => {
+      if (name === 'image.head') head = Float32Array.from(values);
+    };
+    using clip = await loadClip(files, { towers: ['image'], probe });
+    const embedding = await clip.encodeImage({ data, width, height }, { normalize: false });
+
+    const pooled = new Float64Array(lite0.head);
+    const pixels = head.length / lite0.head;
+    head.forEach((value, i) => {
+      pooled[i % lite0.head]! += value / pixels;
+    });
+    const weight = checkpoint.tensors.get('visual.head.proj.weight')!.values;
+    const bias = checkpoint.tensors.get('visual.head.proj.bias')!.values;
+    /** Largest error of the embedding against a projection with these weights, relative to the largest value. */
+    const error = (round: (value: number, step: number) => number) => {
+      const exact = Array.from({ length: embedDim }, (_, n) => {
+        const row = weight.subarray(n * lite0.head, (n + 1) * lite0.head);
+        const step = Math.max(...row.map(Math.abs)) / 127;
+        return row.reduce((sum, value, k) => sum + round(value, step) * pooled[k]!, bias[n]!);
+      });
+      const largest = Math.max(...exact.map(Math.abs));
+      return Math.max(...exact.map((value, n) => Math.abs(value - embedding[n]!))) / largest;
+    };
+    expect(error((value) => value)).toBeLessThan(5e-4);
+    // With the first map alone the embedding would be that of the rounded weights.
+    expect(error((value, step) => Math.round(value / step) * step)).toBeGreaterThan(2e-3);
   });
 });

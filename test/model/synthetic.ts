@@ -29,11 +29,23 @@ function fill({ name, mean, amplitude }: ManifestTensor, first: number, out: Flo
   }
 }
 
-/** A source of the manifest's model in OpenCLIP's layout. Reads must begin and end between two values. */
-export function syntheticSource(golden: string): Source {
-  const { tensors } = JSON.parse(readFileSync(goldenPath(`${golden}/manifest.json`), 'utf8')) as {
+interface SyntheticConfig {
+  readonly vision_cfg: { readonly layers: number };
+  readonly text_cfg: { readonly layers: number };
+}
+
+/**
+ * A source of the manifest's model in OpenCLIP's naming, with the layers that the configuration has. Reads must begin and end
+ * between two values.
+ */
+export function syntheticSource(golden: string, { vision_cfg, text_cfg }: SyntheticConfig): Source {
+  const manifest = JSON.parse(readFileSync(goldenPath(`${golden}/manifest.json`), 'utf8')) as {
     tensors: ManifestTensor[];
   };
+  const tensors = manifest.tensors.filter(({ name }) => {
+    const [, visual, layer] = /^(visual\.)?transformer\.resblocks\.(\d+)\./.exec(name) ?? [];
+    return layer === undefined || Number(layer) < (visual ? vision_cfg : text_cfg).layers;
+  });
   const places: { tensor: ManifestTensor; begin: number; end: number }[] = [];
   const header: Record<string, unknown> = {};
   let end = 0;
@@ -72,11 +84,11 @@ export function syntheticSource(golden: string): Source {
 }
 
 /** The manifest's model as files, with its configuration. */
-export function syntheticFiles(golden: string, config: object): ModelFiles {
+export function syntheticFiles(golden: string, config: SyntheticConfig): ModelFiles {
   return {
     name: golden,
     text: async (name) => (name === 'open_clip_config.json' ? JSON.stringify(config) : undefined),
-    source: async (name) => (name === 'open_clip_model.safetensors' ? syntheticSource(golden) : undefined),
+    source: async (name) => (name === 'open_clip_model.safetensors' ? syntheticSource(golden, config) : undefined),
   };
 }
 

@@ -6,8 +6,9 @@ import { instantiateKernels } from '../../src/engine/kernels.ts';
 import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import type { ClipConfig, Tower } from '../../src/model/config.ts';
 import { planModel } from '../../src/model/plan.ts';
-import { openTower, type TowerFile } from '../../src/weights/open-tower.ts';
+import { openTower } from '../../src/weights/open-tower.ts';
 import type { Source } from '../../src/weights/source.ts';
+import type { TowerFile } from '../../src/weights/tower-file.ts';
 
 export async function towersOf(
   source: Source,

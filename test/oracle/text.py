@@ -1,10 +1,12 @@
-"""Writes test/golden/cleaning.json: texts, and what OpenAI's own code makes of them.
+"""Writes test/golden/cleaning.json: texts, and what OpenAI's own code makes of them; and test/golden/added-tokens.json:
+what Hugging Face's tokenizers library makes of texts with added tokens.
 
-    python -m venv venv && venv/bin/pip install ftfy regex && venv/bin/pip install --no-deps openai-clip
+    python -m venv venv && venv/bin/pip install ftfy regex tokenizers && venv/bin/pip install --no-deps openai-clip
     venv/bin/python test/oracle/text.py
+    venv/bin/python test/oracle/text.py added
 
 `simple_tokenizer.py` of the package is loaded as it is (its `__init__` would need PyTorch). The variants without HTML
-entities or without repairs put in their place what Hugging Face's normalizer does: NFC alone.
+entities or without repairs replace these by what Hugging Face's normalizer does: NFC alone.
 """
 
 import html
@@ -137,7 +139,61 @@ def case(text):
     return entry
 
 
+def added(content, **flags):
+    return {"content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False, **flags}
+
+
+# Added tokens, and texts in which Hugging Face's own cleaning and OpenAI's agree.
+ADDED = [
+    ([added("<my-toy>")], ["a photo of <my-toy> here", "<my-toy>", "<MY-TOY><my-toy>s", "a<my-toy>b", "<my-toy", "<my- toy>", "!<my-toy>!", "'<my-toy>'s", "<my-<my-toy>toy>"]),
+    ([added("<my-toy>", normalized=False)], ["a photo of <my-toy> here", "<MY-TOY><my-toy>s", "a <my-toy>  <my-toy>"]),
+    ([added("<My-Toy>", normalized=False, special=True)], ["a <My-Toy> or <my-toy>", "<My-Toy>s"]),
+    ([added("<My-Toy>")], ["a <My-Toy> or <my-toy> or <MY-TOY>"]),
+    ([added("toy", single_word=True)], ["toy", "toys", "my toy!", "toy-box", "mytoy", "_toy", "toy_", "toy1", "étoy toyé", "toytoy toy", "日toy 日 toy", "🐱toy🐱"]),
+    ([added("toy")], ["toys", "mytoy box", "toytoy", "to y"]),
+    ([added("Toy", single_word=True, normalized=False)], ["a toy, a Toy, Toys, aToy"]),
+    ([added("<l>", lstrip=True), added("<r>", rstrip=True), added("<lr>", lstrip=True, rstrip=True)], ["a <l> b", "a <r> b", "a  <lr>  b", "<l> <r> <lr>", "a<r><l> b <r>", "<r> <l>"]),
+    ([added("<l>", lstrip=True, normalized=False), added(" box"), added("box ", rstrip=True)], ["a <l> box", "my box here", "mybox here", "<l> box <l> box ", "box  box", "box box box"]),
+    ([added("<r>", rstrip=True, normalized=False), added(" box")], ["<r> box", "<r>  box", "a box<r> box", "<r>a box"]),
+    ([added("<r>", rstrip=True), added(" box")], ["<r> box", "a box <r> box", "<r><r>  box"]),
+    ([added("new york"), added("york city"), added("new york city hall")], ["new york city", "new york city hall", "in new  york city", "New York\tCity Hall", "new york city hal"]),
+    ([added("ab"), added("abcd"), added("bcde"), added("cd", normalized=False)], ["abcde", "abce", "bcdeab", "xabcdx", "a b ab"]),
+    ([added("<x>"), added("<X>")], ["<x> <X>"]),
+    ([added("<x>"), added("<X>", special=True)], ["<x> <X>"]),
+    ([added("<x>", normalized=False), added("<X>")], ["<x> <X>"]),
+    ([added("!", special=True, normalized=False)], ["hi! there!!", "!"]),
+    ([added("cat</w>", normalized=False)], ["cat cat</w> cats"]),
+    ([added("a  b")], ["a b a  b"]),
+    ([added("<|endoftext|>x", normalized=False)], ["<|endoftext|>x cat", "<|endoftext|> x"]),
+    ([added("ÉTÉ")], ["un été, ÉTÉ, e\u0301te\u0301"]),
+    ([added("🐱")], ["a 🐱 and 🐱🐱 and 🐶"]),
+    ([added("")], ["a cat"]),
+]
+
+
+def added_tokens():
+    import tokenizers
+
+    plain = json.loads((root / "test/golden/clip-tokenizer/tokenizer.json").read_text("utf-8"))
+    cases = []
+    for tokens, texts in ADDED:
+        vocabulary = dict(plain["model"]["vocab"])
+        entries = []
+        for token in tokens:
+            if token["content"] and token["content"] not in vocabulary:
+                vocabulary[token["content"]] = len(vocabulary)
+            entries.append({"id": vocabulary.get(token["content"], len(vocabulary)), **token})
+        loaded = tokenizers.Tokenizer.from_str(json.dumps({**plain, "added_tokens": plain["added_tokens"] + entries}))
+        cases.append({"added": entries, "texts": {text: loaded.encode(text).ids for text in texts}})
+    body = ",\n".join(json.dumps(case) for case in cases)
+    about = "made by test/oracle/text.py added; added tokens beside BOS and EOT of clip-tokenizer/tokenizer.json"
+    target = root / "test/golden/added-tokens.json"
+    target.write_text(f'{{"versions": {{"tokenizers": "{tokenizers.__version__}"}},\n"about": "{about}",\n"cases": [\n{body}\n]}}\n', encoding="utf-8")
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["added"]:
+        sys.exit(added_tokens())
     versions = {
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,

@@ -1,76 +1,180 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ClipError } from '../../src/errors.ts';
 import {
+  type ClassList,
   checkLabels,
-  fillTemplate,
+  classPrompts,
+  parseClassesJson,
   parseLabelsFile,
   parseTemplatesFile,
-  resolveTemplates,
-  type Templates,
 } from '../../src/text/prompts.ts';
 
-function templateError(templates: Templates): ClipError {
-  try {
-    resolveTemplates(templates);
-  } catch (error) {
-    if (error instanceof ClipError && error.code === 'TEMPLATE') return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
+/** All prompts, class by class. */
+function all(classes: ClassList, templates?: string | string[]): { labels: readonly string[]; prompts: string[][] } {
+  const { labels, prompts, total } = classPrompts(classes, templates);
+  const lists = labels.map((_, i) => [...prompts(i)]);
+  expect(total).toBe(lists.flat().length);
+  return { labels, prompts: lists };
 }
 
-describe('fillTemplate', () => {
-  it.each([
-    ['a photo of a {}.', 'cat', 'a photo of a cat.'],
-    ['{label}, a {} and {label}', 'cat', 'cat, a cat and cat'],
-    ['{}', '$& {} {label}', '$& {} {label}'],
-    ['a {label}!', "$1 $$ $` $' $&", "a $1 $$ $` $' $&!"],
-    ['{} {Label} {0} { }', 'x', 'x {Label} {0} { }'],
-    ['{{}}', 'x', '{x}'],
-    ['{}', '', ''],
-  ])('%j with %j', (template, label, prompt) => {
-    expect(fillTemplate(template, label)).toBe(prompt);
+describe('classPrompts', () => {
+  it('fills the templates with each label, by default "a photo of a {}."', () => {
+    expect(all(['cat', 'dog'])).toEqual({
+      labels: ['cat', 'dog'],
+      prompts: [['a photo of a cat.'], ['a photo of a dog.']],
+    });
+    expect(all(['cat', 'dog'], ['{}', 'art of the {label}']).prompts).toEqual([
+      ['cat', 'art of the cat'],
+      ['dog', 'art of the dog'],
+    ]);
+    expect(all(['$& {} {label}'], 'a {}!').prompts).toEqual([['a $& {} {label}!']]);
+  });
+
+  it("takes a class's own prompts literally, whatever the templates are", () => {
+    const cat = ['a photo of a cat', 'a small furry animal with {} whiskers'];
+    const dog = ['{label}'];
+    const expected = { labels: ['cat', 'dog'], prompts: [cat, dog] };
+    expect(all({ cat, dog })).toEqual(expected);
+    expect(all({ cat, dog }, 'openai-80')).toEqual(expected);
+    expect(
+      all([
+        { label: 'cat', prompts: cat },
+        { label: 'dog', prompts: dog },
+      ]),
+    ).toEqual(expected);
+  });
+
+  it('uses the templates for the classes that have no prompts of their own', () => {
+    const classes: ClassList = ['cat', { label: 'dog', prompts: ['a dog', 'a puppy', 'a hound'] }, { label: 'fox' }];
+    expect(all(classes, ['{}', 'the {}'])).toEqual({
+      labels: ['cat', 'dog', 'fox'],
+      prompts: [
+        ['cat', 'the cat'],
+        ['a dog', 'a puppy', 'a hound'],
+        ['fox', 'the fox'],
+      ],
+    });
+  });
+
+  it('keeps order and repeated labels of a list', () => {
+    const classes = [
+      { label: '9', prompts: ['nine'] },
+      { label: 'cat', prompts: ['a cat'] },
+      { label: '9', prompts: ['neuf', 'neun'] },
+    ];
+    expect(all(classes)).toEqual({ labels: ['9', 'cat', '9'], prompts: [['nine'], ['a cat'], ['neuf', 'neun']] });
+    expect(all(['cat', 'dog', 'cat']).labels).toEqual(['cat', 'dog', 'cat']);
+  });
+
+  it("keeps the repeated names of OpenAI's ImageNet list, each at its position", () => {
+    const names = parseLabelsFile(readFileSync(new URL('../golden/imagenet.txt', import.meta.url), 'utf8'));
+    const { labels, prompts, total } = classPrompts(names, undefined);
+    expect([labels, total]).toEqual([names, 1000]);
+    const places = names.flatMap((name, i) => (name === 'missile' || name === 'sunglasses' ? [i] : []));
+    expect(places).toHaveLength(4);
+    for (const i of places) expect(prompts(i)).toEqual([`a photo of a ${names[i]}.`]);
+  });
+
+  it('takes commas, slashes, brackets and placeholders in a label word for word', () => {
+    const names = ['sunglasses, dark glasses, shades', 'baluster / handrail', 'kite (bird of prey)', '$& {} {label}'];
+    expect(all(names, ['{}', '{label}: {}'])).toEqual({
+      labels: names,
+      prompts: names.map((name) => [name, `${name}: ${name}`]),
+    });
+    const byLabel = Object.fromEntries(names.map((name) => [name, [name]]));
+    expect(all(byLabel)).toEqual({ labels: names, prompts: names.map((name) => [name]) });
+    expect(parseClassesJson(JSON.stringify(byLabel))).toEqual(names.map((label) => ({ label, prompts: [label] })));
+  });
+
+  it('copies what it was given', () => {
+    const labels = ['cat'];
+    const prompts = ['a cat'];
+    const byLabel = classPrompts({ cat: prompts }, undefined);
+    const byTemplate = classPrompts(labels, undefined);
+    prompts[0] = 'a dog';
+    labels[0] = 'dog';
+    expect(byLabel.prompts(0)).toEqual(['a cat']);
+    expect([byTemplate.labels, byTemplate.prompts(0)]).toEqual([['cat'], ['a photo of a cat.']]);
+  });
+
+  it('makes the prompts of a class when asked: a million classes in eighty templates are not eighty million strings', () => {
+    const labels = Array.from({ length: 1_000_000 }, (_, i) => `label ${i}`);
+    const { total, prompts } = classPrompts(labels, 'openai-80');
+    expect(total).toBe(80_000_000);
+    expect(prompts(999_999)[79]).toBe('a tattoo of the label 999999.');
+  });
+
+  it.each<[string, unknown, ErrorConstructor, string]>([
+    ['no labels', [], RangeError, 'the list of labels is empty'],
+    ['an empty object', {}, RangeError, 'the object of classes is empty'],
+    ['a string', 'cat,dog', TypeError, 'got string'],
+    ['null', null, TypeError, 'got null'],
+    ['a map', new Map([['cat', ['a cat']]]), TypeError, 'got object'],
+    ['a number among labels', ['cat', 3], TypeError, 'label 1 must be a string, got number'],
+    ['holes', new Array(2), TypeError, 'label 0 must be a string, got undefined'],
+    ['a list among labels', ['cat', ['dog']], TypeError, 'label 1 must be a string, got an array'],
+    ['a blank label', ['cat', ' \t'], TypeError, 'label 1 is blank'],
+    ['a blank key', { cat: ['a cat'], ' ': ['a'] }, TypeError, 'label 1 is blank'],
+    ['a class without label', ['cat', { prompts: ['a'] }], TypeError, 'label 1 must be a string, got undefined'],
+    ['a misspelt field', [{ label: 'cat', prompt: ['a'] }], TypeError, 'class 0 has the field "prompt"'],
+    ['one prompt instead of a list', { cat: 'a cat' }, TypeError, 'class 0, "cat": the prompts must be an array'],
+    ['prompts that are null', [{ label: 'cat', prompts: null }], TypeError, 'class 0, "cat"'],
+    ['no prompts', { cat: ['a cat'], dog: [] }, RangeError, 'class 1, "dog": the list of prompts is empty'],
+    [
+      'a prompt that is a number',
+      { cat: ['a', 3] },
+      TypeError,
+      'class 0, "cat": prompt 1 must be a string, got number',
+    ],
+    ['a blank prompt', { a: ['a'], cat: ['a', ' '] }, TypeError, 'class 1, "cat": prompt 1 is blank'],
+    ['a hole among prompts', { cat: new Array(1) }, TypeError, 'prompt 0 must be a string, got undefined'],
+  ])('refuses %s', (_name, classes, type, message) => {
+    const check = () => classPrompts(classes as ClassList, undefined);
+    expect(check).toThrow(type);
+    expect(check).toThrow(message);
+  });
+
+  it('refuses wrong templates, even where every class has prompts of its own', () => {
+    expect(() => classPrompts(['cat'], ['a photo'])).toThrow(expect.objectContaining({ code: 'TEMPLATE' }));
+    expect(() => classPrompts({ cat: ['a cat'] }, [])).toThrow(expect.objectContaining({ code: 'TEMPLATE' }));
   });
 });
 
-describe('resolveTemplates', () => {
-  it('knows the published sets by name', () => {
-    const golden: Record<string, string[]> = JSON.parse(
-      readFileSync(new URL('../golden/templates.json', import.meta.url), 'utf8'),
-    );
-    expect(Object.keys(golden).sort()).toEqual(['openai-7', 'openai-80']);
-    for (const [name, templates] of Object.entries(golden)) expect(resolveTemplates(name)).toEqual(templates);
-    expect(resolveTemplates('single')).toEqual(['a photo of a {}.']);
+describe('parseClassesJson', () => {
+  it('reads the three shapes', () => {
+    expect(parseClassesJson('\ufeff["cat", "dog"]')).toEqual([{ label: 'cat' }, { label: 'dog' }]);
+    expect(parseClassesJson('{"cat": ["a cat", "a kitten"], "dog": ["a dog"]}')).toEqual([
+      { label: 'cat', prompts: ['a cat', 'a kitten'] },
+      { label: 'dog', prompts: ['a dog'] },
+    ]);
+    expect(parseClassesJson('[{"label": "cat", "prompts": ["a cat"]}, {"label": "cat"}]')).toEqual([
+      { label: 'cat', prompts: ['a cat'] },
+      { label: 'cat' },
+    ]);
   });
 
-  it("takes the caller's own, one or many", () => {
-    expect(resolveTemplates('art of {label}')).toEqual(['art of {label}']);
-    expect(resolveTemplates(['{}', 'a {}'])).toEqual(['{}', 'a {}']);
+  it('keeps the order of the file, whatever the labels are', () => {
+    const json = String.raw`{"10": ["[{ten\"}:"], "b\n\"": ["b: {"], "2": ["two"], "__proto__": ["p"], "\u0061" : ["a"]}`;
+    const entries = parseClassesJson(json);
+    expect(entries.map(({ label }) => label)).toEqual(['10', 'b\n"', '2', '__proto__', 'a']);
+    expect(entries.map(({ prompts }) => prompts![0])).toEqual(['[{ten"}:', 'b: {', 'two', 'p', 'a']);
   });
 
-  it('quotes a template that would give every label the same prompt', () => {
-    expect(templateError(['a photo']).message).toContain('"a photo"');
-    expect(templateError(['']).message).toContain('""');
-    expect(templateError('a photo').message).toContain('"a photo"');
-    expect(templateError(['a photo of {}', 'a photo']).message).toContain('template 1, "a photo"');
-    expect(templateError(['a photo of { }']).message).toContain('{ }');
-    expect(templateError('openai-8').message).toContain('"openai-80"');
-    expect(templateError('toString').message).toContain('"toString"');
-  });
-
-  it('refuses an empty list', () => {
-    expect(templateError([]).message).toContain('empty');
-  });
-
-  it('refuses what is no string', () => {
-    expect(() => resolveTemplates([3] as never)).toThrow(new TypeError('template 0 must be a string, got number'));
-    expect(() => resolveTemplates(null as never)).toThrow(TypeError);
+  it.each<[string, string, ErrorConstructor, string]>([
+    ['no JSON', 'cat\ndog', TypeError, 'not JSON'],
+    ['deep nesting', '['.repeat(10_000_000), TypeError, 'nested more than 8 levels'],
+    ['a label that occurs twice', String.raw`{"a": ["x"], "\u0061": ["y"]}`, TypeError, '"a" occurs twice'],
+    ['a number', '7', TypeError, 'got number'],
+    ['no classes', '{}', RangeError, 'empty'],
+    ['a blank prompt', '{"cat": [""]}', TypeError, 'class 0, "cat": prompt 0 is blank'],
+  ])('refuses %s', (_name, json, type, message) => {
+    expect(() => parseClassesJson(json)).toThrow(type);
+    expect(() => parseClassesJson(json)).toThrow(message);
   });
 });
 
 describe('files of templates and labels', () => {
-  it('have one template a line, blank lines being none', () => {
+  it('have one template a line, without blank lines', () => {
     expect(parseTemplatesFile('a {}\r\n\r\na drawing of {label}\r\n  \n')).toEqual(['a {}', 'a drawing of {label}']);
     expect(parseTemplatesFile('\ufeffa {}')).toEqual(['a {}']);
   });
@@ -104,7 +208,7 @@ describe('checkLabels', () => {
     expect(() => checkLabels(undefined)).toThrow(TypeError);
     expect(() => checkLabels(['cat', 3])).toThrow(new TypeError('label 1 must be a string, got number'));
     expect(() => checkLabels(['cat', 'dog', ' \t'])).toThrow(new TypeError('label 2 is blank: " \\t"'));
-    // A hole in the array is no label either.
+    // Nor is a hole in the array a label.
     expect(() => checkLabels(new Array(2))).toThrow(new TypeError('label 0 must be a string, got undefined'));
   });
 });

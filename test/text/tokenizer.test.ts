@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ClipError } from '../../src/errors.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -95,7 +94,8 @@ describe('encode', () => {
   });
 });
 
-describe('long texts', () => {
+// Quadratic time would be minutes; the limit leaves room for a busy machine.
+describe('long texts', { timeout: 60_000 }, () => {
   it('are the same as their beginning', () => {
     const words = 'a photo of a cat, '.repeat(60_000);
     expect(tokenizer.encode(words)).toEqual(tokenizer.encode(words.slice(0, 2000)));
@@ -156,37 +156,8 @@ describe('decode', () => {
   });
 });
 
-describe('a tokenizer.json that cannot be used', () => {
-  const { model, ...rest } = JSON.parse(published);
-  it.each<[string, string | object, string]>([
-    ['no JSON', '<!DOCTYPE html>', 'not JSON'],
-    ['truncated', published.slice(0, 5000), 'not JSON'],
-    ['null', 'null', 'object'],
-    ['a list', '[]', 'object'],
-    ['empty', {}, 'model'],
-    ['no vocabulary', { ...rest, model: { ...model, vocab: undefined } }, 'vocab'],
-    ['ids that are strings', { ...rest, model: { ...model, vocab: { a: '1' } } }, 'vocab'],
-    ['no merges', { ...rest, model: { ...model, merges: undefined } }, 'merges'],
-    ['odd merges', { ...rest, model: { ...model, merges: [1, 2] } }, 'merges'],
-    ['another model', { ...rest, model: { ...model, type: 'WordPiece' } }, 'WordPiece'],
-    ['no end of word', { ...rest, model: { ...model, end_of_word_suffix: '' } }, 'end_of_word_suffix'],
-    ['no special tokens', { ...rest, added_tokens: [], model: { ...model, vocab: { a: 0 } } }, '<|startoftext|>'],
-    ['odd added tokens', { ...rest, model, added_tokens: [{ content: 'x' }] }, 'added_tokens'],
-    ['no pre-tokenizer', { ...rest, model, pre_tokenizer: null }, 'pre_tokenizer'],
-    ['an unknown pre-tokenizer', { ...rest, model, pre_tokenizer: { type: 'Nonsense' } }, 'Nonsense'],
-  ])('%s', (_name, json, message) => {
-    let error: unknown;
-    try {
-      Tokenizer.fromJSON(json);
-    } catch (thrown) {
-      error = thrown;
-    }
-    expect(error).toBeInstanceOf(ClipError);
-    expect((error as ClipError).code).toBe('TOKENIZER');
-    expect((error as ClipError).message).toContain(message);
-  });
-
-  it.each([1, 0, -1, 2.5, Number.NaN])('a context length of %d is a RangeError', (contextLength) => {
+describe('a context length', () => {
+  it.each([1, 0, -1, 2.5, Number.NaN])('of %d is a RangeError', (contextLength) => {
     expect(() => Tokenizer.fromJSON(published, { contextLength })).toThrow(RangeError);
   });
 });

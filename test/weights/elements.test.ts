@@ -41,22 +41,11 @@ describe('readTensor', () => {
   });
 
   it.each([
-    ['I8', Int8Array.from([-128, -1, 0, 1, 127])],
-    ['I16', Int16Array.from([-32_768, -1, 0, 1, 32_767])],
-    ['I32', Int32Array.from([-(2 ** 31), -(2 ** 24), 2 ** 24, 2 ** 30 + 128, 7])],
     ['F32', Float32Array.from([-1.5, 1e-45, 3.4e38, 0.1, -0])],
     ['F64', Float64Array.from([-1.5, 2 ** -149, 65_536, 0.5, 3])],
   ])('reads %s exactly', async (dtype, values) => {
     const { source, tensor } = stored(dtype, [5], values);
     expect([...(await readTensor(source, tensor))]).toEqual([...values]);
-  });
-
-  it('refuses an I32 that float32 cannot hold', async () => {
-    const { source, tensor } = stored('I32', [2, 2], Int32Array.from([1, 2, 3, 2 ** 24 + 1]));
-    await expect(readTensor(source, tensor)).rejects.toMatchObject({
-      code: 'WEIGHTS_VALUE',
-      message: expect.stringContaining('tensor t has an integer that float32 cannot hold at index [1, 1]'),
-    });
   });
 
   it('fills an array that is given, F32 without another buffer', async () => {
@@ -104,19 +93,22 @@ describe('readTensor', () => {
       const read = readTensor(source, tensor, { finite: true, chunkBytes: 16 });
       await expect(read).rejects.toMatchObject({
         code: 'WEIGHTS_VALUE',
-        message: `tensor t has ${said} at index [2, 5]`,
+        message: `"x": tensor t has ${said} at index [2, 5]`,
       });
       expect((await readTensor(source, tensor))[17]).toBe(bad);
     }
   });
 
-  it('refuses an element type it does not know, naming tensor and type', async () => {
-    const { source, tensor } = stored('F8_E4M3', [4], new Uint8Array(4));
-    await expect(readTensor(source, tensor)).rejects.toMatchObject({
-      code: 'WEIGHTS_DTYPE',
-      message: expect.stringContaining('tensor t has the element type F8_E4M3, expected one of F32'),
-    });
-  });
+  it.each(['F8_E4M3', 'F8_E5M2', 'U8', 'I8', 'I16', 'I32', 'I64', 'BOOL'])(
+    'refuses the element type %s, naming tensor and type: integers are not weights',
+    async (dtype) => {
+      const { source, tensor } = stored(dtype, [4], new Uint8Array(4));
+      await expect(readTensor(source, tensor)).rejects.toMatchObject({
+        code: 'WEIGHTS_DTYPE',
+        message: `"x": tensor t has the element type ${dtype}, expected one of F32, F16, BF16, F64`,
+      });
+    },
+  );
 });
 
 describe('readFloats', () => {
@@ -153,8 +145,6 @@ describe('decodeElements on a big-endian host', () => {
   it.each([
     ['F32', Float32Array.from([1.5, -2])],
     ['F64', Float64Array.from([1.5, -2])],
-    ['I16', Int16Array.from([258, -2])],
-    ['I8', Int8Array.from([1, -2])],
     ['F16', Uint16Array.from([0x3c00, 0xc000])],
   ] as const)('turns the bytes of %s first', (dtype, values) => {
     const little = new Uint8Array(values.buffer.slice(0));

@@ -45,7 +45,7 @@ const efficientNet = {
 /** What each published tensor of a tower was found to be. */
 function resolve(file: SafetensorsFile, config: ClipConfig, tower: Tower) {
   const slots = towerSlots(config, tower);
-  const lookup = new TensorLookup(file, slots, tower);
+  const lookup = new TensorLookup(file, slots, tower, 'tiny');
   // A residual is made of the same tensor as the map that it corrects.
   const tensors = new Set(slots.flatMap((slot) => publishedTensors(slot)));
   return [...tensors].map((tensor) => ({

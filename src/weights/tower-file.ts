@@ -1,0 +1,25 @@
+/** A tower's file, opened: what loading needs of it. */
+
+import type { Layout } from '../engine/layout.ts';
+import type { Tower } from '../model/config.ts';
+import type { Checksum } from './checksum.ts';
+
+/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
+export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
+
+export interface TowerFile {
+  readonly tower: Tower;
+  readonly layout: Layout;
+  /**
+   * Fills `into` (layout.byteLength bytes, at a multiple of 4), some tensors at a time; nothing is kept.
+   * @throws ClipError WEIGHTS_*, IO; the signal's reason if aborted
+   */
+  fill(into: Uint8Array, options?: FillOptions): Promise<void>;
+}
+
+export interface FillOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: LoadProgress | undefined;
+  /** XXH32 of a part of `into`: the kernel, where there is one (in a process that just started, JavaScript takes five times as long). */
+  readonly checksum?: Checksum | undefined;
+}
