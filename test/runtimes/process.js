@@ -1,9 +1,17 @@
 // The suite in Node, Deno and Bun; prints its results as JSON. Lies beside the installed package, with the pictures in files/.
 import { readFile } from 'node:fs/promises';
-import * as edgeclip from 'edgeclip';
-import * as bundle from 'edgeclip/bundle';
 import * as entry from 'edgeclip/core';
 import { PICTURES, runSuite } from './suite.js';
+
+/** An entry, and the milliseconds until it has the model. */
+async function start(specifier) {
+  const from = performance.now();
+  const entry = await import(specifier);
+  (await entry.loadClip(undefined, { kernels: 'simd' })).dispose();
+  return { entry, ms: Math.round(performance.now() - from) };
+}
+const { entry: edgeclip, ms } = await start('edgeclip');
+const { entry: bundle, ms: bundleMs } = await start('edgeclip/bundle');
 
 const read = async (path) => new Uint8Array(await readFile(new URL(path, import.meta.url)));
 const fromPackage = async (path) => new Uint8Array(await readFile(new URL(import.meta.resolve(`edgeclip/${path}`))));
@@ -24,4 +32,5 @@ const core = {
   },
 };
 const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model' };
-console.log(JSON.stringify(await runSuite({ edgeclip, bundle, core, pictures, ...options })));
+const results = await runSuite({ edgeclip, bundle, core, pictures, ...options });
+console.log(JSON.stringify({ results, start: `edgeclip ${ms} ms, edgeclip/bundle ${bundleMs} ms` }));

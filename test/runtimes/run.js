@@ -38,7 +38,8 @@ function processRuntime(command, args = []) {
     const folder = consumer(name);
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
-    return { version: versionOf(command), results: JSON.parse(await run(command, [...args, 'process.js'], folder)) };
+    const { results, start } = JSON.parse(await run(command, [...args, 'process.js'], folder));
+    return { version: `${versionOf(command)}, from import to model: ${start}`, results };
   };
 }
 
