@@ -112,8 +112,6 @@ async function webpack(folder, config) {
 async function viteDev(name) {
   const folder = project(name, ENTRY.plain);
   pictures(join(folder, 'public'));
-  // The README's line: Vite's development server moves the scripts of packages, away from the files beside them.
-  writeFileSync(join(folder, 'vite.config.js'), "export default { optimizeDeps: { exclude: ['edgeclip'] } };\n");
   const child = spawn(NODE, [inside('vite/bin/vite.js'), '--host', 'localhost', '--port', '5199', '--strictPort'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }); // biome-ignore format: one line
   const server = await serve(folder);
   try {
@@ -164,7 +162,7 @@ async function next(name) {
 }
 
 const CASES = {
-  'vite dev (one line)': viteDev,
+  'vite dev': viteDev,
   'vite build': webCase('plain', 'dist', vite),
   'vite build, worker': webCase('plain', 'dist', (folder) => {
     html(folder, 'page-of-worker.js');
