@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
-import { installedRuntimes, type Runtime } from './runtimes.ts';
+import { installedRuntimes } from './runtimes.ts';
 import { median } from './timing.ts';
+import type { Runtime } from './tower-process.ts';
 
 const ROUNDS = 11;
 const PICTURE = fileURLToPath(new URL('../test/golden/preprocess/inputs/jpeg_q75_500x375.jpg', import.meta.url));

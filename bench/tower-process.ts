@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Precision } from '../src/engine/arithmetic.ts';
-import type { Runtime } from './runtimes.ts';
+
+/** A JavaScript runtime and how it is started. */
+export interface Runtime {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
 
 export interface Runs {
   readonly ms: number[];
