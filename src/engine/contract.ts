@@ -88,7 +88,30 @@ export const QUARTERED_COLUMNS = 4 * PANEL_COLUMNS;
 
 // ---- Resize (assembly/resample.ts) ----
 
-/** Coefficients of a pixel come in groups of so many. */
+/** Coefficients of a pixel come in groups of this many. */
 export const TAP_GROUP = 8;
 /** Pixels of a vector of bytes. */
 export const PIXEL_LANES = 16;
+/** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): bits after the point of a coefficient. */
+export const RESAMPLE_BITS = 22;
+/** A coefficient is hi * 2^TAP_LOW_BITS + lo. */
+export const TAP_LOW_BITS = 15;
+
+// ---- Powers of two (assembly/math.ts, src/model/logit-scale.ts) ----
+//
+// 2^f = 1 + f Q(f) for f in [-1/2, 1/2], with Q the minimax polynomial of degree 5; relative error 2.6e-9.
+
+export const POWER_C1 = 0.693147214968;
+export const POWER_C2 = 0.240226527829;
+export const POWER_C3 = 0.0555031055101;
+export const POWER_C4 = 0.00961769297299;
+export const POWER_C5 = 0.00134066439024;
+export const POWER_C6 = 0.000155946781613;
+
+// ---- XXH32 (assembly/checksum.ts, src/weights/checksum.ts): its primes, as signed integers ----
+
+export const XXH32_PRIME_1 = -1640531535;
+export const XXH32_PRIME_2 = -2048144777;
+export const XXH32_PRIME_3 = -1028477379;
+export const XXH32_PRIME_4 = 668265263;
+export const XXH32_PRIME_5 = 374761393;
