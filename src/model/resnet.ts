@@ -160,15 +160,14 @@ interface Bordered {
 
 const borderedBytes = (size: number, channels: number) => (size + 2) ** 2 * channels * 4;
 
-/** Lines of an image that are multiplied together, a multiple of `step`: as many rows as a GEMM takes at once, about. */
+/**
+ * Lines of an image that are multiplied together, a multiple of `step`: no more rows than a GEMM takes at once, unless `step`
+ * lines have more.
+ */
 function bandLines(size: number, step: number): number {
-  const most = Math.max(step, Math.floor(BAND_ROWS / size));
-  const bands = Math.ceil(size / (most - (most % step)));
-  return roundUp(Math.ceil(size / bands), step);
+  const most = Math.max(1, Math.floor(ROW_BLOCK / (size * step))) * step;
+  return roundUp(Math.ceil(size / Math.ceil(size / most)), step);
 }
-
-/** Rows of a band: two blocks of a GEMM, which keeps the rows of layer 1 in L2 and leaves threads something to share. */
-const BAND_ROWS = 2 * ROW_BLOCK;
 
 interface ResNetState extends PixelState, AttentionPoolState {
   /** Packed rows of a band: pixels or windows. */
