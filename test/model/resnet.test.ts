@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { product } from '../../src/engine/layout.ts';
 import { loadClip } from '../../src/load.ts';
-import { parseConfig } from '../../src/model/config.ts';
+import { parseConfig } from '../../src/model/parse-config.ts';
 import { checkTowers, towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { readDescription, towerSource } from '../../src/weights/model-files.ts';
