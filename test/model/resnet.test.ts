@@ -1,14 +1,19 @@
 /** OpenAI's ResNet against the published PyTorch code, at a small size; RN50 is in test/slow. */
 import { describe, expect, it } from 'vitest';
 import { product } from '../../src/engine/layout.ts';
+import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import { loadClip } from '../../src/load.ts';
+import type { ClipConfig, ResNetConfig } from '../../src/model/config.ts';
 import { parseConfig } from '../../src/model/parse-config.ts';
 import { checkTowers, towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { bytesSource } from '../../src/weights/source.ts';
 import { pack, refusal, storeOf } from '../api/checkpoint.ts';
 import { expectSameRows } from '../kernels/compare.ts';
 import { channelsFirst, cosine, largestError, readGolden, sketchError, syntheticPicture } from './golden.ts';
+import { Checkpoint } from './references/efficientnet.ts';
+import { referenceResNet } from './references/resnet.ts';
 import { syntheticFolder, TINY_RN } from './synthetic.ts';
 import { towersOf } from './towers.ts';
 
@@ -93,6 +98,30 @@ describe.each(precisions)('a ResNet in %s', (precision) => {
     const pixels = engine.view(image!.tokens.at, 9 * 512).slice();
     const sketch = expected.activations['vision.layer4']!;
     expect(sketchError(sketch, channelsFirst(pixels, [3, 3, 512]))).toBeLessThan(precision === 'f32' ? 1e-5 : 0.02);
+  });
+});
+
+describe.each([
+  // A line of the stem has more rows than a product takes at once; the width is no power of two, and 510 mean no integer.
+  { imageSize: 320, width: 16, layers: [1, 2, 1, 1], headWidth: 32 },
+  { imageSize: 64, width: 48, layers: [1, 1, 2, 2], headWidth: 96 },
+] as const)('a ResNet of width $width on $imageSize pixels', ({ imageSize, width, layers, headWidth }) => {
+  const heads = (width * 32) / headWidth;
+  const vision: ResNetConfig = { kind: 'resnet', imageSize, width, layers, heads };
+  const config: ClipConfig = { embedDim: 20, vision, source: 'openclip' };
+  const normalization = { mean: [0.4813, 0.2337, 0.6102], std: [0.27, 0.31, 0.23] };
+  const preprocess = { size: imageSize, crop: 'openclip', ...normalization } as unknown as PreprocessConfig;
+  const { data } = syntheticPicture(imageSize);
+  const checkpoint = new Checkpoint(width);
+  const golden = referenceResNet(checkpoint, vision, config.embedDim, normalization, data);
+  const source = bytesSource(checkpoint.bytes(), 'small');
+
+  it.each(precisions)('gives what the graph with its batch norms gives in float64, in %s', async (precision) => {
+    const { engine, image } = await towersOf(source, config, preprocess, { precision, towers: ['image'] });
+    engine.bytes.set(data, image!.pixels);
+    const embedding = engine.view(image!.encode(), config.embedDim).slice();
+    expect(cosine(embedding, golden)).toBeGreaterThanOrEqual(precision === 'f32' ? 1 - 1e-9 : 0.9995);
+    expect(largestError(embedding, golden)).toBeLessThanOrEqual(precision === 'f32' ? 1e-6 : 0.02);
   });
 });
 
