@@ -64,10 +64,12 @@ function resNetMacs(config: ResNetConfig, embedDim: number): Macs {
     macs += size ** 2 * (input * planes + 9 * planes ** 2);
     macs += outSize ** 2 * output * (planes + (downsamples ? input : 0));
   }
-  // Keys and values of all tokens, the query and the output of one.
+  // Published: keys and values of all tokens, the query and the output of one. Done: see attention-pool.ts.
   const [channels, tokens] = [last.output, last.outSize ** 2 + 1];
-  macs += 2 * tokens * channels ** 2 + channels ** 2 + 2 * tokens * channels + channels * embedDim;
-  return { published: macs, done: macs };
+  const published = 2 * tokens * channels ** 2 + channels ** 2 + 2 * tokens * channels;
+  const done = 3 * channels ** 2 + 2 * config.heads * tokens * channels;
+  const out = channels * embedDim;
+  return { published: macs + published + out, done: macs + done + out };
 }
 
 export function imageMacs({ vision, embedDim }: ClipConfig): Macs {

@@ -87,6 +87,8 @@ export interface Attention {
   readonly out: Pointer;
   readonly rows: number;
   readonly lists: KeyLists;
+  /** Of the scores; default headDim^-0.5. */
+  readonly scale?: number;
 }
 
 /** An image for 3x3 convolutions: f32, with a border of one pixel of zeros; `across` windows a line. */
@@ -254,7 +256,8 @@ export class Arithmetic {
   }
 
   /** Scaled dot-product attention of `rows` query rows over the keys that their lists name (assembly/attention.ts). */
-  attention({ q, k, v, heads, headDim, qSlab, kvSlab, out, rows, lists }: Attention): void {
+  attention(call: Attention): void {
+    const { q, k, v, heads, headDim, qSlab, kvSlab, out, rows, lists, scale = 1 / Math.sqrt(headDim) } = call;
     this.kernels.attention({
       q,
       k,
@@ -269,7 +272,7 @@ export class Arithmetic {
       starts: lists.starts,
       lengths: lists.lengths,
       lists: lists.entries,
-      scale: 1 / Math.sqrt(headDim),
+      scale,
       scratch: this.scratch,
     });
   }

@@ -1,6 +1,13 @@
 /**
  * Attention pooling (OpenAI's `model.py`, AttentionPool2d): the mean of all pixels comes before them as one more token, all get
  * a positional embedding, and the mean attends to all.
+ *
+ * There is one query, so no token needs a key or a value of its own. With the tokens t, in each head with its query q:
+ *
+ *   scores   q . (Wk t + bk) = (Wk' q) . t + q . bk      the last term is the same for all t, and softmax ignores it
+ *   output   sum_t a(t) (Wv t + bv) = Wv (sum_t a(t) t) + bv                         because the weights a sum to 1
+ *
+ * So the tokens are keys and values themselves, for a query of their width: 4 width² products instead of 2 tokens width².
  */
 import { Arithmetic, type KeyLists, type Linear, type Precision, type RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -23,13 +30,14 @@ export interface AttentionPoolShape {
 export interface AttentionPoolState {
   /** f32 [pixels + 1, width]: the mean first. */
   readonly attending: Pointer;
-  readonly attendingRows: RowBuffer;
+  /** A packed row. */
+  readonly row: RowBuffer;
   readonly lists: KeyLists;
-  /** f32 [heads][pixels + 1, head], a slab a head. */
-  readonly keys: Pointer;
-  readonly values: Pointer;
-  /** Of the mean alone: f32 [width]. */
+  /** f32 [heads, headDim]. */
   readonly query: Pointer;
+  /** Wk' q and sum_t a(t) t of each head: f32 [heads, width]. */
+  readonly tokenQueries: Pointer;
+  readonly tokenSums: Pointer;
   readonly attended: Pointer;
   readonly embedding: Pointer;
 }
@@ -50,13 +58,13 @@ export class AttentionPool {
     this.#shape = shape;
     this.#state = state;
     this.#positions = weights.pointer(`${name}.positional_embedding`);
+    this.#query = weights.linear(`${name}.q_proj`);
     this.#key = weights.linear(`${name}.k_proj`);
     this.#value = weights.linear(`${name}.v_proj`);
-    this.#query = weights.linear(`${name}.q_proj`);
     this.#out = weights.linear(`${name}.c_proj`);
   }
 
-  static slots({ name, pixels, width, embedDim }: AttentionPoolShape): TowerSlot[] {
+  static slots({ name, pixels, width, heads, embedDim }: AttentionPoolShape): TowerSlot[] {
     const shape = [pixels + 1, width];
     const linear = (part: string, n: number): TowerSlot => ({
       kind: 'linear',
@@ -72,9 +80,20 @@ export class AttentionPool {
     const positions = `${name}.positional_embedding`;
     return [
       { kind: 'vector', name: positions, shape, from: { weight: published(shape, positions) } },
-      linear('k_proj', width),
-      linear('v_proj', width),
       linear('q_proj', width),
+      {
+        kind: 'linear',
+        name: `${name}.k_proj`,
+        n: heads * width,
+        k: width / heads,
+        bias: false,
+        from: {
+          weight: published([width, width], `${name}.k_proj.weight`),
+          transposedHeads: heads,
+          unused: [published([width], `${name}.k_proj.bias`)],
+        },
+      },
+      linear('v_proj', width),
       linear('c_proj', embedDim),
     ];
   }
@@ -83,20 +102,20 @@ export class AttentionPool {
     plan: MemoryPlan,
     name: string,
     precision: Precision,
-    { pixels, width, embedDim }: AttentionPoolShape,
+    { pixels, width, heads, embedDim }: AttentionPoolShape,
   ): AttentionPoolState {
     const tokens = pixels + 1;
     return {
       attending: plan.reserve(name, tokens * width * 4),
-      attendingRows: Arithmetic.reserveRows(plan, name, precision, [[tokens, width]]),
+      row: Arithmetic.reserveRows(plan, name, precision, [[1, width]]),
       lists: {
         starts: plan.reserve(name, tokens * 4),
         lengths: plan.reserve(name, tokens * 4),
         entries: plan.reserve(name, tokens * 4),
       },
-      keys: plan.reserve(name, tokens * width * 4),
-      values: plan.reserve(name, tokens * width * 4),
       query: plan.reserve(name, width * 4),
+      tokenQueries: plan.reserve(name, heads * width * 4),
+      tokenSums: plan.reserve(name, heads * width * 4),
       attended: plan.reserve(name, width * 4),
       embedding: plan.reserve(name, roundUp(embedDim, 8) * 4),
     };
@@ -109,33 +128,36 @@ export class AttentionPool {
     const s = this.#state;
     const tokens = pixels + 1;
     const headDim = width / heads;
-    const slab = tokens * headDim * 4;
     const row = width * 4;
 
     kernels.listAll({ n: tokens, ...s.lists }); // again: texts use the same memory
     kernels.meanRows({ x, m: pixels, n: width, out: s.attending }); // [1, width]
     kernels.addFloats({ x: s.attending, y: this.#positions, n: width, out: s.attending }); // [1, width]
     kernels.addFloats({ x, y: this.#positions + row, n: pixels * width, out: s.attending + row }); // [pixels, width]
-    const all = arithmetic.pack(s.attending, tokens, width, s.attendingRows); // [tokens, width]
-    const byHead = { stride: headDim * 4, slab: { columns: headDim, stride: slab } };
-    arithmetic.linear(all, this.#key, s.keys, byHead); // [heads, tokens, headDim]
-    arithmetic.linear(all, this.#value, s.values, byHead); // [heads, tokens, headDim]
-    const mean = arithmetic.pack(s.attending, 1, width, s.attendingRows); // [1, width]
-    arithmetic.linear(mean, this.#query, s.query); // [heads, 1, headDim]
+    arithmetic.linear(arithmetic.pack(s.attending, 1, width, s.row), this.#query, s.query); // [heads, headDim]
+    for (let head = 0; head < heads; head++) {
+      const q = arithmetic.pack(s.query + head * headDim * 4, 1, headDim, s.row); // [1, headDim]
+      arithmetic.linear(q, arithmetic.columns(this.#key, head * width, width), s.tokenQueries + head * row); // [1, width]
+    }
     arithmetic.attention({
-      q: s.query,
-      k: s.keys,
-      v: s.values,
+      q: s.tokenQueries,
+      k: s.attending,
+      v: s.attending,
       heads,
-      headDim,
-      qSlab: headDim * 4,
-      kvSlab: slab,
-      out: s.attended,
+      headDim: width,
+      qSlab: row,
+      kvSlab: 0,
+      out: s.tokenSums,
       rows: 1,
       lists: s.lists,
-    }); // [1, width]
-    const attended = arithmetic.pack(s.attended, 1, width, s.attendingRows); // [1, width]
-    arithmetic.linear(attended, this.#out, s.embedding); // [embedDim]
+      scale: 1 / Math.sqrt(headDim),
+    }); // [heads, width]
+    for (let head = 0; head < heads; head++) {
+      const sum = arithmetic.pack(s.tokenSums + head * row, 1, width, s.row); // [1, width]
+      const value = arithmetic.columns(this.#value, head * headDim, headDim);
+      arithmetic.linear(sum, value, s.attended + head * headDim * 4); // [1, headDim]
+    }
+    arithmetic.linear(arithmetic.pack(s.attended, 1, width, s.row), this.#out, s.embedding); // [embedDim]
     return s.embedding;
   }
 }

@@ -37,6 +37,10 @@ export interface Origin {
   readonly firstRow?: PublishedTensor;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
+  /** The weight's rows are so many heads, each of which is used transposed: [heads, head, k] as [heads, k, head]. */
+  readonly transposedHeads?: number;
+  /** Tensors of the published layer that do not change its result. */
+  readonly unused?: readonly PublishedTensor[];
   /** The map's input is pixels of so many channels: their normalization is folded in (src/weights/pixel-normalization.ts). */
   readonly pixels?: PixelChannels;
 }
@@ -106,7 +110,7 @@ export function convolution(conv: string, shape: readonly number[], norm: string
 
 /** Every published tensor that a slot is made of. */
 export function publishedTensors({ from }: TowerSlot): PublishedTensor[] {
-  const { weight, bias, firstRow, batchNorm } = from;
+  const { weight, bias, firstRow, batchNorm, unused = [] } = from;
   const norm = batchNorm ? [batchNorm.weight, batchNorm.bias, batchNorm.mean, batchNorm.variance] : [];
-  return [weight, bias, firstRow, ...norm].filter((tensor) => tensor !== undefined);
+  return [weight, bias, firstRow, ...norm, ...unused].filter((tensor) => tensor !== undefined);
 }

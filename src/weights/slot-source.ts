@@ -67,6 +67,7 @@ export class PublishedSlots implements SlotSource {
       this.#requireFolded(bias, from.weight, norm);
     }
     if (from.pixels) return this.#foldPixels(from.weight, values, from.pixels, bias);
+    if (from.transposedHeads) return { values: headsTransposed(values, from.weight.shape, from.transposedHeads), bias };
     return { values: slot.kind === 'linear' ? byWindow(values, from.weight.shape) : values, bias };
   }
 
@@ -211,6 +212,16 @@ function byWindow(values: Float32Array, shape: readonly number[]): Float32Array 
     for (let channel = 0; channel < channels; channel++) {
       for (let tap = 0; tap < taps; tap++) out[(row * taps + tap) * channels + channel] = values[i++]!;
     }
+  }
+  return out;
+}
+
+/** A matrix [heads * head, k] as [heads * k, head]: each head's rows transposed. */
+function headsTransposed(values: Float32Array, [rows, k]: readonly number[], heads: number): Float32Array {
+  const size = values.length / heads;
+  const out = new Float32Array(values.length);
+  for (let at = 0; at < values.length; at += size) {
+    out.set(transposed(values.subarray(at, at + size), rows! / heads, k!), at);
   }
   return out;
 }
