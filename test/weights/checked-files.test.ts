@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import { CheckedFiles } from '../../src/weights/checked-files.ts';
-import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { readDescription, towerSource } from '../../src/weights/model-files.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource, type Source } from '../../src/weights/source.ts';
 import { readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
 
@@ -152,7 +153,7 @@ describe('a web page instead of a file', () => {
       close: async () => void closed.push(name),
     });
     await rejection(towerSource({ ...store, source }, 'image'));
-    expect(closed).toHaveLength(5);
+    expect(closed).toHaveLength(6);
   });
 
   it('is not what a damaged file is: that stays an error', async () => {
