@@ -205,6 +205,12 @@ export function quickGelu4(x: v128, power: v128, table: usize): v128 {
   return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
 }
 
+/** max(x, 0); -0 and NaN stay. */
+@inline
+export function relu(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(0));
+}
+
 /** min(max(x, 0), 6); most: SIX in every lane. */
 @inline
 export function relu6(most: v128, x: v128): v128 {

@@ -21,18 +21,20 @@ export const ACTIVATION_QUICK_GELU = 1;
 export const ACTIVATION_GELU = 2;
 /** min(max(x, 0), 6). */
 export const ACTIVATION_RELU6 = 3;
+/** max(x, 0). The one activation that comes after the residual is added, as at the end of a ResNet's block. */
+export const ACTIVATION_RELU = 4;
 /** The bits of a GEMM's `mode` that hold the activation. */
-export const ACTIVATION_MASK = 3;
+export const ACTIVATION_MASK = 7;
 /** Functions that `mapFunction` has beside the activations: 2^x and erf. */
-export const FUNCTION_POWER_OF_TWO = 4;
-export const FUNCTION_ERF = 5;
+export const FUNCTION_POWER_OF_TWO = 8;
+export const FUNCTION_ERF = 9;
 
 /** Flag of `mode`: add the result to C, the residual stream. */
-export const MODE_ADD = 4;
+export const MODE_ADD = 8;
 /** Flag of `mode`: store i16 = round(ACTIVATION_MAX / 6 * x). ReLU6 bounds x, so the scale is known beforehand. */
-export const MODE_FIXED = 8;
+export const MODE_FIXED = 16;
 /** Flag of `mode`: the tile variant with a splat load for each row. It changes the speed in some engines, never the result. */
-export const MODE_SPLAT = 16;
+export const MODE_SPLAT = 32;
 
 /** Largest magnitude of an i16 activation: 14 bits with sign, what the relaxed build's hi/lo split can hold. */
 export const ACTIVATION_MAX = 8191;
