@@ -18,6 +18,7 @@ import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
+import { singleFile } from './weights/single-file.ts';
 import type { Source } from './weights/source.ts';
 import type { LoadProgress, TowerFile } from './weights/tower-file.ts';
 
@@ -55,14 +56,15 @@ export const MAX_THREADS = 64;
 const AUTO_THREADS = 8;
 
 /**
- * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
+ * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), one file of weights
+ * (`.safetensors`, `.pt`, `.bin`) with its configuration beside it, or files of the caller's own.
  * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
  */
 export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
   const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress } = options;
   checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
   const files = new CheckedFiles(found, signal);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
@@ -152,6 +154,9 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
     await Promise.all(sources.map((source) => source.close?.()));
   }
 }
+
+/** The files of a model in a folder, or of one whose file of weights is named. */
+const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
 /** How many threads there will be, of how many were asked for. */
 function threadCount(wanted: unknown): ClipInfo['threads'] {
