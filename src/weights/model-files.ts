@@ -10,7 +10,7 @@ import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, parseConfig, type Tower } from '../model/config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
-import { checkpointShards } from './checkpoint-shards.ts';
+import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
 import { describeForeign } from './foreign.ts';
 import { readTensorFile } from './headers.ts';
 import { looksLikeHubName } from './hub-name.ts';
@@ -163,10 +163,11 @@ export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise
   const source = named ?? (await checkpointSource(files, tower));
   if (source) return source;
   const looked = files.weights === undefined ? [packed, ...WEIGHTS] : [files.weights];
+  const indexes = [indexName(tower), ...WEIGHTS.map(checkpointIndexName)];
   throw new ClipError(
     'WEIGHTS_MISSING',
     `"${files.name}": no weights for the ${tower} tower; looked for ` +
-      `${looked.join(', ')}${files.pagesNote(packed, ...looked, indexName(tower))}`,
+      `${looked.join(', ')}${files.pagesNote(...looked, ...indexes)}`,
   );
 }
 

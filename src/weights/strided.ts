@@ -3,8 +3,8 @@ import { ClipError } from '../errors.ts';
 import type { Source } from './source.ts';
 import type { TensorInfo } from './tensor-file.ts';
 
-/** A view is read with all that lies between its elements: at most this many times its own elements. */
-const MOST_SPAN = 4;
+/** A view is read with all that lies between its elements: at most this many times its own elements, or this many. */
+const MOST_SPAN = { times: 4, elements: 1_000_000 };
 
 /**
  * Refuses views that cannot be read with bounded memory.
@@ -22,7 +22,8 @@ export function checkStrides(file: { readonly name: string }, { name, shape, str
     reach += (length - 1) * stride;
   }
   const elements = shape.reduce((product, length) => product * length, 1);
-  if (reach + 1 > MOST_SPAN * elements) fail(`is a view of ${elements} elements spread over ${reach + 1}`);
+  if (reach + 1 > Math.max(MOST_SPAN.elements, MOST_SPAN.times * elements))
+    fail(`is a view of ${elements} elements spread over ${reach + 1}`);
 }
 
 /**

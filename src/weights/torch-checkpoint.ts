@@ -3,6 +3,7 @@
  * Only the pickle that describes the tensors is read here; the tensors stay in the file, each at its place.
  */
 import { ClipError } from '../errors.ts';
+import { show } from '../json.ts';
 import { InertRecord, type PickleValue, readPickle } from './pickle.ts';
 import { elementBytes } from './safetensors.ts';
 import type { Source } from './source.ts';
@@ -48,8 +49,7 @@ async function readZip(source: Source, signal?: AbortSignal): Promise<TensorFile
   const order = archive.entries.get(`${folder}byteorder`);
   if (order) {
     const text = new TextDecoder().decode(await archive.read(order, 100, signal)).trim();
-    if (text !== 'little')
-      fail(name, `was saved on a machine with ${JSON.stringify(text)} byte order, expected "little"`);
+    if (text !== 'little') fail(name, `was saved on a machine with ${show(text)} byte order, expected "little"`);
   }
   const pickle = await archive.read(pickles[0]!, MAX_PICKLE, signal);
   const { value } = readPickle(pickle, new TorchPickle(name));
@@ -59,7 +59,7 @@ async function readZip(source: Source, signal?: AbortSignal): Promise<TensorFile
     // TorchScript keeps tensors that code refers to apart.
     const found =
       archive.entries.get(`${folder}data/${storage.key}`) ?? archive.entries.get(`${folder}constants/${storage.key}`);
-    return found ?? fail(name, `is damaged: it has no entry ${JSON.stringify(`${folder}data/${storage.key}`)}`);
+    return found ?? fail(name, `is damaged: it has no entry ${show(`${folder}data/${storage.key}`)}`);
   };
   const storages = [...new Map([...tensors.values()].map(({ storage }) => [storage.key, storage])).values()];
   const places = new Map<string, Place>();
@@ -188,7 +188,7 @@ function placeTensors(
 ): Map<string, TensorInfo> {
   const placed = new Map<string, TensorInfo>();
   for (const [name, { storage, dtype, offset, shape, strides }] of tensors) {
-    const place = places.get(storage.key) ?? fail(file, `is damaged: tensor ${JSON.stringify(name)} has no storage`);
+    const place = places.get(storage.key) ?? fail(file, `is damaged: tensor ${show(name)} has no storage`);
     const size = bytesOf(dtype, file);
     const elements = shape.reduce((product, length) => product * length, 1);
     const span = elements === 0 ? 0 : shape.reduce((sum, length, i) => sum + (length - 1) * strides[i]!, 1);
@@ -196,7 +196,7 @@ function placeTensors(
     if (!Number.isSafeInteger(elements * size) || !(end <= place.byteLength)) {
       fail(
         file,
-        `is damaged: tensor ${JSON.stringify(name)} of shape [${shape.join(', ')}] reaches past its storage of ${place.byteLength} bytes`,
+        `is damaged: tensor ${show(name)} of shape ${show(shape)} reaches past its storage of ${place.byteLength} bytes`,
       );
     }
     const info = {

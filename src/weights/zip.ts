@@ -3,6 +3,7 @@
  * compression, as PyTorch writes them. Nothing is ever inflated or extracted: an entry is a range of the file.
  */
 import { ClipError } from '../errors.ts';
+import { show } from '../json.ts';
 import type { Source } from './source.ts';
 
 /** An entry's place, as the central directory tells it. */
@@ -59,17 +60,15 @@ export class ZipArchive {
     const fail = failure(this.#source.name);
     const { name, headerOffset, byteLength } = entry;
     if (!entry.stored) {
-      fail(`has the entry ${quote(name)} compressed or encrypted; PyTorch stores entries as they are: save it again`);
+      fail(`has the entry ${show(name)} compressed or encrypted; PyTorch stores entries as they are: save it again`);
     }
     const header = view(await read(this.#source, headerOffset, LOCAL_HEADER.bytes, signal));
     if (header.getUint32(0, true) !== LOCAL_HEADER.signature) {
-      fail(`is damaged: entry ${quote(name)} does not begin where the archive's directory says`);
+      fail(`is damaged: entry ${show(name)} does not begin where the archive's directory says`);
     }
     const content = headerOffset + LOCAL_HEADER.bytes + header.getUint16(26, true) + header.getUint16(28, true);
     if (content + byteLength > this.#source.byteLength) {
-      fail(
-        `is truncated: entry ${quote(name)} ends at ${content + byteLength}, the file at ${this.#source.byteLength}`,
-      );
+      fail(`is truncated: entry ${show(name)} ends at ${content + byteLength}, the file at ${this.#source.byteLength}`);
     }
     return content;
   }
@@ -80,10 +79,11 @@ export class ZipArchive {
    */
   async read(entry: ZipEntry, most: number, signal?: AbortSignal): Promise<Uint8Array> {
     const { name, byteLength } = entry;
+    const offset = await this.contentOffset(entry, signal);
     if (byteLength > most) {
-      failure(this.#source.name)(`has ${byteLength} bytes in its entry ${quote(name)}, expected at most ${most}`);
+      failure(this.#source.name)(`has ${byteLength} bytes in its entry ${show(name)}, expected at most ${most}`);
     }
-    return read(this.#source, await this.contentOffset(entry, signal), byteLength, signal);
+    return read(this.#source, offset, byteLength, signal);
   }
 }
 
@@ -148,17 +148,17 @@ function readDirectory(bytes: Uint8Array, count: number, end: number, file: stri
     if (next > bytes.byteLength) fail(`is damaged: entry ${i + 1} of ${count} reaches past its directory`);
     const nameEnd = at + CENTRAL_HEADER.bytes + nameBytes;
     const name = decoder.decode(bytes.subarray(at + CENTRAL_HEADER.bytes, nameEnd));
-    if (!isPlainPath(name)) fail(`has an entry named ${quote(name)}, which is not a path inside the archive`);
-    if (entries.has(name)) fail(`is damaged: it has the entry ${quote(name)} twice`);
+    if (!isPlainPath(name)) fail(`has an entry named ${show(name)}, which is not a path inside the archive`);
+    if (entries.has(name)) fail(`is damaged: it has the entry ${show(name)} twice`);
     const sizes = entrySizes(records, at, nameEnd, nameEnd + extraBytes);
-    if (!sizes) return fail(`is damaged: entry ${quote(name)} has no zip64 sizes`);
+    if (!sizes) return fail(`is damaged: entry ${show(name)} has no zip64 sizes`);
     const { compressed, byteLength, headerOffset } = sizes;
     const plain = records.getUint16(at + 10, true) === 0 && (records.getUint16(at + 8, true) & 1) === 0;
     if (plain && compressed !== byteLength) {
-      fail(`is damaged: entry ${quote(name)} is stored as it is, but has ${byteLength} bytes in ${compressed}`);
+      fail(`is damaged: entry ${show(name)} is stored as it is, but has ${byteLength} bytes in ${compressed}`);
     }
     if (headerOffset + LOCAL_HEADER.bytes + nameBytes + compressed > end) {
-      fail(`is damaged: entry ${quote(name)} of ${compressed} bytes reaches into the archive's directory`);
+      fail(`is damaged: entry ${show(name)} of ${compressed} bytes reaches into the archive's directory`);
     }
     entries.set(name, { name, headerOffset, byteLength, stored: plain });
     at = next;
@@ -194,7 +194,7 @@ function checkOverlaps(entries: ZipEntry[], fail: Fail): void {
     const before = entries[i - 1];
     if (!before) continue;
     const least = before.headerOffset + LOCAL_HEADER.bytes + (before.stored ? before.byteLength : 0);
-    if (headerOffset < least) fail(`is damaged: its entries ${quote(before.name)} and ${quote(name)} overlap`);
+    if (headerOffset < least) fail(`is damaged: its entries ${show(before.name)} and ${show(name)} overlap`);
   }
 }
 
@@ -221,5 +221,3 @@ const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset,
 
 /** What is too large to be exact is only compared with the file's length. */
 const uint64 = (bytes: DataView, at: number) => Number(bytes.getBigUint64(at, true));
-
-const quote = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
