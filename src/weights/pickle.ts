@@ -42,8 +42,11 @@ export interface PickleContext {
   persistent(id: PickleValue): PickleValue;
 }
 
-/** A training checkpoint of 2 billion parameters has 200,000 operations and 50,000 objects. */
-const MAX_OPERATIONS = 2_000_000;
+/**
+ * A training checkpoint of 2 billion parameters has 200,000 operations and 50,000 objects, entries of dicts and entries of the
+ * memo. Up to the limits a pickle takes less than half a second and 64 MB.
+ */
+const MAX_OPERATIONS = 1_000_000;
 const MAX_OBJECTS = 200_000;
 /** Bytes of an integer. */
 const MAX_INTEGER = 64;
@@ -181,13 +184,13 @@ class Machine {
         return undefined;
       }
       case 0x71: // q BINPUT
-        this.#memo.set(this.#u8(), this.#top());
+        this.#memorize(this.#u8());
         return undefined;
       case 0x72: // r LONG_BINPUT
-        this.#memo.set(this.#view.getUint32(this.#take(4), true), this.#top());
+        this.#memorize(this.#view.getUint32(this.#take(4), true));
         return undefined;
       case 0x94: // MEMOIZE
-        this.#memo.set(this.#memo.size, this.#top());
+        this.#memorize(this.#memo.size);
         return undefined;
       case 0x68: // h BINGET
         return this.#recall(this.#u8());
@@ -333,9 +336,18 @@ class Machine {
 
   #setItems(dict: PickleValue, items: readonly PickleValue[]): PickleValue {
     if (items.length % 2 !== 0) this.#fail('is damaged: its pickle has a key without a value');
-    if (dict instanceof Map) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
-    else if (!(dict instanceof InertRecord)) this.#fail('is damaged: its pickle sets items of what is not a dict');
+    if (dict instanceof Map) {
+      for (let i = 0; i < items.length; i += 2) {
+        dict.set(items[i], items[i + 1]);
+        this.#counted(dict);
+      }
+    } else if (!(dict instanceof InertRecord)) this.#fail('is damaged: its pickle sets items of what is not a dict');
     return dict;
+  }
+
+  #memorize(index: number): void {
+    this.#memo.set(index, this.#top());
+    if (this.#memo.size > MAX_OBJECTS) this.#fail(`has a pickle that stores more than ${MAX_OBJECTS} objects`);
   }
 
   #recall(index: number): PickleValue {
