@@ -16,6 +16,11 @@ export default defineConfig({
         extends: true,
         test: { name: 'slow', include: ['test/slow/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
       },
+      {
+        // npm run soak -- NAME
+        extends: true,
+        test: { name: 'soak', include: ['test/soak/**/*.soak.ts'], testTimeout: 86_400_000, hookTimeout: 300_000 },
+      },
     ],
   },
 });

@@ -3,7 +3,7 @@
 
 import {
   ACTIVATION_GELU, ACTIVATION_MASK, ACTIVATION_NONE, ACTIVATION_QUICK_GELU, ACTIVATION_RELU6, GEMM_PRODUCTS, GEMM_SUMS, MAXIMUM_BYTES,
-  MODE_ADD, MODE_FIXED, ROW_BLOCK, SUM_ROW_BYTES,
+  MODE_ADD, MODE_FIXED, SUM_ROW_BYTES,
 } from '../src/engine/contract';
 import {
   FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed,

@@ -1,4 +1,4 @@
-/** What this processor can do at most: register-only loops (ceiling/), compiled when the bench starts. */
+/** The most this processor can do: register-only loops (ceiling/), compiled when the bench starts. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,13 +6,13 @@ import { distrustRelaxed } from '../src/platform/node.ts';
 import type { Report } from './report.ts';
 import { gmacs, inTurns } from './timing.ts';
 
-/** Multiply-adds of one round of a loop: twelve chains of so many lanes. */
+/** Multiply-adds of one round of a loop: twelve chains of 8, 4 or 16 lanes. */
 const MACS = { dot: 12 * 8, multiplyAdd: 12 * 4, relaxedDot: 12 * 16 };
 const ROUNDS = 20_000;
 
 type Loop = (rounds: number, seed: number) => number;
 
-/** A ceiling as a task to run in turn with others, and how many multiply-adds it does. */
+/** A ceiling as a task that alternates with others, and its number of multiply-adds. */
 export interface Ceiling {
   readonly run: () => number;
   readonly macs: number;
@@ -53,7 +53,7 @@ function compile(name: string, features: string[]): Uint8Array<ArrayBuffer> {
   mkdirSync(new URL('../build', import.meta.url), { recursive: true });
   const asc = fileURLToPath(new URL('../node_modules/assemblyscript/bin/asc.js', import.meta.url));
   const enable = features.flatMap((feature) => ['--enable', feature]);
-  // In the folder of the loops, where there is no asconfig.json: the package's entries are not wanted here.
+  // In the folder of the loops, which has no asconfig.json: asc would add the package's entries.
   const cwd = fileURLToPath(new URL('ceiling', import.meta.url));
   const options = ['-O3', '--noAssert', '--runtime', 'stub', ...enable];
   execFileSync(process.execPath, [asc, `${name}.ts`, '-o', out, ...options], { cwd, stdio: 'inherit' });

@@ -1,4 +1,4 @@
-/** Each shape's product through the kernels' interface, in turn with the ceilings: a share means the same moment. */
+/** The product of each shape through the kernels' interface, alternating with the ceilings: a share compares the same moment. */
 import { Arithmetic, type Linear, type Precision } from '../src/engine/arithmetic.ts';
 import { TileAutotuner } from '../src/engine/autotuning.ts';
 import { Mode } from '../src/engine/calls.ts';
@@ -47,7 +47,7 @@ async function product(
 }
 
 /**
- * `splat` is the other form of the tile, of which the engine takes the faster one; f32 is measured with it.
+ * `splat` is the other variant of the tile (autotuning picks the faster one); f32 is measured with it.
  * An int8 product counts against the dot of the plain build in both builds: that is what the relaxed one has to beat.
  */
 export async function benchGemm(report: Report, ceilings: Ceilings, shapes: readonly GemmShape[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** Multiply-adds of a tower by formula: those that are published, and those that are left when nothing is done in vain. */
+/** Multiply-adds of a tower by formula: as published, and as computed here. */
 import type { ClipConfig, EfficientNetConfig, TextConfig, VisionTransformerConfig } from '../src/model/config.ts';
 import { invertedResiduals } from '../src/model/efficientnet.ts';
 import { tokenCount } from '../src/model/vision-transformer.ts';
@@ -53,7 +53,7 @@ export function imageMacs({ vision, embedDim }: ClipConfig): Macs {
   return tower.kind === 'vit' ? visionTransformerMacs(tower, embedDim) : efficientNetMacs(tower, embedDim);
 }
 
-/** One text of so many tokens, BOS and EOT included; the published graph pads to the context length and masks. */
+/** One text of `tokens` tokens, BOS and EOT included; the published graph pads to the context length and masks. */
 export function textMacs(config: TextConfig, embedDim: number, tokens: number): Macs {
   const { contextLength, layers, width } = config;
   const causal = (tokens + 1) / 2;

@@ -1,18 +1,19 @@
 /**
  * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. What each means: README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
 import { readDescription } from '../src/weights/model-files.ts';
 import { benchCeilings, openCeilings } from './ceiling.ts';
 import { benchGemm } from './gemm.ts';
+import { machine } from './machine.js';
 import { removeModels } from './models.ts';
 import { benchPairs } from './pairs.ts';
 import { benchPictures } from './pictures.ts';
 import { benchPrompts } from './prompts.ts';
-import { machine, Report } from './report.ts';
+import { Report } from './report.ts';
 import { benchRuntimes } from './runtimes.ts';
 import { gemmShapes } from './shapes.ts';
 import { benchMemory, benchStart } from './start.ts';
@@ -28,7 +29,7 @@ const { values: flags } = parseArgs({
 
 const threads = Number(flags.threads);
 if (!Number.isInteger(threads) || threads < 1)
-  throw new RangeError(`--threads: ${flags.threads} is no number of threads`);
+  throw new RangeError(`--threads: ${flags.threads} is not a number of threads`);
 
 const ceilings = openCeilings();
 const { config: embedded } = await readDescription(defaultFiles());

@@ -1,4 +1,4 @@
-/** ViT-B/32 with synthetic weights, packed into a temporary folder: what is timed starts as a user's model does. */
+/** ViT-B/32 with synthetic weights, packed into a temporary folder: it is loaded as a user's model is. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Two threads against two separate one-thread processes at once: how much of what the cores reach together is used. */
+/** Two threads against two separate one-thread processes at once: which share of what the cores reach together is used. */
 import type { Precision } from '../src/engine/arithmetic.ts';
 import { vitB32 } from './models.ts';
 import { percent, type Report } from './report.ts';
@@ -7,7 +7,7 @@ import { median } from './timing.ts';
 import { rate, TowerProcess } from './tower-process.ts';
 
 const ROUNDS = 11;
-/** Pictures a call, for the threads that get several. */
+/** Pictures a call, for batches. */
 const BATCH = 4;
 const SLICE_MS = { 'ViT-B/32 int8': 700, 'ViT-B/32 f32': 1500, 'embedded int8': 300, 'embedded f32': 300 };
 
@@ -37,7 +37,7 @@ async function pair(report: Report, model: 'ViT-B/32' | 'embedded', precision: P
   }
   await Promise.all(processes.map((process) => process.quit()));
   const [one, two, batches, both] = [rates.one, rates.threads, rates.batches, rates.processes].map(median) as [number, number, number, number]; // biome-ignore format: four numbers
-  // A round's slices are neighbours in time: their ratio minds a busy machine less than a ratio of medians does.
+  // The slices of a round are adjacent in time: their ratio depends less on a busy machine than a ratio of medians.
   const share = (values: number[]) => median(values.map((value, round) => value / rates.processes[round]!));
   const best = (values: number[]) => Math.max(...values) / Math.max(...rates.processes);
   const values = {

@@ -1,4 +1,4 @@
-/** From a file's bytes: decode, resize, embed; and the resize of a large photo by itself. */
+/** From a file's bytes: decode, resize, embed; and the resize of a large photo alone. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { compiledKernels } from '../src/engine/compiled.ts';
 import { instantiateKernels } from '../src/engine/kernels.ts';
@@ -14,7 +14,7 @@ import { inTurns, type Timing } from './timing.ts';
 const SIZE = 224;
 const GOLDEN = new URL('../test/golden/', import.meta.url);
 const JPEG = 'preprocess/inputs/jpeg_q75_500x375.jpg';
-/** Where the other JPEGs are: from 301 x 299 to two megapixels, one progressive, one grey. */
+/** The other JPEGs: from 301 x 299 to two megapixels, one progressive, one grayscale. */
 const FOLDERS = ['photos/', 'preprocess/inputs/'];
 
 const read = (path: string) => new Uint8Array(readFileSync(new URL(path, GOLDEN)));

@@ -1,4 +1,4 @@
-/** Numbers that look like activations and weights: a product of zeros would flatter processors that save power on them. */
+/** Numbers that look like activations and weights: a product of zeros would flatter processors that save power on zeros. */
 
 /** xorshift32 (Marsaglia 2003) from a seed that is not 0: the same numbers in every run. */
 export function randomIntegers(seed: number): () => number {
@@ -25,7 +25,7 @@ export function randomPicture(width: number, height: number) {
   return { data, width, height, channels: 3 as const };
 }
 
-/** A text of so many ids, BOS and EOT (the two last ids of CLIP's vocabulary) included. */
+/** A text of `length` ids, BOS and EOT (the two last ids of CLIP's vocabulary) included. */
 export function randomTokens(length: number, vocabSize: number, seed: number): number[] {
   const next = randomIntegers(seed);
   const words = Array.from({ length: length - 2 }, () => next() % (vocabSize - 2));

@@ -1,6 +1,6 @@
-/** What was measured: printed as tables while it comes in, kept for `--json`. */
+/** What was measured: printed as tables as it comes in, and kept for `--json`. */
 import { writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { machine } from './machine.js';
 
 export interface Row {
   readonly section: string;
@@ -9,46 +9,44 @@ export interface Row {
   readonly values: Readonly<Record<string, number | string>>;
 }
 
+/** A section as it was printed: what results.js makes RESULTS.md of. */
+interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: (readonly string[])[];
+}
+
 const FIRST = 46;
 const OTHER = 13;
 
 export class Report {
   readonly rows: Row[] = [];
-  #section = '';
+  readonly tables: Table[] = [];
 
-  section(title: string, [first, ...others]: readonly string[]): void {
-    this.#section = title;
-    console.log(`\n${title}\n${first!.padEnd(FIRST)}${others.map((head) => head.padStart(OTHER)).join('')}`);
+  section(title: string, head: readonly string[]): void {
+    this.tables.push({ title, head, rows: [] });
+    console.log(`\n${title}\n${line(head)}`);
   }
 
-  /** @param cells what is printed; the first column is the name unless another is given */
-  row(name: string, values: Row['values'], [first, ...others]: readonly string[]): void {
-    this.rows.push({ section: this.#section, name, values });
-    console.log(`${first!.padEnd(FIRST)}${others.map((cell) => cell.padStart(OTHER)).join('')}`);
-  }
-
-  note(text: string): void {
-    console.log(`  ${text}`);
+  /** @param cells what is printed; the first one is the name unless another is given */
+  row(name: string, values: Row['values'], cells: readonly string[]): void {
+    const { title, rows } = this.tables.at(-1)!;
+    this.rows.push({ section: title, name, values });
+    rows.push(cells);
+    console.log(line(cells));
   }
 
   write(file: string): void {
-    writeFileSync(file, `${JSON.stringify({ ...machine(), results: this.rows }, null, 2)}\n`);
+    const { rows: results, tables } = this;
+    writeFileSync(file, `${JSON.stringify({ ...machine(), tables, results }, null, 2)}\n`);
   }
 }
 
-export function machine() {
-  return {
-    date: new Date().toISOString(),
-    cpu: os.cpus()[0]?.model.trim(),
-    processors: os.availableParallelism(),
-    platform: `${os.platform()} ${os.arch()}`,
-    node: process.version,
-    v8: process.versions.v8,
-  };
-}
+const line = ([first, ...others]: readonly string[]) =>
+  `${first!.padEnd(FIRST)}${others.map((cell) => cell.padStart(OTHER)).join('')}`;
 
 export const ms = (value: number) => (value < 10 ? value.toFixed(2) : value.toFixed(1));
 export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-/** A share in the best and in the middle case. */
+/** A share in the best and in the median round. */
 export const percents = ({ best, middle }: { best: number; middle: number }) =>
   `${(100 * best).toFixed(0)} / ${percent(middle)}`;

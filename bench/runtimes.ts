@@ -1,16 +1,10 @@
-/** The int8 tower in every runtime that test/runtimes has installed, in turn. */
+/** The int8 tower in every runtime that test/runtimes has installed, alternating. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
 import { timing } from './timing.ts';
-import { TowerProcess } from './tower-process.ts';
-
-export interface Runtime {
-  readonly name: string;
-  readonly command: string;
-  readonly args: readonly string[];
-}
+import { type Runtime, TowerProcess } from './tower-process.ts';
 
 /** The Node that runs the bench. */
 export const thisRuntime: Runtime = { name: `Node ${process.versions.node}`, command: process.execPath, args: [] };

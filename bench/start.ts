@@ -6,14 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
-import { installedRuntimes, type Runtime } from './runtimes.ts';
+import { installedRuntimes } from './runtimes.ts';
 import { median } from './timing.ts';
+import type { Runtime } from './tower-process.ts';
 
 const ROUNDS = 11;
 const PICTURE = fileURLToPath(new URL('../test/golden/preprocess/inputs/jpeg_q75_500x375.jpg', import.meta.url));
 
 function scriptFile(script: string): string {
-  if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('npm run build comes first');
+  if (!existsSync(new URL('../dist/index.js', import.meta.url))) throw new Error('run npm run build first');
   return fileURLToPath(new URL(`children/${script}`, import.meta.url));
 }
 
@@ -32,7 +33,7 @@ interface Start {
 export async function benchStart(report: Report): Promise<void> {
   const runtimes = installedRuntimes();
   const starts = runtimes.map((): Start[] => []);
-  // The first round reads the files into the system's cache and is left out.
+  // The first round fills the file cache and is not counted.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [i, runtime] of runtimes.entries()) {
       const start = child<Start>(runtime, 'start.js', PICTURE);
@@ -53,11 +54,11 @@ interface Memory {
   total: number;
   use: Record<string, number>;
   peak: number;
-  /** The most that was the process' own, without the pages of the runtime's program that it shares; 0 where that is not told. */
+  /** Peak of its private memory, without the shared pages of the runtime's program; 0 where the system does not tell. */
   own: number;
 }
 
-/** Runs children/memory.js, and looks every millisecond at how much memory of its own it has: Linux keeps a peak of all alone. */
+/** Runs children/memory.js and samples its private memory every millisecond, as Linux keeps only the peak of all memory. */
 async function memoryOf(...words: string[]): Promise<Memory> {
   const running = promisify(execFile)(process.execPath, [scriptFile('memory.js'), ...words], { encoding: 'utf8' });
   const status = `/proc/${running.child.pid}/status`;

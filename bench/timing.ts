@@ -1,11 +1,11 @@
-/** Times by tinybench, in rounds: on a machine that others use too, only what ran in turns can be compared. */
+/** Times by tinybench, in rounds: on a shared machine, only tasks that alternate can be compared. */
 import { Bench } from 'tinybench';
 
 export interface Timing {
   /** Of all runs of all rounds, in milliseconds. */
   readonly medianMs: number;
   readonly leastMs: number;
-  /** The least of the rounds' medians: the round in which others disturbed least. */
+  /** The smallest of the rounds' medians: the least disturbed round. */
   readonly bestMs: number;
   /** The rounds' medians, in order. */
   readonly roundMs: readonly number[];
@@ -14,9 +14,9 @@ export interface Timing {
 
 export interface Rounds {
   readonly rounds?: number;
-  /** Milliseconds of a task a round, at least. */
+  /** Milliseconds per task and round, at least. */
   readonly time?: number;
-  /** Runs of a task a round, at least. */
+  /** Runs per task and round, at least. */
   readonly iterations?: number;
 }
 
@@ -27,8 +27,8 @@ export async function inTurns<Name extends string>(
 ): Promise<Record<Name, Timing>> {
   const names = Object.keys(tasks) as Name[];
   const samples = new Map<Name, number[][]>(names.map((name) => [name, []]));
-  // Left to find out by itself whether a task gives a promise, tinybench calls it in every round and does not wait for it:
-  // the first run that counts then stands in the queue behind those of all other tasks.
+  // Unless told whether a task is asynchronous, tinybench calls it once per round without awaiting it, and the first counted
+  // run then queues behind the calls of all other tasks.
   const isAsync = new Map<Name, boolean>();
   for (const name of names) {
     const result = tasks[name]!();
@@ -48,7 +48,7 @@ export async function inTurns<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, timing(samples.get(name)!)])) as Record<Name, Timing>;
 }
 
-/** Sums up samples in milliseconds, a list a round. */
+/** Summarizes samples in milliseconds, one list per round. */
 export function timing(rounds: readonly (readonly number[])[]): Timing {
   const all = rounds.flat();
   const roundMs = rounds.map(median);
@@ -67,15 +67,15 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** How much work is done in a timing. */
+/** The work done in a timing. */
 export interface Work {
   readonly macs: number;
   readonly timing: Timing;
 }
 
 /**
- * What `work` reached of what `most` can do: in the best rounds of both, since a round in which somebody else had the
- * processor says nothing about either, and in the middle one of the rounds, each against its own moment.
+ * Throughput of `work` as a share of `most`: of the best rounds of both, as a round in which somebody else had the processor
+ * says nothing about either; and the median over rounds, each against its own moment.
  */
 export function shareOf(work: Work, most: Work): { best: number; middle: number } {
   const [a, b] = [work.timing, most.timing];

@@ -1,10 +1,16 @@
-/** The parent's end of children/tower.js: a process of its own with one image tower. Runs the built package. */
+/** The parent's side of children/tower.js: a process with one image tower of the built package. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Precision } from '../src/engine/arithmetic.ts';
-import type { Runtime } from './runtimes.ts';
+
+/** A JavaScript runtime and how it is started. */
+export interface Runtime {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
 
 export interface Runs {
   readonly ms: number[];
@@ -28,7 +34,7 @@ export class TowerProcess {
     return (await this.#answer()) as { kernels: string; threads: number };
   }
 
-  /** Embeds for so many milliseconds, `together` pictures a call; the last call is finished. */
+  /** Embeds for `milliseconds`, `together` pictures per call; the last call is finished. */
   async run(milliseconds: number, together = 1): Promise<Runs> {
     this.#child.stdin.write(`run ${milliseconds} ${together}\n`);
     return (await this.#answer()) as Runs;

@@ -1,4 +1,4 @@
-/** Whole towers: a picture of the model's size to its embedding, a text of so many tokens to its own. */
+/** Whole towers: a picture of the model's size, or a text of a given number of tokens, to its embedding. */
 import type { Clip } from '../src/clip.ts';
 import type { Precision } from '../src/engine/arithmetic.ts';
 import { loadClip } from '../src/load.ts';
@@ -62,7 +62,7 @@ export async function benchTexts(report: Report, ceilings: Ceilings, threads: nu
   await benchEntrants(report, ceilings, 'Text towers, one text', entrants);
 }
 
-/** All entrants in turn with the ceilings; a share is of one thread's ceiling, times the threads, in the best and in the middle round. */
+/** All entrants alternate with the ceilings; a share is of one thread's ceiling times the threads, in the best and the median round. */
 async function benchEntrants(report: Report, ceilings: Ceilings, title: string, entrants: Entrant[]): Promise<void> {
   const title1 = `${title}; kernels: ${entrants[0]!.clip.info().kernels}`;
   const key = ({ name, threads }: Entrant) => `${name}, ${threads} thread${threads === 1 ? '' : 's'}`;

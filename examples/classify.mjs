@@ -1,4 +1,4 @@
-// Ranks a few labels for the photos beside this file:  node examples/classify.mjs
+// Ranks a few labels for the photos in this folder:  node examples/classify.mjs
 import { readFile } from 'node:fs/promises';
 import { loadClip } from 'edgeclip';
 

@@ -1,28 +1,28 @@
 /** Zero-shot classification: label embeddings, made once, against a picture's. */
 
-import type { Clip, EncodeImageOptions } from './clip.ts';
-import type { Kernels } from './engine/calls.ts';
-import { compiledKernels } from './engine/compiled.ts';
-import { CONSTANTS_BYTES } from './engine/contract.ts';
-import { instantiateKernels, type Pointer } from './engine/kernels.ts';
-import { MemoryPlan } from './engine/memory.ts';
-import { roundUp } from './engine/numerics.ts';
-import { ClipError } from './errors.ts';
-import type { ImageInput } from './image/decode.ts';
-import { checkLabels, fillTemplate, resolveTemplates, type Templates } from './text/prompts.ts';
-import { parseSafetensorsHeader, writeSafetensors } from './weights/safetensors.ts';
+import { type ClassifierData, readClassifier, writeClassifier } from './classifier-file.ts';
+import type { EncodedImage, EncodeImageOptions, EncodeImagesOptions, EncodeOptions, Encoder } from './encoding.ts';
+import { atPosition, ClipError } from './errors.ts';
+import { type ImageInput, type TakenImage, takeImage } from './image/input.ts';
+import { imageLimits } from './image/limits.ts';
+import { MeanVectors } from './mean-vectors.ts';
+import { checkOptions, isFloat32Array, kindOf, type OptionType } from './options.ts';
+import { Ranking } from './ranking.ts';
+import { yieldIfDue } from './scheduler.ts';
+import { type ClassList, classPrompts, type Templates } from './text/prompts.ts';
 
-export interface ClassifierOptions {
-  /** A named set (`single`, the default; `openai-7`; `openai-80`), one template, or a list; `{}` or `{label}` is the place. */
-  templates?: Templates;
-  signal?: AbortSignal;
-  /** Prompts that are embedded, of how many. */
-  onProgress?: (progress: { done: number; total: number }) => void;
+export interface ClassifierOptions extends Pick<EncodeOptions, 'signal' | 'onProgress'> {
+  /**
+   * A named set (`single`, the default; `openai-7`; `openai-80`), one template, or a list; `{}` or `{label}` is replaced by
+   * the label. For classes without prompts of their own.
+   */
+  readonly templates?: Templates | undefined;
 }
 
-export interface ClassifyOptions extends Pick<EncodeImageOptions, 'signal' | 'orient' | 'maxBytes' | 'maxPixels'> {
+export interface ClassifyOptions
+  extends Pick<EncodeImageOptions, 'signal' | 'onProgress' | 'orient' | 'maxBytes' | 'maxPixels'> {
   /** How many labels to return, best first. Default all. */
-  topK?: number;
+  readonly topK?: number | undefined;
 }
 
 /** A label's rank for a picture. */
@@ -36,123 +36,210 @@ export interface Ranked {
   readonly similarity: number;
 }
 
-const FORMAT = 'edgeclip-classifier';
-const VERSION = '1';
-
-/** What a picture may be: an image for the model's tower, or an embedding of it. */
+/** What is classified: a picture for the model's image tower, or an embedding of one, f32[embedDim] of any length (norm). */
 export type ClassifyInput = ImageInput | Float32Array;
 
+/** A model that a classifier sends its pictures to: a `Clip`. */
+export type ClassifierModel = Pick<Encoder, 'config' | 'encodeImages'>;
+
+const CLASSIFIER: Readonly<Record<keyof ClassifierOptions, OptionType>> = {
+  templates: 'any',
+  signal: 'signal',
+  onProgress: 'function',
+};
+const CLASSIFY: Readonly<Record<keyof ClassifyOptions, OptionType>> = {
+  topK: 'any',
+  signal: 'signal',
+  onProgress: 'function',
+  orient: 'boolean',
+  maxBytes: 'number',
+  maxPixels: 'number',
+};
+
+/** Prompts that are embedded before they are averaged: many share their beginnings, and their vectors take some megabytes. */
+const PROMPTS_TOGETHER = 4096;
+
+/**
+ * Labels with their embeddings. `Clip.classifier` makes one from labels, `Classifier.fromBytes` from a file.
+ * @example
+ * const classifier = await clip.classifier(['cat', 'dog']);
+ * const [best] = await classifier.classify(await readFile('examples/cat.png'));
+ * best.label; // 'cat'
+ */
 export class Classifier {
   readonly labels: readonly string[];
   /** exp of the model's logit scale. */
   readonly logitScale: number;
   readonly embedDim: number;
-  /** Unit vectors, one a label: f32 [labels, embedDim]. */
-  readonly #embeddings: Float32Array;
-  readonly #clip: Clip | undefined;
+  readonly #data: ClassifierData;
+  readonly #model: ClassifierModel | undefined;
   #ranking: Promise<Ranking> | undefined;
 
-  private constructor(labels: readonly string[], embeddings: Float32Array, logitScale: number, clip?: Clip) {
-    this.labels = labels;
-    this.logitScale = logitScale;
-    this.embedDim = embeddings.length / labels.length;
-    this.#embeddings = embeddings;
-    this.#clip = clip;
+  private constructor(data: ClassifierData, model?: ClassifierModel) {
+    this.labels = data.labels;
+    this.logitScale = data.logitScale;
+    this.embedDim = data.embeddings.length / data.labels.length;
+    this.#data = data;
+    this.#model = model;
   }
 
   /** See `Clip.classifier`. @internal */
-  static async fromLabels(clip: Clip, labels: readonly string[], options: ClassifierOptions): Promise<Classifier> {
-    const names = checkLabels(labels);
-    const templates = resolveTemplates(options.templates ?? 'single');
-    const prompts = names.flatMap((label) => templates.map((template) => fillTemplate(template, label)));
-    const { signal, onProgress } = options;
-    const vectors = await clip.encodeText(prompts, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
-    const { embedDim } = clip.config;
-    const embeddings = new Float32Array(names.length * embedDim);
-    for (let i = 0; i < names.length; i++) {
-      const own = vectors.slice(i * templates.length, (i + 1) * templates.length);
-      embeddings.set(own.length === 1 ? own[0]! : meanDirection(own), i * embedDim);
-    }
-    return new Classifier(names, embeddings, clip.logitScale, clip);
+  static async fromClasses(model: Encoder, classes: ClassList, options: ClassifierOptions): Promise<Classifier> {
+    checkOptions('classifier', options, CLASSIFIER);
+    const { templates, signal, onProgress } = options;
+    const { labels, total, count, prompt } = classPrompts(classes, templates);
+    const { logitScale } = model;
+    const means = new MeanVectors(labels.length, model.config.embedDim);
+    const most = labels.reduce((most, _, i) => Math.max(most, count(i)), 0);
+    let done = 0;
+    /** Embeds prompts k and on, while they are few enough. Its vectors are let go before the next ones come. */
+    const embedFrom = async (k: number): Promise<number> => {
+      const owners: number[] = [];
+      const prompts: string[] = [];
+      do {
+        for (let i = 0; i < labels.length; i++) {
+          if (k >= count(i)) continue;
+          owners.push(i);
+          prompts.push(prompt(i, k));
+        }
+        k++;
+      } while (k < most && prompts.length + labels.length <= PROMPTS_TOGETHER);
+      const vectors = await model.encodeText(prompts, {
+        signal,
+        onProgress: onProgress && ((progress) => onProgress({ done: done + progress.done, total })),
+      });
+      for (const [p, i] of owners.entries()) means.add(i, vectors[p]!);
+      done += prompts.length;
+      return k;
+    };
+    // Prompt after prompt of all classes, as the same template shares more beginnings than the same label does: for 1000
+    // labels in 80 templates 0.03 % more tokens are computed than if all prompts were one batch (by labels, 4.4 % more).
+    for (let k = 0; k < most; ) k = await embedFrom(k);
+    return new Classifier({ labels, embeddings: means.unitVectors(), logitScale }, model);
   }
 
   /**
-   * A classifier from `toBytes`. With a model it classifies pictures (the text tower need not be loaded), without one
-   * only embeddings.
-   * @throws ClipError CLASSIFIER_FORMAT if the bytes are none, damaged, or of another version or embedding length
+   * A classifier from the bytes of `toBytes`, which are copied. With a model it classifies pictures (the text tower need not
+   * be loaded), without one only embeddings.
+   * @throws ClipError CLASSIFIER_FORMAT if the bytes are not a classifier's, damaged (any changed bit is found), or of
+   *   another version or embedding length; TypeError for what is not bytes or not a model
+   * @example
+   * const copy = Classifier.fromBytes(classifier.toBytes(), clip);
+   * const [best] = await copy.classify(await readFile('examples/cat.png'));
    */
-  static fromBytes(bytes: Uint8Array | ArrayBuffer, clip?: Clip): Classifier {
-    const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-    const fail = (message: string, cause?: unknown): never => {
-      throw new ClipError('CLASSIFIER_FORMAT', `classifier file: ${message}`, { cause });
-    };
-    try {
-      const { metadata, tensors } = parseSafetensorsHeader(view, 'classifier file');
-      if (metadata.format !== FORMAT) fail(`expected the format ${FORMAT}, found ${metadata.format ?? '(none)'}`);
-      if (metadata.version !== VERSION) fail(`expected version ${VERSION}, found ${metadata.version}`);
-      const labels = checkLabels(JSON.parse(metadata.labels ?? ''));
-      const logitScale = Number(metadata.logit_scale);
-      const tensor = tensors.get('embeddings') ?? fail('it has no embeddings');
-      const [n, embedDim] = tensor.shape;
-      if (tensor.dtype !== 'F32' || tensor.shape.length !== 2 || n !== labels.length || !(embedDim! > 0)) {
-        fail(`expected F32 embeddings [${labels.length}, any], found ${tensor.dtype} [${tensor.shape.join(', ')}]`);
-      }
-      if (!(logitScale > 0 && Number.isFinite(logitScale))) fail(`the logit scale is ${metadata.logit_scale}`);
-      if (clip && clip.config.embedDim !== embedDim) {
-        fail(`its embeddings have ${embedDim} numbers, the model's ${clip.config.embedDim}`);
-      }
-      const embeddings = new Float32Array(tensor.byteLength / 4);
-      // Not by `slice`, which for a Buffer gives a view.
-      new Uint8Array(embeddings.buffer).set(view.subarray(tensor.offset, tensor.offset + tensor.byteLength));
-      for (let i = 0; i < n!; i++) {
-        const length = Math.hypot(...embeddings.subarray(i * embedDim!, (i + 1) * embedDim!));
-        if (!(Math.abs(length - 1) < 1e-3)) fail(`embedding ${i} has the length ${length}, expected 1`);
-      }
-      return new Classifier(labels, embeddings, logitScale, clip);
-    } catch (error) {
-      if (error instanceof ClipError && error.code === 'CLASSIFIER_FORMAT') throw error;
-      return fail((error as Error).message, error);
+  static fromBytes(bytes: Uint8Array | ArrayBuffer, model?: ClassifierModel): Classifier {
+    const view = ArrayBuffer.isView(bytes)
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : isArrayBuffer(bytes) && new Uint8Array(bytes);
+    if (!view) throw new TypeError(`fromBytes: expected a Uint8Array or ArrayBuffer, got ${kindOf(bytes)}`);
+    if (model !== undefined && typeof model?.encodeImages !== 'function') {
+      throw new TypeError(`fromBytes: expected a model from loadClip, got ${kindOf(model)}`);
     }
+    const data = readClassifier(view);
+    const embedDim = data.embeddings.length / data.labels.length;
+    if (model && model.config.embedDim !== embedDim) {
+      throw new ClipError(
+        'CLASSIFIER_FORMAT',
+        `classifier file: its embeddings have ${embedDim} numbers, the model's ${model.config.embedDim}`,
+      );
+    }
+    return new Classifier(data, model);
   }
 
-  /** A file (safetensors) with labels, embeddings and logit scale: what an edge without a text tower needs. */
+  /**
+   * A file (safetensors) with labels, embeddings and logit scale: what an edge without a text tower needs.
+   * @example
+   * const bytes = classifier.toBytes(); // keep them in a file
+   * Classifier.fromBytes(bytes).labels.length === classifier.labels.length; // true
+   */
   toBytes(): Uint8Array {
-    const { labels, embedDim } = this;
-    const data = new Uint8Array(this.#embeddings.buffer);
-    const metadata = {
-      format: FORMAT,
-      version: VERSION,
-      labels: JSON.stringify(labels),
-      logit_scale: String(this.logitScale),
-    };
-    const parts = writeSafetensors(
-      [{ name: 'embeddings', dtype: 'F32', shape: [labels.length, embedDim], data }],
-      metadata,
-    );
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    return writeClassifier(this.#data);
   }
 
   /**
-   * Ranks the labels for a picture, or for an embedding of one, best first; equal scores by position.
-   * @throws RangeError for a `topK` that is no positive integer or an embedding of another length or not finite; and as
-   *   `Clip.encodeImage`
+   * Ranks the labels for a picture or an embedding of one, best first; equal similarities by position. A list of pictures and
+   * embeddings gives a list of rankings in the same order. Inputs are copied at the call.
+   * @returns `topK` labels, all by default, with `score` (softmax over all labels) and `similarity` (cosine)
+   * @throws RangeError for a `topK` that is not a positive integer, or an embedding of another dimension or with a number that
+   *   is not finite; ClipError TOWER_NOT_LOADED for a picture if the classifier has no model; and as `Clip.encodeImage`
+   * @example
+   * const [best, second] = await classifier.classify(await readFile('examples/cat.png'), { topK: 2 });
+   * best; // { label: 'cat', index: 0, score: 0.9…, similarity: 0.3… }
    */
-  async classify(image: ClassifyInput, options: ClassifyOptions = {}): Promise<Ranked[]> {
-    const { topK = this.labels.length, ...encodeOptions } = options;
+  classify(image: ClassifyInput, options?: ClassifyOptions): Promise<Ranked[]>;
+  classify(images: readonly ClassifyInput[], options?: ClassifyOptions): Promise<Ranked[][]>;
+  classify(images: ClassifyInput | readonly ClassifyInput[], options?: ClassifyOptions): Promise<Ranked[] | Ranked[][]>;
+  async classify(
+    input: ClassifyInput | readonly ClassifyInput[],
+    options: ClassifyOptions = {},
+  ): Promise<Ranked[] | Ranked[][]> {
+    checkOptions('classify', options, CLASSIFY);
+    const { topK = this.labels.length, onProgress, ...encodeOptions } = options;
     if (!Number.isInteger(topK) || topK < 1) throw new RangeError(`topK must be a positive integer, got ${topK}`);
-    const embedding = image instanceof Float32Array ? image : await this.#encode(image, encodeOptions);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const { maxBytes } = imageLimits(options);
+    const list = Array.isArray(input);
+    const position = (i: number, error: unknown) => (list ? atPosition('image', i, error) : error);
+    const taken = Array.from(list ? input : [input], (one: ClassifyInput, i) => {
+      try {
+        return isFloat32Array(one) ? this.#checkEmbedding(one) : takeImage(one, maxBytes);
+      } catch (error) {
+        throw position(i, error);
+      }
+    });
+    const pictures = taken.filter((one): one is TakenImage => !isFloat32Array(one));
+    const encoded = pictures.length > 0 ? this.#encode(pictures, encodeOptions) : undefined;
+    const ranked: Ranked[][] = [];
+    try {
+      for (const [i, one] of taken.entries()) {
+        let embedding: Float32Array | undefined;
+        if (isFloat32Array(one)) {
+          embedding = one;
+        } else {
+          const { value } = await encoded!.next();
+          embedding = value.embedding;
+          if (!embedding) throw position(i, value.error);
+        }
+        await yieldIfDue(signal);
+        ranked.push(await this.#rank(embedding!, topK));
+        await onProgress?.({ done: ranked.length, total: taken.length });
+      }
+    } finally {
+      await encoded?.return?.();
+    }
+    return list ? ranked : ranked[0]!;
+  }
+
+  /** A copy of an embedding that fits. */
+  #checkEmbedding(embedding: Float32Array): Float32Array {
     if (embedding.length !== this.embedDim) {
       throw new RangeError(`expected an embedding of ${this.embedDim} numbers, got ${embedding.length}`);
     }
     if (!embedding.every(Number.isFinite)) throw new RangeError('the embedding holds a number that is not finite');
-    this.#ranking ??= Ranking.create(this.#embeddings, this.labels.length);
-    const { similarities, scores } = (await this.#ranking).rank(embedding, this.logitScale);
+    return Float32Array.from(embedding);
+  }
+
+  /** The pictures' embeddings, one by one. */
+  #encode(pictures: readonly TakenImage[], options: EncodeImagesOptions): AsyncIterator<EncodedImage> {
+    if (!this.#model) {
+      throw new ClipError(
+        'TOWER_NOT_LOADED',
+        'this classifier has no model: give fromBytes one, or classify embeddings',
+      );
+    }
+    const items = pictures as readonly unknown[] as readonly ImageInput[]; // what was taken is accepted, and not copied again
+    return this.#model.encodeImages(items, options)[Symbol.asyncIterator]();
+  }
+
+  async #rank(embedding: Float32Array, topK: number): Promise<Ranked[]> {
+    this.#ranking ??= this.#makeRanking().catch((error) => {
+      this.#ranking = undefined; // the next call tries again
+      throw error;
+    });
+    const ranking = await this.#ranking;
+    const similarities = ranking.similarities(embedding);
+    const scores = ranking.softmax(similarities, this.logitScale);
     return Array.from(this.labels, (label, index) => ({
       label,
       index,
@@ -163,83 +250,16 @@ export class Classifier {
       .slice(0, topK);
   }
 
-  #encode(image: ImageInput, options: EncodeImageOptions): Promise<Float32Array> {
-    if (!this.#clip) {
-      throw new ClipError(
-        'TOWER_NOT_LOADED',
-        'this classifier has no model: give fromBytes one, or classify embeddings',
-      );
+  async #makeRanking(): Promise<Ranking> {
+    const { embedDim } = this;
+    const ranking = await Ranking.create(this.labels.length, embedDim);
+    for (let i = 0; i < this.labels.length; i++) {
+      ranking.setRow(i, this.#data.embeddings.subarray(i * embedDim, (i + 1) * embedDim));
     }
-    return this.#clip.encodeImage(image, options);
+    return ranking;
   }
 }
 
-/** Where things are in a ranking's memory; `table`: the constants of softmax. */
-interface Places {
-  readonly rows: Pointer;
-  readonly query: Pointer;
-  readonly similarities: Pointer;
-  readonly scores: Pointer;
-  readonly table: Pointer;
-}
-
-/** The label matrix in a wasm memory of its own, of its exact size. */
-class Ranking {
-  readonly #kernels: Kernels;
-  readonly #floats: Float32Array;
-  readonly #places: Places;
-  readonly #n: number;
-  readonly #d: number;
-
-  private constructor(kernels: Kernels, floats: Float32Array, places: Places, n: number, d: number) {
-    this.#kernels = kernels;
-    this.#floats = floats;
-    this.#places = places;
-    this.#n = n;
-    this.#d = d;
-  }
-
-  /** embeddings: f32 [n, any]; rows are padded with zeros to a multiple of 4. */
-  static async create(embeddings: Float32Array, n: number): Promise<Ranking> {
-    const width = embeddings.length / n;
-    const d = roundUp(width, 4);
-    const plan = new MemoryPlan();
-    const places = {
-      rows: plan.reserve('labels', n * d * 4),
-      query: plan.reserve('query', d * 4),
-      similarities: plan.reserve('similarities', n * 4),
-      scores: plan.reserve('scores', roundUp(n, 4) * 4),
-      table: plan.reserve('constants', CONSTANTS_BYTES),
-    };
-    const module = await compiledKernels('simd');
-    const memory = plan.allocate();
-    const floats = new Float32Array(memory.buffer);
-    for (let i = 0; i < n; i++) floats.set(embeddings.subarray(i * width, (i + 1) * width), places.rows / 4 + i * d);
-    return new Ranking(instantiateKernels(module, memory), floats, places, n, d);
-  }
-
-  /** Cosines with a picture's embedding of any length, and softmax(logitScale * cosine). */
-  rank(embedding: Float32Array, logitScale: number): { similarities: Float32Array; scores: Float32Array } {
-    const { rows, query, similarities, scores, table } = this.#places;
-    const floats = this.#floats;
-    const kernels = this.#kernels;
-    floats.fill(0, query / 4, query / 4 + this.#d);
-    floats.set(embedding, query / 4);
-    kernels.l2Normalize({ x: query, n: this.#d });
-    kernels.dotRows({ rows, n: this.#n, d: this.#d, q: query, out: similarities });
-    const cosines = floats.slice(similarities / 4, similarities / 4 + this.#n);
-    floats.set(cosines, scores / 4);
-    kernels.softmax({ x: scores, n: this.#n, scale: logitScale, table });
-    return { similarities: cosines, scores: floats.slice(scores / 4, scores / 4 + this.#n) };
-  }
-}
-
-/** The mean of unit vectors, of unit length. */
-function meanDirection(vectors: readonly Float32Array[]): Float32Array {
-  const sums = new Float64Array(vectors[0]!.length);
-  for (const vector of vectors) for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + vector[i]!;
-  let square = 0;
-  for (const sum of sums) square += sum * sum;
-  const length = Math.sqrt(square) || 1;
-  return Float32Array.from(sums, (sum) => sum / length);
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value));
 }

@@ -1,43 +1,36 @@
-/** The public model: embed pictures and texts, make classifiers. */
+/** The public model: embeds pictures and texts, makes classifiers. */
 
 import { Classifier, type ClassifierOptions } from './classifier.ts';
+import { encodeEach } from './encode-images.ts';
+import { encodeRows, tokenizeAll } from './encode-texts.ts';
+import type {
+  EncodedImage,
+  EncodeImageOptions,
+  EncodeImagesOptions,
+  EncodeOptions,
+  ImageItem,
+  SettledImageOptions,
+} from './encoding.ts';
 import type { Precision } from './engine/arithmetic.ts';
-import type { Engine, Probe } from './engine/engine.ts';
-import type { KernelVariant, Pointer } from './engine/kernels.ts';
+import type { KernelVariant } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
-import type { ThreadPool } from './engine/threads/pool.ts';
-import { ClipError } from './errors.ts';
-import { type DecodeOptions, decodeWith, type ImageInput } from './image/decode.ts';
-import { cropGeometry } from './image/geometry.ts';
+import { atPosition, ClipError } from './errors.ts';
+import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
+import { imageLimits } from './image/limits.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
-import { resampleCrop } from './image/resample.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
-import type { ImagePrograms } from './model/image-programs.ts';
 import { imageTower } from './model/registry.ts';
-import { TextTransformer } from './model/text-transformer.ts';
-import type { ImageEncoder } from './model/tower.ts';
-import { copyTokenIds, pooledLength, type TokenIds } from './text/end-token.ts';
-import { buildPrefixTree } from './text/prefix-tree.ts';
-import type { Tokenizer } from './text/tokenizer.ts';
+import { checkOptions, kindOf, type OptionType } from './options.ts';
+import { type Parts, Session, type ThreadInfo } from './session.ts';
+import { copyTokenIds, type TokenIds } from './text/end-token.ts';
+import type { ClassList } from './text/prompts.ts';
 
-export interface EncodeOptions {
-  /** Divide each embedding by its length. Default true. */
-  normalize?: boolean;
-  /** Stops a batch between two pictures or chunks of texts; what the promise was to give is then lost. */
-  signal?: AbortSignal;
-  /** Called after each picture, or chunk of texts: how many are done, of how many. */
-  onProgress?: (progress: { done: number; total: number }) => void;
-}
-
-export interface EncodeImageOptions extends EncodeOptions, Pick<DecodeOptions, 'orient' | 'maxBytes' | 'maxPixels'> {}
-
-/** What `info` reports; sizes in bytes. */
+/** What `Clip.info` reports; sizes in bytes. */
 export interface ClipInfo {
   readonly model: string;
   readonly precision: Precision;
   readonly kernels: KernelVariant;
-  /** How many threads compute, and why not more if more were asked for. */
-  readonly threads: { readonly count: number; readonly reason?: string };
+  readonly threads: ThreadInfo;
   readonly towers: readonly Tower[];
   readonly embedDim: number;
   /** Absent if the model has no image tower. */
@@ -45,206 +38,259 @@ export interface ClipInfo {
   /** Absent if the model has no text tower. */
   readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
   readonly memory: { readonly total: number; readonly use: MemoryUse };
+  /** What was assumed while loading because the model's files do not say it. */
+  readonly warnings: readonly string[];
 }
 
-/** What `loadClip` hands to the constructor. @internal */
-export interface Parts {
-  readonly name: string;
-  readonly config: ClipConfig;
-  readonly preprocess: PreprocessConfig;
-  readonly engine: Engine;
-  readonly variant: KernelVariant;
-  readonly threads: ClipInfo['threads'];
-  readonly pool?: ThreadPool;
-  readonly programs?: ImagePrograms;
-  readonly use: MemoryUse;
-  readonly maxPixels: number;
-  readonly scratch: number;
-  readonly image?: ImageEncoder;
-  readonly text?: TextTransformer;
-  readonly tokenizer?: () => Tokenizer;
-  readonly logitScale?: number;
-  readonly probe?: Probe;
-}
+const ENCODE: Readonly<Record<keyof EncodeOptions, OptionType>> = {
+  normalize: 'boolean',
+  signal: 'signal',
+  onProgress: 'function',
+};
+const ENCODE_IMAGES: Readonly<Record<keyof EncodeImagesOptions, OptionType>> = {
+  normalize: 'boolean',
+  signal: 'signal',
+  orient: 'boolean',
+  maxBytes: 'number',
+  maxPixels: 'number',
+};
+const ENCODE_IMAGE: Readonly<Record<keyof EncodeImageOptions, OptionType>> = {
+  ...ENCODE_IMAGES,
+  onProgress: 'function',
+  settled: 'boolean',
+};
 
-/** A CLIP model: `loadClip` makes one. Calls may overlap; they run one after the other and do not disturb each other. */
+/**
+ * A CLIP model: `loadClip` makes one. Calls may overlap: they are computed one picture or chunk of texts after the other,
+ * each result has the bits of its lone run, and a call that fails disturbs no other. While calls are computed the event
+ * loop turns every few milliseconds, so timers, sockets and abort signals work. Inputs are copied at the call: what the
+ * caller changes afterwards makes no difference.
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { loadClip } from 'edgeclip';
+ * using clip = await loadClip();
+ * const image = await clip.encodeImage(await readFile('examples/cat.png'));
+ * const text = await clip.encodeText('a photo of a cat');
+ */
 export class Clip {
   readonly config: ClipConfig;
   /** How pictures are prepared: pass it to `preprocess` to see what the tower sees. */
   readonly preprocess: PreprocessConfig;
-  #parts: Parts | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #session: Session;
 
   /** @internal */
   constructor(parts: Parts) {
     this.config = parts.config;
     this.preprocess = parts.preprocess;
-    this.#parts = parts;
+    this.#session = new Session(parts);
   }
 
   /**
-   * Embeds pictures: an array gives an array in the same order. f32[embedDim] each.
-   * @throws ClipError IMAGE_* for a picture (the position of a picture in an array is in the message), TOWER_NOT_LOADED,
-   *   DISPOSED; TypeError for what is no picture; the signal's reason if aborted
+   * Embeds a picture, or a list of pictures in the same order: f32[embedDim] each, of length 1 unless `normalize: false`.
+   * Bytes and pixels are copied at the call; a `Blob`, `Response` or stream is read when its turn comes. For more pictures
+   * than fit into memory use `encodeImages`.
+   * @throws ClipError IMAGE_* for a bad picture (in a list, the message begins with its position), IO if it cannot be read,
+   *   UNSUPPORTED if its decoder is missing, WORKER if a thread died with it, TOWER_NOT_LOADED, DISPOSED; TypeError for what
+   *   is not a picture or not an option; RangeError for raw pixels that do not fit their sides; the signal's reason if
+   *   aborted. With `settled: true` what is wrong with a picture is in its own result: only aborting, disposing and wrong
+   *   options reject.
+   * @example
+   * const photo = await readFile('examples/cat.png');
+   * const embedding = await clip.encodeImage(photo); // Float32Array(384)
+   * const [first, second] = await clip.encodeImage([photo, photo]);
+   * const results = await clip.encodeImage([photo, new Uint8Array(9)], { settled: true });
+   * results.map(({ status }) => status); // ['fulfilled', 'rejected']
    */
   encodeImage(image: ImageInput, options?: EncodeImageOptions): Promise<Float32Array>;
   encodeImage(images: readonly ImageInput[], options?: EncodeImageOptions): Promise<Float32Array[]>;
+  encodeImage(image: ImageInput, options: SettledImageOptions): Promise<PromiseSettledResult<Float32Array>>;
+  encodeImage(
+    images: readonly ImageInput[],
+    options: SettledImageOptions,
+  ): Promise<PromiseSettledResult<Float32Array>[]>;
+  encodeImage(
+    images: ImageInput | readonly ImageInput[],
+    options?: EncodeImageOptions,
+  ): Promise<Float32Array | Float32Array[]>;
   async encodeImage(
     input: ImageInput | readonly ImageInput[],
-    options: EncodeImageOptions = {},
-  ): Promise<Float32Array | Float32Array[]> {
-    this.#imageTower();
-    const images: readonly ImageInput[] = Array.isArray(input) ? input : [input as ImageInput];
-    const embeddings: Float32Array[] = [];
-    while (embeddings.length < images.length) {
-      options.signal?.throwIfAborted();
-      const first = embeddings.length;
-      const some = images.slice(first, first + this.#together(images.length - first, first === 0));
-      const position = (i: number, error: unknown) => (Array.isArray(input) ? atPosition(error, first + i) : error);
-      for (const embedding of await this.#inTurn(() => this.#encodeSome(some, options, position), options.signal)) {
-        embeddings.push(embedding);
-        options.onProgress?.({ done: embeddings.length, total: images.length });
+    options: EncodeImageOptions | SettledImageOptions = {},
+  ): Promise<
+    Float32Array | PromiseSettledResult<Float32Array> | (Float32Array | PromiseSettledResult<Float32Array>)[]
+  > {
+    checkOptions('encodeImage', options, ENCODE_IMAGE);
+    this.#session.images(); // or the tower was not loaded
+    const { settled = false, onProgress, ...each } = options;
+    const { maxBytes } = imageLimits(options);
+    const list = Array.isArray(input);
+    const images: readonly ImageInput[] = list ? input : [input as ImageInput];
+    const position = (i: number, error: unknown) => (list && !settled ? atPosition('image', i, error) : error);
+    const taken = Array.from(images, (image, i) => {
+      try {
+        return takeImage(image, maxBytes);
+      } catch (error) {
+        if (!settled) throw position(i, error);
+        return { error };
       }
+    });
+    const open = (item: TakenImage | { error: unknown }) => {
+      if (item instanceof TakenImage) return item;
+      throw item.error;
+    };
+    const results: (Float32Array | PromiseSettledResult<Float32Array>)[] = [];
+    try {
+      for await (const { index, embedding, error } of encodeEach(this.#session, taken, open, each, taken.length)) {
+        if (!embedding && !settled) throw position(index, error);
+        if (!settled) results.push(embedding!);
+        else if (embedding) results.push({ status: 'fulfilled', value: embedding });
+        else results.push({ status: 'rejected', reason: error });
+        await onProgress?.({ done: results.length, total: taken.length });
+      }
+    } catch (error) {
+      if (!settled || !(error instanceof ClipError) || error.code !== 'WORKER') throw error;
+      // The threads do not come back: what is done is kept.
+      while (results.length < taken.length) results.push({ status: 'rejected', reason: error });
     }
-    return Array.isArray(input) ? embeddings : embeddings[0]!;
+    return list ? results : results[0]!;
   }
 
   /**
-   * How many of n pictures to compute next: one to a thread while there are pictures for most of the threads, else one on
-   * all threads (bench/README.md has both). While the tile's form is being tried, the first picture of a call is alone, as
-   * products are timed only there.
+   * Embeds pictures as they come from an iterable or async iterable, and gives each result in order: a million files need
+   * the memory of a few. An item may also be a function that gets the picture, called when its turn is near: at most twice
+   * as many pictures as there are threads are held. A picture that fails has an `error` (that of its function, too), and the
+   * others go on. Leaving the loop early ends the source as well (`return` of its iterator).
+   * @throws (from the loop) what the source itself throws, after the results of all items before it; ClipError DISPOSED;
+   *   the signal's reason; (at the call) TypeError for what is not iterable or not an option, ClipError TOWER_NOT_LOADED
+   * @example
+   * const paths = ['examples/cat.png', 'no-such-file.png'];
+   * for await (const { index, embedding, error } of clip.encodeImages(paths.map((path) => () => readFile(path)))) {
+   *   if (embedding) console.log(paths[index], embedding.length);
+   *   else console.error(paths[index], error);
+   * }
    */
-  #together(n: number, first: boolean): number {
-    const { programs, engine } = this.#alive();
-    const seats = programs && !(first && !engine.arithmetic.autotuner.settled) ? programs.size : 1;
-    return n > seats / 2 ? Math.min(n, seats) : 1;
-  }
-
-  async #encodeSome(
-    images: readonly ImageInput[],
-    options: EncodeImageOptions,
-    position: (i: number, error: unknown) => unknown,
-  ): Promise<Float32Array[]> {
-    const { programs } = this.#alive();
-    for (const [i, image] of images.entries()) {
-      await this.#prepare(image, programs?.pixels(i) ?? this.#imageTower().pixels, options).catch((error) => {
-        throw position(i, error);
-      });
-    }
-    const { engine, pool, probe } = this.#alive();
-    const tower = this.#imageTower();
-    const { settled, variant } = engine.arithmetic.autotuner;
-    const known = images.length > 1 || settled; // one picture's products are timed by the caller's thread
-    const at =
-      programs && known
-        ? programs.encode(pool!, images.length, variant)
-        : [tower.encode(probe ? 'tokens' : 'pooled', probe)];
-    return at.map((embedding, i) => {
-      if (embedding === undefined) throw position(i, new ClipError('WORKER', 'lost with a worker thread that died'));
-      return this.#take(embedding, options.normalize);
-    });
-  }
-
-  /** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */
-  async #prepare(image: ImageInput, pixels: Pointer, options: EncodeImageOptions): Promise<void> {
-    const { maxPixels } = this.#alive();
-    const { orient, maxBytes } = options;
-    const limit = Math.min(options.maxPixels ?? maxPixels, maxPixels);
-    await decodeWith(image, { orient, maxBytes, maxPixels: limit }, (raw) => {
-      const { engine, scratch, preprocess } = this.#alive();
-      const geometry = cropGeometry(raw.width, raw.height, preprocess.size, preprocess.crop);
-      resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, pixels);
-    });
+  encodeImages(
+    images: Iterable<ImageItem> | AsyncIterable<ImageItem>,
+    options: EncodeImagesOptions = {},
+  ): AsyncGenerator<EncodedImage, void, undefined> {
+    checkOptions('encodeImages', options, ENCODE_IMAGES);
+    checkImageSource(images);
+    this.#session.images(); // or the tower was not loaded
+    const { maxBytes } = imageLimits(options);
+    const take = (image: ImageInput) => (image instanceof TakenImage ? image : takeImage(image, maxBytes));
+    const open = (item: ImageItem) => {
+      const image = typeof item === 'function' ? item() : item;
+      // What is there is copied before the source goes on, which may use its buffer again.
+      return isThenable(image) ? image.then(take) : take(image);
+    };
+    return encodeEach(this.#session, images, open, { ...options });
   }
 
   /**
-   * Embeds texts: an array gives an array in the same order. f32[embedDim] each. Longer texts are cut at the context
-   * length, keeping the end token.
-   * @throws ClipError TOKENIZER if the model came without one, TOWER_NOT_LOADED, DISPOSED; TypeError for what is no string
+   * Embeds a text, or a list of texts in the same order: f32[embedDim] each, of length 1 unless `normalize: false`. Longer
+   * texts are cut at the context length, keeping the end token. The list is copied at the call.
+   * @throws ClipError TOKENIZER if the model came without one, TOWER_NOT_LOADED, DISPOSED; TypeError for what is not a
+   *   string or not an option; the signal's reason if aborted
+   * @example
+   * const cat = await clip.encodeText('a photo of a cat'); // Float32Array(384)
+   * const [dog, fox] = await clip.encodeText(['a photo of a dog', 'a photo of a fox']);
    */
   encodeText(text: string, options?: EncodeOptions): Promise<Float32Array>;
   encodeText(texts: readonly string[], options?: EncodeOptions): Promise<Float32Array[]>;
+  encodeText(texts: string | readonly string[], options?: EncodeOptions): Promise<Float32Array | Float32Array[]>;
   async encodeText(
     input: string | readonly string[],
     options: EncodeOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    if (Array.isArray(input)) return this.encodeTokens(this.tokenize(input), options);
-    const [embedding] = await this.encodeTokens(this.tokenize([input as string]), options);
-    return embedding!;
+    checkOptions('encodeText', options, ENCODE);
+    this.#session.tokenizer();
+    const list = Array.isArray(input);
+    if (!list && typeof input !== 'string') {
+      throw new TypeError(`encodeText: expected a string or an array of strings, got ${kindOf(input)}`);
+    }
+    const texts = checkTexts(list ? input : [input as string]);
+    const rows = await tokenizeAll(this.#session, texts, options.signal);
+    const embeddings = await encodeRows(this.#session, rows, options);
+    return list ? embeddings : embeddings[0]!;
   }
 
   /**
    * Token ids of each text: BOS ... EOT, at most the context length.
-   * @throws as `encodeText`
+   * @throws ClipError TOKENIZER if the model came without one, TOWER_NOT_LOADED, DISPOSED; TypeError for what is not an
+   *   array of strings
+   * @example
+   * const [ids] = clip.tokenize(['a photo of a cat']); // [BOS, ..., EOT]
    */
   tokenize(texts: readonly string[]): number[][] {
-    const { tokenizer, text, name } = this.#alive();
-    if (!text) throw towerNotLoaded('text');
-    if (!tokenizer) {
-      throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
+    const tokenizer = this.#session.tokenizer();
+    if (!Array.isArray(texts)) {
+      const advice = typeof texts === 'string' ? `: pass [${JSON.stringify(texts).slice(0, 60)}]` : '';
+      throw new TypeError(`tokenize: expected an array of strings, got ${kindOf(texts)}${advice}`);
     }
-    return texts.map((text) => tokenizer().encode(text));
+    return checkTexts(texts).map((text) => tokenizer.encode(text));
   }
 
   /**
    * Embeds token ids as `tokenize` gives them (BOS ... EOT); works for a model without a tokenizer. Equal beginnings are
-   * computed once, equal lists once.
+   * computed once, equal lists once. The lists are copied at the call.
+   * @returns f32[embedDim] each, of length 1 unless `normalize: false`
    * @throws RangeError for an empty list, one longer than the context, or an id outside the vocabulary (with its place);
-   *   TypeError for what is not a list; ClipError TOKENIZER for a list without the end token, TOWER_NOT_LOADED, DISPOSED
+   *   TypeError for what is not an array of lists; ClipError TOKENIZER for a list without the end token, TOWER_NOT_LOADED,
+   *   DISPOSED; the signal's reason if aborted
+   * @example
+   * const [embedding] = await clip.encodeTokens(clip.tokenize(['a photo of a cat']));
    */
   async encodeTokens(ids: readonly TokenIds[], options: EncodeOptions = {}): Promise<Float32Array[]> {
-    const { text, probe, tokenizer } = this.#alive();
-    if (!text) throw towerNotLoaded('text');
-    const { config } = text;
-    const rows = Array.from(ids, copyTokenIds);
-    const ends = rows.map((row, i) => pooledLength(row, config, i, tokenizer && (() => tokenizer().eot)));
-    const sequences = rows.map((row, i) => (probe ? row : row.slice(0, ends[i])));
-    const embeddings = new Array<Float32Array>(ids.length);
-    let done = 0;
-    for (const chunk of buildPrefixTree(sequences, TextTransformer.chunkNodes(config))) {
-      options.signal?.throwIfAborted();
-      await this.#inTurn(async () => {
-        const { text, config, probe } = this.#alive();
-        const at = text!.encode(chunk, probe ? 'tokens' : 'pooled', probe);
-        const stride = Math.ceil(config.embedDim / 8) * 32;
-        for (const [leaf, { sequences }] of chunk.leaves.entries()) {
-          const embedding = this.#take(at + leaf * stride, options.normalize);
-          // Equal texts get vectors of their own, so that changing one changes no other.
-          for (const [copy, i] of sequences.entries()) embeddings[i] = copy === 0 ? embedding : embedding.slice();
-          done += sequences.length;
-        }
-      }, options.signal);
-      options.onProgress?.({ done, total: ids.length });
+    checkOptions('encodeTokens', options, ENCODE);
+    this.#session.text(); // or it was not loaded
+    if (!Array.isArray(ids)) {
+      throw new TypeError(`encodeTokens: expected an array of lists of token ids, got ${kindOf(ids)}`);
     }
-    return embeddings;
+    return encodeRows(this.#session, Array.from(ids, copyTokenIds), options);
   }
 
   /**
-   * A zero-shot classifier: every label in every template is embedded once, a label's vector is the mean of its
-   * templates' (OpenAI's notebook "Prompt Engineering for ImageNet").
-   * @throws RangeError for no labels; ClipError TEMPLATE; and as `encodeText`
+   * A zero-shot classifier. Labels are put into templates; or classes bring prompts of their own, as an object by label or,
+   * where order and repeated labels matter, as `[{ label, prompts }]`. Every prompt is embedded once, and a label's vector is
+   * the mean of its prompts' (OpenAI's notebook "Prompt Engineering for ImageNet"). Memory grows with the labels, not with
+   * the prompts. The classes are copied at the call.
+   * @throws RangeError for no labels or prompts; TypeError for what is not a label, class or option; ClipError TEMPLATE; and
+   *   as `encodeText`
+   * @example
+   * const animals = await clip.classifier(['cat', 'dog'], { templates: 'openai-7' });
+   * const pets = await clip.classifier({ cat: ['a photo of a cat', 'a small furry animal with whiskers'], dog: ['a dog'] });
+   * const [best] = await animals.classify(await readFile('examples/cat.png'));
+   * best.label; // 'cat'
    */
-  classifier(labels: readonly string[], options: ClassifierOptions = {}): Promise<Classifier> {
-    return Classifier.fromLabels(this, labels, options);
+  async classifier(classes: ClassList, options: ClassifierOptions = {}): Promise<Classifier> {
+    this.#session.tokenizer();
+    return Classifier.fromClasses(this, classes, options);
   }
 
-  /** exp of the model's `logit_scale`: what a cosine is multiplied by before softmax. */
+  /**
+   * exp of the model's `logit_scale`: what a cosine is multiplied by before softmax (Radford et al. 2021, section 2.3).
+   * @throws ClipError TOWER_NOT_LOADED without the text tower, WEIGHTS_MISSING for a model that is a text tower alone, DISPOSED
+   */
   get logitScale(): number {
-    const { logitScale } = this.#alive();
-    if (logitScale === undefined) throw towerNotLoaded('text');
-    return logitScale;
+    return this.#session.logitScale;
   }
 
-  /** What was loaded, and the memory plan in bytes. */
+  /**
+   * What was loaded, and the memory plan in bytes.
+   * @throws ClipError DISPOSED
+   * @example
+   * const { towers, embedDim } = clip.info();
+   * towers; // ['image', 'text']
+   * embedDim; // 384
+   */
   info(): ClipInfo {
-    const { name, config, engine, variant, threads, use, image, text, tokenizer } = this.#alive();
+    const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#session.alive();
     const { vision, text: texts } = config;
     return {
       model: name,
       precision: engine.arithmetic.precision,
       kernels: variant,
       threads,
-      towers: [...(image ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
+      towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
       ...(vision && { image: { kind: imageTower(config).description, size: vision.imageSize } }),
       ...(texts && {
@@ -255,61 +301,41 @@ export class Clip {
         },
       }),
       memory: { total: engine.memory.buffer.byteLength, use },
+      warnings,
     };
   }
 
-  /** Lets go of the memory. Every later call throws; calls that wait reject. */
+  /** Releases the memory and stops the threads. Every later call throws; calls that wait reject with ClipError DISPOSED. */
   dispose(): void {
-    this.#parts?.pool?.stop();
-    this.#parts = undefined;
+    this.#session.dispose();
   }
 
+  /** `using clip = await loadClip()` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
 
-  #alive(): Parts {
-    if (!this.#parts) throw new ClipError('DISPOSED', 'this model was disposed of');
-    return this.#parts;
-  }
+/** A copy of the list. @throws TypeError for what is not a string, with its position */
+function checkTexts(texts: readonly string[]): string[] {
+  return Array.from(texts, (text, i) => {
+    if (typeof text !== 'string') throw new TypeError(`text ${i} must be a string, got ${kindOf(text)}`);
+    return text;
+  });
+}
 
-  #imageTower(): ImageEncoder {
-    const { image } = this.#alive();
-    if (!image) throw towerNotLoaded('image');
-    return image;
-  }
-
-  /** Runs `work` after all earlier calls; their failures are theirs alone. */
-  async #inTurn<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    this.#alive();
-    const turn = this.#queue.then(async () => {
-      signal?.throwIfAborted();
-      await this.#alive().pool?.ready();
-      this.#alive();
-      return work();
-    });
-    this.#queue = turn.catch(() => {});
-    return turn;
-  }
-
-  /** A copy of the embedding at p, of unit length unless not wanted. */
-  #take(p: number, normalize = true): Float32Array {
-    const { engine, config } = this.#alive();
-    if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
-    return engine.view(p, config.embedDim).slice();
+/** @throws TypeError unless pictures can come from it: a string and the bytes of one picture are iterable too */
+function checkImageSource(images: unknown): void {
+  const isOne = typeof images === 'string' || ArrayBuffer.isView(images);
+  const isSource =
+    Object(images) === images && (Symbol.iterator in (images as object) || Symbol.asyncIterator in (images as object));
+  if (isOne || !isSource) {
+    throw new TypeError(
+      `encodeImages: expected an iterable of pictures, got ${kindOf(images)}: for one picture use encodeImage`,
+    );
   }
 }
 
-/** An error that is about the picture itself, with its position in the batch. */
-function atPosition(error: unknown, i: number): unknown {
-  const message = `image ${i}: ${(error as Error).message}`;
-  if (error instanceof ClipError && error.code.startsWith('IMAGE')) {
-    return new ClipError(error.code, message, { cause: error });
-  }
-  if (error instanceof TypeError) return new TypeError(message, { cause: error });
-  return error instanceof RangeError ? new RangeError(message, { cause: error }) : error;
-}
-
-function towerNotLoaded(tower: Tower): ClipError {
-  return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function';
 }

@@ -45,3 +45,16 @@ export class ClipError extends Error {
     this.code = code;
   }
 }
+
+/** An error that is about one picture or text itself, with its position in the caller's list; others as they are. */
+export function atPosition(what: string, i: number, error: unknown): unknown {
+  const message = `${what} ${i}: ${(error as Error | undefined)?.message}`;
+  if (error instanceof ClipError && !OF_THE_MODEL.has(error.code)) {
+    return new ClipError(error.code, message, { cause: error });
+  }
+  if (error instanceof TypeError) return new TypeError(message, { cause: error });
+  return error instanceof RangeError ? new RangeError(message, { cause: error }) : error;
+}
+
+/** Errors that every picture of a list would have. */
+const OF_THE_MODEL: ReadonlySet<ClipErrorCode> = new Set(['DISPOSED', 'TOWER_NOT_LOADED', 'UNSUPPORTED']);

@@ -1,20 +1,25 @@
 export {
   Classifier,
+  type ClassifierModel,
   type ClassifierOptions,
   type ClassifyInput,
   type ClassifyOptions,
   type Ranked,
 } from './classifier.ts';
-export {
-  Clip,
-  type ClipInfo,
-  type EncodeImageOptions,
-  type EncodeOptions,
-} from './clip.ts';
+export { Clip, type ClipInfo } from './clip.ts';
+export type {
+  EncodedImage,
+  EncodeImageOptions,
+  EncodeImagesOptions,
+  EncodeOptions,
+  ImageItem,
+  Progress,
+  SettledImageOptions,
+} from './encoding.ts';
 export type { Precision } from './engine/arithmetic.ts';
 export type { KernelVariant } from './engine/kernels.ts';
 export { ClipError, type ClipErrorCode } from './errors.ts';
-export type { ImageInput } from './image/decode.ts';
+export type { ImageInput } from './image/input.ts';
 export { type PreprocessedImage, preprocess } from './image/preprocess.ts';
 export {
   type PreprocessConfig,
@@ -22,8 +27,12 @@ export {
   preprocessConfigFromOpenClip,
 } from './image/preprocess-config.ts';
 export type { RawPixels } from './image/raw-image.ts';
-export { type LoadOptions, loadClip } from './load.ts';
+export { loadClip } from './load.ts';
+export type { LoadClipOptions, LoadOptions } from './load-options.ts';
 export type { Tower } from './model/config.ts';
-export { type Templates, templateSets } from './text/prompts.ts';
+export type { ThreadInfo } from './session.ts';
+export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
+export type { TokenIds } from './text/end-token.ts';
+export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -1,54 +1,28 @@
 /** Loading a model: open its files, plan the memory, fill it, and put the towers on it. */
 
 import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
-import { Clip, type ClipInfo } from './clip.ts';
-import type { Precision } from './engine/arithmetic.ts';
-import { TileAutotuner, type TileVariant } from './engine/autotuning.ts';
+import { Clip } from './clip.ts';
+import { TileAutotuner } from './engine/autotuning.ts';
 import { compiledKernels } from './engine/compiled.ts';
-import { FUNCTION_POWER_OF_TWO } from './engine/contract.ts';
-import { Engine, type Probe } from './engine/engine.ts';
-import { instantiateKernels, type KernelVariant } from './engine/kernels.ts';
+import { Engine } from './engine/engine.ts';
+import { instantiateKernels } from './engine/kernels.ts';
 import { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
+import { ImageBatch } from './image-batch.ts';
+import { checkLoadOptions, type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
+import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
+import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
 import { singleFile } from './weights/single-file.ts';
 import type { Source } from './weights/source.ts';
-import type { LoadProgress, TowerFile } from './weights/tower-file.ts';
-
-export interface LoadOptions {
-  /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
-  precision?: Precision;
-  /** Which towers to load. Default both. */
-  towers?: readonly Tower[];
-  /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
-  kernels?: KernelVariant;
-  /**
-   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
-   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
-   */
-  threads?: number | 'auto';
-  /** Most pixels of a picture, width times height. Default 100,000,000. */
-  maxPixels?: number;
-  /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
-  htmlEntities?: boolean;
-  /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
-  repairs?: boolean;
-  /** Stops the loading. */
-  signal?: AbortSignal;
-  /** Called as the weights come in. */
-  onProgress?: LoadProgress;
-  /** Sees every layer's activations, of all rows. @internal */
-  probe?: Probe;
-  /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
-  variant?: TileVariant;
-}
+import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
@@ -57,11 +31,25 @@ const AUTO_THREADS = 8;
 
 /**
  * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), one file of weights
- * (`.safetensors`, `.pt`, `.bin`) with its configuration beside it, or files of the caller's own.
- * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; the signal's reason if aborted
+ * (`.safetensors`, `.pt`, `.bin`) with its configuration beside it, or files of the caller's own. OpenAI's own `.pt` files
+ * need no configuration.
+ * @param model a folder or a file of weights (in browsers: its address), or `ModelFiles`; the embedded model if it is not given
+ * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; TypeError for what is not a model or not an option; RangeError for an
+ *   option's value; the signal's reason if aborted
+ * @example
+ * using clip = await loadClip(); // the embedded model
+ * using small = await loadClip({ towers: ['image'], threads: 2 });
+ * const load = () => loadClip('models/ViT-B-32', { precision: 'f32' }); // a folder
+ * const loadFile = () => loadClip('models/ViT-B-32.pt');
  */
-export async function loadClip(model?: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
-  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress } = options;
+export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
+export function loadClip(options: LoadClipOptions): Promise<Clip>;
+export async function loadClip(
+  modelOrOptions?: string | ModelFiles | LoadClipOptions,
+  secondOptions?: LoadOptions,
+): Promise<Clip> {
+  const { model, options } = loadArguments(modelOrOptions, secondOptions);
+  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
   checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
   const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
@@ -70,7 +58,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
   const variant = await chooseVariant(options.kernels);
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess } = await readDescription(files);
+  const { config, preprocess, warnings } = await readDescription(files);
   const towers = towersToLoad(files, config, options.towers);
   const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
 
@@ -92,7 +80,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       maxPixels,
       threads: threads.count,
       split,
-      whole: options.probe !== undefined,
+      whole: probe !== undefined,
     });
     const module = await compiled;
     const memory = plan.allocate(threads.count > 1);
@@ -134,18 +122,20 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
       variant,
       threads,
       ...(pool && { pool }),
-      ...(pool && programs && { programs }),
       use: plan.use,
       maxPixels,
       scratch: resample,
-      ...(image && { image: image(weights('image'), engine) }),
+      ...(image && {
+        images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
+      }),
       ...(text && { text: text(weights('text'), engine) }),
       ...(text &&
         weights('text').has('logit_scale') && {
-          logitScale: readLogitScale(engine, weights('text').pointer('logit_scale')),
+          logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!),
         }),
       ...(tokenizer && { tokenizer }),
-      ...(options.probe && { probe: options.probe }),
+      ...(probe && { probe }),
+      warnings,
     });
   } catch (error) {
     pool?.stop();
@@ -159,7 +149,7 @@ export async function loadClip(model?: string | ModelFiles, options: LoadOptions
 const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
 /** How many threads there will be, of how many were asked for. */
-function threadCount(wanted: unknown): ClipInfo['threads'] {
+function threadCount(wanted: unknown): ThreadInfo {
   if (
     wanted !== 'auto' &&
     !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
@@ -171,19 +161,6 @@ function threadCount(wanted: unknown): ClipInfo['threads'] {
   const count = wanted === 'auto' ? Math.min(AUTO_THREADS, processors()) : (wanted as number);
   const reason = count > 1 ? noThreads() : undefined;
   return reason === undefined ? { count } : { count: 1, reason };
-}
-
-function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
-  if (precision !== 'int8' && precision !== 'f32') {
-    throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
-  }
-  const known = (tower: unknown) => tower === 'image' || tower === 'text';
-  if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
-    throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
-  }
-  if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
-    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
-  }
 }
 
 /**
@@ -217,15 +194,4 @@ async function readTokenizer(
     made = tokenizer;
     return made;
   };
-}
-
-/** exp(logit_scale) = 2^(logit_scale log2 e) by our own powers of two, so that scores too are the same everywhere. */
-function readLogitScale(engine: Engine, at: number): number {
-  const { scratch } = engine.arithmetic;
-  const exponent = engine.view(at, 1)[0]! * Math.LOG2E;
-  const whole = Math.round(exponent); // apart, as their sum has fewer bits for the fraction
-  const powers = engine.view(scratch, 4);
-  powers.set([exponent - whole, whole, 0, 0]);
-  engine.kernels.mapFunction({ x: scratch, n: 4, kind: FUNCTION_POWER_OF_TWO, table: scratch + 16 });
-  return Math.fround(powers[0]! * powers[1]!);
 }

@@ -1,5 +1,5 @@
 // What a loaded image tower takes. `memory.js FOLDER`; `memory.js import`: what the package's code takes without a model;
-// with no word at all, what the runtime takes by itself.
+// without an argument, what the runtime alone takes.
 import { existsSync, readFileSync } from 'node:fs';
 
 const word = process.argv[2];
@@ -18,7 +18,7 @@ function peakKilobytes() {
 
 async function run(loadClip, folder) {
   const clip = await loadClip(folder, { towers: ['image'] });
-  const data = new Uint8Array(224 * 224 * 3).fill(128); // values made one by one would have the compiler come for them: 2 MB
+  const data = new Uint8Array(224 * 224 * 3).fill(128); // values made one by one would bring in the compiler: 2 MB
   for (let i = 0; i < 3; i++) await clip.encodeImage({ data, width: 224, height: 224 });
   const { total, use } = clip.info().memory;
   return { total, use };

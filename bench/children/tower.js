@@ -1,6 +1,6 @@
-// An image tower that embeds a picture again and again when told to. `tower.js FOLDER|embedded PRECISION THREADS`
-// Answers in JSON lines: {"ready":true} once; to each line `run T N`, the milliseconds a picture of every call within T
-// milliseconds, with N pictures a call.
+// An image tower that embeds a picture repeatedly on request. `tower.js FOLDER|embedded PRECISION THREADS`
+// Answers in JSON lines: {"ready":true} once; to each line `run T N`, the milliseconds per picture of every call within T
+// milliseconds, with N pictures per call.
 import { createInterface } from 'node:readline';
 import { loadClip } from '../../dist/index.js';
 
@@ -12,7 +12,7 @@ const clip = await loadClip(folder === 'embedded' ? undefined : folder, {
 });
 const data = Uint8Array.from({ length: 224 * 224 * 3 }, (_, i) => (i * 7 + (i >> 3) * 13) & 255);
 const picture = { data, width: 224, height: 224 };
-// Code is optimised and the tile's form chosen, one picture at a time and in batches.
+// Warm-up: code is optimized and the tile autotuned, with single pictures and with batches.
 for (let i = 0; i < 6; i++) await clip.encodeImage(picture);
 for (let i = 0; i < 6; i++) await clip.encodeImage([picture, picture]);
 const { kernels, threads: got } = clip.info();

@@ -4,7 +4,7 @@ const ROW = 26;
 const LEFT = 330;
 const WIDTH = 760;
 
-/** @param {{ node: string, machine: any, results: any[] }} report @returns {string} an SVG document */
+/** @param {{ cpu: string, processors: number, node: string, results: any[] }} report @returns {string} an SVG document */
 export function barChart(report) {
   const rows = report.results.filter((row) => Number.isFinite(row.ratio));
   const most = Math.max(1.1, ...rows.map((row) => row.ratio));
@@ -35,7 +35,7 @@ export function barChart(report) {
 ${legend.join('\n')}
 ${bars.join('\n')}
   <line x1="${one}" x2="${one}" y1="42" y2="${height - 30}" stroke-dasharray="4 3"/>
-  <text x="8" y="${height - 10}">${xml(`${report.machine.cpu?.trim()}, ${report.machine.cores} cores, Node ${report.node}`)}</text>
+  <text x="8" y="${height - 10}">${xml(`${report.cpu}, ${report.processors} cores, Node ${report.node}`)}</text>
 </svg>
 `;
 }

@@ -13,7 +13,7 @@ try {
   const contestant = engine === 'ours' ? await openOurs(task, options) : await openPeer(engine, task, options);
   const loadMs = performance.now() - start;
   const embedding = await contestant.first(); // shows that all compute the same model
-  for (let i = 0; i < warmUps(task); i++) await contestant.run();
+  for (let i = 0; i < (options.warmUps ?? warmUps(task)); i++) await contestant.run();
   answer({
     ready: true,
     version: contestant.version,
@@ -33,7 +33,7 @@ try {
   process.exit(1);
 }
 
-/** Runs before any is timed: engines optimise wasm at work, and edgeclip's first ten pictures try the forms of its tile. */
+/** Runs before any is timed: engines optimize wasm while it runs, and edgeclip autotunes its tile on the first ten pictures. */
 function warmUps({ tower }) {
   return tower === 'text' ? 0 : 12;
 }

@@ -1,18 +1,21 @@
-// edgeclip as a contestant: the built package, given the same weights, picture and ids as the peers.
+// edgeclip as a contestant: a built package, given the same weights, picture and ids as the peers.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rawPicture } from './pictures.js';
 import { readIds } from './tasks.js';
 
 const models = new URL('./models/', import.meta.url);
-const root = new URL('../../', import.meta.url);
+const here = new URL('../../', import.meta.url).href;
+const VIT_B_32 = fileURLToPath(new URL('vit-b-32-open-clip/', models));
 
-/** @param {import('./tasks.js').Task} task @param {{ ids?: string }} options */
-export async function open(task, { ids }) {
+/**
+ * @param {import('./tasks.js').Task} task
+ * @param {{ ids?: string, root?: string, model?: string }} options root: the checkout whose dist runs, as a URL;
+ *   model: a folder, or `default` for the embedded model
+ */
+export async function open(task, { ids, root = here, model = task.tower === 'small' ? 'default' : VIT_B_32 }) {
   const { loadClip } = await import(new URL('dist/index.js', root).href);
-  // The small tower is the embedded model's.
-  const directory = task.tower === 'small' ? undefined : fileURLToPath(new URL('vit-b-32-open-clip/', models));
-  const clip = await loadClip(directory, {
+  const clip = await loadClip(model === 'default' ? undefined : model, {
     precision: task.precision,
     threads: task.threads,
     towers: [task.tower === 'text' ? 'text' : 'image'],

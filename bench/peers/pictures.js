@@ -14,7 +14,7 @@ export function rawPicture() {
   return { data, width: SIDE, height: SIDE, channels: 3 };
 }
 
-/** Planar (channel, row, column), normalised. */
+/** Planar (channel, row, column), normalized. */
 export function pixelValues({ mean, std }) {
   const { data } = rawPicture();
   const plane = SIDE * SIDE;

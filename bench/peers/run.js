@@ -1,12 +1,14 @@
-// Measures edgeclip and its peers turn by turn: for each task every contestant loads in a process of its own, then they
-// run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. See README.md.
+// Measures edgeclip and its peers in alternation: for each task every contestant loads in a process of its own, then they
+// run in rounds (ours, web, node, ours, ...) so that a machine that slows down slows all of them. With --ours DIR two
+// builds of edgeclip are compared instead (builds.js). See README.md.
 import { existsSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine } from '../machine.js';
 import { barChart } from './chart.js';
 import { Contestant } from './contestant.js';
+import { median } from './median.js';
 import { allTasks, describe, taskName } from './tasks.js';
 
 const { values: flags } = parseArgs({
@@ -18,10 +20,18 @@ const { values: flags } = parseArgs({
     forms: { type: 'boolean', default: false }, // the peers in both forms of the graph instead of the plain one
     json: { type: 'boolean', default: false },
     chart: { type: 'string' }, // an SVG file to write
+    ours: { type: 'string' }, // another checkout of edgeclip, built: compared with this one, without the peers
+    launches: { type: 'string' }, // with --ours: how many times the processes are started anew
   },
 });
 
-/** Between two contestants: a peer's threads look for more work for a while, on the processor that the next one needs. */
+if (flags.ours) {
+  const { compareBuilds } = await import('./builds.js');
+  await compareBuilds({ ...flags, other: flags.ours });
+  process.exit();
+}
+
+/** Between two contestants: a peer's threads spin for a while after their work, on the processor that the next one needs. */
 const PAUSE_MS = 100;
 
 const engines = flags.forms ? ['web', 'node'] : ['ours', 'web', 'node'];
@@ -31,11 +41,7 @@ for (const task of allTasks()) {
   if (flags.forms && task.tower === 'small') continue; // has one form only
   results.push(...(await measure(task)));
 }
-const report = {
-  machine: { cpu: os.cpus()[0]?.model, cores: os.availableParallelism(), platform: `${os.platform()} ${os.arch()}` },
-  node: process.version,
-  results,
-};
+const report = { ...machine(), tables: [ratioTable(results)], results };
 if (flags.chart) writeFileSync(flags.chart, barChart(report));
 if (flags.json) console.log(JSON.stringify(report, null, 2));
 
@@ -88,6 +94,21 @@ function summarise(task, contestants) {
   }));
 }
 
+/** For RESULTS.md: one row a task, one column a peer. */
+function ratioTable(rows) {
+  const peers = [...new Set(rows.filter(({ engine }) => engine !== 'ours').map(({ version }) => version))];
+  const tasks = [...new Set(rows.map(({ task }) => task))];
+  return {
+    title: 'Peers: time of ours / time of the peer, ratio of medians',
+    head: ['', 'ours, median ms', ...peers],
+    rows: tasks.map((name) => {
+      const of = (version) => rows.find((row) => row.task === name && row.version === version)?.ratio?.toFixed(3) ?? '';
+      const ours = rows.find((row) => row.task === name && row.engine === 'ours');
+      return [name, ours?.medianMs.toFixed(1) ?? '', ...peers.map(of)];
+    }),
+  };
+}
+
 function print(task, rows) {
   const { precision, threads } = task;
   console.log(`\n${describe(task)}, ${precision}, ${threads} thread${threads > 1 ? 's' : ''}`);
@@ -108,12 +129,6 @@ function print(task, rows) {
   }
   if (rows.some((row) => row.cpu < 0.9))
     console.log('cpu/wall below 0.9: others were using this machine, do not trust it');
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function cosine(a, b) {

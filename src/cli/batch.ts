@@ -1,62 +1,40 @@
-/** Pictures as many at a time as there are threads: a bad one is reported and the rest go on. */
-import type { Clip, EncodeImageOptions } from '../clip.ts';
+/** Embeds pictures in order; bad ones are reported and skipped. */
+
+import type { Clip } from '../clip.ts';
 import { describe } from './failure.ts';
-import { inputTitle, type PictureInput } from './inputs.ts';
+import type { PictureInput } from './inputs.ts';
 import type { Progress } from './progress.ts';
-
-/** What became of a picture. */
-type Outcome = { readonly embedding: Float32Array } | { readonly error: unknown };
-
-/** Reads and embeds the pictures together; should that fail, each by itself. */
-async function embedTogether(
-  clip: Clip,
-  inputs: readonly PictureInput[],
-  options: EncodeImageOptions,
-): Promise<Outcome[]> {
-  const read = await Promise.allSettled(inputs.map((input) => input.bytes()));
-  const pictures = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const together = pictures.length > 1 ? await clip.encodeImage(pictures, options).catch(() => undefined) : undefined;
-  const outcomes: Outcome[] = [];
-  let taken = 0;
-  for (const one of read) {
-    try {
-      if (one.status === 'rejected') throw one.reason;
-      outcomes.push({ embedding: together?.[taken++] ?? (await clip.encodeImage(one.value, options)) });
-    } catch (error) {
-      outcomes.push({ error });
-    }
-  }
-  return outcomes;
-}
+import { title } from './standard-input.ts';
 
 /**
  * Embeds each picture and delivers it, in order. A picture that cannot be read or embedded is reported on standard error;
- * what `deliver` throws ends the batch.
+ * errors of `deliver` end the batch. Pictures are read shortly before they are needed, so memory does not grow with their
+ * number.
  * @returns how many pictures failed
  */
-export async function forEachPicture(
+export async function forEachPicture<T extends PictureInput>(
   clip: Clip,
-  inputs: readonly PictureInput[],
-  options: EncodeImageOptions,
+  inputs: readonly T[],
+  options: { readonly normalize?: boolean; readonly orient?: boolean },
   progress: Progress,
-  deliver: (embedding: Float32Array, input: PictureInput) => Promise<void>,
+  deliver: (embedding: Float32Array, input: T) => Promise<void>,
 ): Promise<number> {
-  const together = clip.info().threads.count;
+  if (inputs.length === 0) return 0;
   let failed = 0;
-  for (let first = 0; first < inputs.length; first += together) {
-    progress.show('images', first, inputs.length);
-    const some = inputs.slice(first, first + together);
-    for (const [i, outcome] of (await embedTogether(clip, some, options)).entries()) {
-      const input = some[i]!;
-      if ('embedding' in outcome) {
-        await deliver(outcome.embedding, input);
-        continue;
-      }
+  progress.show('images', 0, inputs.length);
+  for await (const { index, embedding, error } of clip.encodeImages(reads(inputs), options)) {
+    const input = inputs[index]!;
+    if (embedding) await deliver(embedding, input);
+    else {
       failed++;
-      progress.clear();
-      process.stderr.write(`error: ${inputTitle(input.name)}: ${describe(outcome.error)}\n`);
+      progress.line(`error: ${title(input.name)}: ${describe(error)}`);
     }
+    progress.show('images', index + 1, inputs.length);
   }
   progress.clear();
   return failed;
+}
+
+function* reads(inputs: readonly PictureInput[]): Generator<() => Promise<Uint8Array>> {
+  for (const input of inputs) yield () => input.read();
 }

@@ -1,30 +1,36 @@
 /** `edgeclip classify`: ranks labels for pictures. */
 import { type Command, Option } from 'commander';
 import { forEachPicture } from './batch.ts';
-import { EXIT_FAILED, positiveInteger } from './failure.ts';
+import { EXIT_FAILED, positiveInteger, UsageError } from './failure.ts';
 import { nineDigits } from './float32.ts';
-import { pictureInputs } from './inputs.ts';
-import { readLabels, readTemplates, splitList } from './labels.ts';
-import { addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import { addInputOptions, INPUT_HELP } from './input-options.ts';
+import { type InputOptions, Pictures } from './inputs.ts';
+import { isTemplatesFile, type LabelOptions, labelNotes, readLabels, readTemplates, splitList } from './labels.ts';
+import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { standardOutput } from './output.ts';
+import { checkOverwrites } from './overwrites.ts';
 import { Progress } from './progress.ts';
+import { checkStandardInput } from './standard-input.ts';
 import { rankingTable } from './table.ts';
 
-interface ClassifyCommandOptions extends ModelOptions {
-  readonly labels?: string[];
-  readonly labelsFile?: string;
+interface ClassifyCommandOptions extends ModelOptions, InputOptions, LabelOptions {
   readonly templates?: string[];
-  readonly top: number;
+  readonly top?: number;
   readonly orient?: boolean;
   readonly json?: boolean;
 }
 
-const HELP = `
-Images: files (JPEG, PNG, WebP), - for standard input, or directories: the .jpg, .jpeg, .png and .webp files in each,
-sorted by name, without hidden files and subdirectories.
+/** Rows of a table by default. */
+const TOP = 5;
 
-Example:
+const HELP = `${INPUT_HELP}
+Classes: {"cat": ["a photo of a cat", "a small furry animal with whiskers"], "dog": [...]}, or a list of
+{"label", "prompts"} where order or equal labels matter; templates are for labels without prompts there. A label's
+vector is the mean of its prompts' vectors.
+
+Examples:
   $ edgeclip classify cat.png --labels "cat, dog, cup of coffee"
+  $ find photos -name '*.jpg' -print0 | edgeclip classify --files-from - --null -l cat,dog --json
 
 Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
 2 the command line cannot be used.`;
@@ -34,50 +40,73 @@ export function addClassify(program: Command): void {
     .command('classify')
     .summary('rank labels for images')
     .description('Ranks labels for images, zero-shot: score is the softmax over all labels, similarity the cosine.')
-    .argument('<images...>', 'files, directories, or - for standard input')
+    .argument('[images...]', 'files, directories, patterns, or - for standard input')
     .addOption(
-      new Option('--labels <list>', 'labels between commas, blanks around them left out; the only option that splits')
+      new Option(
+        '-l, --labels <list>',
+        'labels separated by commas, surrounding blanks removed; the only option that splits',
+      )
         .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
-        .conflicts('labelsFile'),
+        .conflicts(['labelsFile', 'classes']),
     )
-    .option('--labels-file <file>', 'one label a line, word for word (commas too); blank lines are no labels')
+    .addOption(
+      new Option(
+        '--labels-file <file>',
+        'one label per line, verbatim (commas too); blank lines are skipped',
+      ).conflicts('classes'),
+    )
+    .option('--classes <file>', 'a JSON file with prompts for each label (see below)')
     .addOption(
       new Option(
         '--templates <templates>',
-        'prompts around the labels: single, openai-7 or openai-80; else a template with {} or {label} in the ' +
-          "label's place; else a file with one template a line (default: single). Can be repeated",
+        'prompt templates: single, openai-7 or openai-80; or a template with {} or {label} as the placeholder; ' +
+          'or a file with one template per line (default: single). Can be repeated',
       ).argParser((value: string, before: string[] = []) => [...before, value]),
     )
-    .option('--top <n>', 'labels to show for each image', positiveInteger, 5)
-    .option('--orient', "turn photos upright as EXIF says (the published Python code doesn't)")
-    .option('--json', 'one object a line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
+    .option('--top <n>', `labels to show for each image (default: ${TOP}; with --json all)`, positiveInteger)
+    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)')
+    .option('--json', 'one object per line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
+  addInputOptions(command);
+  addMaxPixels(command);
   addModelOptions(command).addHelpText('after', HELP).action(classify);
 }
 
 async function classify(images: string[], options: ClassifyCommandOptions): Promise<void> {
-  const labels = await readLabels(options.labels, options.labelsFile);
+  const { labelsFile, classes: classesFile, filesFrom, json = false, orient = false } = options;
+  if (images.length === 0 && filesFrom === undefined) {
+    throw new UsageError("missing required argument 'images': give images, directories or --files-from");
+  }
+  const textFiles = [labelsFile, classesFile, filesFrom, ...(options.templates ?? []).filter(isTemplatesFile)];
+  checkStandardInput([...images, ...textFiles]);
+  const classes = await readLabels(options);
   const templates = await readTemplates(options.templates);
-  const inputs = await pictureInputs(images);
   const progress = new Progress();
+  const pictures = await Pictures.collect(images, options, progress);
+  checkOverwrites({}, { pictures: pictures.inputs, texts: textFiles, model: options.model });
+  const output = standardOutput();
   using clip = await loadModel(options, ['image', 'text'], progress);
-  const classifier = await clip.classifier(labels, {
+  const classifier = await clip.classifier(classes, {
     ...(templates && { templates }),
     onProgress: ({ done, total }) => progress.show('prompts', done, total),
   });
-  const output = standardOutput();
-  const { top: topK, orient = false } = options;
+  const { labels } = classifier;
+  let notes = labelNotes(labels);
+  const topK = options.top ?? (json ? labels.length : TOP);
   let tables = 0;
-  const failed = await forEachPicture(clip, inputs, { orient }, progress, async (embedding, { name }) => {
+  const failed = await forEachPicture(clip, pictures.inputs, { orient }, progress, async (embedding, { name }) => {
     const ranked = await classifier.classify(embedding, { topK });
+    for (const note of notes) progress.line(`note: ${note}`); // only once there is an answer
+    notes = [];
     if (output.terminal) progress.clear();
-    if (options.json) {
+    if (json) {
       const rows = ranked.map(({ label, index, score, similarity }) => {
         return { label, index, score: nineDigits(score), similarity: nineDigits(similarity) };
       });
       await output.write(`${JSON.stringify({ file: name, labels: rows })}\n`);
     } else {
-      await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked));
+      await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked, labels.length));
     }
   });
+  pictures.reportSkipped();
   if (failed > 0) process.exitCode = EXIT_FAILED;
 }

@@ -1,8 +1,8 @@
 /** Numbers in JSON. */
 
 /**
- * The number in nine digits: as many as single precision needs, so that reading it back as a float32 gives the same bits.
- * Printed as they are, doubles would take seventeen.
+ * The number rounded to nine significant digits, which is enough to restore a float32 bit for bit. Printed as a double, it
+ * would take up to seventeen.
  */
 export function nineDigits(value: number): number {
   return Number(value.toPrecision(9));

@@ -1,100 +1,217 @@
-/** The pictures a command line names: files, directories, standard input. */
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+/** The pictures a command line names: files, folders, patterns, lists, standard input. */
+import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
-import { quote, UsageError } from './failure.ts';
+import { UsageError } from './failure.ts';
+import { nameFromArgument, nameFromBytes, toPath } from './file-name.ts';
+import { ioReason } from './io-reason.ts';
+import { isPattern, matches } from './patterns.ts';
+import type { Progress } from './progress.ts';
+import { collect, STANDARD_INPUT, title } from './standard-input.ts';
+import { readOptionFile, readOptionText } from './text-file.ts';
+import { countsInWords, fileKind, PICTURE_KINDS, walk } from './walk.ts';
 
-/** A picture to come, or (`bytes` then rejects) the reason why there is none. */
+/** A picture that can be read later. What could not be found is an input too, whose `read` rejects with the reason. */
 export interface PictureInput {
-  /** As the user gave it; inside a directory, joined to the directory's name. */
+  /** As the user gave it; inside a folder, joined to the folder's name. */
   readonly name: string;
-  bytes(): Promise<Uint8Array>;
+  /** Whether `name` is the path of a file; false for standard input and for folders without pictures. */
+  readonly isFile: boolean;
+  /** @throws ClipError IO, IMAGE_TOO_LARGE */
+  read(): Promise<Uint8Array>;
 }
 
-const STANDARD_INPUT = '-';
-const PICTURE = /\.(jpe?g|png|webp)$/i;
-
-/**
- * The pictures that the arguments stand for, in their order. A directory stands for the pictures in it by extension, hidden
- * ones and subdirectories left out, sorted by name (code units, so the order is the same everywhere). What cannot be
- * listed becomes an input that fails, so that the others still run.
- * @throws UsageError if an argument is empty or `-` is given twice
- */
-export async function pictureInputs(args: readonly string[]): Promise<PictureInput[]> {
-  if (args.includes('')) throw new UsageError('an image argument is empty (an unset variable of the shell?)');
-  if (args.filter((arg) => arg === STANDARD_INPUT).length > 1) {
-    throw new UsageError('- (standard input) can be given once');
-  }
-  const inputs: PictureInput[] = [];
-  for (const arg of args) {
-    if (arg === STANDARD_INPUT) inputs.push({ name: arg, bytes: () => collect(process.stdin) });
-    else if (await isDirectory(arg)) inputs.push(...(await directoryInputs(arg)));
-    else inputs.push(fileInput(arg));
-  }
-  return inputs;
+export interface InputOptions {
+  readonly recursive?: boolean;
+  readonly filesFrom?: string;
+  readonly null?: boolean;
 }
 
-/** Anything that can be read as a file, pipes of the shell (`<(...)`) included. */
+/** Directory entries to scan when looking for pictures in subfolders, for the `--recursive` hint. */
+const HINT_LIMIT = 20_000;
+
+/** The inputs of a command line, and counts of skipped files. */
+export class Pictures {
+  readonly inputs: PictureInput[] = [];
+  readonly #recursive: boolean;
+  readonly #progress: Progress;
+  readonly #skipped = new Map<string, number>();
+
+  private constructor(recursive: boolean, progress: Progress) {
+    this.#recursive = recursive;
+    this.#progress = progress;
+  }
+
+  /**
+   * The pictures that the arguments, then the lines of `--files-from`, name, in order. A folder means the pictures in it.
+   * What cannot be listed becomes an input that fails, so that the others are still processed.
+   * @throws UsageError if an argument is empty or the list cannot be read
+   */
+  static async collect(args: readonly string[], options: InputOptions, progress: Progress): Promise<Pictures> {
+    if (args.includes('')) throw new UsageError('an image argument is empty (an unset variable of the shell?)');
+    const pictures = new Pictures(options.recursive ?? false, progress);
+    for (const arg of args) await pictures.#addArgument(arg);
+    if (options.filesFrom !== undefined) {
+      for (const name of await listedNames(options.filesFrom, options.null ?? false)) pictures.#addListed(name);
+    }
+    return pictures;
+  }
+
+  /** Prints how many files of which kinds were skipped, on standard error. */
+  reportSkipped(): void {
+    if (this.#skipped.size > 0) this.#progress.line(`skipped ${countsInWords(this.#skipped)}`);
+  }
+
+  async #addArgument(arg: string): Promise<void> {
+    if (arg === STANDARD_INPUT) {
+      this.inputs.push({ name: arg, isFile: false, read: readStandardInput });
+      return;
+    }
+    const name = nameFromArgument(arg);
+    if (name === undefined) {
+      this.#fail(
+        arg,
+        'its name is not UTF-8, and not one file here looks like it: give its folder, or --files-from --null',
+      );
+      return;
+    }
+    const kind = fileKind(name);
+    if (kind === undefined && isPattern(name)) {
+      const found = await matches(name);
+      for (const path of found) this.#addListed(path);
+      if (found.length === 0) this.#fail(name, 'there is no such file, and none that matches it as a pattern');
+    } else if (kind === 'directory') this.#addFolder(name);
+    else this.inputs.push(fileInput(name)); // any readable path, including the shell's `<(...)`
+  }
+
+  /** A name that was not typed by the user: FIFOs and devices are skipped, as reading one could block. */
+  #addListed(name: string): void {
+    const kind = fileKind(name) ?? 'file';
+    if (kind === 'directory') this.#addFolder(name);
+    else if (kind === 'file') this.inputs.push(fileInput(name));
+    else this.#passOver(name, kind);
+  }
+
+  #addFolder(name: string): void {
+    try {
+      const found = walk(name, {
+        recursive: this.#recursive,
+        onPassedOver: (path, what) => this.#passOver(path, what),
+      });
+      for (const path of found.pictures) this.inputs.push(fileInput(path));
+      for (const { path, error } of found.failed) this.#fail(path, ioReason(error), error);
+      for (const [kind, n] of found.skipped) this.#skipped.set(kind, (this.#skipped.get(kind) ?? 0) + n);
+      if (found.pictures.length > 0 || found.failed.length > 0) return;
+      const below = this.#recursive ? '' : hint(name, found.folders);
+      const others = new Map([...found.skipped, ...found.others]);
+      const instead = others.size > 0 ? ` (${countsInWords(others)})` : '';
+      const where = this.#recursive ? ' and its subfolders hold' : ' holds';
+      this.#fail(name, `the directory${where} no ${PICTURE_KINDS} file${instead}${below}`);
+    } catch (error) {
+      this.#fail(name, ioReason(error), error);
+    }
+  }
+
+  #passOver(name: string, what: string): void {
+    this.#progress.line(`skipped ${title(name)}: ${what}`);
+  }
+
+  #fail(name: string, reason: string, cause?: unknown): void {
+    this.inputs.push({
+      name,
+      isFile: false,
+      read: () => Promise.reject(new ClipError('IO', reason, { cause })),
+    });
+  }
+}
+
+/** Names the subfolders that hold pictures, for the error of a folder without pictures. */
+function hint(directory: string, folders: readonly string[]): string {
+  const holding: string[] = [];
+  let pictures = 0;
+  let cut = false;
+  for (const folder of folders) {
+    const path = `${directory}/${folder}`;
+    try {
+      const found = walk(path, { recursive: true, onPassedOver: () => {}, limit: HINT_LIMIT });
+      if (found.pictures.length > 0) holding.push(`${folder}/`);
+      pictures += found.pictures.length;
+      cut ||= found.cut;
+    } catch {
+      // an unreadable subfolder gives no hint
+    }
+    if (cut) break;
+  }
+  if (pictures === 0) return '';
+  const more = holding.length > 3 ? ` and ${holding.length - 3} more` : '';
+  const names = `${holding.length === 1 ? 'subfolder' : 'subfolders'} ${holding.slice(0, 3).join(', ')}${more}`;
+  return `; ${names} ${holding.length === 1 ? 'holds' : 'hold'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
+}
+
+/** The names in a list: one per line, or NUL-terminated as by `find -print0`, which allows any bytes. */
+async function listedNames(path: string, nulls: boolean): Promise<string[]> {
+  const names: string[] = [];
+  if (nulls) {
+    const bytes = await readOptionFile('--files-from', path);
+    for (let at = 0; at < bytes.length; ) {
+      const end = bytes.indexOf(0, at);
+      const name = bytes.subarray(at, end < 0 ? bytes.length : end);
+      if (name.length > 0) names.push(nameFromBytes(name));
+      at += name.length + 1;
+    }
+  } else {
+    for (const line of (await readOptionText('--files-from', path)).split(/\r\n|\n|\r/)) {
+      if (line.trim() !== '') names.push(line);
+    }
+  }
+  if (names.length === 0) throw new UsageError(`--files-from ${title(path)} holds no name`);
+  return names;
+}
+
 function fileInput(path: string): PictureInput {
-  return { name: path, bytes: () => collect(createReadStream(path, { highWaterMark: 1 << 20 })) };
+  return { name: path, isFile: true, read: () => readPicture(path) };
 }
 
-async function directoryInputs(directory: string): Promise<PictureInput[]> {
-  try {
-    const inputs: PictureInput[] = [];
-    for (const name of (await readdir(directory)).sort()) {
-      const path = join(directory, name);
-      if (PICTURE.test(name) && !name.startsWith('.') && !(await isDirectory(path))) inputs.push(fileInput(path));
-    }
-    if (inputs.length > 0) return inputs;
-    const none = new ClipError('IO', 'the directory holds no .jpg, .jpeg, .png or .webp file');
-    return [{ name: directory, bytes: () => Promise.reject(none) }];
-  } catch (error) {
-    return [{ name: directory, bytes: () => Promise.reject(readError(error)) }];
-  }
-}
-
-/** False for what does not exist: reading it gives the error then. */
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-/** Reads to the end, but no further than the largest picture: a device or a wrong pipe must not fill the memory. */
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+/** Reads at most the size limit of a picture, so that a device or an endless pipe cannot fill the memory. */
+async function readPicture(path: string): Promise<Uint8Array> {
   const limits = imageLimits({});
-  const chunks: Uint8Array[] = [];
-  let length = 0;
   try {
-    for await (const chunk of stream) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > limits.maxBytes) break; // ends the stream
+    const handle = await open(toPath(path));
+    try {
+      const stat = await handle.stat();
+      if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      if (stat.isFile()) checkBytes(stat.size, limits);
+      const bytes = stat.isFile() ? await handle.readFile() : await collect(chunks(handle), limits.maxBytes);
+      checkBytes(bytes.length, limits);
+      return bytes;
+    } finally {
+      await handle.close();
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd')) {
+      throw new ClipError('IO', 'there is no such file; its name may not be UTF-8, which cannot be opened here');
+    }
     throw readError(error);
   }
-  checkBytes(length, limits);
-  return Buffer.concat(chunks, length);
 }
 
-function readError(error: unknown): Error {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such file',
-    ENOTDIR: 'a part of the path is a file, not a directory',
-    EISDIR: 'it is a directory',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-  };
-  return new ClipError('IO', reasons[code] ?? message, { cause: error });
+async function* chunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(1 << 16));
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
-/** How messages name an input. */
-export function inputTitle(name: string): string {
-  return name === STANDARD_INPUT ? 'standard input' : quote(name);
+async function readStandardInput(): Promise<Uint8Array> {
+  const limits = imageLimits({});
+  const bytes = await collect(process.stdin, limits.maxBytes).catch((error) => {
+    throw readError(error);
+  });
+  checkBytes(bytes.length, limits);
+  return bytes;
+}
+
+function readError(error: unknown): unknown {
+  return error instanceof ClipError ? error : new ClipError('IO', ioReason(error), { cause: error });
 }

@@ -1,27 +1,48 @@
 #!/usr/bin/env node
 /** The `edgeclip` command. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { addClassify } from './classify.ts';
 import { addEmbed } from './embed.ts';
 import { describe, EXIT_FAILED, EXIT_USAGE, UsageError } from './failure.ts';
 import { addInfo } from './info.ts';
-import { watchStandardOutput } from './output.ts';
+import { checkStandardOutput, watchStandardOutput } from './output.ts';
 import { packageVersion } from './version.ts';
 
 const HINT = 'Add --help to see what can be given.';
+
+const EXAMPLES = `
+Examples:
+  $ edgeclip classify cat.png --labels "cat, dog, cup of coffee"
+  $ edgeclip classify photos/ --recursive --labels-file labels.txt --json > ranked.jsonl
+  $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
+  $ edgeclip embed --text "a photo of a cat"
+
+edgeclip COMMAND --help lists the options of a command.`;
 
 function fail(error: unknown): void {
   process.exitCode = EXIT_FAILED;
   process.stderr.write(`error: ${describe(error)}\n`);
 }
 
+function write(text: string): void {
+  checkStandardOutput();
+  process.stdout.write(text);
+}
+
 watchStandardOutput(fail);
 
 const program = new Command('edgeclip')
   .description('CLIP on the CPU: classify and embed images and texts.')
-  .version(packageVersion(), '-V, --version')
+  .version(packageVersion(), '-V, --version', 'output the version number (also -v)')
+  .addOption(new Option('-v').hideHelp())
+  .on('option:v', () => {
+    write(`${packageVersion()}\n`);
+    throw new CommanderError(0, 'commander.version', packageVersion());
+  })
+  .configureOutput({ writeOut: write })
   .showHelpAfterError(HINT)
-  .exitOverride();
+  .exitOverride()
+  .addHelpText('after', EXAMPLES);
 addClassify(program);
 addEmbed(program);
 addInfo(program);
@@ -30,7 +51,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said what is wrong; help and version that were asked for come here too.
+    // Commander has printed the message; --help and --version end here too.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else if (error instanceof UsageError) {
     process.exitCode = EXIT_USAGE;

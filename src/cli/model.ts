@@ -1,18 +1,19 @@
-/** The options that choose a model, and its loading under a progress bar. */
-import { stat } from 'node:fs/promises';
+/** Model options, and loading with a progress bar. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Clip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
-import { quote, UsageError } from './failure.ts';
+import { positiveInteger, quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';
+import { fileKind } from './walk.ts';
 
 export interface ModelOptions {
   readonly model?: string;
   readonly precision: Precision;
   readonly threads: number | 'auto';
+  readonly maxPixels?: number;
 }
 
 function threads(text: string): number | 'auto' {
@@ -26,33 +27,49 @@ function threads(text: string): number | 'auto' {
 
 export function addModelOptions(command: Command): Command {
   return command
-    .option('--model <dir>', "a model's directory (OpenCLIP or Hugging Face layout); without it, the embedded model")
+    .option(
+      '--model <path>',
+      "a model's directory (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
+    )
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
-      new Option('--threads <n>', 'threads that compute; auto: one a processor, at most 8. The results are the same')
+      new Option(
+        '--threads <n>',
+        'threads that compute; auto: one per processor, at most 8. The results do not depend on it',
+      )
         .argParser(threads)
         .default('auto'),
     );
 }
 
-/** Loads the towers that are needed, once a run. */
+export function addMaxPixels(command: Command): Command {
+  return command.addOption(
+    new Option('--max-pixels <n>', 'refuse images with more pixels, width times height (default: 100000000)').argParser(
+      positiveInteger,
+    ),
+  );
+}
+
+/**
+ * Loads the given towers; the model's warnings go to standard error.
+ * @throws UsageError for an empty `--model`; ClipError as `loadClip`
+ */
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
-  const { model, precision, threads } = options;
+  const { model, precision, threads, maxPixels } = options;
   if (model === '') throw new UsageError('--model is empty (an unset variable of the shell?)');
-  const directory =
-    model === undefined ||
-    (await stat(model).then(
-      (found) => found.isDirectory(),
-      () => false,
-    ));
-  if (!directory) throw new ClipError('IO', `--model ${quote(model)}: there is no such directory`);
+  if (model !== undefined && !['directory', 'file'].includes(fileKind(model) ?? '')) {
+    throw new ClipError('IO', `--model ${quote(model)}: there is no such directory or file`);
+  }
   try {
-    return await loadClip(model, {
+    const clip = await loadClip(model, {
       precision,
       threads,
       towers,
-      onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total),
+      ...(maxPixels !== undefined && { maxPixels }),
+      onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
+    for (const warning of clip.info().warnings) progress.line(`warning: ${warning}`);
+    return clip;
   } finally {
     progress.clear();
   }

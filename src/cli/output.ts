@@ -1,49 +1,127 @@
-/** Where results go: standard output, or a file. */
-import { open } from 'node:fs/promises';
+/** Outputs that are not replaced atomically: standard output, pipes, devices. */
+import { constants, fstatSync, readFileSync, readSync, type Stats, statSync, write } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import { quote } from './failure.ts';
+import { toPath } from './file-name.ts';
+import { ioReason } from './io-reason.ts';
 
+/** A sequential byte sink. */
 export interface Output {
-  /** People read along: a progress bar must get out of the way. */
+  /** Whether this is a terminal, so that the progress bar must be cleared before writing. */
   readonly terminal: boolean;
   /**
-   * Resolves when the chunk is taken, so that nothing piles up before a slow reader.
+   * Resolves when the chunk has been accepted (backpressure).
    * @throws ClipError IO, e.g. on a full disk
    */
   write(chunk: string | Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
+/**
+ * Standard output.
+ * @throws ClipError IO if it is closed
+ */
 export function standardOutput(): Output {
+  checkStandardOutput();
+  const toFile = outputStat()?.isFile() ?? false;
   return {
     terminal: process.stdout.isTTY === true,
-    write: (chunk) => new Promise((resolve) => process.stdout.write(chunk, () => resolve())), // errors: see below
+    write: toFile ? writeToFile : writeToStream,
     close: async () => {},
   };
 }
 
+/** A failure here ends the process: see `watchStandardOutput`. */
+function writeToStream(chunk: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(chunk, () => resolve()));
+}
+
+/** Node's stream for a file calls `write` once and ignores a short count, so a full disk could go unnoticed. */
+async function writeToFile(chunk: string | Uint8Array): Promise<void> {
+  const bytes = Buffer.from(chunk as Uint8Array);
+  for (let done = 0; done < bytes.length; ) {
+    done += await new Promise<number>((resolve, reject) =>
+      write(1, bytes, done, bytes.length - done, null, (error, written) => (error ? reject(error) : resolve(written))),
+    ).catch((error) => {
+      throw new ClipError('IO', `cannot write standard output: ${ioReason(error)}`, { cause: error });
+    });
+  }
+}
+
+/** @throws ClipError IO if standard output is closed, as by the shell's `>&-` */
+export function checkStandardOutput(): void {
+  if (isClosed()) throw new ClipError('IO', 'cannot write standard output: it is closed');
+}
+
 /**
- * Opens the file at once, so that a path that cannot be written is known before the work begins.
+ * Node replaces a closed standard stream by /dev/null opened for reading and writing, while a shell's `> /dev/null` is
+ * write-only. Parents that spawn with `stdio: 'ignore'` also open it read-write, but for standard error as well: then the
+ * output is unwanted, not lost.
+ */
+function isClosed(): boolean {
+  const stat = outputStat();
+  if (stat === undefined) return true;
+  return process.platform !== 'win32' && isReadableNull(1, stat) && !isReadableNull(2, fstatSync(2));
+}
+
+function isReadableNull(descriptor: number, stat: Stats): boolean {
+  if (!stat.isCharacterDevice() || stat.rdev !== statSync('/dev/null').rdev) return false;
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))![1]!;
+    return (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0;
+  } catch {
+    // no /proc: try to read instead
+  }
+  try {
+    readSync(descriptor, Buffer.alloc(1));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function outputStat(): Stats | undefined {
+  try {
+    return fstatSync(1);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a path must be written in place: names of open descriptors (/dev/stdout), FIFOs, devices. */
+export function isDirect(path: string): boolean {
+  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/(self|thread-self|\d+)\/fd\/\d+)$/.test(path)) return true;
+  try {
+    const stat = statSync(toPath(path));
+    return !stat.isFile() && !stat.isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Opens a path that `isDirect`.
  * @throws ClipError IO
  */
-export async function fileOutput(path: string): Promise<Output> {
-  const fail = (error: NodeJS.ErrnoException): never => {
-    const reason = error.code === 'ENOENT' ? 'there is no such directory' : error.message;
-    throw new ClipError('IO', `cannot write ${quote(path)}: ${reason}`, { cause: error });
+export async function directOutput(path: string): Promise<Output> {
+  if (/^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/.test(path)) return standardOutput();
+  const fail = (error: unknown): never => {
+    throw new ClipError('IO', `cannot write ${quote(path)}: ${ioReason(error)}`, { cause: error });
   };
-  const handle = await open(path, 'w').catch(fail);
+  const handle: FileHandle = await open(toPath(path), 'a').catch(fail); // append: a descriptor may refer to a file that already has content
   return {
     terminal: false,
-    write: (chunk) => handle.writeFile(chunk).catch(fail), // goes on where the last one ended
+    write: (chunk) => handle.writeFile(chunk).catch(fail), // writes at the current position
     close: () => handle.close().catch(fail),
   };
 }
 
-/** A reader that went away (`| head -1`) ends the run quietly; any other failure to write is an error. */
+/** A reader that leaves (`| head -1`) ends the run quietly; any other failure to write is an error. */
 export function watchStandardOutput(failed: (error: Error) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') failed(new ClipError('IO', `cannot write standard output: ${error.message}`));
+      if (error.code !== 'EPIPE') failed(new ClipError('IO', `cannot write standard output: ${ioReason(error)}`));
       process.exit();
     });
   }

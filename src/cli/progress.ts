@@ -1,8 +1,10 @@
 /** A progress bar on a terminal's standard error; in a pipe or a file, nothing. */
 import cliProgress from 'cli-progress';
 
-/** Shows nothing in the first moments: what is done by then needs no bar. */
+/** No bar for tasks that finish within this time. */
 const PATIENCE_MS = 300;
+/** Rate and time left are too unreliable before this. */
+const PACE_MS = 1000;
 
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
@@ -10,35 +12,54 @@ export class Progress {
   #task = '';
   #total = 0;
   #since = performance.now();
+  /** Start time of the task, and how much was done at that time. */
+  #start = { time: 0, done: 0 };
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
   }
 
-  /** `done` of `total` parts of the task are done. */
-  show(task: string, done: number, total: number): void {
-    if (!this.#stream.isTTY || performance.now() - this.#since < PATIENCE_MS) return;
-    if (this.#bar && this.#task === task && this.#total === total) {
-      this.#bar.update(done);
+  /** Shows that `done` of `total` are done. `counted`: also show the rate and the time left (not useful for bytes). */
+  show(task: string, done: number, total: number, counted = true): void {
+    if (!this.#stream.isTTY) return;
+    const now = performance.now();
+    const same = this.#task === task && this.#total === total;
+    if (!same) {
+      this.clear();
+      this.#task = task;
+      this.#total = total;
+      this.#start = { time: now, done };
+    }
+    if (now - this.#since < PATIENCE_MS) return;
+    const pace = counted ? this.#pace(now, done) : '';
+    if (this.#bar) {
+      this.#bar.update(done, { pace });
       return;
     }
-    this.clear();
-    this.#task = task;
-    this.#total = total;
-    // Wrapping stays on and the cursor shown, so that a run that is killed leaves nothing to set right; the bar is cut at the
-    // terminal's width. A signal handler instead would run only between two long computations: Ctrl-C would wait.
+    // Line wrapping and cursor are left alone, so that a killed run leaves the terminal intact. Restoring them in a signal
+    // handler would delay Ctrl-C until the current computation ends.
     this.#bar = new cliProgress.SingleBar({
       stream: this.#stream,
-      format: `${task} [{bar}] {value}/{total}`,
+      format: `${task} [{bar}] {value}/{total}{pace}`,
       barsize: 30,
       linewrap: true,
       clearOnComplete: true,
     });
-    this.#bar.start(total, done);
+    this.#bar.start(total, done, { pace });
     process.once('exit', this.#onExit);
   }
 
-  /** Takes the bar away, so that a line can be printed in its place; the next `show` draws it again. */
+  /** ", 45/s, 1:05 left", or nothing while it is too early. */
+  #pace(now: number, done: number): string {
+    const { time, done: before } = this.#start;
+    const seconds = (now - time) / 1000;
+    if (seconds * 1000 < PACE_MS || done <= before) return '';
+    const rate = (done - before) / seconds;
+    const left = `${duration((this.#total - done) / rate)} left`;
+    return `, ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s, ${left}`;
+  }
+
+  /** Removes the bar, so that a line can be printed; the next `show` draws it again. */
   clear(): void {
     if (!this.#bar) return;
     this.#bar.stop();
@@ -46,5 +67,20 @@ export class Progress {
     process.off('exit', this.#onExit);
   }
 
+  /** Prints a line on standard error. */
+  line(text: string): void {
+    this.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
   readonly #onExit = () => this.clear();
+}
+
+/** `m:ss` or `h:mm:ss`. */
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = (whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${Math.floor(minutes)}:${two(whole % 60)}`;
 }

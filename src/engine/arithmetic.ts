@@ -151,11 +151,13 @@ export class Arithmetic {
   norm(x: Pointer, m: number, k: number, norm: Norm, eps: number, into: RowBuffer): PackedRows {
     const { kernels, scratch } = this;
     const { data: out, scale } = into;
-    const rows = { x, stride: k * 4, m, k, gamma: norm.weight, beta: norm.bias, eps };
+    const { weight: gamma, bias: beta } = norm;
+    const stride = k * 4;
+    // Written out: spreading an object costs as much as a small kernel.
     if (this.precision === 'int8') {
-      kernels.layerNormQuantize({ ...rows, aMax: activationMax(k), out, scale, scratch });
+      kernels.layerNormQuantize({ x, stride, m, k, gamma, beta, eps, aMax: activationMax(k), out, scale, scratch });
     } else {
-      kernels.layerNormPack({ ...rows, out, scratch });
+      kernels.layerNormPack({ x, stride, m, k, gamma, beta, eps, out, scratch });
     }
     return this.packed(into, m, k);
   }
@@ -168,7 +170,6 @@ export class Arithmetic {
     const { stride: ldc = n * 4, mode = Mode.none, maxima = 0 } = output;
     const { columns: slab, stride: slabStride } = output.slab ?? { columns: n, stride: 0 };
     const { width, gap } = output.line ?? { width: m, gap: 0 };
-    const result = { c, ldc, width, gap, slab, slabStride, scratch };
     this.autotuner.run(m, n, w.k, (variant) => {
       if (this.precision === 'int8') {
         kernels.gemmInt8({
@@ -182,12 +183,33 @@ export class Arithmetic {
           m,
           n,
           k: roundUp(w.k, 4),
-          ...result,
+          c,
+          ldc,
+          width,
+          gap,
+          slab,
+          slabStride,
           mode: mode | variant,
+          scratch,
           maxima,
         });
       } else {
-        kernels.gemmF32({ a: a.data, b: w.panels, bias, m, n, k: w.k, ...result, mode: mode | variant });
+        kernels.gemmF32({
+          a: a.data,
+          b: w.panels,
+          bias,
+          m,
+          n,
+          k: w.k,
+          c,
+          ldc,
+          width,
+          gap,
+          slab,
+          slabStride,
+          mode: mode | variant,
+          scratch,
+        });
       }
     });
   }
@@ -200,11 +222,18 @@ export class Arithmetic {
   }
 
   /** Scaled dot-product attention of `rows` query rows over the keys that their lists name (assembly/attention.ts). */
-  attention({ lists, ...operands }: Attention): void {
-    const { heads, headDim } = operands;
+  attention({ q, k, v, heads, headDim, qSlab, kvSlab, out, rows, lists }: Attention): void {
     this.kernels.attention({
-      ...operands,
+      q,
+      k,
+      v,
+      heads,
+      qSlab,
+      kvSlab,
+      out,
       ldo: heads * headDim * 4,
+      rows,
+      headDim,
       starts: lists.starts,
       lengths: lists.lengths,
       lists: lists.entries,

@@ -3,6 +3,8 @@ import type { Kernels } from '../engine/calls.ts';
 import { compiledKernels } from '../engine/compiled.ts';
 import { instantiateKernels } from '../engine/kernels.ts';
 import { ClipError } from '../errors.ts';
+import { checkOptions, type OptionType } from '../options.ts';
+import { yieldIfDue } from '../scheduler.ts';
 import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
 import { cropGeometry } from './geometry.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';
@@ -34,11 +36,20 @@ export async function preprocess(
   config: PreprocessConfig,
   options: DecodeOptions = {},
 ): Promise<PreprocessedImage> {
+  checkOptions('preprocess', options, PREPROCESS);
   checkedPreprocessConfig(config);
   const taken = takeImage(image, options.maxBytes);
+  await yieldIfDue(options.signal);
   const module = await compiledKernels('simd'); // the resize has no relaxed instructions
   return decodeWith(taken, options, (raw) => crop(module, raw, config));
 }
+
+const PREPROCESS: Readonly<Record<keyof DecodeOptions, OptionType>> = {
+  orient: 'boolean',
+  maxPixels: 'number',
+  maxBytes: 'number',
+  signal: 'signal',
+};
 
 const PAGE = 65_536;
 /** The kernels' own memory, a few hundred kB: created when first needed, replaced when a picture needs more. */

@@ -2,11 +2,6 @@
  * The normal form of a model's configuration. Its two readers are config-openclip.ts and config-huggingface.ts. An
  * option that changes the arithmetic and is not built is refused by name: a model that loads gives the published numbers.
  */
-import { ClipError } from '../errors.ts';
-import { Fields } from '../fields.ts';
-import { isObject, show } from '../json.ts';
-import { isHuggingFace, parseHuggingFace } from './config-huggingface.ts';
-import { parseOpenClip } from './config-openclip.ts';
 
 /** The two halves of a CLIP model. */
 export type Tower = 'image' | 'text';
@@ -89,22 +84,4 @@ export interface ClipConfig {
 /** The towers that the model has, image first. */
 export function configTowers({ vision, text }: ClipConfig): Tower[] {
   return [...(vision ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])];
-}
-
-/**
- * Reads the parsed JSON of `open_clip_config.json`, of a bare OpenCLIP model configuration (the files in
- * open_clip/model_configs), or of a Hugging Face `config.json` of a CLIP model or of one of its towers.
- * @param warn is told what the caller should know about a configuration that is accepted
- * @throws ClipError `CONFIG` that names the field, what was expected and what came.
- */
-export function parseConfig(json: unknown, warn: (warning: string) => void = () => {}): ClipConfig {
-  if (!isObject(json)) throw new ClipError('CONFIG', `model configuration: expected an object, got ${show(json)}`);
-  if (isObject(json.model_cfg)) return parseOpenClip(new Fields(json.model_cfg, 'model_cfg.'));
-  if ('vision_cfg' in json || 'text_cfg' in json) return parseOpenClip(new Fields(json, ''));
-  if (isHuggingFace(json)) return parseHuggingFace(new Fields(json, ''), warn);
-  throw new ClipError(
-    'CONFIG',
-    "model configuration: expected OpenCLIP's model_cfg or Hugging Face's vision_config and text_config, " +
-      `got the keys ${Object.keys(json).slice(0, 8).join(', ') || '(none)'}`,
-  );
 }

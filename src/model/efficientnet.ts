@@ -379,10 +379,23 @@ class EfficientNet implements ImageEncoder {
     const { kernel, stride, outSize, depthwise } = block;
     const { taps: weights, scale, bias } = depthwise;
     const m = lines * outSize;
-    const operands = { input: wide, lineBytes, kernel, stride, weights, bias, channels: block.wide };
-    const result = { across: outSize, lines, firstRow: 0, m, out: rowsWide.data };
-    if (arithmetic.precision === 'int8') kernels.depthwiseInt8({ ...operands, scale, ...result });
-    else kernels.depthwiseF32({ ...operands, ...result });
+    const call = {
+      input: wide,
+      lineBytes,
+      kernel,
+      stride,
+      weights,
+      scale,
+      bias,
+      channels: block.wide,
+      across: outSize,
+      lines,
+      firstRow: 0,
+      m,
+      out: rowsWide.data,
+    };
+    if (arithmetic.precision === 'int8') kernels.depthwiseInt8(call);
+    else kernels.depthwiseF32(call);
     return { ...rowsWide, m };
   }
 

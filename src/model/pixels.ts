@@ -72,12 +72,21 @@ export function gatherPatches(
   const line = paddedSize(windows) * 6;
   const k = roundUp(window * window * 3, 4);
   const m = lines * across;
-  const source = { image: centred, lineBytes: line, window, stride, across, firstLine: first, lines };
-  const result = { firstRow: 0, m, out: patches.data, scratch };
-  if (arithmetic.precision === 'int8') {
-    kernels.gatherInt8({ ...source, kPadded: k, ...result });
-  } else {
-    kernels.gatherF32({ ...source, ...result });
-  }
+  const call = {
+    image: centred,
+    lineBytes: line,
+    window,
+    stride,
+    across,
+    firstLine: first,
+    lines,
+    kPadded: k,
+    firstRow: 0,
+    m,
+    out: patches.data,
+    scratch,
+  };
+  if (arithmetic.precision === 'int8') kernels.gatherInt8(call);
+  else kernels.gatherF32(call);
   return arithmetic.packed({ ...patches, scale: 0 }, m, k);
 }

@@ -19,18 +19,18 @@ import {
   project,
 } from './block.ts';
 import type { TextConfig } from './config.ts';
+import { MAX_STORED_LOGIT_SCALE } from './logit-scale.ts';
 import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
 import type { PlanOptions, TowerDefinition, TowerOutput } from './tower.ts';
 
 /** Nodes of a prefix tree that are computed together: with more, more is shared and more memory needed. */
 export const CHUNK_NODES = 256;
 
-/** The logarithm of the scale, from 0 to ln 1000 (rounded up); published models are trained with at most ln 100. */
 const LOGIT_SCALE: TowerSlot = {
   kind: 'vector',
   name: 'logit_scale',
   shape: [1],
-  range: [0, 6.9078],
+  range: [0, MAX_STORED_LOGIT_SCALE],
   from: { weight: published([], 'logit_scale', 'logit_scale') },
 };
 
@@ -113,6 +113,11 @@ export class TextTransformer {
     this.#projection = config.projection ? weights.linear('text_projection') : undefined;
   }
 
+  /** Bytes from one embedding that `encode` gives to the next. */
+  get embeddingBytes(): number {
+    return (this.#projection ? roundUp(this.#projection.n, 8) : this.config.width) * 4;
+  }
+
   /** The most nodes a chunk may have for this model: at least one whole text. */
   static chunkNodes({ contextLength }: TextConfig): number {
     return Math.max(CHUNK_NODES, contextLength);
@@ -155,9 +160,9 @@ export class TextTransformer {
     engine.writeInts(s.pooledLists.lengths, pooled.map((node) => chunk.listLength[node]!)); // biome-ignore format: a pair
 
     const { rows: table, scale } = this.#table;
-    const lookup = { ids: s.ids, at: s.positions, n: rows, table, positions: this.#positions, width, out: s.x };
+    const lookup = { ids: s.ids, at: s.positions, n: rows, table, scale, positions: this.#positions, width, out: s.x };
     if (arithmetic.precision === 'int8')
-      kernels.embedInt8({ ...lookup, scale }); // [rows, width]
+      kernels.embedInt8(lookup); // [rows, width]
     else kernels.embedF32(lookup); // [rows, width]
     const last = config.layers - 1;
     for (let i = 0; i < last; i++) {

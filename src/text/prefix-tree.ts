@@ -77,7 +77,7 @@ function sharedLength(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Lexicographic order, a prefix before its continuations. */
-function compare(a: readonly number[], b: readonly number[]): number {
+export function compare(a: readonly number[], b: readonly number[]): number {
   const shared = sharedLength(a, b);
   return shared === a.length || shared === b.length ? a.length - b.length : a[shared] - b[shared];
 }

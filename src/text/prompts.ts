@@ -26,6 +26,10 @@ export interface ClassPrompts {
   readonly total: number;
   /** The prompts of class i, at least one. */
   prompts(i: number): readonly string[];
+  /** How many prompts class i has. */
+  count(i: number): number;
+  /** Prompt k of class i alone. */
+  prompt(i: number, k: number): string;
 }
 
 /**
@@ -47,6 +51,11 @@ export function classPrompts(classes: ClassList, templates: Templates | undefine
     prompts(i) {
       const { label, prompts } = entries[i]!;
       return prompts ?? filled.map((template) => fillTemplate(template, label));
+    },
+    count: (i) => (entries[i]!.prompts ?? filled).length,
+    prompt(i, k) {
+      const { label, prompts } = entries[i]!;
+      return prompts?.[k] ?? fillTemplate(filled[k]!, label);
     },
   };
 }

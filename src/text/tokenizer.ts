@@ -1,4 +1,5 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
+import { checkOptions } from '../options.ts';
 import { AddedTokens } from './added-tokens.ts';
 import type { CleaningOptions } from './cleaning.ts';
 import { BOS, EOT, readTokenizerFile, type TokenizerFile, WORD_PATTERN } from './tokenizer-file.ts';
@@ -89,6 +90,7 @@ export class Tokenizer {
    * tokenizer.encode('a cat') // [49406, 320, 2368, 49407]
    */
   static fromJSON(json: string | object, options: TokenizerOptions = {}): Tokenizer {
+    checkOptions('Tokenizer.fromJSON', options, { contextLength: 'any', htmlEntities: 'boolean', repairs: 'boolean' });
     const { contextLength = 77, ...cleaning } = options;
     if (!Number.isInteger(contextLength) || contextLength < 2) {
       throw new RangeError(`contextLength must be an integer of at least 2 (BOS and EOT), got ${contextLength}`);

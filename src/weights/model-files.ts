@@ -7,7 +7,8 @@ import {
   preprocessConfigFromOpenClip,
 } from '../image/preprocess-config.ts';
 import { isObject } from '../json.ts';
-import { type ClipConfig, configTowers, parseConfig, type Tower } from '../model/config.ts';
+import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
+import { parseConfig } from '../model/parse-config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';

@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
+import { writeClassifier } from '../../src/classifier-file.ts';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { type Checkpoint, readCheckpoint, rejection, utf8, writeCheckpoint } from './checkpoint.ts';
 import { photo } from './pictures.ts';
+import { random } from './token-ids.ts';
 
 const clip = await loadClip();
 afterAll(() => clip.dispose());
@@ -20,6 +22,11 @@ function rewritten(edit: (file: Checkpoint) => Checkpoint): Uint8Array {
 
 const withMetadata = (change: Record<string, string>) =>
   rewritten((file) => ({ ...file, metadata: { ...file.metadata, ...change } }));
+
+/** A copy of the vectors of the file. */
+function vectorsOf(file: Uint8Array): Float32Array {
+  return new Float32Array(readCheckpoint(file).tensors[0].data.slice().buffer);
+}
 
 /** What `fromBytes` throws; undefined if it gives a classifier. */
 function failure(file: Uint8Array, model?: typeof clip): ClipError | undefined {
@@ -91,13 +98,17 @@ describe('a classifier file that is none, or damaged', () => {
       rewritten((file) => ({ ...file, metadata: {} })),
       /edgeclip-classifier.*\(none\)/,
     ],
-    ['another version', withMetadata({ version: '2' }), /version 1, found 2/],
+    ['the version before, without a check sum', withMetadata({ version: '1' }), /version 1 has no check sum.*again/],
+    ['another version', withMetadata({ version: '3' }), /version 2, found 3/],
     ['no labels', withMetadata({ labels: '[]' }), /empty/],
     ['labels that are no JSON', withMetadata({ labels: '["cat"' }), /./],
     ['labels that are no strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
     ['fewer labels than vectors', withMetadata({ labels: '["cat"]' }), /\[1, any\], found F32 \[3, 384\]/],
-    ['no logit scale', withMetadata({ logit_scale: '' }), /logit scale/],
+    ['no logit scale', withMetadata({ logit_scale: '' }), /logit scale is \(none\)/],
     ['an infinite logit scale', withMetadata({ logit_scale: '1e999' }), /logit scale/],
+    ['other labels than were summed', withMetadata({ labels: '["cat","dog","tea"]' }), /check sum/],
+    ['another logit scale than was summed', withMetadata({ logit_scale: '31' }), /check sum/],
+    ['no check sum', withMetadata({ crc32: '' }), /check sum/],
     ['no embeddings', rewritten((file) => ({ ...file, tensors: [] })), /no embeddings/],
     [
       'embeddings of another type',
@@ -128,35 +139,59 @@ describe('a classifier file that is none, or damaged', () => {
     expect(failure(new Uint8Array([...bytes, 0]))?.message).toContain('after the last tensor');
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30])('with %d in a vector', (value) => {
-    const file = rewritten((file) => {
-      const vectors = new Float32Array(file.tensors[0].data.slice().buffer);
-      vectors.fill(value, 384, value === 0 ? 768 : 385);
-      return { ...file, tensors: [{ ...file.tensors[0], data: new Uint8Array(vectors.buffer) }] };
-    });
-    expect(failure(file)?.message).toContain('embedding 1');
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30])('with %d in a vector, and a check sum to it', (value) => {
+    const { labels, logitScale } = classifier;
+    const embeddings = vectorsOf(bytes);
+    embeddings.fill(value, 384, value === 0 ? 768 : 385);
+    expect(failure(writeClassifier({ labels, logitScale, embeddings }))?.message).toContain('embedding 1');
   });
 
-  it('with any flipped bit: refused by its code, or usable', async () => {
-    const header = bytes.length - 3 * 384 * 4;
-    let refused = 0;
-    let tried = 0;
-    for (let bit = 0; bit < bytes.length * 8; bit += bit < header * 8 ? 1 : 61, tried++) {
-      const file = bytes.slice();
+  it.each([
+    [0, false],
+    [-1, false],
+    [Number.NaN, false],
+    [Math.exp(-100), false],
+    [0.999, false],
+    [1, true],
+    [100, true],
+    [1000, true],
+    [1001, false],
+    [Math.exp(88), false],
+    [Number.POSITIVE_INFINITY, false],
+  ])('R08: with the logit scale %d, and a check sum to it: readable %s', (logitScale, readable) => {
+    const file = writeClassifier({ labels: classifier.labels, logitScale, embeddings: vectorsOf(bytes) });
+    if (readable) expect(Classifier.fromBytes(file).logitScale).toBe(logitScale);
+    else expect(failure(file)?.message).toMatch(/logit scale/);
+  });
+
+  it('with any flipped bit is refused', () => {
+    // Of short vectors, so that each bit can be tried.
+    const vectors = 4;
+    const embeddings = new Float32Array(vectors * 8).map((_, i) => (i % 9 === 0 ? 1 : 0));
+    const labels = ['cat', 'a "dog"', '\u732b', 'a cup of coffee'];
+    const file = writeClassifier({ labels, logitScale: 100, embeddings });
+    expect(Classifier.fromBytes(file).labels).toEqual(labels);
+    for (let bit = 0; bit < file.length * 8; bit++) {
       file[bit >> 3] ^= 1 << (bit & 7);
-      if (failure(file)) {
-        refused++;
-        continue;
-      }
-      if (tried % 16 !== 0) continue;
-      const scores = (await Classifier.fromBytes(file).classify(embedding)).map(({ score }) => score);
-      expect(scores).toHaveLength(3);
-      expect(
-        scores.reduce((sum, score) => sum + score),
-        `bit ${bit}`,
-      ).toBeCloseTo(1, 5);
+      if (!failure(file)) expect.fail(`bit ${bit % 8} of byte ${bit >> 3} was not noticed`);
+      file[bit >> 3] ^= 1 << (bit & 7);
     }
-    // What passes are flips in labels and in low bits of numbers.
-    expect(refused).toBeGreaterThan(tried / 3);
+    // And some of long ones, two at a time.
+    const next = random(15);
+    for (let i = 0; i < 500; i++) {
+      const damaged = bytes.slice();
+      for (let flips = 0; flips < 1 + (i & 1); flips++) damaged[next(bytes.length)] ^= 1 << next(8);
+      if (damaged.every((byte, at) => byte === bytes[at])) continue;
+      expect(failure(damaged), `case ${i}`).toBeDefined();
+    }
+  });
+
+  it('what is not bytes, or not a model, is an argument error', () => {
+    for (const input of ['cat', null, undefined, 7, {}, [1, 2]]) {
+      expect(() => Classifier.fromBytes(input as never)).toThrow(TypeError);
+    }
+    for (const model of [null, 'clip', {}, Promise.resolve(clip)]) {
+      expect(() => Classifier.fromBytes(bytes, model as never)).toThrow(/expected a model from loadClip/);
+    }
   });
 });

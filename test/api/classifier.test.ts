@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
+import type { Encoder } from '../../src/encoding.ts';
 import { loadClip } from '../../src/load.ts';
+import { Ranking } from '../../src/ranking.ts';
 import { parseLabelsFile, templateSets } from '../../src/text/prompts.ts';
 import { cosine, goldenPath } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';
@@ -11,6 +13,12 @@ const clip = await loadClip();
 afterAll(() => clip.dispose());
 const animals = await clip.classifier(['cat', 'dog', 'horse', 'rocket', 'person']);
 const embedding = await clip.encodeImage(photo);
+
+/** The vector divided by its length. */
+function normalized(vector: Float32Array): Float32Array {
+  const length = Math.hypot(...vector);
+  return vector.map((value) => value / length);
+}
 
 describe('classify', () => {
   it('ranks all labels for a picture, or for its embedding, best first', async () => {
@@ -66,6 +74,43 @@ describe('classify', () => {
     const reason = new Error('no');
     expect(await rejection(animals.classify(photo, { signal: AbortSignal.abort(reason) }))).toBe(reason);
     expect(await animals.classify(photo)).toEqual(before);
+  });
+
+  it('takes a list of pictures and embeddings, and gives a list of rankings in its order', async () => {
+    const list = [photo, embedding, pictures[2]!, embedding.map((value) => value * 3), pictures[3]!];
+    const alone = [];
+    for (const one of list) alone.push(await animals.classify(one, { topK: 2 }));
+    const seen: number[] = [];
+    const onProgress = ({ done, total }: { done: number; total: number }) => void seen.push(done, total);
+    expect(await animals.classify(list, { topK: 2, onProgress })).toEqual(alone);
+    expect(seen).toEqual([1, 5, 2, 5, 3, 5, 4, 5, 5, 5]);
+    expect(await animals.classify([embedding, embedding])).toEqual([
+      await animals.classify(embedding),
+      await animals.classify(embedding),
+    ]);
+    expect(await animals.classify([photo])).toEqual([await animals.classify(photo)]);
+    expect(await animals.classify([])).toEqual([]);
+  });
+
+  it('names the position of what is bad in a list, among pictures and embeddings', async () => {
+    const [, bad] = badPictures.find(([name]) => name.includes('half a JPEG'))!;
+    const error = await rejection(animals.classify([photo, embedding, bad, embedding]));
+    expect(error).toMatchObject({ code: 'IMAGE_TRUNCATED', message: expect.stringMatching(/^image 2: /) });
+    const short = await rejection(animals.classify([photo, new Float32Array(3)]));
+    expect(short).toBeInstanceOf(RangeError);
+    expect(short.message).toMatch(/^image 1: expected an embedding of 384 numbers, got 3/);
+    const infinite = embedding.map((value, i) => (i === 5 ? Number.NaN : value));
+    expect((await rejection(animals.classify(infinite))).message).toMatch(/not finite/);
+    expect(await rejection(animals.classify([photo, 7 as never]))).toBeInstanceOf(TypeError);
+  });
+
+  it('compiles the ranking again after it could not', async () => {
+    const copy = Classifier.fromBytes(animals.toBytes());
+    const create = vi.spyOn(Ranking, 'create').mockRejectedValueOnce(new Error('no memory'));
+    expect((await rejection(copy.classify(embedding))).message).toBe('no memory');
+    expect(await copy.classify(embedding)).toEqual(await animals.classify(embedding));
+    expect(create).toHaveBeenCalledTimes(2);
+    create.mockRestore();
   });
 
   it('ranks one label, with certainty', async () => {
@@ -190,6 +235,86 @@ describe('labels and templates', () => {
     const eighty = await (await clip.classifier(labels, { templates: 'openai-80' })).classify(embedding);
     expect(eighty).not.toEqual(await seven.classify(embedding));
     expect(eighty.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 6);
+  });
+
+  it('takes prompts of each class, as an object or as a list', async () => {
+    const cat = ['a photo of a cat', 'a small furry animal with whiskers', 'a {} is not a place here'];
+    const dog = ['a photo of a dog'];
+    const byLabel = await clip.classifier({ cat, dog });
+    expect(byLabel.labels).toEqual(['cat', 'dog']);
+    const vectors = await clip.encodeText([...cat, ...dog]);
+    const ranked = await byLabel.classify(embedding);
+    const mean = vectors[0]!.map((_, i) => vectors[0]![i]! + vectors[1]![i]! + vectors[2]![i]!);
+    expect(ranked.find(({ label }) => label === 'cat')?.similarity).toBeCloseTo(cosine(mean, embedding), 6);
+    // One prompt is taken as it is, to the bit: also where it is not quite of length 1.
+    const longer = new Float32Array([1.0005, 0, 0, 0]);
+    const model: Encoder = {
+      config: { embedDim: 4 },
+      logitScale: 100,
+      encodeText: async (texts) => texts.map(() => longer),
+      encodeImages: () => {
+        throw new Error('not needed');
+      },
+    };
+    const one = await Classifier.fromClasses(model, ['cat'], {});
+    expect(one.toBytes().subarray(-16)).toEqual(new Uint8Array(longer.buffer));
+    const dogOnly = Classifier.fromBytes((await clip.classifier({ dog })).toBytes());
+    expect(dogOnly.toBytes().subarray(-384 * 4)).toEqual(new Uint8Array(vectors[3]!.buffer));
+
+    const entries = await clip.classifier([
+      { label: 'dog', prompts: dog },
+      { label: 'cat', prompts: cat },
+      { label: 'dog', prompts: ['a puppy'] },
+      { label: 'cat' },
+      'rocket',
+    ]);
+    expect(entries.labels).toEqual(['dog', 'cat', 'dog', 'cat', 'rocket']);
+    const similarity = new Map((await entries.classify(embedding)).map(({ index, similarity }) => [index, similarity]));
+    for (const { label, similarity: own } of ranked) expect(similarity.get(label === 'dog' ? 0 : 1)).toBe(own);
+    const plain = await (await clip.classifier(['rocket', 'cat'])).classify(embedding);
+    for (const { index, similarity: own } of plain) expect(similarity.get(index === 0 ? 4 : 3)).toBe(own);
+  });
+
+  it('gives the same bits whether prompts come in one group or in many', async () => {
+    // More prompts than are embedded together: a stand-in model gives each text a vector of its own.
+    const texts = new Map<string, Float32Array>();
+    let largest = 0;
+    const model: Encoder = {
+      config: { embedDim: 8 },
+      logitScale: 100,
+      encodeText: async (prompts) => {
+        largest = Math.max(largest, prompts.length);
+        return prompts.map((prompt) => {
+          let vector = texts.get(prompt);
+          if (!vector) {
+            const seed = texts.size;
+            vector = normalized(
+              Float32Array.from({ length: 8 }, (_, i) => Math.fround(((seed + 1) * (i + 3) * 7919) % 257) - 128),
+            );
+            texts.set(prompt, vector);
+          }
+          return vector;
+        });
+      },
+      encodeImages: () => {
+        throw new Error('not needed');
+      },
+    };
+    const labels = Array.from({ length: 300 }, (_, i) => `thing ${i}`);
+    const all = await Classifier.fromClasses(model, labels, { templates: 'openai-80' });
+    expect(largest).toBeLessThanOrEqual(4096);
+    expect(texts.size).toBe(300 * 80);
+    const few = await Classifier.fromClasses(model, labels.slice(0, 40), { templates: 'openai-80' });
+    const rows = (classifier: Classifier) => classifier.toBytes().subarray(-classifier.labels.length * 32);
+    expect(rows(few)).toEqual(rows(all).subarray(0, 40 * 32));
+    // The definition: the sum of a label's vectors in the order of its templates, in f64, divided by its length.
+    const sums = new Float64Array(8);
+    for (const template of templateSets['openai-80']) {
+      for (const [i, value] of texts.get(template.replace('{}', 'thing 0'))!.entries()) sums[i] = sums[i]! + value;
+    }
+    const length = Math.sqrt(sums.reduce((sum, value) => sum + value * value, 0));
+    const first = new Float32Array(rows(all).slice(0, 32).buffer);
+    expect(first).toEqual(Float32Array.from(sums, (value) => value / length));
   });
 
   it('reports progress over prompts and stops by its signal', async () => {

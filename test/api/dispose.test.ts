@@ -14,6 +14,7 @@ const asynchronous: [string, (clip: Clip) => Promise<unknown>][] = [
   ['encodeImage of a batch', (clip) => clip.encodeImage([photo])],
   ['encodeImage of nothing', (clip) => clip.encodeImage([])],
   ['encodeImage of no picture', (clip) => clip.encodeImage(new Uint8Array(3))],
+  ['encodeImage of a bad one, settled', (clip) => clip.encodeImage([new Uint8Array(3)], { settled: true })],
   ['encodeText', (clip) => clip.encodeText('a cat')],
   ['encodeText of nothing', (clip) => clip.encodeText([])],
   ['encodeTokens', (clip) => clip.encodeTokens([[0, 1]])],
@@ -21,6 +22,7 @@ const asynchronous: [string, (clip: Clip) => Promise<unknown>][] = [
   ['classifier', (clip) => clip.classifier(['cat', 'dog'])],
 ];
 const synchronous: [string, (clip: Clip) => unknown][] = [
+  ['encodeImages', (clip) => clip.encodeImages([photo])],
   ['tokenize', (clip) => clip.tokenize(['a cat'])],
   ['info', (clip) => clip.info()],
   ['logitScale', (clip) => clip.logitScale],
@@ -82,7 +84,9 @@ it('calls that run or wait in the queue reject with DISPOSED, every one', async 
     clip.encodeTokens([[BOS, 6, EOT]]),
   ];
   clip.dispose();
-  for (const call of waiting) expect(await rejection(call)).toEqual(disposed);
+  for (const outcome of await Promise.allSettled(waiting)) {
+    expect(outcome).toEqual({ status: 'rejected', reason: disposed });
+  }
 });
 
 it('a batch that is under way stops at the next picture', async () => {

@@ -1,6 +1,7 @@
 /** One model in many valid files: each must load, with the same bits. */
 import { describe, expect, it } from 'vitest';
-import { type LoadOptions, loadClip } from '../../src/load.ts';
+import { loadClip } from '../../src/load.ts';
+import type { LoadOptions } from '../../src/load-options.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
 import { cosine, readGolden, syntheticPicture } from '../model/golden.ts';
 import { editTensors, type Folder, pack, readFolder, refusal, storeOf, utf8 } from './checkpoint.ts';

@@ -1,5 +1,9 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Classifier } from '../../src/classifier.ts';
 import type { Clip } from '../../src/clip.ts';
+import type { Encoder } from '../../src/encoding.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { rejection } from './checkpoint.ts';
@@ -94,4 +98,81 @@ it('a picture of any size within the limits fits the memory that was planned for
   }
   expect(await clip.encodeImage(photo)).toEqual(expected);
   expect(clip.info().memory.total).toBe(total);
+});
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Bytes of objects and buffers that are held once garbage is collected. */
+function heldBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+describe('B27: while a classifier is made', () => {
+  const DIM = 512;
+  const LABELS = 300;
+
+  /** Most bytes that are held when the model is asked for vectors. */
+  async function mostHeld(labels: number, templates: 'single' | 'openai-80'): Promise<number> {
+    let most = 0;
+    const before = heldBytes();
+    const model: Encoder = {
+      config: { embedDim: DIM },
+      logitScale: 100,
+      async encodeText(prompts) {
+        most = Math.max(most, heldBytes() - before);
+        return prompts.map((_, i) => new Float32Array(DIM).fill(0, 1).fill(1, i % DIM, (i % DIM) + 1));
+      },
+      encodeImages: () => {
+        throw new Error('not needed');
+      },
+    };
+    const names = Array.from({ length: labels }, (_, i) => `thing ${i}`);
+    const classifier = await Classifier.fromClasses(model, names, { templates });
+    expect(classifier.labels).toHaveLength(labels);
+    return most;
+  }
+
+  it('memory grows with labels, not with prompts', async () => {
+    await mostHeld(10, 'openai-80');
+    const vectors = 4096 * DIM * 4; // of the prompts that are embedded together
+    const sums = LABELS * DIM * 8;
+    const few = await mostHeld(LABELS / 4, 'openai-80');
+    const many = await mostHeld(LABELS, 'openai-80');
+    expect(many).toBeLessThan(sums + vectors + (6 << 20));
+    expect(many - few).toBeLessThan(sums + (6 << 20)); // all vectors of the prompts would be 49 MB
+  });
+});
+
+it('R31 in short: nothing is kept of pictures that came one by one, broken ones included', {
+  timeout: 60_000,
+}, async () => {
+  using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+  const source = function* (count: number) {
+    for (let i = 0; i < count; i++) {
+      const picture = pictures[i % pictures.length]!;
+      yield i % 10 === 9 ? picture.subarray(0, picture.length >> 1) : picture.slice();
+    }
+  };
+  const run = async (count: number) => {
+    let failed = 0;
+    for await (const { error } of clip.encodeImages(source(count))) if (error) failed++;
+    return failed;
+  };
+  // Some of what is garbage is found late; a leak grows each time.
+  const settledBytes = async () => {
+    heldBytes();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return heldBytes();
+  };
+  await run(60);
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && least > 1 << 20; attempt++) {
+    const before = await settledBytes();
+    expect(await run(120)).toBe(12);
+    least = Math.min(least, (await settledBytes()) - before);
+  }
+  expect(least).toBeLessThan(1 << 20); // the pictures are 7 MB
 });

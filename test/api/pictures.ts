@@ -1,6 +1,6 @@
 /** Pictures that tests of the API share, good and bad. */
 import { readFileSync } from 'node:fs';
-import { crc32 } from '../../src/image/png.ts';
+import { crc32 } from '../../src/crc32.ts';
 import { utf8 } from './checkpoint.ts';
 
 /** A file below test/golden, as a Uint8Array of its own (a Buffer is one, too, but of another class). */

@@ -69,6 +69,17 @@ describe.each(['int8', 'f32'] as const)('in %s', (precision) => {
     expect(await rejection(text.encodeImage(picture))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
   });
 
+  it('a text tower without projection: embeddings of its width, and no logit scale for a classifier', async () => {
+    const files = only(/^text_model\b/, { ...textConfig, architectures: ['CLIPTextModel'] }, bare);
+    using text = await loadClip(storeOf(files, 'it'), { precision });
+    const together = await text.encodeTokens(ids);
+    for (const [i, row] of ids.entries()) expect(await text.encodeTokens([row])).toEqual([together[i]]);
+    expect(new Set(together.map(String)).size).toBe(ids.length);
+    expect(together[0]).toHaveLength(config.text_config.hidden_size);
+    expect(() => text.logitScale).toThrow(expect.objectContaining({ code: 'WEIGHTS_MISSING' }));
+    expect(() => text.logitScale).toThrow('"it" has no logit_scale');
+  });
+
   it('the configuration of both, the weights of one: loads for that tower', async () => {
     using both = await loadClip(storeOf(folder), { precision });
     const files = storeOf(only(IMAGE, config));
@@ -103,4 +114,13 @@ it('B01: image_mean and image_std give the same bits from either file, and other
   const defaults = await embed(bare);
   expect(defaults).not.toEqual(old);
   expect(defaults).toEqual(await embed(folder));
+});
+
+it('info() tells what was assumed', async () => {
+  using assumed = await loadClip(storeOf(bare, 'it'), { towers: ['image'] });
+  expect(assumed.info().warnings).toEqual([
+    expect.stringMatching(/^"it": .*preprocessor_config\.json.*CLIP's defaults/),
+  ]);
+  using known = await loadClip(storeOf(folder), { towers: ['image'] });
+  expect(known.info().warnings).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /** The command as users start it: a process of its own, in a folder of its own. Needs `npm run build`. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,9 +23,26 @@ interface Surroundings {
   readonly hangUp?: boolean;
 }
 
-export function edgeclip(args: readonly string[], { cwd, input, hangUp }: Surroundings = {}): Promise<Outcome> {
+export function edgeclip(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
+  return outcome(process.execPath, [MAIN, ...args], surroundings);
+}
+
+/** A line of the shell, in which `$edgeclip` is the command. */
+export function shell(line: string, surroundings: Surroundings = {}): Promise<Outcome> {
+  const quoted = [process.execPath, MAIN].map((path) => `'${path.replaceAll("'", "'\\''")}'`).join(' ');
+  return outcome('bash', ['-c', line.replaceAll('$edgeclip', quoted)], surroundings);
+}
+
+/** The command, to be stopped; standard error goes to the given array. */
+export function startEdgeclip(args: readonly string[], options: SpawnOptions, stderr: string[] = []): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...args], { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr!.on('data', (chunk) => stderr.push(String(chunk)));
+  return child;
+}
+
+function outcome(program: string, args: readonly string[], { cwd, input, hangUp }: Surroundings): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd });
+    const child = spawn(program, args, { cwd });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => {
@@ -51,7 +68,7 @@ export const jsonLines = <T>(text: string): T[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
-/** A folder of these files, whose name is hard on careless path handling. */
+/** A folder of these files, with a name that breaks careless path handling. */
 export function workFolder(files: Record<string, string | Uint8Array>): { path: string; remove(): void } {
   const top = mkdtempSync(join(tmpdir(), 'edgeclip-'));
   const path = join(top, 'my pictures #1 100%');

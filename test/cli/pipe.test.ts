@@ -4,8 +4,8 @@ import { Progress } from '../../src/cli/progress.ts';
 import { edgeclip, projectPath } from './command.ts';
 
 describe('in a pipe', { timeout: 60_000 }, () => {
-  it('there is no progress bar, colour or other escape sequence', async () => {
-    // 480 prompts and six pictures: beyond the bar's patience
+  it('no progress bar, colour or other escape sequence is written', async () => {
+    // 480 prompts and six pictures take longer than the bar waits
     const args = ['classify', 'examples', '--labels', 'cat,dog,rocket,grass,galaxy,person', '--templates', 'openai-80'];
     const { code, stdout, stderr } = await edgeclip(args, { cwd: projectPath });
     expect(stderr).toBe('');
@@ -23,6 +23,34 @@ describe('in a pipe', { timeout: 60_000 }, () => {
 });
 
 describe('the progress bar', () => {
+  it.each([
+    ['images', 1000, 100, true, 'images [###] 100/1000, 50/s, 0:18 left'],
+    ['images', 100_000, 4, true, 'images [###] 4/100000, 2.0/s, 13:53:18 left'],
+    ['images', 200, 200, true, 'images [###] 200/200, 100/s, 0:00 left'],
+    ['loading image tower', 100, 50, false, 'loading image tower [###] 50/100'],
+  ])('of %s (%i) tells pace and time left after two seconds', (task, total, done, counted, shown) => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { stream: to, written } = stream(true);
+      const progress = new Progress(to);
+      progress.show(task, 0, total, counted); // too early to be drawn, but the task begins here
+      vi.advanceTimersByTime(2000);
+      progress.show(task, done, total, counted);
+      progress.clear();
+      const line = written().replace(/[\u2580-\u259f=-]+/u, '###'); // the bar itself
+      expect(line).toContain(shown);
+      expect(line.replace(shown, '')).not.toContain('left');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('gives way to a line', () => {
+    const { stream: to, written } = stream(false);
+    new Progress(to).line('error: a picture');
+    expect(written()).toBe('error: a picture\n');
+  });
+
   /** A terminal's standard error, or (not `isTTY`) a pipe, and what was written to it. */
   function stream(isTTY: boolean): { stream: NodeJS.WriteStream; written: () => string } {
     let written = '';

@@ -21,6 +21,12 @@ describe.concurrent('a command line that cannot be used exits with 2 and says wh
     ['no labels', ['classify', 'a.jpg'], /give labels/],
     ['empty labels', ['classify', 'a.jpg', '--labels', ''], /--labels is empty/],
     ['a blank label', ['classify', 'a.jpg', '--labels', 'cat,,dog'], /label 1 is blank/],
+    [
+      'labels and classes',
+      ['classify', 'a.jpg', '-l', 'cat', '--classes', 'x'],
+      /cannot be used with option '--classes/,
+    ],
+    ['classes that are not JSON', ['classify', 'a.jpg', '--classes', 'blank.txt'], /--classes "blank.txt": not JSON/],
     ['labels of both kinds', ['classify', 'a.jpg', '--labels', 'cat', '--labels-file', 'x'], /cannot be used with/],
     ['a labels file that is missing', ['classify', 'a.jpg', '--labels-file', 'x'], /"x": there is no such file/],
     ['a labels file of blank lines', ['classify', 'a.jpg', '--labels-file', 'blank.txt'], /"blank.txt" holds no label/],
@@ -37,12 +43,15 @@ describe.concurrent('a command line that cannot be used exits with 2 and says wh
       /"no-place.txt": template 1, "a photo", has no \{\}/,
     ],
     ['a --top of 0', ['classify', 'a.jpg', '--labels', 'cat', '--top', '0'], /--top .*'0'.*whole number from 1/],
-    ['a --top that is no number', ['classify', 'a.jpg', '--labels', 'cat', '--top', '3x'], /'3x'/],
+    ['a --top that is not a number', ['classify', 'a.jpg', '--labels', 'cat', '--top', '3x'], /'3x'/],
     ['no thread', ['classify', 'a.jpg', '--labels', 'cat', '--threads', '0'], /auto or a whole number from 1 to 64/],
     ['too many threads', ['embed', 'a.jpg', '--threads', '65'], /'65' is invalid/],
     ['an unknown precision', ['info', '--precision', 'fp16'], /Allowed choices are int8, f32/],
     ['an empty model', ['info', '--model', ''], /--model is empty/],
     ['nothing to embed', ['embed'], /nothing to embed/],
+    ['a list of no names', ['embed', '--files-from', 'blank.txt'], /--files-from "blank.txt" holds no name/],
+    ['a list that is missing', ['embed', '--files-from', 'x'], /--files-from: cannot read "x": there is no such file/],
+    ['a --max-pixels of 1e6', ['embed', 'a.jpg', '--max-pixels', '1e6'], /'1e6' is invalid.*whole number from 1 up/],
     ['an unknown format', ['embed', 'a.jpg', '--format', 'npz'], /Allowed choices are json, npy/],
     ['two formats', ['embed', 'a.jpg', '--json', '--format', 'npy'], /cannot be used with/],
     ['one file for rows and index', ['embed', 'a.jpg', '--output', 'x', '--index', './x'], /the same file, "x"/],
@@ -62,7 +71,11 @@ describe.concurrent('what is asked for exits with 0, on standard output', { time
       edgeclip(['classify', '--help']),
       edgeclip(['embed', '--help']),
     ]);
-    expect(all).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/classify.*embed.*info/s) });
+    expect(all).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/classify.*embed.*info.*Examples:\n {2}\$ edgeclip classify/s),
+    });
     expect(classify).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/only\s+option that splits/) });
     expect(embed).toMatchObject({
       code: 0,
@@ -73,7 +86,8 @@ describe.concurrent('what is asked for exits with 0, on standard output', { time
 
   it('the version', async () => {
     const { version } = JSON.parse(readFileSync(join(projectPath, 'package.json'), 'utf8'));
-    expect(await edgeclip(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+    const outcomes = await Promise.all(['--version', '-V', '-v'].map((option) => edgeclip([option])));
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   it('info, with the threads that were asked for', async () => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { crc32 } from '../../src/crc32.ts';
 import { cropGeometry } from '../../src/image/geometry.ts';
-import { crc32 } from '../../src/image/png.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { type PreprocessConfig, preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
 import { pillowCrop } from './reference.ts';

@@ -1,7 +1,7 @@
 /** Towers of models that have only one, with and without a projection. */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import { parseConfig } from '../../src/model/config.ts';
+import { parseConfig } from '../../src/model/parse-config.ts';
 import { imageTower, textTower, towerSlots } from '../../src/model/registry.ts';
 import {
   type Checkpoint,

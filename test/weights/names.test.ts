@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { product } from '../../src/engine/layout.ts';
-import { type ClipConfig, parseConfig, type Tower } from '../../src/model/config.ts';
+import type { ClipConfig, Tower } from '../../src/model/config.ts';
+import { parseConfig } from '../../src/model/parse-config.ts';
 import { towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { fileSource } from '../../src/platform/node.ts';

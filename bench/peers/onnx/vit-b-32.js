@@ -2,7 +2,7 @@ import { norm, transformer } from './block.js';
 import { FLOAT, GraphBuilder, INT64, transpose } from './graph.js';
 
 /**
- * The image tower for one picture: `pixel_values` f32 [1][3][224][224], normalised, to `image_embeds` [1][512].
+ * The image tower for one picture: `pixel_values` f32 [1][3][224][224], normalized, to `image_embeds` [1][512].
  * @param {{ weights: any, int8: boolean, form: import('./block.js').Form }} options
  */
 export function imageTower({ weights, int8, form }) {
@@ -16,7 +16,7 @@ export function imageTower({ weights, int8, form }) {
   const positions = g.floats([50, width], weights.get('visual.positional_embedding'));
   const embedded = g.add(g.node('Concat', [token, rows], { axis: 1 }), positions); // [1][50][768]
   const x = g.layerNorm(embedded, norm(weights, 'visual.ln_pre'));
-  // The published code normalises the class token alone; over all 50 it is the same row and lets the last sum fuse.
+  // The published code normalizes the class token alone; over all 50 it is the same row and lets the last sum fuse.
   const normal = transformer(g, x, {
     prefix: 'visual.transformer.resblocks',
     layers: 12,

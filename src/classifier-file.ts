@@ -1,0 +1,90 @@
+/**
+ * The classifier's file: safetensors with one tensor, `embeddings` F32 [labels, embedDim], and metadata `format`, `version`,
+ * `labels` (JSON), `logit_scale` and `crc32`: the check sum (8 hex digits) of all that is said here, so that no changed bit
+ * becomes another answer.
+ */
+
+import { crc32 } from './crc32.ts';
+import { ClipError } from './errors.ts';
+import { MAX_LOGIT_SCALE } from './model/logit-scale.ts';
+import { checkLabels } from './text/prompts.ts';
+import { parseSafetensorsHeader, writeSafetensors } from './weights/safetensors.ts';
+
+const FORMAT = 'edgeclip-classifier';
+/** 2 has a check sum. */
+const VERSION = '2';
+
+/** What is in the file. */
+export interface ClassifierData {
+  readonly labels: readonly string[];
+  /** Unit vectors, one a label: f32[labels, embedDim]. */
+  readonly embeddings: Float32Array;
+  /** exp of the model's logit scale. */
+  readonly logitScale: number;
+}
+
+export function writeClassifier({ labels, embeddings, logitScale }: ClassifierData): Uint8Array {
+  const data = new Uint8Array(embeddings.buffer, embeddings.byteOffset, embeddings.byteLength);
+  const content = { format: FORMAT, version: VERSION, labels: JSON.stringify(labels), logit_scale: String(logitScale) };
+  const shape = [labels.length, embeddings.length / labels.length];
+  const metadata = { ...content, crc32: checkSum(content, shape, data) };
+  const parts = writeSafetensors([{ name: 'embeddings', dtype: 'F32', shape, data }], metadata);
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** @throws ClipError CLASSIFIER_FORMAT if the bytes are not a classifier's, damaged, or of another version */
+export function readClassifier(bytes: Uint8Array): ClassifierData {
+  try {
+    return parse(bytes);
+  } catch (error) {
+    if (error instanceof ClipError && error.code === 'CLASSIFIER_FORMAT') throw error;
+    return fail((error as Error).message, error);
+  }
+}
+
+function parse(bytes: Uint8Array): ClassifierData {
+  const { metadata, tensors } = parseSafetensorsHeader(bytes, 'classifier file');
+  const { format, version, labels: json = '', logit_scale = '', crc32: sum } = metadata;
+  if (format !== FORMAT) fail(`expected the format ${FORMAT}, found ${format ?? '(none)'}`);
+  if (version === '1') fail('version 1 has no check sum: make the classifier again, which writes version 2');
+  if (version !== VERSION) fail(`expected version ${VERSION}, found ${version}`);
+  const tensor = tensors.get('embeddings') ?? fail('it has no embeddings');
+  const labels = checkLabels(JSON.parse(json));
+  const [n, embedDim = 0] = tensor.shape;
+  if (tensor.dtype !== 'F32' || tensor.shape.length !== 2 || n !== labels.length || !(embedDim > 0)) {
+    fail(`expected F32 embeddings [${labels.length}, any], found ${tensor.dtype} [${tensor.shape.join(', ')}]`);
+  }
+  const logitScale = Number(logit_scale);
+  if (!(logitScale >= 1 && logitScale <= MAX_LOGIT_SCALE)) {
+    fail(`the logit scale is ${logit_scale || '(none)'}, expected a number from 1 to 1000`);
+  }
+  const embeddings = new Float32Array(tensor.byteLength / 4);
+  const data = new Uint8Array(embeddings.buffer);
+  data.set(bytes.subarray(tensor.offset, tensor.offset + tensor.byteLength));
+  if (sum !== checkSum({ format, version, labels: json, logit_scale }, tensor.shape, data)) {
+    fail('it is damaged: its check sum is not that of its labels and embeddings');
+  }
+  for (let i = 0; i < labels.length; i++) {
+    let square = 0;
+    for (const value of embeddings.subarray(i * embedDim, (i + 1) * embedDim)) square += value * value;
+    const length = Math.sqrt(square);
+    if (!(Math.abs(length - 1) < 1e-3)) fail(`embedding ${i} has the length ${length}, expected 1`);
+  }
+  return { labels, embeddings, logitScale };
+}
+
+function checkSum(content: Readonly<Record<string, string>>, shape: readonly number[], data: Uint8Array): string {
+  const { format, version, labels, logit_scale } = content;
+  const text = new TextEncoder().encode(JSON.stringify([format, version, labels, logit_scale, shape]));
+  return crc32(data, crc32(text)).toString(16).padStart(8, '0');
+}
+
+function fail(message: string, cause?: unknown): never {
+  throw new ClipError('CLASSIFIER_FORMAT', `classifier file: ${message}`, { cause });
+}

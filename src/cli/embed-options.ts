@@ -1,0 +1,91 @@
+/** The command line of `edgeclip embed`. */
+import { type Command, Option } from 'commander';
+import { quote, UsageError } from './failure.ts';
+import { addInputOptions, INPUT_HELP } from './input-options.ts';
+import type { InputOptions } from './inputs.ts';
+import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
+import { isDirect } from './output.ts';
+
+export interface EmbedOptions extends ModelOptions, InputOptions {
+  readonly text?: string[];
+  readonly textFile?: string;
+  readonly format: 'json' | 'npy';
+  readonly output?: string;
+  readonly index?: string;
+  readonly resume?: boolean;
+  readonly normalize: boolean;
+  readonly orient?: boolean;
+}
+
+const HELP = `${INPUT_HELP}
+Only the towers that are needed are loaded.
+
+Formats:
+  json  one object per line: {"file", "embedding"} or {"text", "embedding"}, numbers exact as float32
+  npy   one NumPy file, float32, shape (rows, dimension): images, then texts, in the order given
+
+An image that fails has no row and no line, and the rows that follow move up; its name is on standard error. --index FILE
+tells which row belongs to which input, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
+"check"}. Bytes of a file name that are not UTF-8 become U+DC80 to U+DCFF, as in Python.
+
+Files are written as FILE.partial and renamed when complete; until then an existing file is untouched. If a run with
+--output and --index is interrupted, its partial files stay, and the same command with --resume continues from there.
+--resume also reuses rows of a finished run, if the file still has the size and time in the index, and model, options and
+version are the same ("check" covers them). The result is the same as without --resume.
+
+Examples:
+  $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
+  $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl --resume
+  $ edgeclip embed --text "a photo of a cat" --text "a photo of a dog"
+
+Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
+2 the command line cannot be used.`;
+
+export function addEmbedCommand(program: Command): Command {
+  const command = program
+    .command('embed')
+    .summary('turn images and texts into vectors')
+    .description(
+      'Turns images and texts into vectors of a common space; the cosine of two vectors tells how well they match.',
+    )
+    .argument('[images...]', 'files, directories, patterns, or - for standard input')
+    .addOption(
+      new Option('--text <text>', 'a text; can be repeated').argParser((text: string, before: string[] = []) => [
+        ...before,
+        text,
+      ]),
+    )
+    .option('--text-file <file>', 'one text per line; blank lines are skipped')
+    .addOption(new Option('--format <format>', 'what to write').choices(['json', 'npy']).default('json'))
+    // JSON is the default; the option exists for symmetry with classify.
+    .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
+    .option('--output <file>', 'write to a file instead of standard output')
+    .option('--index <file>', 'write the owner of each row to a file')
+    .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
+    .option('--no-normalize', 'do not scale the vectors to length 1')
+    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)');
+  addInputOptions(command);
+  addMaxPixels(command);
+  return addModelOptions(command).addHelpText('after', HELP);
+}
+
+/** @throws UsageError if the options cannot be used together */
+export function checkEmbedOptions(options: EmbedOptions, images: readonly string[]): void {
+  const { text, textFile, filesFrom, format, output, index, resume } = options;
+  if (images.length === 0 && text === undefined && textFile === undefined && filesFrom === undefined) {
+    throw new UsageError('nothing to embed: give images, --files-from, --text or --text-file');
+  }
+  if (format === 'npy' && output === undefined && process.stdout.isTTY) {
+    throw new UsageError('--format npy is binary and standard output is a terminal: give --output FILE, or redirect');
+  }
+  for (const [name, path] of Object.entries({ output, index })) {
+    if (path === '') throw new UsageError(`--${name} is empty (an unset variable of the shell?)`);
+  }
+  if (!resume) return;
+  if (output === undefined || index === undefined) {
+    throw new UsageError('--resume needs --output and --index: the index tells which rows exist');
+  }
+  for (const [name, path] of Object.entries({ output, index })) {
+    if (isDirect(path)) throw new UsageError(`--resume: --${name} ${quote(path)} is not a regular file`);
+  }
+}

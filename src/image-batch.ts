@@ -1,0 +1,61 @@
+/** The image tower's batch slots: which pictures are computed together, and by which program. */
+
+import type { Engine, Probe } from './engine/engine.ts';
+import type { Pointer } from './engine/kernels.ts';
+import type { ThreadPool } from './engine/threads/pool.ts';
+import type { ImagePrograms } from './model/image-programs.ts';
+import type { ImageEncoder } from './model/tower.ts';
+
+/** What an `ImageBatch` runs on; `programs` come with a pool. */
+export interface ImageBatchParts {
+  readonly tower: ImageEncoder;
+  readonly engine: Engine;
+  readonly pool?: ThreadPool | undefined;
+  readonly programs?: ImagePrograms | undefined;
+  readonly probe?: Probe | undefined;
+}
+
+export class ImageBatch {
+  readonly #parts: ImageBatchParts;
+
+  constructor(parts: ImageBatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Pictures that can be computed at once: one a thread. */
+  get slots(): number {
+    return this.#parts.programs?.size ?? 1;
+  }
+
+  /**
+   * How many of n pictures to compute next: one a thread while there are pictures for most of the threads, else one on all
+   * threads (bench/README.md has both). Until the autotuning is done, the first picture of a call is alone, as products
+   * are timed only there.
+   */
+  next(n: number, first: boolean): number {
+    const slots = first && !this.#tuned ? 1 : this.slots;
+    return n > slots / 2 ? Math.min(n, slots) : 1;
+  }
+
+  /** Where the crop of the picture in a slot goes: u8[size, size, 3]. */
+  pixels(slot: number): Pointer {
+    const { programs, tower } = this.#parts;
+    return programs?.pixels(slot) ?? tower.pixels;
+  }
+
+  /**
+   * The pictures in the first n slots to their embeddings, not normalised: f32[embedDim] each.
+   * @returns their addresses; undefined for a picture that was lost with a worker that died
+   * @throws ClipError WORKER if all are lost
+   */
+  encode(n: number): (Pointer | undefined)[] {
+    const { programs, pool, tower, probe, engine } = this.#parts;
+    if (programs && pool && (n > 1 || this.#tuned))
+      return programs.encode(pool, n, engine.arithmetic.autotuner.variant);
+    return [tower.encode(probe ? 'tokens' : 'pooled', probe)];
+  }
+
+  get #tuned(): boolean {
+    return this.#parts.engine.arithmetic.autotuner.settled;
+  }
+}

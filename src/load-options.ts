@@ -1,0 +1,124 @@
+/** The options of `loadClip`, and its two signatures told apart. */
+
+import type { Precision } from './engine/arithmetic.ts';
+import type { TileVariant } from './engine/autotuning.ts';
+import type { Probe } from './engine/engine.ts';
+import type { KernelVariant } from './engine/kernels.ts';
+import { ClipError } from './errors.ts';
+import type { Tower } from './model/config.ts';
+import { checkOptions, kindOf, type OptionType } from './options.ts';
+import type { ModelFiles } from './weights/model-files.ts';
+import type { LoadProgress } from './weights/tower-file.ts';
+
+export interface LoadOptions {
+  /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
+  readonly precision?: Precision | undefined;
+  /** Which towers to load. Default all that the model has. */
+  readonly towers?: readonly Tower[] | undefined;
+  /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
+  readonly kernels?: KernelVariant | undefined;
+  /**
+   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
+   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
+   */
+  readonly threads?: number | 'auto' | undefined;
+  /** Most pixels of a picture, width times height. Default 100,000,000. */
+  readonly maxPixels?: number | undefined;
+  /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
+  readonly htmlEntities?: boolean | undefined;
+  /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
+  readonly repairs?: boolean | undefined;
+  /** Stops the loading. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called as the weights come in. */
+  readonly onProgress?: LoadProgress | undefined;
+  /** Sees every layer's activations, of all rows. @internal */
+  readonly probe?: Probe | undefined;
+  /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
+  readonly variant?: TileVariant | undefined;
+}
+
+/** What `loadClip` takes when everything is in one object. */
+export interface LoadClipOptions extends LoadOptions {
+  /** The model: as the first argument of the other signature. */
+  readonly model?: string | ModelFiles | undefined;
+  /** Reserved: WebAssembly modules of the caller's own. Not supported yet. */
+  readonly wasm?: undefined;
+}
+
+const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
+  model: 'any',
+  precision: 'any',
+  towers: 'any',
+  kernels: 'any',
+  threads: 'any',
+  maxPixels: 'any',
+  htmlEntities: 'boolean',
+  repairs: 'boolean',
+  signal: 'signal',
+  onProgress: 'function',
+  wasm: 'any',
+  probe: 'function',
+  variant: 'any',
+};
+
+/** Tells the two signatures apart: files have functions, options are a plain object. */
+export function loadArguments(
+  first: string | ModelFiles | LoadClipOptions | undefined,
+  second: LoadOptions | undefined,
+): { model: string | ModelFiles | undefined; options: LoadOptions } {
+  const isOptions = isPlainObject(first) && !isFiles(first);
+  if (isOptions && second !== undefined) {
+    throw new TypeError(
+      'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
+    );
+  }
+  const given = isOptions ? first : second;
+  if (given !== undefined) checkOptions('loadClip', given, LOAD);
+  const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
+  if (!isOptions && second && 'model' in second) {
+    throw new TypeError(
+      'loadClip: the model came twice: use loadClip(model, options) or loadClip({ model, ...options })',
+    );
+  }
+  if (wasm !== undefined) {
+    throw new ClipError('UNSUPPORTED', 'loadClip: the option "wasm" is not supported yet');
+  }
+  checkModel(model);
+  return { model, options };
+}
+
+/** Whether it is meant as a model's files; that it is all of them is checked where they are read. */
+function isFiles(value: object): boolean {
+  return 'text' in value || 'source' in value || 'name' in value;
+}
+
+function checkModel(model: unknown): void {
+  if (model === undefined || typeof model === 'string') return;
+  if (typeof model === 'object' && model !== null && isFiles(model)) return;
+  const isUrl = Object.prototype.toString.call(model) === '[object URL]';
+  const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
+  throw new TypeError(
+    `loadClip: the model must be a folder or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
+  );
+}
+
+/** An object literal, of this realm or another: its prototype is the last one. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+export function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
+  if (precision !== 'int8' && precision !== 'f32') {
+    throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
+  }
+  const known = (tower: unknown) => tower === 'image' || tower === 'text';
+  if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
+    throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
+  }
+  if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
+    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
+  }
+}

@@ -1,0 +1,120 @@
+/** Reads a source of pictures a few items ahead, so that files are read while others are computed. */
+
+import { macrotask, untilAborted } from './scheduler.ts';
+
+/** Items that are nearly ready are waited for this long, to be computed together with the first. */
+const GATHER_MS = 10;
+
+interface Entry<T> {
+  /** Resolves when `result` is there. */
+  readonly settled: Promise<unknown>;
+  result?: PromiseSettledResult<T>;
+}
+
+export class Lookahead<I, T> {
+  readonly #source: Iterable<I> | AsyncIterable<I>;
+  readonly #size: number;
+  readonly #open: (item: I) => T | PromiseLike<T>;
+  readonly #window: Entry<T>[] = [];
+  #iterator: Iterator<I> | AsyncIterator<I> | undefined;
+  #pulling: Promise<void> | undefined;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  /**
+   * @param size the most items that are held at once
+   * @param open what is done with each item as soon as the source gives it; its failure is the item's own
+   */
+  constructor(source: Iterable<I> | AsyncIterable<I>, size: number, open: (item: I) => T | PromiseLike<T>) {
+    this.#source = source;
+    this.#size = size;
+    this.#open = open;
+  }
+
+  /**
+   * The next items in order, at most n: waits for the first, and for others only if they are about to come. None at the end.
+   * @throws what the source throws, after all items before it; the signal's reason
+   */
+  async take(n: number, signal?: AbortSignal): Promise<PromiseSettledResult<T>[]> {
+    signal?.throwIfAborted();
+    const window = this.#window;
+    this.#pull();
+    while (window.length === 0 && this.#pulling) await untilAborted(this.#pulling, signal);
+    const [first] = window;
+    if (!first) {
+      if (this.#failure) throw this.#failure.error;
+      return [];
+    }
+    await untilAborted(first.settled, signal);
+    if (n > 1) await untilAborted(this.#gather(n), signal);
+    const taken: PromiseSettledResult<T>[] = [];
+    while (taken.length < n && window[0]?.result) taken.push(window.shift()!.result!);
+    this.#pull();
+    return taken;
+  }
+
+  /** Waits a moment for the first n items. */
+  async #gather(n: number): Promise<void> {
+    const isReady = () => this.#window.length >= n && this.#window.slice(0, n).every(({ result }) => result);
+    if (isReady()) return;
+    await macrotask();
+    const late = this.#window.slice(0, n).filter(({ result }) => !result);
+    if (late.length === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const moment = new Promise((resolve) => {
+      timer = setTimeout(resolve, GATHER_MS);
+    });
+    await Promise.race([Promise.all(late.map(({ settled }) => settled)), moment]);
+    clearTimeout(timer);
+  }
+
+  /** Asks the source for items until the window is full. */
+  #pull(): void {
+    if (this.#pulling || this.#ended || this.#window.length >= this.#size) return;
+    this.#pulling = this.#pullOne().then(() => {
+      this.#pulling = undefined;
+      this.#pull();
+    });
+  }
+
+  async #pullOne(): Promise<void> {
+    try {
+      this.#iterator ??= iteratorOf(this.#source);
+      const { done, value } = await this.#iterator.next();
+      if (done) this.#ended = true;
+      else this.#window.push(this.#entry(value));
+    } catch (error) {
+      this.#ended = true;
+      this.#failure = { error };
+    }
+  }
+
+  #entry(item: I): Entry<T> {
+    const opened = (async () => this.#open(item))(); // begins at once, and throws nothing here
+    const entry: Entry<T> = {
+      settled: opened.then(
+        (value) => {
+          entry.result = { status: 'fulfilled', value };
+        },
+        (reason) => {
+          entry.result = { status: 'rejected', reason };
+        },
+      ),
+    };
+    return entry;
+  }
+
+  /** Tells the source that no more is wanted, unless it has ended. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const returned = (async () => this.#iterator?.return?.())();
+    // A source that is at work answers only when it is done with that, perhaps never.
+    if (this.#pulling) returned.catch(() => {});
+    else await returned;
+  }
+}
+
+function iteratorOf<I>(source: Iterable<I> | AsyncIterable<I>): Iterator<I> | AsyncIterator<I> {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+}

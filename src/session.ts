@@ -1,0 +1,117 @@
+/** A loaded model while it is alive: its parts, the towers that calls ask for, and the queue for its memory. */
+
+import type { Engine, Probe } from './engine/engine.ts';
+import type { KernelVariant, Pointer } from './engine/kernels.ts';
+import type { MemoryUse } from './engine/memory.ts';
+import type { ThreadPool } from './engine/threads/pool.ts';
+import { ClipError } from './errors.ts';
+import type { PreprocessConfig } from './image/preprocess-config.ts';
+import type { ImageBatch } from './image-batch.ts';
+import type { ClipConfig, Tower } from './model/config.ts';
+import type { TextTransformer } from './model/text-transformer.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
+
+/** How many threads compute, and why not more if more were asked for. */
+export interface ThreadInfo {
+  readonly count: number;
+  readonly reason?: string;
+}
+
+/** What `loadClip` makes. */
+export interface Parts {
+  readonly name: string;
+  readonly config: ClipConfig;
+  readonly preprocess: PreprocessConfig;
+  readonly engine: Engine;
+  readonly variant: KernelVariant;
+  readonly threads: ThreadInfo;
+  readonly pool?: ThreadPool;
+  readonly use: MemoryUse;
+  readonly maxPixels: number;
+  /** Where the resize works. */
+  readonly scratch: Pointer;
+  readonly images?: ImageBatch;
+  readonly text?: TextTransformer;
+  readonly tokenizer?: () => Tokenizer;
+  readonly logitScale?: number;
+  readonly probe?: Probe;
+  readonly warnings: readonly string[];
+}
+
+export class Session {
+  #parts: Parts | undefined;
+  readonly #scheduler = new Scheduler();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The parts. @throws ClipError DISPOSED */
+  alive(): Parts {
+    if (!this.#parts) throw new ClipError('DISPOSED', 'this model was disposed of');
+    return this.#parts;
+  }
+
+  /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
+  images(): ImageBatch {
+    const { images } = this.alive();
+    if (!images) throw towerNotLoaded('image');
+    return images;
+  }
+
+  /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
+  text(): TextTransformer {
+    const { text } = this.alive();
+    if (!text) throw towerNotLoaded('text');
+    return text;
+  }
+
+  /** @throws ClipError TOKENIZER, TOWER_NOT_LOADED, DISPOSED */
+  tokenizer(): Tokenizer {
+    const { text, tokenizer, name } = this.alive();
+    if (!text) throw towerNotLoaded('text');
+    if (!tokenizer) {
+      throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
+    }
+    return tokenizer();
+  }
+
+  /** @throws ClipError WEIGHTS_MISSING for a text tower of its own without one, TOWER_NOT_LOADED, DISPOSED */
+  get logitScale(): number {
+    this.text();
+    const { logitScale, name } = this.alive();
+    if (logitScale === undefined) {
+      throw new ClipError('WEIGHTS_MISSING', `"${name}" has no logit_scale, as it is a text tower alone`);
+    }
+    return logitScale;
+  }
+
+  /**
+   * Runs work on the model's memory after all that was given before.
+   * @throws ClipError WORKER if threads do not start, DISPOSED; the signal's reason; what `work` throws
+   */
+  run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#scheduler.run(async () => {
+      await this.alive().pool?.ready();
+      return work();
+    }, signal);
+  }
+
+  /** A copy of the embedding at p, of unit length unless not wanted. */
+  take(p: Pointer, normalize = true): Float32Array {
+    const { engine, config } = this.alive();
+    if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
+    return engine.view(p, config.embedDim).slice();
+  }
+
+  /** Releases the memory and stops the threads. */
+  dispose(): void {
+    this.#parts?.pool?.stop();
+    this.#parts = undefined;
+  }
+}
+
+function towerNotLoaded(tower: Tower): ClipError {
+  return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
+}
