@@ -146,7 +146,7 @@ export async function loadClip(
 }
 
 /** The files of a model in a folder, or of one whose file of weights is named. */
-const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
+export const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
 /** How many threads there will be, of how many were asked for. */
 function threadCount(wanted: unknown): ThreadInfo {

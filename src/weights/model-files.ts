@@ -182,8 +182,9 @@ async function checkpointSource(files: CheckedFiles, tower: Tower): Promise<Sour
   return undefined;
 }
 
-/** The configuration that follows from the weights, if they are OpenAI's own. */
-async function configOfWeights(files: CheckedFiles): Promise<unknown> {
+/** The configuration that follows from the weights, if the model is one file of OpenAI's own: an OpenCLIP configuration. */
+export async function configOfWeights(modelFiles: ModelFiles): Promise<unknown> {
+  const files = CheckedFiles.of(modelFiles);
   if (files.weights === undefined) return undefined;
   const source = await files.source(files.weights);
   try {
