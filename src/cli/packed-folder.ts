@@ -1,7 +1,7 @@
 /** Writing a model as a folder of packed files, with a manifest of check sums: all of it or nothing. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION } from '../engine/layout.ts';
@@ -130,9 +130,8 @@ async function inNewFolder<T>(path: string, shown: string, work: (partial: strin
   );
   if (older && older.length > 0) fail('the folder is not empty');
   await mkdir(dirname(path), { recursive: true }).catch((error) => fail(ioReason(error), error));
-  const partial = await mkdtemp(join(dirname(path), `.${basename(path)}-partial-`)).catch((error) =>
-    fail(ioReason(error), error),
-  );
+  const partial = join(dirname(path), `.${basename(path)}-partial-${randomBytes(4).toString('hex')}`);
+  await mkdir(partial).catch((error) => fail(ioReason(error), error));
   const removeNow = () => rmSync(partial, { recursive: true, force: true });
   const stop = (signal: NodeJS.Signals) => {
     removeNow();

@@ -1,6 +1,6 @@
 /** PyTorch files that were made to harm, or are damaged: refused with little read and little kept, and nothing is run. */
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { InertRecord, PickleClass, readPickle } from '../../src/weights/pickle.ts';
@@ -9,6 +9,8 @@ import { TorchPickle } from '../../src/weights/torch-pickle.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { goldenPath } from '../model/golden.ts';
 import { concat, type Entry, pickle, push, stateDict, torchFile, zip } from './torch-writer.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /** The message of the refusal, after checking its type and that it is a sentence. */
 async function refusal(file: Uint8Array | Source): Promise<string> {
@@ -116,6 +118,53 @@ describe('records of training', () => {
       [0x47, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0x88, 0x4e, 0x43, 2, 7, 8, 0x8c, 2, 0xc3, 0xbc, 0x8a, 0, 0x74],
     );
     expect(read(values)).toEqual([-1, 2n ** 64n, -32768, 513, 1.5, true, null, Uint8Array.of(7, 8), 'ü', 0]);
+  });
+
+  it('lengths of every width, and the kinds of bytes, lists and sets', () => {
+    const long = (code: number, width: number, ...bytes: number[]) => [
+      code,
+      bytes.length,
+      ...Array(width - 1).fill(0),
+      ...bytes,
+    ];
+    const values = concat(
+      [
+        0x28,
+        ...long(0x8d, 8, 0x61),
+        ...long(0x8e, 8, 1),
+        ...long(0x96, 8, 2),
+        ...long(0x42, 4, 3),
+        ...long(0x54, 4, 4),
+      ],
+      [
+        ...long(0x55, 1, 5),
+        ...long(0x58, 4, 0x62),
+        0x8f,
+        0x28,
+        0x4b,
+        6,
+        0x90,
+        0x28,
+        0x4b,
+        7,
+        0x91,
+        0x28,
+        0x4b,
+        8,
+        0x6c,
+      ],
+      [
+        0x28, 0x4b, 9, 0x4b, 10, 0x64, 0x4b, 1, 0x85, 0x4b, 2, 0x4b, 3, 0x86, 0x4b, 4, 0x4b, 5, 0x4b, 6, 0x87, 0x89,
+        0x74,
+      ],
+    );
+    const bytes = (value: number) => Uint8Array.of(value);
+    const expected = ['a', bytes(1), bytes(2), bytes(3), bytes(4), bytes(5), 'b', [6], [7], [8], new Map([[9, 10]])];
+    expect(read(values)).toEqual([...expected, [1], [2, 3], [4, 5, 6], false]);
+  });
+
+  it('POP above a mark with nothing on it takes the mark, POP_MARK what is above it', () => {
+    expect(read(ascii('(K\x01(0K\x02(K\x03K\x041t'))).toEqual([1, 2]);
   });
 
   it('keys such as __proto__ change nothing', () => {
