@@ -1,35 +1,119 @@
-// Joins the sources into few files: a module costs Node half a millisecond and 100 kB, and there are seventy. What is loaded
-// by import() stays apart. dist/chunks is as deep as src/platform, so that paths from there lead to the same files, and so is
-// dist/browser.
-import { chmodSync, readFileSync } from 'node:fs';
+// Joins the sources into few files, once for each platform: a module costs Node half a millisecond and 100 kB, and there are
+// a hundred. What is loaded by import() stays apart. Each platform's folder is as deep as src/platform, so that addresses
+// relative to a source file lead to the same files from its build.
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { build } from 'rolldown';
 
-const packages = Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).dependencies);
+const read = (path) => readFileSync(path);
+const packages = Object.keys(JSON.parse(read('package.json')).dependencies);
+const isPackage = (id) => id.startsWith('node:') || packages.some((name) => id === name || id.startsWith(`${name}/`));
 
-const library = { index: 'src/index.ts', 'text/tokenizer': 'src/text/tokenizer.ts' };
-const shared = {
-  transform: { target: 'es2022' },
-  external: (id) => id.startsWith('node:') || packages.some((name) => id === name || id.startsWith(`${name}/`)),
+// The model and the WebAssembly files inside JavaScript.
+const text = (value) =>
+  `'${value
+    .replace(/[\\'\u2028\u2029]/g, '\\$&')
+    .replace(/\n/g, '\\n')
+    .replace(/\r/g, '\\r')}'`;
+const base64 = (path) => text(read(path).toString('base64'));
+const wasm = ['simd', 'relaxed', 'jpeg', 'png', 'webp'];
+const wasmPath = (name) => (name in { simd: 1, relaxed: 1 } ? `dist/kernels-${name}.wasm` : `dist/${name}.wasm`);
+const embedded = {
+  config: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/open_clip_config.json'))))};\n`,
+  tokenizer: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/tokenizer.json'))))};\n`,
+  image: `export default ${base64('weights/default/image.bin')};\n`,
+  text: `export default ${base64('weights/default/text.bin')};\n`,
+  wasm: wasm.map((name) => `export const ${name} = ${base64(wasmPath(name))};\n`).join(''),
 };
-const output = {
-  entryFileNames: '[name].js',
-  comments: false,
-  codeSplitting: { groups: [{ name: 'library', test: /src[\\/]index\.ts$/ }] },
+mkdirSync('dist/embedded', { recursive: true });
+for (const [name, source] of Object.entries(embedded)) writeFileSync(`dist/embedded/${name}.js`, source);
+
+/** Large or binary files stay where they are: the build names them by their path from its folder. */
+function assets(dir) {
+  return {
+    name: 'assets',
+    resolveId(id, importer) {
+      if (!/\.(?:wasm(?:\?module)?|bin)$|\/embedded\/(?:tokenizer|image|text|wasm)\.js$/.test(id)) return;
+      const path = relative(dir, new URL(id.replace(/\?.*/, ''), `file://${dirname(importer)}/`).pathname);
+      return { id: `${path}${/\?.*|$/.exec(id)[0]}`, external: 'relative' };
+    },
+  };
+}
+
+/**
+ * The decoders' JavaScript looks around: for Node, for Cloudflare, for its own address, and changes globals. It needs none of
+ * that, as it is given its module and reads nothing.
+ */
+const decoders = {
+  name: 'decoders',
+  transform(code, id) {
+    if (!/@jsquash.*_dec\.js$/.test(id)) return;
+    const cut = (from, to, by) => {
+      const start = code.indexOf(from);
+      const end = code.indexOf(to, start);
+      if (start < 0 || end < 0) throw new Error(`${id} is not as expected: no "${start < 0 ? from : to}"`);
+      code = code.slice(0, start) + by + code.slice(end);
+    };
+    cut('import.meta.url;', ';', '""');
+    cut('const isServiceWorker=', 'var moduleOverrides', '');
+    cut('var ENVIRONMENT_IS_WEB=', 'var scriptDirectory', 'var ENVIRONMENT_IS_WEB=false,ENVIRONMENT_IS_WORKER=false,ENVIRONMENT_IS_NODE=false;'); // biome-ignore format: one line
+    code = code.replace('new URL("mozjpeg_dec.wasm",import.meta.url).href', '""');
+    code = code.replace('new URL("webp_dec.wasm",import.meta.url).href', '""');
+    if (/import\.meta|typeof process/.test(code)) throw new Error(`${id} looks around: ${/.{80}(?:import\.meta|typeof process).{80}/.exec(code)}`); // biome-ignore format: one line
+    return code;
+  },
 };
 
-await build({
-  ...shared,
-  input: { ...library, 'cli/main': 'src/cli/main.ts' },
-  platform: 'node',
-  resolve: { conditionNames: ['edgeclip-source'] },
-  output: { ...output, dir: 'dist', chunkFileNames: 'chunks/[name].js' },
-});
-await build({
-  ...shared,
-  input: library,
-  platform: 'browser',
-  resolve: { conditionNames: ['edgeclip-browser'] },
-  output: { ...output, dir: 'dist/browser', chunkFileNames: '[name].js' },
-});
+/** The modules of Node as names that are looked up when used: no bundler for browsers lets an import of them pass. */
+const lateBuiltins = {
+  name: 'late-builtins',
+  resolveId: (id) => (id.startsWith('node:') ? `\0${id}` : undefined),
+  load(id) {
+    if (!id.startsWith('\0node:')) return;
+    const names = { 'node:fs/promises': ['open', 'readFile', 'stat'], 'node:os': ['availableParallelism'], 'node:path': ['join'], 'node:url': ['fileURLToPath'] }; // biome-ignore format: one line
+    const module = id.slice(1);
+    if (!names[module]) throw new Error(`edgeclip/bundle: which names of ${module}?`);
+    return names[module]
+      .map((name) => `export const ${name} = (...values) => process.getBuiltinModule('${module}').${name}(...values);`)
+      .join('\n');
+  },
+};
+
+const library = { index: 'src/index.ts', tokenizer: 'src/text/tokenizer.ts' };
+const codeSplitting = { groups: [{ name: 'library', test: /src[\\/]index\.ts$/ }] };
+
+/** One platform's build. `own`: dependencies are inside, for where there is no resolver of package names. */
+async function buildPlatform(
+  name,
+  { input = library, dir = `dist/${name}`, chunks = '', own = true, plugins = [] } = {},
+) {
+  await build({
+    input,
+    transform: { target: 'es2022' },
+    platform: name === 'node' ? 'node' : 'neutral',
+    external: own ? [] : isPackage,
+    resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
+    plugins: [assets(dir), decoders, ...plugins],
+    output: { dir, entryFileNames: '[name].js', chunkFileNames: `${chunks}[name].js`, comments: false, codeSplitting },
+  });
+}
+
+const nodeInput = { index: library.index, 'text/tokenizer': library.tokenizer, 'cli/main': 'src/cli/main.ts' };
+await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/', own: false });
+for (const name of ['browser', 'workerd', 'edge-light', 'core']) await buildPlatform(name);
+await buildPlatform('bundle', { plugins: [lateBuiltins] });
+
+// The worker thread of browsers.
+const thread = { name: 'thread', resolveId: (id) => (id === 'thread' ? id : undefined), load: (id) => (id === 'thread' ? "export { WEB_PRELUDE } from './src/platform/web-worker.ts'; export { WORKER_SOURCE } from './src/engine/threads/worker-source.ts';" : undefined) }; // biome-ignore format: one line
+const { output: [{ code }] } = await build({ input: 'thread', plugins: [thread], write: false, cwd: process.cwd() }); // biome-ignore format: one line
+const { WEB_PRELUDE, WORKER_SOURCE } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+writeFileSync('dist/thread.js', `${WEB_PRELUDE}${WORKER_SOURCE}`);
+
+// The licences of what is copied or built into dist (NOTICE).
+const licences = ['jpeg', 'png', 'webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
+licences.push('@huggingface/tokenizers/LICENSE', 'entities/LICENSE');
+const ruled = (path) => `${'='.repeat(120)}\n${path}\n${'='.repeat(120)}\n\n${read(`node_modules/${path}`)}`;
+writeFileSync('dist/LICENSES.txt', licences.map(ruled).join('\n'));
+
 // npx in a clone runs the file itself.
 chmodSync('dist/cli/main.js', 0o755);

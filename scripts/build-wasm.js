@@ -1,7 +1,8 @@
 // Compiles assembly/ with asc, then lets Binaryen's wasm-opt go over the release builds.
-// Output: build/kernels-debug.wasm (tests), dist/kernels-simd.wasm, dist/kernels-relaxed.wasm.
+// Output: build/kernels-debug.wasm (tests), dist/kernels-simd.wasm, dist/kernels-relaxed.wasm. The decoders of @jsquash are
+// copied beside them, so that every platform finds all of its files at addresses of the package's own.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 
 const run = (bin, args) => execFileSync(process.execPath, [`node_modules/${bin}`, ...args], { stdio: 'inherit' });
 
@@ -25,4 +26,12 @@ for (const target of ['debug', 'simd', 'relaxed']) {
   if (target === 'relaxed') flags.push('--enable-relaxed-simd');
   run('binaryen/bin/wasm-opt', ['-O3', ...flags, input, '-o', output]);
   console.log(`${output} ${statSync(output).size} bytes`);
+}
+const decoders = {
+  jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm',
+  png: 'png/codec/pkg/squoosh_png_bg.wasm',
+  webp: 'webp/codec/dec/webp_dec.wasm',
+};
+for (const [name, file] of Object.entries(decoders)) {
+  copyFileSync(`node_modules/@jsquash/${file}`, `dist/${name}.wasm`);
 }

@@ -41,14 +41,14 @@ for (const tower of ['image', 'text'] as const) {
   await file.fill(bytes);
   const [written] = packTower(file.layout, bytes, { config, tower, normalization: preprocess });
   const packed = Buffer.concat(written!.parts);
-  const path = `${target}/${written!.name}`;
+  const path = `${target}/${tower}.bin`; // packed is safetensors; wrangler bundles files that end in .bin
   if (flags.check) {
     if (!packed.equals(readFileSync(path)))
       throw new Error(`${path} is not what the source gives: run npm run weights`);
   } else {
     writeFileSync(path, packed);
   }
-  console.log(`${tower}.safetensors: ${packed.length} bytes${flags.check ? ', as committed' : ''}`);
+  console.log(`${tower}.bin: ${packed.length} bytes${flags.check ? ', as committed' : ''}`);
   await input.close?.();
 }
 for (const name of ['open_clip_config.json', 'tokenizer.json']) {
@@ -60,7 +60,7 @@ for (const name of ['open_clip_config.json', 'tokenizer.json']) {
 // The source's convolutions lie on an int8 grid already: packing them must lose nothing but f32 rounding.
 {
   const published = await towerSource(files, 'image');
-  const packed = await fileSource(`${target}/image.safetensors`);
+  const packed = await fileSource(`${target}/image.bin`);
   const { slots, summary } = towerOf(config, 'image');
   const names = new TensorLookup(await readSafetensorsHeader(published), slots(), 'image', summary);
   const exact = new PublishedSlots(published, names, preprocess);

@@ -5,16 +5,20 @@ import { gzipSync } from 'node:zlib';
 const KERNEL_BUDGET = 64 * 1024;
 
 const size = (path) => statSync(path).size;
-const kernels = readdirSync('dist').filter((name) => name.endsWith('.wasm'));
+const wasm = readdirSync('dist').filter((name) => name.endsWith('.wasm'));
 let total = 0;
-for (const name of kernels) {
-  total += size(`dist/${name}`);
+for (const name of wasm) {
+  if (name.startsWith('kernels-')) total += size(`dist/${name}`);
   console.log(`dist/${name}: ${size(`dist/${name}`)} bytes, ${gzipSync(readFileSync(`dist/${name}`)).length} gzipped`);
 }
 const scripts = readdirSync('dist', { recursive: true }).filter((name) => name.endsWith('.js'));
-console.log(
-  `dist/**/*.js: ${scripts.reduce((sum, name) => sum + size(`dist/${name}`), 0)} bytes in ${scripts.length} files`,
-);
+const isEmbedded = (name) => name.startsWith('embedded');
+for (const [what, list] of [
+  ['dist/embedded/*.js', scripts.filter(isEmbedded)],
+  ['other dist/**/*.js', scripts.filter((name) => !isEmbedded(name))],
+]) {
+  console.log(`${what}: ${list.reduce((sum, name) => sum + size(`dist/${name}`), 0)} bytes in ${list.length} files`);
+}
 for (const name of readdirSync('weights/default'))
   console.log(`weights/default/${name}: ${size(`weights/default/${name}`)} bytes`);
 if (total > KERNEL_BUDGET) {

@@ -1,18 +1,19 @@
 // Installs the tarball in an empty folder with an awkward name, and classifies there by command and by import.
-import { execFileSync, execSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pack } from './pack.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'my app #1 100% '));
 try {
-  const [{ filename }] = JSON.parse(
-    execSync(`npm pack --json --ignore-scripts --pack-destination "${folder}"`, { encoding: 'utf8' }),
-  );
+  const { filename } = pack(folder);
   const run = (command, args) =>
     execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  run('npm', ['install', '--no-audit', '--no-fund', `./${filename}`]);
+  const install = spawnSync('npm', ['install', '--no-audit', '--no-fund', `./${filename}`], { cwd: folder, encoding: 'utf8' }); // biome-ignore format: one line
+  if (install.status !== 0) throw new Error(install.stderr);
+  if (/edgeclip/.test(install.stderr)) throw new Error(`installing warns: ${install.stderr}`);
   cpSync(resolve('examples/cat.png'), join(folder, '50% off #3.png'));
   const table = run('npx', ['edgeclip', 'classify', '50% off #3.png', '--labels', 'cat, dog, rocket', '--json']);
   writeFileSync(

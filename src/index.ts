@@ -30,6 +30,7 @@ export type { RawPixels } from './image/raw-image.ts';
 export { loadClip } from './load.ts';
 export type { LoadClipOptions, LoadOptions } from './load-options.ts';
 export type { Tower } from './model/config.ts';
+export type { WasmSource, WasmSources } from './platform/wasm-sources.ts';
 export type { ThreadInfo } from './session.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
 export type { TokenIds } from './text/end-token.ts';

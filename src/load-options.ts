@@ -4,9 +4,9 @@ import type { Precision } from './engine/arithmetic.ts';
 import type { TileVariant } from './engine/autotuning.ts';
 import type { Probe } from './engine/engine.ts';
 import type { KernelVariant } from './engine/kernels.ts';
-import { ClipError } from './errors.ts';
 import type { Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
+import type { WasmSources } from './platform/wasm-sources.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 import type { LoadProgress } from './weights/tower-file.ts';
 
@@ -28,6 +28,11 @@ export interface LoadOptions {
   readonly htmlEntities?: boolean | undefined;
   /** Repair broken Unicode in texts, as OpenAI's code does (ftfy). Default true. */
   readonly repairs?: boolean | undefined;
+  /**
+   * Kernels and image decoders of your own: compiled modules, bytes or addresses, for hosts on which the package's own cannot
+   * be found. They serve the whole process from then on, `preprocess` included.
+   */
+  readonly wasm?: WasmSources | undefined;
   /** Stops the loading. */
   readonly signal?: AbortSignal | undefined;
   /** Called as the weights come in. */
@@ -42,8 +47,6 @@ export interface LoadOptions {
 export interface LoadClipOptions extends LoadOptions {
   /** The model: as the first argument of the other signature. */
   readonly model?: string | ModelFiles | undefined;
-  /** Reserved: WebAssembly modules of the caller's own. Not supported yet. */
-  readonly wasm?: undefined;
 }
 
 const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
@@ -75,14 +78,11 @@ export function loadArguments(
   }
   const given = isOptions ? first : second;
   if (given !== undefined) checkOptions('loadClip', given, LOAD);
-  const { model, wasm, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
+  const { model, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
   if (!isOptions && second && 'model' in second) {
     throw new TypeError(
       'loadClip: the model came twice: use loadClip(model, options) or loadClip({ model, ...options })',
     );
-  }
-  if (wasm !== undefined) {
-    throw new ClipError('UNSUPPORTED', 'loadClip: the option "wasm" is not supported yet');
   }
   checkModel(model);
   return { model, options };

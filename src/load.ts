@@ -1,8 +1,9 @@
 /** Loading a model: open its files, plan the memory, fill it, and put the towers on it. */
 
-import { defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
+import { clockRuns, defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
 import { Clip } from './clip.ts';
 import { TileAutotuner } from './engine/autotuning.ts';
+import { Mode } from './engine/calls.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine } from './engine/engine.ts';
 import { instantiateKernels } from './engine/kernels.ts';
@@ -15,6 +16,7 @@ import { checkLoadOptions, type LoadClipOptions, type LoadOptions, loadArguments
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
+import { notShared, provideModules } from './platform/modules.ts';
 import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
@@ -54,8 +56,11 @@ export async function loadClip(
   signal?.throwIfAborted();
   const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
   const files = new CheckedFiles(found, signal);
+  if (options.wasm !== undefined) provideModules(options.wasm);
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
+  const reason = threads.count > 1 ? notShared(variant) : undefined;
+  if (reason !== undefined) threads = { count: 1, reason };
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess, warnings } = await readDescription(files);
@@ -112,7 +117,8 @@ export async function loadClip(
       threads = { count: 1, reason: error.message };
     });
     const kernels = pool && split ? split(pool) : own;
-    const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(options.variant));
+    const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
+    const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
     return new Clip({
       name: files.name,

@@ -40,19 +40,28 @@ export async function yieldIfDue(signal?: AbortSignal): Promise<void> {
 export function macrotask(): Promise<void> {
   return new Promise((resolve) => {
     const { setImmediate, MessageChannel, setTimeout } = globalThis;
-    if (isReal(setImmediate)) {
-      setImmediate(resolve);
-    } else if (isReal(MessageChannel)) {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        port1.close(); // an open port keeps a Node process alive
-        resolve();
-      };
-      port2.postMessage(0);
-    } else {
-      setTimeout(resolve, 0);
-    }
+    // Next.js puts functions that throw in place of those that its edge runtime does not have.
+    if (isReal(setImmediate) && succeeds(() => setImmediate(resolve))) return;
+    if (isReal(MessageChannel) && succeeds(() => postTurn(new MessageChannel(), resolve))) return;
+    setTimeout(resolve, 0);
   });
+}
+
+function postTurn({ port1, port2 }: MessageChannel, resolve: () => void): void {
+  port1.onmessage = () => {
+    port1.close(); // an open port keeps a Node process alive
+    resolve();
+  };
+  port2.postMessage(0);
+}
+
+function succeeds(run: () => unknown): boolean {
+  try {
+    run();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the runtime has this function. Fake timers of test runners carry a `clock`, and would wait for the test. */

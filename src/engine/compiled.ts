@@ -1,29 +1,14 @@
-/** Compiled kernels, once for each process and build. */
-
-import { kernelModule } from '#platform';
+/** Compiled kernels. */
 import { ClipError } from '../errors.ts';
+import { kernelModule } from '../platform/modules.ts';
 import type { KernelVariant } from './kernels.ts';
 
-const modules = new Map<string, Promise<WebAssembly.Module>>();
-
 /**
- * The module of a build, for a `shared` memory or one of its own. A failed compilation is tried again by the next call.
+ * The module of a build, for a `shared` memory or one of its own; compiled once for each process. A failed compilation is
+ * tried again by the next call.
  * @throws ClipError UNSUPPORTED if this runtime has no WebAssembly or does not compile the kernels; IO if their file cannot be read
  */
-export function compiledKernels(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
-  const key = shared ? `${variant}, shared` : variant;
-  let module = modules.get(key);
-  if (!module) {
-    module = compile(variant, shared).catch((error) => {
-      modules.delete(key);
-      throw error;
-    });
-    modules.set(key, module);
-  }
-  return module;
-}
-
-async function compile(variant: KernelVariant, shared: boolean): Promise<WebAssembly.Module> {
+export async function compiledKernels(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
   requireWebAssembly();
   try {
     return await kernelModule(variant, shared);

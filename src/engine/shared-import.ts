@@ -10,8 +10,8 @@ const HAS_MAXIMUM = 1;
 const SHARED = 3;
 
 /** A copy of a module's bytes that imports a shared memory. */
-export function importSharedMemory(module: Uint8Array): Uint8Array {
-  const bytes = module.slice();
+export function importSharedMemory(module: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(module);
   let at = 8; // behind magic and version
   const leb = () => {
     let value = 0;

@@ -2,9 +2,9 @@
  * The WebAssembly decoders of @jsquash. An instance is created when first needed, and again after a failure or a huge
  * picture, because its memory never shrinks and a failed decode may leave some of it in use.
  */
-import { codecModule } from '#platform';
 import { ClipError } from '../errors.ts';
 import { CODEC_FILES } from '../platform/codec-files.ts';
+import { codecModule } from '../platform/modules.ts';
 
 export type CodecName = keyof typeof CODEC_FILES;
 
@@ -29,7 +29,6 @@ interface Codec {
 }
 
 const factories = { jpeg: mozjpeg, png: squooshPng, webp: libwebp };
-const modules = new Map<CodecName, Promise<WebAssembly.Module>>();
 const codecs = new Map<CodecName, Promise<Codec>>();
 
 /**
@@ -56,18 +55,12 @@ export async function decodePixels(name: CodecName, image: EncodedImage, sink: P
   }
 }
 
-/** Compiles (once) and instantiates a codec. A failure is not kept: the next call tries again. */
+/** Instantiates a codec. A failure is not kept: the next call tries again. */
 async function startCodec(name: CodecName): Promise<Codec> {
-  let module = modules.get(name);
   try {
     if (typeof WebAssembly === 'undefined') throw new Error('this runtime has no WebAssembly');
-    if (!module) {
-      module = codecModule(name);
-      modules.set(name, module);
-    }
-    return await factories[name](await module);
+    return await factories[name](await codecModule(name));
   } catch (error) {
-    if (modules.get(name) === module) modules.delete(name);
     if (error instanceof ClipError) throw error;
     const reason = `${(error as Error)?.message ?? error}`;
     throw new ClipError('UNSUPPORTED', `cannot start the image decoder ${CODEC_FILES[name]}: ${reason}`, {

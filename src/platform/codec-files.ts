@@ -1,6 +1,2 @@
-/** The files of the image decoders, by package and path. */
-export const CODEC_FILES = {
-  jpeg: '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm',
-  png: '@jsquash/png/codec/pkg/squoosh_png_bg.wasm',
-  webp: '@jsquash/webp/codec/dec/webp_dec.wasm',
-} as const;
+/** The image decoders' files in the package: @jsquash's, copied by scripts/build-wasm.js. */
+export const CODEC_FILES = { jpeg: 'jpeg.wasm', png: 'png.wasm', webp: 'webp.wasm' } as const;

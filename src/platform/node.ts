@@ -1,218 +1,36 @@
-/** Node, Deno and Bun: the kernels lie beside this file; their bytes are read and compiled. */
-import { open, readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+/**
+ * Node, Deno and Bun: all files are read, each from an address of its own that bundlers follow. This file's build lies in
+ * dist/chunks, as deep as src/platform, so the addresses are true in both. `import.meta.url` keeps its escapes: any folder's
+ * name works.
+ */
 import { fileURLToPath } from 'node:url';
-import type { KernelVariant } from '../engine/kernels.ts';
-import { importSharedMemory } from '../engine/shared-import.ts';
-import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
-import { ClipError } from '../errors.ts';
-import type { CodecName } from '../image/codecs.ts';
-import { looksLikeHubName } from '../weights/hub-name.ts';
 import type { ModelFiles } from '../weights/model-files.ts';
-import { checkRange, type Source } from '../weights/source.ts';
-import { CODEC_FILES } from './codec-files.ts';
-import type { StartThread } from './platform.ts';
+import { defaultModel } from './default-model.ts';
+import { fileSource, readAddress, readTextFile } from './node-files.ts';
+import type { WasmFile, WasmName } from './platform.ts';
 
-/** Compiles the kernels of one build, for a shared memory or one of its own. `import.meta.url` keeps its escapes, so any folder name works. */
-export async function kernelModule(variant: KernelVariant, shared = false): Promise<WebAssembly.Module> {
-  const file = new URL(`../../dist/kernels-${variant}.wasm`, import.meta.url);
-  const bytes = new Uint8Array(
-    await readFile(file).catch((error) => {
-      throw fileError(fileURLToPath(file), error);
-    }),
-  );
-  return WebAssembly.compile((shared ? importSharedMemory(bytes) : bytes) as Uint8Array<ArrayBuffer>);
-}
+export { directoryFiles, fileSource, readAddress, readFileUrl, readTextFile } from './node-files.ts';
+export { distrustRelaxed, maySleep, noThreads, processors, startThread } from './node-process.ts';
 
-/** Why relaxed SIMD gives wrong results here: Node 20 has it behind a flag, and answered wrong in a case within the rules. */
-export function distrustRelaxed(): string | undefined {
-  const own = 'Deno' in globalThis || 'Bun' in globalThis; // their process.versions.node is for show
-  return !own && Number.parseInt(process.versions.node, 10) < 22 ? 'Node 20 gets it wrong' : undefined;
-}
-
-/** Processors that this process may use. */
-export const processors = (): number => availableParallelism();
-
-/** Whether this thread may sleep. */
-export const maySleep = (): boolean => true;
-
-/** Why there are no worker threads here; undefined where there are. */
-export function noThreads(): string | undefined {
-  // Node's permission model: without --allow-worker, starting one throws.
-  const { permission } = process as { permission?: { has(scope: string): boolean } };
-  return permission && !permission.has('worker') ? 'this process has no permission to start worker threads' : undefined;
-}
-
-/** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */
-export const startThread: StartThread = (message) => {
-  const { Worker } = process.getBuiltinModule('node:worker_threads');
-  const prelude = "const { workerData } = require('node:worker_threads'); const start = (serve) => serve(workerData);";
-  // Without the parent's flags: --input-type=module would make this script a module.
-  const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });
-  worker.unref();
-  worker.on('error', () => {}); // an exit follows, and that is what counts
-  return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
+const WASM: Record<WasmName, () => URL> = {
+  simd: () => new URL('../../dist/kernels-simd.wasm', import.meta.url),
+  relaxed: () => new URL('../../dist/kernels-relaxed.wasm', import.meta.url),
+  jpeg: () => new URL('../../dist/jpeg.wasm', import.meta.url),
+  png: () => new URL('../../dist/png.wasm', import.meta.url),
+  webp: () => new URL('../../dist/webp.wasm', import.meta.url),
 };
 
-/**
- * Compiles an image decoder. Its file is found by `require`'s rules: `import.meta.resolve` is missing in test runners.
- * @throws ClipError `IO` if the file is missing or cannot be read; what compiling throws
- */
-export async function codecModule(name: CodecName): Promise<WebAssembly.Module> {
-  const file = CODEC_FILES[name];
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = new Uint8Array(await readFile(createRequire(import.meta.url).resolve(file)));
-  } catch (cause) {
-    throw new ClipError('IO', `cannot read the image decoder ${file}: ${(cause as Error).message}`, { cause });
-  }
-  return WebAssembly.compile(bytes);
-}
+export const wasmFile = (name: WasmName): Promise<WasmFile> => readAddress(WASM[name]().href);
 
-/** The most that one read asks for, in bytes, so that an aborted load stops soon. */
-const READ_STEP = 16 << 20;
-
-/**
- * Opens a file as a source. The path is taken as it is, so spaces, `#`, `%` and any letters are fine. Reads go straight
- * into the target, a view of a shared wasm memory included (tried in Node 20, Deno 2.9 and Bun 1.4).
- * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
- */
-export async function fileSource(path: string): Promise<Source> {
-  // Before opening: to open a named pipe waits for a writer.
-  await regularFileSize(path);
-  const handle = await open(path, 'r').catch((error) => {
-    throw fileError(path, error);
-  });
-  try {
-    const { size } = await handle.stat();
-    const source: Source = {
-      name: path,
-      byteLength: size,
-      async readInto(offset, target, signal) {
-        checkRange(source, offset, target.byteLength);
-        let done = 0;
-        while (done < target.byteLength) {
-          signal?.throwIfAborted();
-          const length = Math.min(READ_STEP, target.byteLength - done);
-          const { bytesRead } = await handle.read(target, done, length, offset + done).catch((error) => {
-            throw fileError(path, error);
-          });
-          if (bytesRead === 0) {
-            throw new ClipError(
-              'IO',
-              `cannot read "${path}": it was ${size} bytes long and now ends at ${offset + done}`,
-            );
-          }
-          done += bytesRead;
-        }
-        signal?.throwIfAborted();
-      },
-      close: () => handle.close(),
-    };
-    return source;
-  } catch (error) {
-    await handle.close();
-    throw fileError(path, error as NodeJS.ErrnoException);
-  }
-}
-
-/**
- * Reads a UTF-8 text file.
- * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
- */
-export async function readTextFile(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error) => {
-    throw fileError(path, error);
-  });
-}
-
-/**
- * Reads the file of a `file:` URL.
- * @param checkBytes throws if the file has too many bytes; called before it is read
- * @throws ClipError `IO` if it cannot be read, or is not a regular file (opening a pipe would block); what `checkBytes` throws
- */
-export async function readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array> {
-  const path = fileURLToPath(href);
-  const source = await fileSource(path);
-  try {
-    checkBytes(source.byteLength);
-    const bytes = new Uint8Array(source.byteLength);
-    await source.readInto(0, bytes);
-    return bytes;
-  } finally {
-    await source.close?.();
-  }
-}
-
-/** The size of a regular file in bytes. @throws ClipError `IO` for anything else */
-async function regularFileSize(path: string): Promise<number> {
-  const found = await stat(path).catch((error) => {
-    throw fileError(path, error);
-  });
-  if (found.isFile()) return found.size;
-  throw fileError(
-    path,
-    Object.assign(new Error('it is not a regular file'), found.isDirectory() && { code: 'EISDIR' }),
-  );
-}
-
-/** The path is quoted to make a blank at its beginning or end visible. */
-function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
-  const reasons: Record<string, string> = {
-    ENOENT: 'there is no such file',
-    ENOTDIR: 'a part of the path is a file, not a directory',
-    EISDIR: 'it is a directory',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-  };
-  return new ClipError('IO', `cannot read "${path}": ${reasons[error.code ?? ''] ?? error.message}`, { cause: error });
-}
-
-/** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
-const MAX_TEXT = 128 << 20;
-
-/**
- * A model's folder. Its methods throw ClipError `IO` if a file is there and cannot be read, or if there is no such folder.
- */
-export function directoryFiles(directory: string): ModelFiles {
-  if (directory === '') throw new ClipError('IO', 'the path of the model folder is empty');
-  /** Undefined for a file that is not there, in a folder that is. */
-  const missing = async (error: unknown) => {
-    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') await checkFolder(directory);
-    if (code === 'ENOENT') return undefined;
-    throw error;
-  };
-  const text = async (path: string) => {
-    const size = await regularFileSize(path);
-    if (size <= MAX_TEXT) return readTextFile(path);
-    throw new ClipError('IO', `cannot read "${path}": it has ${size} bytes, expected a text of at most ${MAX_TEXT}`);
-  };
-  return {
-    name: directory,
-    text: (name) => text(join(directory, name)).catch(missing),
-    source: (name) => fileSource(join(directory, name)).catch(missing),
-  };
-}
-
-/** @throws ClipError `IO` if there is no such folder, with what to pass instead */
-async function checkFolder(directory: string): Promise<void> {
-  const found = await stat(directory).catch((error: NodeJS.ErrnoException) => error);
-  if (!(found instanceof Error)) {
-    if (found.isDirectory()) return;
-    throw new ClipError('IO', `the model "${directory}" is a file: pass the folder that holds the model's files`);
-  }
-  if (found.code !== 'ENOENT') throw fileError(directory, found);
-  const hint =
-    looksLikeHubName(directory) || /^https?:/.test(directory)
-      ? '. This version does not download models: pass the folder into which you downloaded it, or files of your own'
-      : '';
-  throw new ClipError('IO', `the model folder "${directory}" does not exist${hint}`, { cause: found });
-}
+export const clockRuns = (): boolean => true;
 
 /** The model inside the package. */
 export function defaultFiles(): ModelFiles {
-  return directoryFiles(fileURLToPath(new URL('../../weights/default', import.meta.url)));
+  const path = (address: URL) => fileURLToPath(address);
+  return defaultModel({
+    config: () => readTextFile(path(new URL('../../weights/default/open_clip_config.json', import.meta.url))),
+    tokenizer: () => readTextFile(path(new URL('../../weights/default/tokenizer.json', import.meta.url))),
+    image: () => fileSource(path(new URL('../../weights/default/image.bin', import.meta.url))),
+    text: () => fileSource(path(new URL('../../weights/default/text.bin', import.meta.url))),
+  });
 }

@@ -1,6 +1,7 @@
 /**
  * What the package needs from the runtime it is in. One file for each runtime has these functions; `#platform` (package.json,
- * imports) picks the file, and platforms.ts makes the compiler check each of them.
+ * imports) picks the file, and platforms.ts makes the compiler check each of them. Importing such a file never throws, so no
+ * address is made before it is needed: `import.meta.url` is undefined in some runtimes.
  */
 import type { KernelVariant } from '../engine/kernels.ts';
 import type { CodecName } from '../image/codecs.ts';
@@ -16,12 +17,25 @@ export interface Thread {
 /** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this message. */
 export type StartThread = (message: object) => Thread;
 
+/** The WebAssembly files of the package: two builds of the kernels, three image decoders. */
+export type WasmName = KernelVariant | CodecName;
+
+/** A file's bytes, or the module where a runtime compiles no bytes. */
+export type WasmFile = WebAssembly.Module | Uint8Array<ArrayBuffer>;
+
 export interface Platform {
+  /** @throws ClipError IO naming the file, if it cannot be read */
+  wasmFile(name: WasmName): Promise<WasmFile>;
+  /** Bytes of a file named by the caller. @throws ClipError IO if it cannot be read */
+  readAddress(address: string): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Compiles the kernels of one build, for a shared memory or one of its own.
-   * @throws ClipError IO naming the file, if it cannot be read
+   * Reads the file of a `file:` URL.
+   * @param checkBytes throws if the file has too many bytes; called before it is read
+   * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
    */
-  kernelModule(variant: KernelVariant, shared?: boolean): Promise<WebAssembly.Module>;
+  readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
+  /** Whether the clock advances during a computation; in edge runtimes it does not, so nothing is chosen by measuring. */
+  clockRuns(): boolean;
   /** Why relaxed SIMD gives wrong results here; undefined if it is trusted. */
   distrustRelaxed(): string | undefined;
   /** Processors that this process may use. */
@@ -31,17 +45,6 @@ export interface Platform {
   /** Why there are no worker threads here; undefined where there are. */
   noThreads(): string | undefined;
   startThread: StartThread;
-  /**
-   * Compiles an image decoder.
-   * @throws ClipError IO naming the file, if it cannot be found or read; what compiling throws
-   */
-  codecModule(name: CodecName): Promise<WebAssembly.Module>;
-  /**
-   * Reads the file of a `file:` URL.
-   * @param checkBytes throws if the file has too many bytes; called before it is read
-   * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
-   */
-  readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
   /** The files of a model in a folder, or at an address. */
   directoryFiles(directory: string): ModelFiles;
   /** The model inside the package. */

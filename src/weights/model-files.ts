@@ -152,16 +152,14 @@ export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: 
 }
 
 /**
- * The file with a tower's weights: the one that was named, or else `image.safetensors` or `text.safetensors` (packed), shards
- * of it, or a published checkpoint.
+ * The file with a tower's weights: the one that was named, or else `image.safetensors` or `text.safetensors` (packed; it may
+ * end in `.bin`), shards of it, or a published checkpoint.
  * @throws ClipError WEIGHTS_MISSING if there is none; WEIGHTS_FORMAT for an index that cannot be used; IO if one cannot be opened
  */
 export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
   const files = CheckedFiles.of(modelFiles);
   const packed = `${tower}.safetensors`;
-  const shards = () => shardedSource(files, tower);
-  const named = files.weights === undefined ? ((await files.source(packed)) ?? (await shards())) : undefined;
-  const source = named ?? (await checkpointSource(files, tower));
+  const source = (await packedSource(files, tower)) ?? (await checkpointSource(files, tower));
   if (source) return source;
   const looked = files.weights === undefined ? [packed, ...WEIGHTS] : [files.weights];
   const indexes = [indexName(tower), ...WEIGHTS.map(checkpointIndexName)];
@@ -170,6 +168,13 @@ export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise
     `"${files.name}": no weights for the ${tower} tower; looked for ` +
       `${looked.join(', ')}${files.pagesNote(...looked, ...indexes)}`,
   );
+}
+
+/** A packed tower: a file, or its shards. */
+async function packedSource(files: CheckedFiles, tower: Tower): Promise<Source | undefined> {
+  if (files.weights !== undefined) return undefined;
+  const whole = await files.source(`${tower}.safetensors`);
+  return whole ?? (await shardedSource(files, tower)) ?? files.source(`${tower}.bin`);
 }
 
 /** A published checkpoint: a file, or those with the tower's tensors. */

@@ -229,6 +229,17 @@ describe('a turn of the event loop', () => {
     expect(used).toEqual(['MessageChannel', 'setTimeout']);
   });
 
+  it('passes over functions that throw, which Next.js puts in place of missing ones', async () => {
+    const refuse = vi.fn(() => {
+      throw new Error('A Node.js API is used (setImmediate) which is not supported in the Edge Runtime.');
+    });
+    vi.stubGlobal('setImmediate', refuse);
+    await macrotask();
+    vi.stubGlobal('MessageChannel', refuse);
+    await macrotask();
+    expect(refuse).toHaveBeenCalledTimes(3);
+  });
+
   it('does not wait for the fake timers of a test runner', async () => {
     vi.useFakeTimers();
     expect('clock' in setImmediate).toBe(true);

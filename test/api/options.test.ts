@@ -208,13 +208,4 @@ describe('the two signatures of loadClip', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toMatch(message);
   });
-
-  it('reserve wasm', async () => {
-    for (const load of [() => loadClip({ wasm: {} } as never), () => loadClip(folder, { wasm: {} } as never)]) {
-      expect(await rejection((load as () => Promise<unknown>)())).toMatchObject({
-        code: 'UNSUPPORTED',
-        message: expect.stringMatching(/"wasm" is not supported yet/),
-      });
-    }
-  });
 });

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CodecName } from '../../src/image/codecs.ts';
 
-/** What the next calls of the platform's codecModule do instead of its own work. */
+/** What the next calls of codecModule do instead of its own work. */
 let failure: (() => Promise<WebAssembly.Module>) | undefined;
-vi.mock('#platform', async (original) => {
-  const platform = await original<typeof import('../../src/platform/node.ts')>();
-  const codecModule = (name: CodecName) => (failure ? failure() : platform.codecModule(name));
-  return { ...platform, codecModule };
+vi.mock('../../src/platform/modules.ts', async (original) => {
+  const modules = await original<typeof import('../../src/platform/modules.ts')>();
+  const codecModule = (name: CodecName) => (failure ? failure() : modules.codecModule(name));
+  return { ...modules, codecModule };
 });
 
 const { decodeImage } = await import('../../src/image/decode.ts');
@@ -15,9 +15,9 @@ const folder = new URL('../golden/image-cases/', import.meta.url);
 const read = async (file: string) => new Uint8Array(await readFile(new URL(file, folder)));
 
 const pictures = [
-  ['jpeg-420.jpg', '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'],
-  ['png-rgb8.png', '@jsquash/png/codec/pkg/squoosh_png_bg.wasm'],
-  ['webp-lossy.webp', '@jsquash/webp/codec/dec/webp_dec.wasm'],
+  ['jpeg-420.jpg', 'jpeg.wasm'],
+  ['png-rgb8.png', 'png.wasm'],
+  ['webp-lossy.webp', 'webp.wasm'],
 ] as const;
 
 describe.each(pictures)('the decoder of %s (B10)', (picture, file) => {
@@ -89,7 +89,7 @@ describe('a decoder', () => {
     try {
       await expect(decodeImage(await read('png-zlib-short.png'))).rejects.toMatchObject({
         code: 'UNSUPPORTED',
-        message: expect.stringMatching(/squoosh_png_bg\.wasm has not enough memory for a picture of 7 x 5 pixels/),
+        message: expect.stringMatching(/png\.wasm has not enough memory for a picture of 7 x 5 pixels/),
       });
     } finally {
       grow.mockRestore();

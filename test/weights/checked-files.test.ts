@@ -152,7 +152,7 @@ describe('a web page instead of a file', () => {
       close: async () => void closed.push(name),
     });
     await rejection(towerSource({ ...store, source }, 'image'));
-    expect(closed).toHaveLength(5);
+    expect(closed).toHaveLength(6);
   });
 
   it('is not what a damaged file is: that stays an error', async () => {

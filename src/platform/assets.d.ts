@@ -1,0 +1,37 @@
+/** Files that runtimes and bundlers import as modules. Those in dist/embedded are made by scripts/build-js.js. */
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module '*.wasm?module' {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module '*.bin' {
+  const bytes: ArrayBuffer;
+  export default bytes;
+}
+declare module '*/embedded/config.js' {
+  const json: string;
+  export default json;
+}
+declare module '*/embedded/tokenizer.js' {
+  const json: string;
+  export default json;
+}
+declare module '*/embedded/image.js' {
+  const base64: string;
+  export default base64;
+}
+declare module '*/embedded/text.js' {
+  const base64: string;
+  export default base64;
+}
+declare module '*/embedded/wasm.js' {
+  /** Base64 by name. */
+  export const simd: string;
+  export const relaxed: string;
+  export const jpeg: string;
+  export const png: string;
+  export const webp: string;
+}

@@ -1,0 +1,33 @@
+/**
+ * `edgeclip/bundle`: kernels, decoders and model are inside the JavaScript, so any bundler and any format has them. It runs in
+ * Node, Deno, Bun and browsers, and asks which one it is in when it needs to know. Its build gets the `node:` modules from
+ * `process.getBuiltinModule`, as no import of them would pass a browser's bundler.
+ */
+import { decodeBase64 } from './base64.ts';
+import * as web from './fetched.ts';
+import * as nodeFiles from './node-files.ts';
+import * as nodeProcess from './node-process.ts';
+import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import * as webWorker from './web-worker.ts';
+
+export { defaultFiles } from './embedded-model.ts';
+
+/** Node, Deno or Bun: what is used here is what they have, and what browsers have not. */
+const onNode = (): boolean => typeof globalThis.process?.getBuiltinModule === 'function';
+
+export async function wasmFile(name: WasmName): Promise<WasmFile> {
+  return decodeBase64((await import('../../dist/embedded/wasm.js'))[name]);
+}
+
+export const readAddress: typeof web.readAddress = (address) => (onNode() ? nodeFiles : web).readAddress(address);
+export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
+  (onNode() ? nodeFiles : web).readFileUrl(href, checkBytes);
+export const directoryFiles: typeof web.directoryFiles = (directory) =>
+  (onNode() ? nodeFiles : web).directoryFiles(directory);
+export const clockRuns = (): boolean => true;
+export const distrustRelaxed = (): string | undefined => (onNode() ? nodeProcess.distrustRelaxed() : undefined);
+export const processors = (): number => (onNode() ? nodeProcess : webWorker).processors();
+export const maySleep = (): boolean => (onNode() ? nodeProcess : webWorker).maySleep();
+export const noThreads = (): string | undefined => (onNode() ? nodeProcess : webWorker).noThreads();
+export const startThread: StartThread = (message) =>
+  onNode() ? nodeProcess.startThread(message) : webWorker.webThread(webWorker.blobWorker(), message);

@@ -1,0 +1,35 @@
+/** No platform at all (`edgeclip/core`): the caller gives everything. */
+import { ClipError } from '../errors.ts';
+import type { ModelFiles } from '../weights/model-files.ts';
+import { CODEC_FILES } from './codec-files.ts';
+import type { StartThread, WasmFile, WasmName } from './platform.ts';
+
+export async function wasmFile(name: WasmName): Promise<WasmFile> {
+  const file = name in CODEC_FILES ? CODEC_FILES[name as keyof typeof CODEC_FILES] : `kernels-${name}.wasm`;
+  throw new ClipError('IO', `edgeclip/core reads no files: give loadClip({ wasm: { ${name}: the module of edgeclip/${file} } })`); // biome-ignore format: one line
+}
+
+export async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {
+  throw new ClipError('IO', `edgeclip/core reads no files: give the bytes of "${address}"`);
+}
+
+export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+  throw new ClipError('UNSUPPORTED', `edgeclip/core reads no files: give the bytes of "${href}"`);
+}
+
+export const clockRuns = (): boolean => false;
+export const distrustRelaxed = (): string | undefined => undefined;
+export const processors = (): number => 1;
+export const maySleep = (): boolean => false;
+export const noThreads = (): string | undefined => 'edgeclip/core starts no threads';
+export const startThread: StartThread = () => {
+  throw new Error(noThreads());
+};
+
+export function directoryFiles(directory: string): ModelFiles {
+  throw new ClipError('IO', `edgeclip/core reads no files: give "${directory}" as ModelFiles ({ name, text, source })`);
+}
+
+export function defaultFiles(): ModelFiles {
+  throw new ClipError('CONFIG', 'edgeclip/core has no model: give loadClip one as ModelFiles ({ name, text, source })');
+}

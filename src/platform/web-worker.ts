@@ -1,0 +1,36 @@
+/** Threads as browsers have them. */
+import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
+import type { Thread } from './platform.ts';
+
+/** What a web worker's script begins with: `start` delivers the one message. scripts/build-js.js makes dist/thread.js of both. */
+export const WEB_PRELUDE = 'const start = (serve) => { onmessage = ({ data }) => serve(data); };';
+
+/** Processors that the browser tells of. */
+export const processors = (): number => globalThis.navigator?.hardwareConcurrency ?? 1;
+
+/** Whether this thread may sleep: a page's own may not. */
+export const maySleep = (): boolean => !('document' in globalThis);
+
+/** Why there are no worker threads here; undefined where there are. */
+export function noThreads(): string | undefined {
+  if (!('Worker' in globalThis)) return 'this runtime has no Worker';
+  if (globalThis.crossOriginIsolated) return undefined;
+  return 'the page is not cross-origin isolated (Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy)';
+}
+
+/** A worker whose script needs no file; a Content-Security-Policy must allow `worker-src blob:`. */
+export function blobWorker(): Worker {
+  const address = URL.createObjectURL(new Blob([WEB_PRELUDE, WORKER_SOURCE], { type: 'text/javascript' }));
+  const worker = new Worker(address);
+  URL.revokeObjectURL(address);
+  return worker;
+}
+
+/** It ends with the page at the latest; that it died shows only in its errors. */
+export function webThread(worker: Worker, message: object): Thread {
+  worker.postMessage(message);
+  return {
+    onExit: (listener) => worker.addEventListener('error', () => listener(), { once: true }),
+    stop: () => worker.terminate(),
+  };
+}

@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { WasmSources } from '../../src/platform/wasm-sources.ts';
+
+const wasm = (name: string) => new URL(`../../dist/${name}.wasm`, import.meta.url);
+const bytesOf = async (name: string) => new Uint8Array(await readFile(wasm(name)));
+const photo = new Uint8Array(await readFile(new URL('../golden/photos/cat.png', import.meta.url)));
+/** A module without exports: whoever gets it cannot compute. */
+const EMPTY = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+
+/** A copy of the library to which nothing was given yet. */
+async function fresh() {
+  vi.resetModules();
+  return import('../../src/index.ts');
+}
+
+async function embedding(sources: WasmSources | undefined) {
+  const { loadClip } = await fresh();
+  using clip = await loadClip({ towers: ['image'], kernels: 'simd', wasm: sources });
+  return await clip.encodeImage(photo);
+}
+
+let expected: Float32Array;
+beforeEach(async () => {
+  expected ??= await embedding(undefined);
+});
+afterEach(() => vi.resetModules());
+
+describe('WebAssembly that the caller gives', () => {
+  it.each<[string, (name: string) => Promise<object | string>]>([
+    ['modules', async (name) => WebAssembly.compile(await bytesOf(name))],
+    ['modules of another realm', async (name) => runInNewContext('WebAssembly.compile(bytes)', { bytes: await bytesOf(name) })], // biome-ignore format: one line
+    ['bytes', bytesOf],
+    ['a part of a buffer', async (name) => {
+      const bytes = await bytesOf(name);
+      const larger = new Uint8Array(bytes.length + 13);
+      larger.set(bytes, 5);
+      return larger.subarray(5, 5 + bytes.length);
+    }], // biome-ignore format: one line
+    ['an ArrayBuffer', async (name) => (await bytesOf(name)).buffer],
+    ['a URL', async (name) => wasm(name)],
+    ['an address', async (name) => wasm(name).href],
+    ['a path', async (name) => fileURLToPath(wasm(name))],
+  ])('may be %s', async (_, source) => {
+    const given = { simd: await source('kernels-simd'), png: await source('png') };
+    expect(await embedding(given)).toEqual(expected);
+  });
+
+  it('may be fetched', async () => {
+    const server = createServer(async (request, response) => response.end(await bytesOf(request.url!.slice(1))));
+    await new Promise<void>((resolve) => server.listen(0, resolve));
+    const address = `http://localhost:${(server.address() as AddressInfo).port}/`;
+    try {
+      expect(await embedding({ simd: `${address}kernels-simd`, png: new URL('png', address) })).toEqual(expected);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('is what runs, in place of the own files', async () => {
+    await expect(embedding({ simd: EMPTY })).rejects.toThrow();
+    await expect(embedding({ png: EMPTY })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(embedding({ png: EMPTY.subarray(0, 4) })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+
+  it('serves preprocess, too, until other files are given', async () => {
+    const { loadClip, preprocess, preprocessConfigFromOpenClip } = await fresh();
+    const config = preprocessConfigFromOpenClip(undefined, 224);
+    (await loadClip({ towers: ['image'], wasm: { png: EMPTY } })).dispose();
+    await expect(preprocess(photo, config)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    (await loadClip({ towers: ['image'], wasm: { png: await bytesOf('png') } })).dispose();
+    expect((await preprocess(photo, config)).data.length).toBe(224 * 224 * 3);
+  });
+
+  it('that cannot be read is named, and asked for again by the next call', async () => {
+    const { loadClip } = await fresh();
+    const missing = fileURLToPath(wasm('no-such'));
+    const load = (simd: string) => loadClip({ towers: ['image'], kernels: 'simd', wasm: { simd } });
+    await expect(load(missing)).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('no-such.wasm') });
+    await expect(load(missing)).rejects.toMatchObject({ code: 'IO' });
+    using clip = await load(fileURLToPath(wasm('kernels-simd')));
+    expect(await clip.encodeImage(photo)).toEqual(expected);
+  });
+
+  it('has threads as bytes, and one as a module, with the reason', async () => {
+    const { loadClip } = await fresh();
+    const bytes = await bytesOf('kernels-simd');
+    const load = (simd: object) => loadClip({ towers: ['image'], kernels: 'simd', threads: 2, wasm: { simd } });
+    using two = await load(bytes);
+    expect(two.info().threads).toEqual({ count: 2 });
+    expect(await two.encodeImage(photo)).toEqual(expected);
+    using one = await load(await WebAssembly.compile(bytes));
+    expect(one.info().threads).toEqual({ count: 1, reason: expect.stringMatching(/simd kernels were given compiled/) });
+    expect(await one.encodeImage(photo)).toEqual(expected);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['a name', { gif: EMPTY }, /"gif" is not one of simd, relaxed, jpeg, png, webp/],
+    ['a number', { simd: 42 }, /wasm\.simd must be a WebAssembly\.Module, its bytes, or an address/],
+    ['a promise', { png: Promise.resolve(EMPTY) }, /wasm\.png must be .*Promise/],
+    ['null', { png: null }, /wasm\.png must be/],
+    ['a module itself', 'kernels.wasm', /wasm must be an object/],
+  ])('that is no such thing is a TypeError: %s', async (_, sources, message) => {
+    const { loadClip } = await fresh();
+    const error = await loadClip({ wasm: sources as WasmSources }).catch((error) => error);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.message).toMatch(message);
+  });
+});

@@ -1,0 +1,3 @@
+import worker from './worker.js';
+
+addEventListener('fetch', (event) => event.respondWith(worker.fetch(event.request)));

@@ -1,0 +1,17 @@
+import * as edgeclip from 'edgeclip';
+import { runSuite } from './suite.js';
+
+/** The pictures come in the request: a list of lengths, a line feed, the bytes. */
+export default {
+  async fetch(request) {
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    const end = bytes.indexOf(10);
+    let at = end + 1;
+    const pictures = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end))).map((length) => {
+      at += length;
+      return bytes.subarray(at - length, at);
+    });
+    const options = { kernels: ['simd', 'relaxed'], threads: [1], noModel: 'no such model' };
+    return Response.json(await runSuite({ edgeclip, pictures, ...options }));
+  },
+};
