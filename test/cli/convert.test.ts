@@ -169,6 +169,16 @@ describe('the command', () => {
       expect(second.stdout).toContain(`${sha256}  ${name}  ${bytes} bytes\n`);
     const info = await edgeclip(['info', '--model', join(model, 'x.pt'), '--json'], { cwd: work });
     expect(JSON.parse(info.stdout)).toMatchObject({ towers: ['image', 'text'] });
+    const before = readFileSync(join(model, 'x.pt'));
+    for (const target of ['x.pt', 'open_clip_config.json']) {
+      const onto = join(model, target);
+      const embed = ['embed', '--text', 'a', '--model', join(model, 'x.pt'), '--output', onto];
+      expect(await edgeclip(embed, { cwd: work })).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("the model's"),
+      });
+    }
+    expect(readFileSync(join(model, 'x.pt'))).toEqual(before);
   });
 
   it('tells wrong use from a wrong model by its exit code', async () => {
