@@ -1,5 +1,5 @@
 /** A model that is given as its one file of weights; what describes it lies in the same folder. */
-import type { ModelFiles } from './model-files.ts';
+import type { ModelFiles } from './source.ts';
 
 const WEIGHTS_FILE = /^(.*[/\\])?([^/\\?#]+\.(?:safetensors|bin|pt|pth|ckpt))$/is;
 

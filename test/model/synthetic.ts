@@ -1,7 +1,6 @@
 /** Full-size synthetic weights from a manifest (test/golden/README.md): a safetensors file that is computed as it is read. */
 import { readFileSync } from 'node:fs';
-import type { ModelFiles } from '../../src/weights/model-files.ts';
-import type { Source } from '../../src/weights/source.ts';
+import type { ModelFiles, Source } from '../../src/weights/source.ts';
 import { goldenPath } from './golden.ts';
 
 interface ManifestTensor {

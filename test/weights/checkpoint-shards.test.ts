@@ -1,8 +1,8 @@
 /** Published checkpoints in several files, with Hugging Face's index. */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import type { ModelFiles } from '../../src/weights/model-files.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
 import {
   type Folder,
   readCheckpoint,
