@@ -28,7 +28,7 @@ import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
-/** `auto` stops here: a layer has no more work than for so many. */
+/** `auto` stops here: a layer has no work for more. */
 const AUTO_THREADS = 8;
 
 /**

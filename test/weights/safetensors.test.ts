@@ -185,7 +185,7 @@ describe('readSafetensorsHeader', () => {
       fileOf('{"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]}}', 9),
       'has 5 bytes after the last tensor',
     ],
-    ['metadata that is no map of strings', fileOf('{"__metadata__":{"a":1}}'), '__metadata__'],
+    ['metadata that is not a map of strings', fileOf('{"__metadata__":{"a":1}}'), '__metadata__'],
     ['metadata that is a list', fileOf('{"__metadata__":["a"]}'), '__metadata__'],
   ])('refuses %s', async (_, bytes, message) => {
     const said = await refusal(bytes);
