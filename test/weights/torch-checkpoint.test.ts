@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import { parseConfig } from '../../src/model/parse-config.ts';
 import { readElements, readFloats, readTensor } from '../../src/weights/elements.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readDescription } from '../../src/weights/model-files.ts';
@@ -203,7 +204,16 @@ describe("OpenAI's TorchScript", () => {
     expect(openaiConfig({ name: 'x', metadata: {}, torch: 'state dict', tensors })).toBeUndefined();
   });
 
-  it('of a ResNet, too', () => {
+  it('of a ResNet, too: that of its configuration file', () => {
+    const resnet = readFolder('tiny-rn');
+    const { tensors } = parseSafetensorsHeader(resnet['open_clip_model.safetensors']!, 'x');
+    const derived = openaiConfig({ name: 'x', metadata: {}, torch: 'TorchScript', tensors });
+    expect(parseConfig(derived)).toEqual(
+      parseConfig(JSON.parse(new TextDecoder().decode(resnet['open_clip_config.json']))),
+    );
+  });
+
+  it('of RN50, as its parts tell it', () => {
     const shapes: Record<string, number[]> = {
       'visual.conv1.weight': [32, 3, 3, 3],
       'visual.layer1.0.conv1.weight': [64, 64, 1, 1],
