@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import { parseConfig } from '../../src/model/parse-config.ts';
 import { readElements, readFloats, readTensor } from '../../src/weights/elements.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readDescription } from '../../src/weights/model-files.ts';
@@ -203,7 +204,14 @@ describe("OpenAI's TorchScript", () => {
     expect(openaiConfig({ name: 'x', metadata: {}, torch: 'state dict', tensors })).toBeUndefined();
   });
 
-  it('of a ResNet, too', () => {
+  it('of a ResNet, too: that of its configuration file', () => {
+    const { tensors: list } = readGolden<{ tensors: { name: string; shape: number[] }[] }>('tiny-rn/manifest.json');
+    const tensors = new Map(list.map((tensor) => [tensor.name, { ...tensor, dtype: 'F16', offset: 0, byteLength: 0 }]));
+    const derived = openaiConfig({ name: 'x', metadata: {}, torch: 'TorchScript', tensors });
+    expect(parseConfig(derived)).toEqual(parseConfig(readGolden('tiny-rn/open_clip_config.json')));
+  });
+
+  it('of RN50, as its parts tell it', () => {
     const shapes: Record<string, number[]> = {
       'visual.conv1.weight': [32, 3, 3, 3],
       'visual.layer1.0.conv1.weight': [64, 64, 1, 1],
