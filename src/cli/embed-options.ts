@@ -1,7 +1,7 @@
 /** The command line of `edgeclip embed`. */
 import { type Command, Option } from 'commander';
-import { quote, UsageError } from './failure.ts';
-import { addInputOptions, INPUT_HELP } from './input-options.ts';
+import { emptyOption, quote, UsageError } from './failure.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
 import type { InputOptions } from './inputs.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { isDirect } from './output.ts';
@@ -24,8 +24,8 @@ Formats:
   json  one object per line: {"file", "embedding"} or {"text", "embedding"}, numbers exact as float32
   npy   one NumPy file, float32, shape (rows, dimension): images, then texts, in the order given
 
-An image that fails has no row and no line, and the rows that follow move up; its name is on standard error. --index FILE
-tells which row belongs to which input, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
+An image that fails has no row; the rows after it move up, and the error is on standard error. --index FILE records which
+input each row belongs to, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
 "check"}. Bytes of a file name that are not UTF-8 become U+DC80 to U+DCFF, as in Python.
 
 Files are written as FILE.partial and renamed when complete; until then an existing file is untouched. If a run with
@@ -44,11 +44,11 @@ Exit code: 0 all done; 1 an image or the model failed (the other images are done
 export function addEmbedCommand(program: Command): Command {
   const command = program
     .command('embed')
-    .summary('turn images and texts into vectors')
+    .summary('embed images and texts')
     .description(
-      'Turns images and texts into vectors of a common space; the cosine of two vectors tells how well they match.',
+      'Embeds images and texts as vectors in one space; the cosine of two vectors measures how well they match.',
     )
-    .argument('[images...]', 'files, directories, patterns, or - for standard input')
+    .argument('[images...]', 'files, folders, patterns, or - for standard input')
     .addOption(
       new Option('--text <text>', 'a text; can be repeated').argParser((text: string, before: string[] = []) => [
         ...before,
@@ -60,10 +60,10 @@ export function addEmbedCommand(program: Command): Command {
     // JSON is the default; the option exists for symmetry with classify.
     .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .option('--output <file>', 'write to a file instead of standard output')
-    .option('--index <file>', 'write the owner of each row to a file')
+    .option('--index <file>', 'write which input each row belongs to')
     .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
     .option('--no-normalize', 'do not scale the vectors to length 1')
-    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)');
+    .option('--orient', ORIENT_HELP);
   addInputOptions(command);
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);
@@ -78,8 +78,9 @@ export function checkEmbedOptions(options: EmbedOptions, images: readonly string
   if (format === 'npy' && output === undefined && process.stdout.isTTY) {
     throw new UsageError('--format npy is binary and standard output is a terminal: give --output FILE, or redirect');
   }
+  if (text?.some((one) => one.trim() === '')) throw emptyOption('--text');
   for (const [name, path] of Object.entries({ output, index })) {
-    if (path === '') throw new UsageError(`--${name} is empty (an unset variable of the shell?)`);
+    if (path === '') throw emptyOption(`--${name}`);
   }
   if (!resume) return;
   if (output === undefined || index === undefined) {

@@ -7,6 +7,7 @@ import { destination, fileIdentity } from './file-identity.ts';
 import { isDirect } from './output.ts';
 import { partialPath } from './partial-file.ts';
 import { STANDARD_INPUT, title } from './standard-input.ts';
+import { fileKind } from './walk.ts';
 
 export interface Outputs {
   readonly output?: string;
@@ -17,7 +18,7 @@ export interface Inputs {
   readonly pictures: Iterable<{ readonly name: string; readonly isFile: boolean }>;
   /** Text files; `-` is standard input. */
   readonly texts: readonly (string | undefined)[];
-  /** The model's folder. Default: the embedded model's. */
+  /** The model's folder or file. Default: the embedded model's. */
   readonly model?: string | undefined;
 }
 
@@ -62,7 +63,10 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     if (name === STANDARD_INPUT) check('standard input', descriptorIdentity(0));
     else if (name !== undefined) check(title(name), fileIdentity(name));
   }
-  const model = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  const given = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  const isFile = fileKind(given) === 'file';
+  if (isFile) check(`the model ${quote(given)}`, fileIdentity(given));
+  const model = isFile ? dirname(given) : given; // the files beside it may be read too
   for (const name of modelFiles(model)) check(`the model's ${quote(name)}`, fileIdentity(join(model, name)));
   for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
     if (path === undefined || isDirect(path)) continue;

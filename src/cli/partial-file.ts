@@ -1,5 +1,5 @@
 /**
- * Atomic file replacement: writes go to `NAME.partial` in the same directory, which is renamed to `NAME` when complete.
+ * Atomic file replacement: writes go to `NAME.partial` in the same folder, which is renamed to `NAME` when complete.
  * Until then an existing file is untouched, even if the process is killed.
  */
 import { unlinkSync, writeSync } from 'node:fs';
@@ -158,10 +158,10 @@ export async function checkWritable(path: string): Promise<void> {
     throw new ClipError('IO', `cannot write ${quote(path)}: ${reason}`, { cause });
   };
   const older = await stat(toPath(to)).catch(() => undefined);
-  if (older?.isDirectory()) fail('it is a directory');
+  if (older?.isDirectory()) fail('it is a folder');
   if (older) await access(toPath(to), constants.W_OK).catch((error) => fail(ioReason(error), error));
   const folder = await stat(toPath(dirname(to))).catch(() => undefined);
-  if (!folder?.isDirectory()) fail('there is no such directory');
+  if (!folder?.isDirectory()) fail('there is no such folder');
   await access(toPath(dirname(to)), constants.W_OK).catch((error) =>
     fail(`its folder: ${ioReason(error)} (the file is first written beside its place)`, error),
   );

@@ -1,4 +1,4 @@
-/** Directory traversal: finds the pictures in a folder. */
+/** Folder traversal: finds the pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
@@ -8,6 +8,10 @@ import { nameFromBytes, toPath } from './file-name.ts';
 const PICTURE = /\.(jpe?g|png|webp)$/i;
 export const PICTURE_KINDS = '.jpg, .jpeg, .png or .webp';
 
+/** Whether an argument is a picture or a folder, by its extension or because it exists. */
+export const isPictureName = (name: string): boolean =>
+  PICTURE.test(name) || OTHER_PICTURE.test(name) || fileKind(name) !== undefined;
+
 /** Image formats that are not supported: reported when skipped, unlike .txt or .json. */
 const OTHER_PICTURE =
   /\.(heic|heif|hif|avif|gif|bmp|dib|tiff?|jfif|jpe|jxl|jp2|j2k|svg|ico|psd|tga|p[bgpn]m|exr|hdr|dng|cr2|cr3|nef|arw|orf|rw2|raf|raw)$/i;
@@ -16,7 +20,7 @@ export interface WalkOptions {
   readonly recursive: boolean;
   /** Called for entries that are skipped because of what they are: FIFOs, sockets, devices, folders already visited. */
   readonly onPassedOver: (path: string, what: string) => void;
-  /** Maximum number of directory entries to visit. Default: no limit. */
+  /** Maximum number of entries to visit. Default: no limit. */
   readonly limit?: number;
 }
 
