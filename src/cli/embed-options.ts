@@ -5,6 +5,8 @@ import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
 import type { InputOptions } from './inputs.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { isDirect } from './output.ts';
+import { partialPath } from './partial-file.ts';
+import { storedFormat } from './stored-rows.ts';
 
 export interface EmbedOptions extends ModelOptions, InputOptions {
   readonly text?: string[];
@@ -88,5 +90,12 @@ export function checkEmbedOptions(options: EmbedOptions, images: readonly string
   }
   for (const [name, path] of Object.entries({ output, index })) {
     if (isDirect(path)) throw new UsageError(`--resume: --${name} ${quote(path)} is not a regular file`);
+  }
+  for (const path of [output, partialPath(output)]) {
+    const found = storedFormat(path);
+    if (found === undefined || found === format) continue;
+    throw new UsageError(
+      `--resume: ${quote(path)} has the format ${found}, not ${format}: add --format ${found}, or run without --resume`,
+    );
   }
 }

@@ -89,7 +89,9 @@ async function embedInto(
     pictures = pictures.filter(({ name, isFile, place }) => !writer.keep(place, { file: name }, stampOf(name, isFile)));
     words = words.filter(({ text, place }) => !writer.keep(place, { text }));
     const all = inputs.length + texts.length;
-    progress.line(`resuming: ${all - pictures.length - words.length} of ${all} rows are kept`);
+    const kept = all - pictures.length - words.length;
+    const reason = kept === 0 && all > 0 ? `: ${writer.whyNoneKept()}` : '';
+    progress.line(`resuming: ${kept} of ${all} rows are kept${reason}`);
   }
   const failed = await forEachPicture(clip, pictures, { orient, normalize }, progress, async (embedding, picture) => {
     const { name, place } = picture;

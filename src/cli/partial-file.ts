@@ -14,8 +14,8 @@ import { ioReason } from './io-reason.ts';
 export const partialPath = (path: string): string => `${destination(path)}.partial`;
 
 export interface PartialFileOptions {
-  /** The message to print if the run ends early and the file is kept for `--resume`. Without it, the file is removed. */
-  readonly keptNote?: () => string | undefined;
+  /** If the run ends early: whether the file is kept for `--resume`, and what to print. Default: it is removed silently. */
+  readonly stopped?: () => { readonly kept: boolean; readonly note: string };
 }
 
 export class PartialFile {
@@ -25,14 +25,14 @@ export class PartialFile {
   /** Bytes written. */
   length: number;
   readonly #handle: FileHandle;
-  readonly #keptNote: (() => string | undefined) | undefined;
+  readonly #stopped: PartialFileOptions['stopped'];
 
   private constructor(path: string, partial: string, handle: FileHandle, length: number, options: PartialFileOptions) {
     this.path = path;
     this.partialPath = partial;
     this.length = length;
     this.#handle = handle;
-    this.#keptNote = options.keptNote;
+    this.#stopped = options.stopped;
     unfinished.add(this);
     watchForEnd();
   }
@@ -128,7 +128,7 @@ export class PartialFile {
     await rm(toPath(this.partialPath), { force: true });
   }
 
-  /** After an error: closes the file and removes it, or keeps it and returns the message that says so. */
+  /** After an error: closes the file, keeps or removes it, and returns the message that says so. */
   async stop(): Promise<string | undefined> {
     if (!unfinished.delete(this)) return undefined;
     await this.#handle.close().catch(() => {});
@@ -137,14 +137,14 @@ export class PartialFile {
 
   /** As `stop`, but synchronous, for signal and exit handlers. */
   abandon(): string | undefined {
-    const note = this.#keptNote?.();
-    if (note !== undefined) return note;
+    const { kept = false, note } = this.#stopped?.() ?? {};
+    if (kept) return note;
     try {
       unlinkSync(toPath(this.partialPath));
     } catch {
       // best effort
     }
-    return undefined;
+    return note;
   }
 }
 
