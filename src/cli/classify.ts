@@ -40,8 +40,8 @@ Examples:
   $ edgeclip classify cat.png --labels "cat, dog, cup of coffee"
   $ find photos -name '*.jpg' -print0 | edgeclip classify --files-from - --null -l cat,dog --json
 
-Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
-2 the command line cannot be used.`;
+Exit code: 0 success; 1 an image or the model failed (the other images are processed, errors are on standard error);
+2 invalid command line.`;
 
 export function addClassify(program: Command): void {
   const command = program

@@ -40,8 +40,8 @@ Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl --resume
   $ edgeclip embed --text "a photo of a cat" --text "a photo of a dog"
 
-Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
-2 the command line cannot be used.`;
+Exit code: 0 success; 1 an image or the model failed (the other images are processed, errors are on standard error);
+2 invalid command line.`;
 
 export function addEmbedCommand(program: Command): Command {
   const command = program

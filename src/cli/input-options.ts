@@ -12,7 +12,7 @@ subfolders unless --recursive is given. Of files named on the command line, regu
 the shell's <(...)) are read; sockets and devices are refused. In folders, lists and patterns only regular files are read:
 pipes, sockets and devices are skipped with a message, and files of other image formats are counted.
 
-Text files are UTF-8, or UTF-16 with a byte order mark. - as a file name is standard input, once per command.
+Text files are UTF-8, or UTF-16 with a byte order mark. - as a file name means standard input and can be given only once.
 `;
 
 export function addInputOptions(command: Command): Command {

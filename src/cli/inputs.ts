@@ -82,7 +82,7 @@ export class Pictures {
     if (name === undefined) {
       this.#fail(
         arg,
-        'its name is not UTF-8, and not one file here looks like it: give its folder, or --files-from --null',
+        'its name is not UTF-8 and matches no single file: give its folder, or use --files-from with --null',
       );
       return;
     }
@@ -90,7 +90,7 @@ export class Pictures {
     if (kind === undefined && isPattern(name)) {
       const found = await matches(name);
       for (const path of found) this.#addListed(path);
-      if (found.length === 0) this.#fail(name, 'there is no such file, and none that matches it as a pattern');
+      if (found.length === 0) this.#fail(name, 'there is no such file, and no file matches it as a pattern');
     } else if (kind === 'directory') this.#addFolder(name);
     else this.inputs.push(fileInput(name, this.#say)); // any readable path, including the shell's `<(...)`
   }
@@ -127,7 +127,7 @@ export class Pictures {
       const below = this.#recursive ? '' : hint(name, found.folders);
       const others = new Map([...found.skipped, ...found.others]);
       const instead = others.size > 0 ? ` (${countsInWords(others)})` : '';
-      const where = this.#recursive ? ' and its subfolders hold' : ' holds';
+      const where = this.#recursive ? ' and its subfolders have' : ' has';
       this.#fail(name, `the folder${where} no ${PICTURE_KINDS} file${instead}${below}`);
     } catch (error) {
       this.#fail(name, ioReason(error), error);
@@ -167,7 +167,7 @@ function hint(folder: string, folders: readonly string[]): string {
   if (pictures === 0) return '';
   const more = holding.length > 3 ? ` and ${holding.length - 3} more` : '';
   const names = `${holding.length === 1 ? 'subfolder' : 'subfolders'} ${holding.slice(0, 3).join(', ')}${more}`;
-  return `; ${names} ${holding.length === 1 ? 'holds' : 'hold'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
+  return `; ${names} ${holding.length === 1 ? 'has' : 'have'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
 }
 
 const NOT_UTF8_NAMES = 'save the list as UTF-8; for names that are not UTF-8, use --null with find -print0';
@@ -188,7 +188,7 @@ async function listedNames(path: string, nulls: boolean): Promise<string[]> {
       if (line.trim() !== '') names.push(line);
     }
   }
-  if (names.length === 0) throw new UsageError(`--files-from ${title(path)} holds no name`);
+  if (names.length === 0) throw new UsageError(`--files-from ${title(path)} has no names`);
   return names;
 }
 

@@ -40,7 +40,7 @@ export async function readLabels({
   }
   if (labelsFile !== undefined) {
     const lines = parseLabelsFile(await readOptionText('--labels-file', labelsFile));
-    if (lines.length === 0) throw new UsageError(`--labels-file ${title(labelsFile)} holds no label`);
+    if (lines.length === 0) throw new UsageError(`--labels-file ${title(labelsFile)} has no labels`);
     return lines;
   }
   if (classes === undefined) {
@@ -53,7 +53,9 @@ export async function readLabels({
 /** Notes for standard error about labels whose scores can mislead. */
 export function labelNotes(labels: readonly string[]): string[] {
   if (labels.length === 1) {
-    return ['there is one label only, so its score is always 100 %: compare with other labels, or see the similarity'];
+    return [
+      'there is only one label, so its score is always 100 %: add other labels to compare, or look at the similarity',
+    ];
   }
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
@@ -82,7 +84,7 @@ export async function readTemplates(values: readonly string[] | undefined): Prom
     if (value !== STANDARD_INPUT && !existsSync(value)) {
       const sets = Object.keys(templateSets).join(', ');
       throw new UsageError(
-        `--templates ${quote(value)} has no {} or {label} to be a template, and is not a set (${sets}) or a file`,
+        `--templates ${quote(value)} is not a file, a set (${sets}) or a template, which needs {} or {label}`,
       );
     }
     templates.push(...templatesOf(await readOptionText('--templates', value), `--templates ${title(value)}`));
@@ -98,7 +100,7 @@ function templatesOf(text: string, what: string): readonly string[] {
     }
   }
   const templates = parseTemplatesFile(text);
-  if (templates.length === 0) throw new UsageError(`${what} holds no template`);
+  if (templates.length === 0) throw new UsageError(`${what} has no templates`);
   return templates;
 }
 
@@ -120,7 +122,7 @@ export function isTemplatesFile(value: string): boolean {
  */
 export async function readTexts(file: string): Promise<string[]> {
   const lines = parseLabelsFile(await readOptionText('--text-file', file));
-  if (lines.length === 0) throw new UsageError(`--text-file ${title(file)} holds no text`);
+  if (lines.length === 0) throw new UsageError(`--text-file ${title(file)} has no texts`);
   return lines;
 }
 

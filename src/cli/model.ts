@@ -29,10 +29,7 @@ export function addModelOptions(command: Command): Command {
     .option('--model <dir>', "a model's folder (OpenCLIP or Hugging Face layout); without it, the embedded model")
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
-      new Option(
-        '--threads <n>',
-        'threads that compute; auto: one per processor, at most 8. The results do not depend on it',
-      )
+      new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')
         .argParser(threads)
         .default('auto'),
     );

@@ -53,7 +53,7 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     const option = identity === undefined ? undefined : written.get(identity);
     if (option === undefined) return;
     const path = option === '--output' ? ` ${quote(output!)}` : option === '--index' ? ` ${quote(index!)}` : '';
-    throw new UsageError(`${option}${path} is the same file as ${what}, which is read`);
+    throw new UsageError(`${option}${path} is the same file as ${what}, which is an input`);
   };
   for (const { name, isFile } of inputs.pictures) {
     if (isFile) check(`the image ${quote(name)}`, fileIdentity(name));

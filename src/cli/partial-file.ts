@@ -163,7 +163,7 @@ export async function checkWritable(path: string): Promise<void> {
   const folder = await stat(toPath(dirname(to))).catch(() => undefined);
   if (!folder?.isDirectory()) fail('there is no such folder');
   await access(toPath(dirname(to)), constants.W_OK).catch((error) =>
-    fail(`its folder: ${ioReason(error)} (the file is first written beside its place)`, error),
+    fail(`its folder: ${ioReason(error)} (the file is first written next to its final path)`, error),
   );
 }
 

@@ -114,7 +114,7 @@ describe('classify', { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await edgeclip(args, { cwd: folder.path });
     const files = jsonLines<Line>(stdout).map(({ file }) => file.replaceAll('\\', '/'));
     expect(files).toEqual(['photos/a.jpg', 'photos/b.JPG']);
-    expect(stderr).toBe('error: "empty": the folder holds no .jpg, .jpeg, .png or .webp file (1 file: 1 .txt) [IO]\n');
+    expect(stderr).toBe('error: "empty": the folder has no .jpg, .jpeg, .png or .webp file (1 file: 1 .txt) [IO]\n');
     expect(code).toBe(1);
   });
 });

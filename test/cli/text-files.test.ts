@@ -133,7 +133,7 @@ describe('B06: text files of the command line', { timeout: 60_000 }, () => {
     ]);
     expect(piped).toMatchObject({ code: 0, stdout: plain.stdout });
     for (const { code, stderr } of [twice, images]) {
-      expect(stderr).toMatch(/^error: - \(standard input\) can be given once/);
+      expect(stderr).toMatch(/^error: - \(standard input\) can be given only once/);
       expect(code).toBe(2);
     }
   });

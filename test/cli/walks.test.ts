@@ -88,12 +88,12 @@ describe('a folder', { timeout: 60_000 }, () => {
     mkdirSync('nothing/below', { recursive: true });
     const what = 'no .jpg, .jpeg, .png or .webp file';
     expect((await collect(['top', 'four', 'nothing'])).failures).toEqual([
-      `top: the folder holds ${what} (2 files: 1 without extension, 1 .heic); subfolder one/ holds 2: add --recursive`,
-      `four: the folder holds ${what}; subfolders w/, x/, y/ and 1 more hold 4: add --recursive`,
-      `nothing: the folder holds ${what}`,
+      `top: the folder has ${what} (2 files: 1 without extension, 1 .heic); subfolder one/ has 2: add --recursive`,
+      `four: the folder has ${what}; subfolders w/, x/, y/ and 1 more have 4: add --recursive`,
+      `nothing: the folder has ${what}`,
     ]);
     expect((await collect(['nothing'], { recursive: true })).failures).toEqual([
-      `nothing: the folder and its subfolders hold ${what}`,
+      `nothing: the folder and its subfolders have ${what}`,
     ]);
   });
 
@@ -144,7 +144,7 @@ describe('names from elsewhere', { timeout: 60_000 }, () => {
       'photos/b.JPG',
     ]);
     writeFileSync('empty.txt', '\n');
-    await expect(collect([], { filesFrom: 'empty.txt' })).rejects.toThrow('"empty.txt" holds no name');
+    await expect(collect([], { filesFrom: 'empty.txt' })).rejects.toThrow('"empty.txt" has no names');
     await expect(collect([], { filesFrom: 'none.txt' })).rejects.toThrow('"none.txt": there is no such file');
   });
 
@@ -158,8 +158,8 @@ describe('names from elsewhere', { timeout: 60_000 }, () => {
     expect((await collect(['**/*.png', '**/*.webp'])).names).toEqual(['photos/deep/c.png', 'photos/deep/er/d.webp']);
     expect((await collect([inFolder('photos/*.jpg')])).names).toEqual([inFolder('photos/a.jpg').replaceAll('\\', '/')]);
     expect((await collect(['*.tiff', 'photo[1].jpg'])).failures).toEqual([
-      '*.tiff: there is no such file, and none that matches it as a pattern',
-      'photo[1].jpg: there is no such file, and none that matches it as a pattern',
+      '*.tiff: there is no such file, and no file matches it as a pattern',
+      'photo[1].jpg: there is no such file, and no file matches it as a pattern',
     ]);
     if (!UNIX) return;
     writeFileSync('*.jpg', photo);
