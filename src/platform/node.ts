@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { ClipError } from '../errors.ts';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { fileSource, readAddress, readTextFile } from './node-files.ts';
 import type { WasmFile, WasmName } from './platform.ts';
