@@ -77,7 +77,7 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else if (error instanceof UsageError) {
     process.exitCode = EXIT_USAGE;
-    process.stderr.write(`error: ${error.message}\n${HINT}\n`);
+    process.stderr.write(`error: ${describe(error)}\n${HINT}\n`);
   } else {
     fail(error);
   }

@@ -5,7 +5,7 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
-import { emptyOption, positiveInteger, quote, UsageError } from './failure.ts';
+import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import type { Progress } from './progress.ts';
 
 export interface ModelOptions {
@@ -58,7 +58,7 @@ export async function loadModel(options: ModelOptions, towers: readonly Tower[],
       ...(maxPixels !== undefined && { maxPixels }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
-    for (const warning of clip.info().warnings) progress.line(`warning: ${warning}`);
+    for (const warning of clip.info().warnings) progress.line(`warning: ${visible(warning)}`);
     return clip;
   } finally {
     progress.clear();

@@ -1,7 +1,7 @@
 /** Inputs that can block: named pipes and standard input. Devices are refused. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { toPath } from './file-name.ts';
-import { fileKind } from './walk.ts';
+import { fileKind, NAMED_PIPE } from './walk.ts';
 
 /** Nothing is said about data that comes within this time. */
 const PATIENCE_MS = 2000;
@@ -50,7 +50,7 @@ export async function* pipeChunks(path: string): AsyncGenerator<Uint8Array> {
  */
 export function isNamedPipe(path: string): boolean {
   const kind = fileKind(path);
-  if (kind === 'a FIFO') return true;
+  if (kind === NAMED_PIPE) return true;
   if (kind === undefined || kind === 'file' || kind === 'directory') return false;
   throw new Error(`it is ${kind}; only regular files and named pipes are read`);
 }

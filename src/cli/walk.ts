@@ -4,6 +4,9 @@ import { extname, join, sep } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromBytes, toPath } from './file-name.ts';
 
+/** The kind of a FIFO (see `fileKind`). */
+export const NAMED_PIPE = 'a named pipe';
+
 /** Supported formats, by extension. */
 const PICTURE = /\.(jpe?g|png|webp)$/i;
 export const PICTURE_KINDS = '.jpg, .jpeg, .png or .webp';
@@ -117,7 +120,7 @@ function kindOf(
 ) {
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'directory';
-  if (entry.isFIFO()) return 'a FIFO';
+  if (entry.isFIFO()) return NAMED_PIPE;
   if (entry.isSocket()) return 'a socket';
   return entry.isCharacterDevice() || entry.isBlockDevice() ? 'a device' : 'not a regular file';
 }

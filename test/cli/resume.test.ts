@@ -293,6 +293,9 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
     );
     expect(refused.code).toBe(2);
     expect(read('out')).toEqual(before);
+    renameSync(inFolder('out'), inFolder('out.partial'));
+    expect((await one('--format', other, '--resume')).stderr).toContain(`out.partial" has the format ${old}`);
+    expect(read('out.partial')).toEqual(before);
   });
 
   it('needs output and index', async () => {
