@@ -3,10 +3,18 @@ import { type Command, Option } from 'commander';
 import { forEachPicture } from './batch.ts';
 import { EXIT_FAILED, positiveInteger, UsageError } from './failure.ts';
 import { nineDigits } from './float32.ts';
-import { addInputOptions, INPUT_HELP } from './input-options.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
-import { isTemplatesFile, type LabelOptions, labelNotes, readLabels, readTemplates, splitList } from './labels.ts';
-import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import {
+  everyClassHasPrompts,
+  isTemplatesFile,
+  type LabelOptions,
+  labelNotes,
+  readLabels,
+  readTemplates,
+  splitList,
+} from './labels.ts';
+import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
 import { standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { Progress } from './progress.ts';
@@ -25,26 +33,26 @@ const TOP = 5;
 
 const HELP = `${INPUT_HELP}
 Classes: {"cat": ["a photo of a cat", "a small furry animal with whiskers"], "dog": [...]}, or a list of
-{"label", "prompts"} where order or equal labels matter; templates are for labels without prompts there. A label's
+{"label", "prompts"} where the order matters or labels repeat; templates apply to its labels without prompts. A label's
 vector is the mean of its prompts' vectors.
 
 Examples:
   $ edgeclip classify cat.png --labels "cat, dog, cup of coffee"
   $ find photos -name '*.jpg' -print0 | edgeclip classify --files-from - --null -l cat,dog --json
 
-Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
-2 the command line cannot be used.`;
+Exit code: 0 success; 1 an image or the model failed (the other images are processed, errors are on standard error);
+2 invalid command line.`;
 
 export function addClassify(program: Command): void {
   const command = program
     .command('classify')
     .summary('rank labels for images')
     .description('Ranks labels for images, zero-shot: score is the softmax over all labels, similarity the cosine.')
-    .argument('[images...]', 'files, directories, patterns, or - for standard input')
+    .argument('[images...]', 'files, folders, patterns, or - for standard input')
     .addOption(
       new Option(
         '-l, --labels <list>',
-        'labels separated by commas, surrounding blanks removed; the only option that splits',
+        'labels separated by commas, spaces around them removed; no other option splits at commas',
       )
         .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
         .conflicts(['labelsFile', 'classes']),
@@ -63,8 +71,8 @@ export function addClassify(program: Command): void {
           'or a file with one template per line (default: single). Can be repeated',
       ).argParser((value: string, before: string[] = []) => [...before, value]),
     )
-    .option('--top <n>', `labels to show for each image (default: ${TOP}; with --json all)`, positiveInteger)
-    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)')
+    .option('--top <n>', `labels to show for each image (default: ${TOP}; with --json all)`, positiveInteger('--top'))
+    .option('--orient', ORIENT_HELP)
     .option('--json', 'one object per line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
   addInputOptions(command);
   addMaxPixels(command);
@@ -74,7 +82,7 @@ export function addClassify(program: Command): void {
 async function classify(images: string[], options: ClassifyCommandOptions): Promise<void> {
   const { labelsFile, classes: classesFile, filesFrom, json = false, orient = false } = options;
   if (images.length === 0 && filesFrom === undefined) {
-    throw new UsageError("missing required argument 'images': give images, directories or --files-from");
+    throw new UsageError("missing required argument 'images': give images, folders or --files-from");
   }
   const textFiles = [labelsFile, classesFile, filesFrom, ...(options.templates ?? []).filter(isTemplatesFile)];
   checkStandardInput([...images, ...textFiles]);
@@ -85,12 +93,16 @@ async function classify(images: string[], options: ClassifyCommandOptions): Prom
   checkOverwrites({}, { pictures: pictures.inputs, texts: textFiles, model: options.model });
   const output = standardOutput();
   using clip = await loadModel(options, ['image', 'text'], progress);
+  checkTokenizer(clip);
   const classifier = await clip.classifier(classes, {
     ...(templates && { templates }),
     onProgress: ({ done, total }) => progress.show('prompts', done, total),
   });
   const { labels } = classifier;
   let notes = labelNotes(labels);
+  if (templates && everyClassHasPrompts(classes)) {
+    notes.push('--templates was not used: every class has prompts of its own');
+  }
   const topK = options.top ?? (json ? labels.length : TOP);
   let tables = 0;
   const failed = await forEachPicture(clip, pictures.inputs, { orient }, progress, async (embedding, { name }) => {

@@ -2,6 +2,9 @@
  * Rows of earlier runs, for `--resume`: from the finished output and its index, and from `OUTPUT.partial` and
  * `INDEX.partial` of an interrupted run.
  */
+import { existsSync } from 'node:fs';
+import { quote } from './failure.ts';
+import { toPath } from './file-name.ts';
 import { partialPath } from './partial-file.ts';
 import { type IndexLine, type Owner, type RowFormat, rowCheck, type Stamp } from './rows.ts';
 import { StoredRows } from './stored-rows.ts';
@@ -18,6 +21,16 @@ interface Candidate {
   readonly sources: readonly KeptRow['from'][];
 }
 
+/** Why a row is not reused. */
+const WHY = {
+  different:
+    'another model, --precision, --no-normalize, --orient or version of edgeclip computed them, or they are damaged',
+  changed: 'the files have changed',
+  unknown: 'the index has none of these inputs',
+  unstamped: 'rows of pipes and of missing files are always computed again',
+};
+type Miss = keyof typeof WHY;
+
 export class EarlierRows {
   /** Rows of the interrupted run, and how many of them are complete and indexed. */
   readonly partial: StoredRows | undefined;
@@ -26,8 +39,14 @@ export class EarlierRows {
   readonly output: StoredRows | undefined;
   readonly #partialIndex: StoredRows | undefined;
   readonly #candidates = new Map<string, Candidate[]>();
+  readonly #paths: { readonly output: string; readonly index: string };
+  /** Whether there is an index, of a finished or an interrupted run. */
+  readonly #indexed: boolean;
+  /** How many rows were not found, by reason. */
+  readonly #misses: Record<Miss, number> = { different: 0, changed: 0, unknown: 0, unstamped: 0 };
 
   constructor(outputPath: string, indexPath: string, format: RowFormat, width: number) {
+    this.#paths = { output: outputPath, index: indexPath };
     this.partial = StoredRows.open(partialPath(outputPath), format, width);
     this.output = StoredRows.open(outputPath, format, width);
     this.#partialIndex = StoredRows.openLines(partialPath(indexPath));
@@ -36,6 +55,7 @@ export class EarlierRows {
     const index = StoredRows.openLines(indexPath);
     // Look in the partial rows as well: a run killed between the two renames leaves files of different runs.
     if (index) this.#addIndex(index, ['output', 'partial']);
+    this.#indexed = index !== undefined || this.#partialIndex !== undefined;
     index?.close();
   }
 
@@ -47,8 +67,9 @@ export class EarlierRows {
 
   /** The row of this owner, if its file is unchanged and the same `maker` computed it. */
   find(owner: Owner, stamp: Stamp | undefined, maker: string): KeptRow | undefined {
-    if ('file' in owner && stamp === undefined) return undefined; // a pipe may deliver anything
-    for (const { line, sources } of this.#candidates.get(key(owner)) ?? []) {
+    if ('file' in owner && stamp === undefined) return this.#miss('unstamped'); // a pipe may deliver anything
+    const candidates = this.#candidates.get(key(owner)) ?? [];
+    for (const { line, sources } of candidates) {
       for (const from of sources) {
         const rows = this[from];
         if (!rows || line.row >= rows.count) continue;
@@ -56,7 +77,26 @@ export class EarlierRows {
           return { from, position: line.row, line };
       }
     }
-    return undefined;
+    const unchanged = candidates.some(({ line }) => line.size === stamp?.size && line.mtime === stamp?.mtime);
+    return this.#miss(candidates.length === 0 ? 'unknown' : unchanged ? 'different' : 'changed');
+  }
+
+  #miss(reason: Miss): undefined {
+    this.#misses[reason]++;
+  }
+
+  /** Why `find` found no row, for most of the rows. */
+  whyNone(): string {
+    const { output, index } = this.#paths;
+    if (!this.#indexed) return `there is no index ${quote(index)}`;
+    if (this.#candidates.size === 0) return `${quote(index)} is not an index of edgeclip, or is damaged`;
+    if (!this.output && !this.partial) {
+      return existsSync(toPath(output))
+        ? `${quote(output)} has rows of another model, or is damaged`
+        : `there is no ${quote(output)}`;
+    }
+    const most = Object.entries(this.#misses).reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+    return WHY[most as Miss];
   }
 
   close(): void {

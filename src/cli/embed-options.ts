@@ -1,10 +1,12 @@
 /** The command line of `edgeclip embed`. */
 import { type Command, Option } from 'commander';
-import { quote, UsageError } from './failure.ts';
-import { addInputOptions, INPUT_HELP } from './input-options.ts';
+import { emptyOption, quote, UsageError } from './failure.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
 import type { InputOptions } from './inputs.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { isDirect } from './output.ts';
+import { partialPath } from './partial-file.ts';
+import { storedFormat } from './stored-rows.ts';
 
 export interface EmbedOptions extends ModelOptions, InputOptions {
   readonly text?: string[];
@@ -24,8 +26,8 @@ Formats:
   json  one object per line: {"file", "embedding"} or {"text", "embedding"}, numbers exact as float32
   npy   one NumPy file, float32, shape (rows, dimension): images, then texts, in the order given
 
-An image that fails has no row and no line, and the rows that follow move up; its name is on standard error. --index FILE
-tells which row belongs to which input, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
+An image that fails has no row; the rows after it move up, and the error is on standard error. --index FILE records which
+input each row belongs to, one object per line: {"row", "file", "size", "mtime", "check"} or {"row", "text",
 "check"}. Bytes of a file name that are not UTF-8 become U+DC80 to U+DCFF, as in Python.
 
 Files are written as FILE.partial and renamed when complete; until then an existing file is untouched. If a run with
@@ -38,17 +40,17 @@ Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl --resume
   $ edgeclip embed --text "a photo of a cat" --text "a photo of a dog"
 
-Exit code: 0 all done; 1 an image or the model failed (the other images are done, the reason is on standard error);
-2 the command line cannot be used.`;
+Exit code: 0 success; 1 an image or the model failed (the other images are processed, errors are on standard error);
+2 invalid command line.`;
 
 export function addEmbedCommand(program: Command): Command {
   const command = program
     .command('embed')
-    .summary('turn images and texts into vectors')
+    .summary('embed images and texts')
     .description(
-      'Turns images and texts into vectors of a common space; the cosine of two vectors tells how well they match.',
+      'Embeds images and texts as vectors in one space; the cosine of two vectors measures how well they match.',
     )
-    .argument('[images...]', 'files, directories, patterns, or - for standard input')
+    .argument('[images...]', 'files, folders, patterns, or - for standard input')
     .addOption(
       new Option('--text <text>', 'a text; can be repeated').argParser((text: string, before: string[] = []) => [
         ...before,
@@ -60,10 +62,10 @@ export function addEmbedCommand(program: Command): Command {
     // JSON is the default; the option exists for symmetry with classify.
     .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .option('--output <file>', 'write to a file instead of standard output')
-    .option('--index <file>', 'write the owner of each row to a file')
+    .option('--index <file>', 'write which input each row belongs to')
     .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
     .option('--no-normalize', 'do not scale the vectors to length 1')
-    .option('--orient', 'rotate photos upright by their EXIF orientation (the published Python code does not)');
+    .option('--orient', ORIENT_HELP);
   addInputOptions(command);
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);
@@ -78,8 +80,9 @@ export function checkEmbedOptions(options: EmbedOptions, images: readonly string
   if (format === 'npy' && output === undefined && process.stdout.isTTY) {
     throw new UsageError('--format npy is binary and standard output is a terminal: give --output FILE, or redirect');
   }
+  if (text?.some((one) => one.trim() === '')) throw emptyOption('--text');
   for (const [name, path] of Object.entries({ output, index })) {
-    if (path === '') throw new UsageError(`--${name} is empty (an unset variable of the shell?)`);
+    if (path === '') throw emptyOption(`--${name}`);
   }
   if (!resume) return;
   if (output === undefined || index === undefined) {
@@ -87,5 +90,12 @@ export function checkEmbedOptions(options: EmbedOptions, images: readonly string
   }
   for (const [name, path] of Object.entries({ output, index })) {
     if (isDirect(path)) throw new UsageError(`--resume: --${name} ${quote(path)} is not a regular file`);
+  }
+  for (const path of [output, partialPath(output)]) {
+    const found = storedFormat(path);
+    if (found === undefined || found === format) continue;
+    throw new UsageError(
+      `--resume: ${quote(path)} has the format ${found}, not ${format}: add --format ${found}, or run without --resume`,
+    );
   }
 }

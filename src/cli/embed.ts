@@ -9,7 +9,7 @@ import { toPath } from './file-name.ts';
 import { type PictureInput, Pictures } from './inputs.ts';
 import { readTexts } from './labels.ts';
 import { rowMakers } from './maker.ts';
-import { loadModel } from './model.ts';
+import { checkTokenizer, loadModel } from './model.ts';
 import { checkStandardOutput, isDirect } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { checkWritable } from './partial-file.ts';
@@ -32,7 +32,7 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
   checkStandardInput([...images, ...textFiles]);
   const texts = [...(options.text ?? []), ...(textFile === undefined ? [] : await readTexts(textFile))];
   const progress = new Progress();
-  const pictures = await Pictures.collect(images, options, progress);
+  const pictures = await Pictures.collect(images, options, progress, 'embed');
   const { inputs } = pictures;
   const paths = { ...(output !== undefined && { output }), ...(index !== undefined && { index }) };
   checkOverwrites(paths, { pictures: inputs, texts: textFiles, model: options.model });
@@ -42,7 +42,10 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
   const towers = [...(inputs.length > 0 ? (['image'] as const) : []), ...(texts.length > 0 ? (['text'] as const) : [])];
   if (towers.length === 0) towers.push('image'); // nothing was found: the output has no rows
   using clip = await loadModel(options, towers, progress);
-  if (texts.length > 0) clip.tokenize([texts[0]!]); // fail before the pictures if the model has no tokenizer
+  if (texts.length > 0) {
+    checkTokenizer(clip);
+    clip.tokenize([texts[0]!]); // fails before the pictures if the tokenizer cannot be used
+  }
   const makers = index === undefined ? undefined : await rowMakers(clip, { normalize, orient });
   const writer = await RowWriter.open(
     { ...paths, format: ROW_FORMATS[options.format], width: clip.config.embedDim, resume, ...(makers && { makers }) },
@@ -86,7 +89,9 @@ async function embedInto(
     pictures = pictures.filter(({ name, isFile, place }) => !writer.keep(place, { file: name }, stampOf(name, isFile)));
     words = words.filter(({ text, place }) => !writer.keep(place, { text }));
     const all = inputs.length + texts.length;
-    progress.line(`resuming: ${all - pictures.length - words.length} of ${all} rows are kept`);
+    const kept = all - pictures.length - words.length;
+    const reason = kept === 0 && all > 0 ? `: ${writer.whyNoneKept()}` : '';
+    progress.line(`resuming: ${kept} of ${all} rows are kept${reason}`);
   }
   const failed = await forEachPicture(clip, pictures, { orient, normalize }, progress, async (embedding, picture) => {
     const { name, place } = picture;

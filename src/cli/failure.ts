@@ -1,5 +1,4 @@
 /** Error messages on standard error, and exit codes. */
-import { InvalidArgumentError } from 'commander';
 
 /** An invalid command line, independent of what the inputs contain: exit code 2. */
 export class UsageError extends Error {
@@ -30,18 +29,24 @@ export function visible(text: string): string {
   });
 }
 
-/** The error's message on one line, with its code at the end for scripts. */
-export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' ? `${error.message} [${code}]` : error.message;
+/** For `--option "$UNSET"`. */
+export function emptyOption(option: string): UsageError {
+  return new UsageError(`${option} is empty (an unset variable of the shell?)`);
 }
 
-/** Parses a positive integer. @throws InvalidArgumentError */
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
-    throw new InvalidArgumentError('expected a whole number from 1 up.');
-  }
-  return value;
+/** The error's message on one line, with its code at the end for scripts. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return visible(String(error));
+  const { code } = error as { code?: unknown };
+  const message = visible(error.message.split('\nRequire stack:')[0]!); // what Node appends to a missing module
+  return typeof code === 'string' ? `${message} [${code}]` : message;
+}
+
+/** A parser of positive integers for this option. @throws UsageError */
+export function positiveInteger(option: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && Number.isSafeInteger(value)) return value;
+    throw new UsageError(`${option} must be a whole number of at least 1, got ${quote(text)}`);
+  };
 }

@@ -13,7 +13,7 @@ export function addInfo(program: Command): void {
     .command('info')
     .summary('show the model, its memory plan in bytes, and versions')
     .description('Loads a model and shows its structure, its memory plan in bytes, and versions.')
-    .option('--json', 'one object on one line');
+    .option('--json', 'print one JSON object on one line');
   addModelOptions(command).action(info);
 }
 
@@ -56,8 +56,8 @@ function sheet(
   const use = Object.entries({ ...memory.use, total: memory.total });
   return [
     ...lines.map(([name, value]) => `${name.padEnd(10)}  ${value}\n`),
-    // Activations of the two towers share one place, so the parts may add up to more than the total.
-    'memory in bytes (image and text activations share one place)\n',
+    // Activations of the two towers overlap, so the parts may add up to more than the total.
+    'memory in bytes (image and text activations share memory)\n',
     ...use.map(([name, bytes]) => `  ${name.padEnd(width)}  ${String(bytes).padStart(11)}\n`),
   ].join('');
 }

@@ -1,5 +1,5 @@
 /** The pictures a command line names: files, folders, patterns, lists, standard input. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { UsageError } from './failure.ts';
@@ -9,6 +9,7 @@ import { isPattern, matches } from './patterns.ts';
 import type { Progress } from './progress.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { readOptionFile, readOptionText } from './text-file.ts';
+import { announced, isNamedPipe, pipeChunks, type Say } from './waiting.ts';
 import { countsInWords, fileKind, PICTURE_KINDS, walk } from './walk.ts';
 
 /** A picture that can be read later. What could not be found is an input too, whose `read` rejects with the reason. */
@@ -27,17 +28,20 @@ export interface InputOptions {
   readonly null?: boolean;
 }
 
-/** Directory entries to scan when looking for pictures in subfolders, for the `--recursive` hint. */
+/** Folder entries to scan when looking for pictures in subfolders, for the `--recursive` hint. */
 const HINT_LIMIT = 20_000;
 
 /** The inputs of a command line, and counts of skipped files. */
 export class Pictures {
   readonly inputs: PictureInput[] = [];
+  readonly #command: string;
   readonly #recursive: boolean;
   readonly #progress: Progress;
   readonly #skipped = new Map<string, number>();
+  readonly #say: Say = (line) => this.#progress.line(line);
 
-  private constructor(recursive: boolean, progress: Progress) {
+  private constructor(recursive: boolean, progress: Progress, command: string) {
+    this.#command = command;
     this.#recursive = recursive;
     this.#progress = progress;
   }
@@ -45,11 +49,17 @@ export class Pictures {
   /**
    * The pictures that the arguments, then the lines of `--files-from`, name, in order. A folder means the pictures in it.
    * What cannot be listed becomes an input that fails, so that the others are still processed.
+   * @param command named in messages
    * @throws UsageError if an argument is empty or the list cannot be read
    */
-  static async collect(args: readonly string[], options: InputOptions, progress: Progress): Promise<Pictures> {
+  static async collect(
+    args: readonly string[],
+    options: InputOptions,
+    progress: Progress,
+    command: 'classify' | 'embed' = 'classify',
+  ): Promise<Pictures> {
     if (args.includes('')) throw new UsageError('an image argument is empty (an unset variable of the shell?)');
-    const pictures = new Pictures(options.recursive ?? false, progress);
+    const pictures = new Pictures(options.recursive ?? false, progress, command);
     for (const arg of args) await pictures.#addArgument(arg);
     if (options.filesFrom !== undefined) {
       for (const name of await listedNames(options.filesFrom, options.null ?? false)) pictures.#addListed(name);
@@ -64,14 +74,15 @@ export class Pictures {
 
   async #addArgument(arg: string): Promise<void> {
     if (arg === STANDARD_INPUT) {
-      this.inputs.push({ name: arg, isFile: false, read: readStandardInput });
+      this.inputs.push({ name: arg, isFile: false, read: () => readStandardInput(this.#say) });
       return;
     }
+    if (this.#isUrl(arg)) return;
     const name = nameFromArgument(arg);
     if (name === undefined) {
       this.#fail(
         arg,
-        'its name is not UTF-8, and not one file here looks like it: give its folder, or --files-from --null',
+        'its name is not UTF-8 and matches no single file: give its folder, or use --files-from with --null',
       );
       return;
     }
@@ -79,16 +90,27 @@ export class Pictures {
     if (kind === undefined && isPattern(name)) {
       const found = await matches(name);
       for (const path of found) this.#addListed(path);
-      if (found.length === 0) this.#fail(name, 'there is no such file, and none that matches it as a pattern');
+      if (found.length === 0) this.#fail(name, 'there is no such file, and no file matches it as a pattern');
     } else if (kind === 'directory') this.#addFolder(name);
-    else this.inputs.push(fileInput(name)); // any readable path, including the shell's `<(...)`
+    else this.inputs.push(fileInput(name, this.#say)); // any readable path, including the shell's `<(...)`
+  }
+
+  /** Whether this is a URL and not a file; then it becomes an input that fails. */
+  #isUrl(name: string): boolean {
+    if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(name) || fileKind(name) !== undefined) return false;
+    const instead = /^file:/i.test(name)
+      ? 'give the path'
+      : `download it first, e.g. curl -s URL | edgeclip ${this.#command} -`;
+    this.#fail(name, `URLs are not read: ${instead}`);
+    return true;
   }
 
   /** A name that was not typed by the user: FIFOs and devices are skipped, as reading one could block. */
   #addListed(name: string): void {
+    if (this.#isUrl(name)) return;
     const kind = fileKind(name) ?? 'file';
     if (kind === 'directory') this.#addFolder(name);
-    else if (kind === 'file') this.inputs.push(fileInput(name));
+    else if (kind === 'file') this.inputs.push(fileInput(name, this.#say));
     else this.#passOver(name, kind);
   }
 
@@ -98,15 +120,15 @@ export class Pictures {
         recursive: this.#recursive,
         onPassedOver: (path, what) => this.#passOver(path, what),
       });
-      for (const path of found.pictures) this.inputs.push(fileInput(path));
+      for (const path of found.pictures) this.inputs.push(fileInput(path, this.#say));
       for (const { path, error } of found.failed) this.#fail(path, ioReason(error), error);
       for (const [kind, n] of found.skipped) this.#skipped.set(kind, (this.#skipped.get(kind) ?? 0) + n);
       if (found.pictures.length > 0 || found.failed.length > 0) return;
       const below = this.#recursive ? '' : hint(name, found.folders);
       const others = new Map([...found.skipped, ...found.others]);
       const instead = others.size > 0 ? ` (${countsInWords(others)})` : '';
-      const where = this.#recursive ? ' and its subfolders hold' : ' holds';
-      this.#fail(name, `the directory${where} no ${PICTURE_KINDS} file${instead}${below}`);
+      const where = this.#recursive ? ' and its subfolders have' : ' has';
+      this.#fail(name, `the folder${where} no ${PICTURE_KINDS} file${instead}${below}`);
     } catch (error) {
       this.#fail(name, ioReason(error), error);
     }
@@ -126,15 +148,15 @@ export class Pictures {
 }
 
 /** Names the subfolders that hold pictures, for the error of a folder without pictures. */
-function hint(directory: string, folders: readonly string[]): string {
+function hint(folder: string, folders: readonly string[]): string {
   const holding: string[] = [];
   let pictures = 0;
   let cut = false;
-  for (const folder of folders) {
-    const path = `${directory}/${folder}`;
+  for (const name of folders) {
+    const path = `${folder}/${name}`;
     try {
       const found = walk(path, { recursive: true, onPassedOver: () => {}, limit: HINT_LIMIT });
-      if (found.pictures.length > 0) holding.push(`${folder}/`);
+      if (found.pictures.length > 0) holding.push(`${name}/`);
       pictures += found.pictures.length;
       cut ||= found.cut;
     } catch {
@@ -145,8 +167,10 @@ function hint(directory: string, folders: readonly string[]): string {
   if (pictures === 0) return '';
   const more = holding.length > 3 ? ` and ${holding.length - 3} more` : '';
   const names = `${holding.length === 1 ? 'subfolder' : 'subfolders'} ${holding.slice(0, 3).join(', ')}${more}`;
-  return `; ${names} ${holding.length === 1 ? 'holds' : 'hold'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
+  return `; ${names} ${holding.length === 1 ? 'has' : 'have'} ${cut ? 'over ' : ''}${pictures}: add --recursive`;
 }
+
+const NOT_UTF8_NAMES = 'save the list as UTF-8; for names that are not UTF-8, use --null with find -print0';
 
 /** The names in a list: one per line, or NUL-terminated as by `find -print0`, which allows any bytes. */
 async function listedNames(path: string, nulls: boolean): Promise<string[]> {
@@ -160,33 +184,27 @@ async function listedNames(path: string, nulls: boolean): Promise<string[]> {
       at += name.length + 1;
     }
   } else {
-    for (const line of (await readOptionText('--files-from', path)).split(/\r\n|\n|\r/)) {
+    for (const line of (await readOptionText('--files-from', path, NOT_UTF8_NAMES)).split(/\r\n|\n|\r/)) {
       if (line.trim() !== '') names.push(line);
     }
   }
-  if (names.length === 0) throw new UsageError(`--files-from ${title(path)} holds no name`);
+  if (names.length === 0) throw new UsageError(`--files-from ${title(path)} has no names`);
   return names;
 }
 
-function fileInput(path: string): PictureInput {
-  return { name: path, isFile: true, read: () => readPicture(path) };
+function fileInput(path: string, say: Say): PictureInput {
+  return { name: path, isFile: true, read: () => readPicture(path, say) };
 }
 
-/** Reads at most the size limit of a picture, so that a device or an endless pipe cannot fill the memory. */
-async function readPicture(path: string): Promise<Uint8Array> {
+/** Reads at most the size limit of a picture, so that an endless pipe cannot fill the memory. */
+async function readPicture(path: string, say: Say): Promise<Uint8Array> {
   const limits = imageLimits({});
   try {
-    const handle = await open(toPath(path));
-    try {
-      const stat = await handle.stat();
-      if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      if (stat.isFile()) checkBytes(stat.size, limits);
-      const bytes = stat.isFile() ? await handle.readFile() : await collect(chunks(handle), limits.maxBytes);
-      checkBytes(bytes.length, limits);
-      return bytes;
-    } finally {
-      await handle.close();
-    }
+    const bytes = isNamedPipe(path)
+      ? await collect(announced(title(path), pipeChunks(path), say), limits.maxBytes)
+      : await readRegular(path, limits);
+    checkBytes(bytes.length, limits);
+    return bytes;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd')) {
       throw new ClipError('IO', 'there is no such file; its name may not be UTF-8, which cannot be opened here');
@@ -195,17 +213,23 @@ async function readPicture(path: string): Promise<Uint8Array> {
   }
 }
 
-async function* chunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(1 << 16));
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+async function readRegular(path: string, limits: ReturnType<typeof imageLimits>): Promise<Uint8Array> {
+  const handle = await open(toPath(path));
+  try {
+    const stat = await handle.stat();
+    if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    if (!stat.isFile()) throw new Error('it is not a regular file');
+    checkBytes(stat.size, limits);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
   }
 }
 
-async function readStandardInput(): Promise<Uint8Array> {
+async function readStandardInput(say: Say): Promise<Uint8Array> {
   const limits = imageLimits({});
-  const bytes = await collect(process.stdin, limits.maxBytes).catch((error) => {
+  const chunks = announced(title(STANDARD_INPUT), process.stdin, say);
+  const bytes = await collect(chunks, limits.maxBytes).catch((error) => {
     throw readError(error);
   });
   checkBytes(bytes.length, limits);

@@ -2,14 +2,13 @@
 import { existsSync } from 'node:fs';
 import {
   type ClassEntry,
-  checkLabels,
   parseClassesJson,
   parseLabelsFile,
   parseTemplatesFile,
   resolveTemplates,
   templateSets,
 } from '../text/prompts.ts';
-import { quote, UsageError } from './failure.ts';
+import { emptyOption, quote, UsageError } from './failure.ts';
 import { STANDARD_INPUT, title } from './standard-input.ts';
 import { readOptionText } from './text-file.ts';
 
@@ -34,25 +33,29 @@ export async function readLabels({
   classes,
 }: LabelOptions): Promise<string[] | readonly ClassEntry[]> {
   if (labels !== undefined) {
-    if (labels.length === 1 && labels[0] === '') throw new UsageError('--labels is empty');
-    return orUsage('--labels', () => checkLabels(labels));
+    if (labels.length === 1 && labels[0] === '') throw emptyOption('--labels');
+    const blank = labels.indexOf('');
+    if (blank >= 0) throw new UsageError(`--labels: label ${blank + 1} of ${labels.length} is blank`);
+    return labels;
   }
   if (labelsFile !== undefined) {
     const lines = parseLabelsFile(await readOptionText('--labels-file', labelsFile));
-    if (lines.length === 0) throw new UsageError(`--labels-file ${title(labelsFile)} holds no label`);
+    if (lines.length === 0) throw new UsageError(`--labels-file ${title(labelsFile)} has no labels`);
     return lines;
   }
   if (classes === undefined) {
     throw new UsageError('give labels: --labels a,b or --labels-file FILE or --classes FILE');
   }
   const text = await readOptionText('--classes', classes);
-  return orUsage(`--classes ${title(classes)}`, () => parseClassesJson(text));
+  return orUsage(`--classes ${title(classes)}`, () => parseClassesJson(text, 1));
 }
 
 /** Notes for standard error about labels whose scores can mislead. */
 export function labelNotes(labels: readonly string[]): string[] {
   if (labels.length === 1) {
-    return ['there is one label only, so its score is always 100 %: compare with other labels, or see the similarity'];
+    return [
+      'there is only one label, so its score is always 100 %: add other labels to compare, or look at the similarity',
+    ];
   }
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
@@ -77,21 +80,40 @@ export async function readTemplates(values: readonly string[] | undefined): Prom
       templates.push(...resolveTemplates(value));
       continue;
     }
+    if (value === '') throw emptyOption('--templates');
     if (value !== STANDARD_INPUT && !existsSync(value)) {
       const sets = Object.keys(templateSets).join(', ');
       throw new UsageError(
-        `--templates ${quote(value)} has no {} or {label} to be a template, and is not a set (${sets}) or a file`,
+        `--templates ${quote(value)} is not a file, a set (${sets}) or a template, which needs {} or {label}`,
       );
     }
-    const lines = parseTemplatesFile(await readOptionText('--templates', value));
-    templates.push(...orUsage(`--templates ${title(value)}`, () => resolveTemplates(lines)));
+    templates.push(...templatesOf(await readOptionText('--templates', value), `--templates ${title(value)}`));
   }
   return templates;
 }
 
+/** The templates of a file. @throws UsageError with the line if one has no placeholder, or if there are none */
+function templatesOf(text: string, what: string): readonly string[] {
+  for (const [i, line] of text.split(/\r\n|\n|\r/).entries()) {
+    if (line.trim() !== '' && !hasPlaceholder(line)) {
+      throw new UsageError(`${what}: line ${i + 1}, ${quote(line)}, has no {} or {label} for the label`);
+    }
+  }
+  const templates = parseTemplatesFile(text);
+  if (templates.length === 0) throw new UsageError(`${what} has no templates`);
+  return templates;
+}
+
+const hasPlaceholder = (text: string): boolean => /\{(?:label)?\}/.test(text);
+
+/** Whether no class needs a template. */
+export function everyClassHasPrompts(classes: readonly (string | ClassEntry)[]): boolean {
+  return classes.every((entry) => typeof entry !== 'string' && entry.prompts !== undefined);
+}
+
 /** Whether `--templates` names a file, not a set or a template. */
 export function isTemplatesFile(value: string): boolean {
-  return !Object.hasOwn(templateSets, value) && !/\{(?:label)?\}/.test(value);
+  return !Object.hasOwn(templateSets, value) && !hasPlaceholder(value);
 }
 
 /**
@@ -100,7 +122,7 @@ export function isTemplatesFile(value: string): boolean {
  */
 export async function readTexts(file: string): Promise<string[]> {
   const lines = parseLabelsFile(await readOptionText('--text-file', file));
-  if (lines.length === 0) throw new UsageError(`--text-file ${title(file)} holds no text`);
+  if (lines.length === 0) throw new UsageError(`--text-file ${title(file)} has no texts`);
   return lines;
 }
 

@@ -4,12 +4,13 @@ import { Command, CommanderError, Option } from 'commander';
 import { addClassify } from './classify.ts';
 import { addConvert } from './convert.ts';
 import { addEmbed } from './embed.ts';
-import { describe, EXIT_FAILED, EXIT_USAGE, UsageError } from './failure.ts';
+import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failure.ts';
 import { addInfo } from './info.ts';
 import { checkStandardOutput, watchStandardOutput } from './output.ts';
 import { packageVersion } from './version.ts';
+import { isPictureName } from './walk.ts';
 
-const HINT = 'Add --help to see what can be given.';
+const HINT = 'Run with --help for usage.';
 
 const EXAMPLES = `
 Examples:
@@ -49,8 +50,29 @@ addClassify(program);
 addEmbed(program);
 addInfo(program);
 addConvert(program);
+program
+  .helpCommand(false)
+  .command('help [command]')
+  .summary('show help for a command')
+  .description('Shows help for a command.')
+  .action(async (name?: string) => {
+    const command = name === undefined ? program : program.commands.find((one) => one.name() === name);
+    if (command) command.help();
+    await program.parseAsync([name!], { from: 'user' }); // an unknown command: reported with a suggestion
+  });
+
+/** `edgeclip cat.png`: a command was forgotten. */
+function checkCommand([first, ...others]: readonly string[]): void {
+  if (first === undefined || program.commands.some((one) => one.name() === first)) return;
+  if (first !== '-' && (first.startsWith('-') || !isPictureName(first))) return;
+  const rest = others.length > 0 ? ' ...' : '';
+  throw new UsageError(
+    `unknown command '${visible(first)}' (did you mean: edgeclip classify ${visible(first)}${rest})`,
+  );
+}
 
 try {
+  checkCommand(process.argv.slice(2));
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
@@ -58,7 +80,7 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else if (error instanceof UsageError) {
     process.exitCode = EXIT_USAGE;
-    process.stderr.write(`error: ${error.message}\n${HINT}\n`);
+    process.stderr.write(`error: ${describe(error)}\n${HINT}\n`);
   } else {
     fail(error);
   }

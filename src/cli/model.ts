@@ -1,13 +1,12 @@
 /** Model options, and loading with a progress bar. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
-import { positiveInteger, quote, UsageError } from './failure.ts';
+import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import type { Progress } from './progress.ts';
-import { fileKind } from './walk.ts';
 
 export interface ModelOptions {
   readonly model?: string;
@@ -20,7 +19,7 @@ function threads(text: string): number | 'auto' {
   if (text === 'auto') return text;
   const count = Number(text);
   if (!/^\d+$/.test(text) || count < 1 || count > MAX_THREADS) {
-    throw new InvalidArgumentError(`expected auto or a whole number from 1 to ${MAX_THREADS}.`);
+    throw new UsageError(`--threads must be auto or a whole number from 1 to ${MAX_THREADS}, got ${quote(text)}`);
   }
   return count;
 }
@@ -29,14 +28,11 @@ export function addModelOptions(command: Command): Command {
   return command
     .option(
       '--model <path>',
-      "a model's directory (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
+      "a model's folder (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
     )
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
-      new Option(
-        '--threads <n>',
-        'threads that compute; auto: one per processor, at most 8. The results do not depend on it',
-      )
+      new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')
         .argParser(threads)
         .default('auto'),
     );
@@ -45,7 +41,7 @@ export function addModelOptions(command: Command): Command {
 export function addMaxPixels(command: Command): Command {
   return command.addOption(
     new Option('--max-pixels <n>', 'refuse images with more pixels, width times height (default: 100000000)').argParser(
-      positiveInteger,
+      positiveInteger('--max-pixels'),
     ),
   );
 }
@@ -56,10 +52,7 @@ export function addMaxPixels(command: Command): Command {
  */
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
   const { model, precision, threads, maxPixels } = options;
-  if (model === '') throw new UsageError('--model is empty (an unset variable of the shell?)');
-  if (model !== undefined && !['directory', 'file'].includes(fileKind(model) ?? '')) {
-    throw new ClipError('IO', `--model ${quote(model)}: there is no such directory or file`);
-  }
+  if (model === '') throw emptyOption('--model');
   try {
     const clip = await loadClip(model, {
       precision,
@@ -68,9 +61,22 @@ export async function loadModel(options: ModelOptions, towers: readonly Tower[],
       ...(maxPixels !== undefined && { maxPixels }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
-    for (const warning of clip.info().warnings) progress.line(`warning: ${warning}`);
+    for (const warning of clip.info().warnings) progress.line(`warning: ${visible(warning)}`);
     return clip;
   } finally {
     progress.clear();
   }
+}
+
+/**
+ * Checks before any work that texts can be embedded.
+ * @throws ClipError TOKENIZER
+ */
+export function checkTokenizer(clip: Clip): void {
+  const { model, text } = clip.info();
+  if (!text || text.tokenizer) return;
+  throw new ClipError(
+    'TOKENIZER',
+    `${quote(model)} has no tokenizer.json: put the model's tokenizer.json into the folder`,
+  );
 }

@@ -1,5 +1,5 @@
 /** Outputs that are not replaced atomically: standard output, pipes, devices. */
-import { constants, fstatSync, readFileSync, readSync, type Stats, statSync, write } from 'node:fs';
+import { constants, fstatSync, readFileSync, readSync, realpathSync, type Stats, statSync, write } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import { quote } from './failure.ts';
@@ -55,14 +55,36 @@ export function checkStandardOutput(): void {
 }
 
 /**
- * Node replaces a closed standard stream by /dev/null opened for reading and writing, while a shell's `> /dev/null` is
- * write-only. Parents that spawn with `stdio: 'ignore'` also open it read-write, but for standard error as well: then the
- * output is unwanted, not lost.
+ * Deno and Bun leave a closed descriptor closed. Node opens /dev/null for reading and writing in its place, which is also
+ * what a parent program does for output that is not wanted (`stdio: 'ignore'`, Python's DEVNULL), while a shell's
+ * `> /dev/null` is write-only. So such a descriptor was closed if a shell started this program, which cannot make one.
  */
 function isClosed(): boolean {
   const stat = outputStat();
   if (stat === undefined) return true;
-  return process.platform !== 'win32' && isReadableNull(1, stat) && !isReadableNull(2, fstatSync(2));
+  return process.platform !== 'win32' && isReadableNull(1, stat) && !isReadableNull(2, fstatSync(2)) && isFromShell();
+}
+
+/** Whether a shell that sets `_` to the path of what it starts (bash, zsh, ksh) started this process itself. */
+function isFromShell(): boolean {
+  const { _: started, SHLVL: level } = process.env;
+  if (started === undefined || ![process.execPath, process.argv[1]].some((path) => isSameFile(path, started)))
+    return false;
+  try {
+    // A program passes its environment on; a shell has another `_` or level than its child.
+    const parent = readFileSync(`/proc/${process.ppid}/environ`, 'utf8').split('\0');
+    return !(parent.includes(`_=${started}`) && (level === undefined || parent.includes(`SHLVL=${level}`)));
+  } catch {
+    return true; // no /proc
+  }
+}
+
+function isSameFile(a: string | undefined, b: string): boolean {
+  try {
+    return a !== undefined && realpathSync(a) === realpathSync(b);
+  } catch {
+    return false;
+  }
 }
 
 function isReadableNull(descriptor: number, stat: Stats): boolean {

@@ -18,7 +18,7 @@ export interface Inputs {
   readonly pictures: Iterable<{ readonly name: string; readonly isFile: boolean }>;
   /** Text files; `-` is standard input. */
   readonly texts: readonly (string | undefined)[];
-  /** The model's folder. Default: the embedded model's. */
+  /** The model's folder or file. Default: the embedded model's. */
   readonly model?: string | undefined;
 }
 
@@ -53,7 +53,7 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     const option = identity === undefined ? undefined : written.get(identity);
     if (option === undefined) return;
     const path = option === '--output' ? ` ${quote(output!)}` : option === '--index' ? ` ${quote(index!)}` : '';
-    throw new UsageError(`${option}${path} is the same file as ${what}, which is read`);
+    throw new UsageError(`${option}${path} is the same file as ${what}, which is an input`);
   };
   for (const { name, isFile } of inputs.pictures) {
     if (isFile) check(`the image ${quote(name)}`, fileIdentity(name));

@@ -1,5 +1,5 @@
 /**
- * Atomic file replacement: writes go to `NAME.partial` in the same directory, which is renamed to `NAME` when complete.
+ * Atomic file replacement: writes go to `NAME.partial` in the same folder, which is renamed to `NAME` when complete.
  * Until then an existing file is untouched, even if the process is killed.
  */
 import { unlinkSync, writeSync } from 'node:fs';
@@ -14,8 +14,8 @@ import { ioReason } from './io-reason.ts';
 export const partialPath = (path: string): string => `${destination(path)}.partial`;
 
 export interface PartialFileOptions {
-  /** The message to print if the run ends early and the file is kept for `--resume`. Without it, the file is removed. */
-  readonly keptNote?: () => string | undefined;
+  /** If the run ends early: whether the file is kept for `--resume`, and what to print. Default: it is removed silently. */
+  readonly stopped?: () => { readonly kept: boolean; readonly note: string };
 }
 
 export class PartialFile {
@@ -25,14 +25,14 @@ export class PartialFile {
   /** Bytes written. */
   length: number;
   readonly #handle: FileHandle;
-  readonly #keptNote: (() => string | undefined) | undefined;
+  readonly #stopped: PartialFileOptions['stopped'];
 
   private constructor(path: string, partial: string, handle: FileHandle, length: number, options: PartialFileOptions) {
     this.path = path;
     this.partialPath = partial;
     this.length = length;
     this.#handle = handle;
-    this.#keptNote = options.keptNote;
+    this.#stopped = options.stopped;
     unfinished.add(this);
     watchForEnd();
   }
@@ -128,7 +128,7 @@ export class PartialFile {
     await rm(toPath(this.partialPath), { force: true });
   }
 
-  /** After an error: closes the file and removes it, or keeps it and returns the message that says so. */
+  /** After an error: closes the file, keeps or removes it, and returns the message that says so. */
   async stop(): Promise<string | undefined> {
     if (!unfinished.delete(this)) return undefined;
     await this.#handle.close().catch(() => {});
@@ -137,14 +137,14 @@ export class PartialFile {
 
   /** As `stop`, but synchronous, for signal and exit handlers. */
   abandon(): string | undefined {
-    const note = this.#keptNote?.();
-    if (note !== undefined) return note;
+    const { kept = false, note } = this.#stopped?.() ?? {};
+    if (kept) return note;
     try {
       unlinkSync(toPath(this.partialPath));
     } catch {
       // best effort
     }
-    return undefined;
+    return note;
   }
 }
 
@@ -158,12 +158,12 @@ export async function checkWritable(path: string): Promise<void> {
     throw new ClipError('IO', `cannot write ${quote(path)}: ${reason}`, { cause });
   };
   const older = await stat(toPath(to)).catch(() => undefined);
-  if (older?.isDirectory()) fail('it is a directory');
+  if (older?.isDirectory()) fail('it is a folder');
   if (older) await access(toPath(to), constants.W_OK).catch((error) => fail(ioReason(error), error));
   const folder = await stat(toPath(dirname(to))).catch(() => undefined);
-  if (!folder?.isDirectory()) fail('there is no such directory');
+  if (!folder?.isDirectory()) fail('there is no such folder');
   await access(toPath(dirname(to)), constants.W_OK).catch((error) =>
-    fail(`its folder: ${ioReason(error)} (the file is first written beside its place)`, error),
+    fail(`its folder: ${ioReason(error)} (the file is first written next to its final path)`, error),
   );
 }
 

@@ -54,8 +54,7 @@ export class RowWriter {
     const { output, index, format, width } = target;
     const earlier = target.resume ? new EarlierRows(output!, index!, format, width) : undefined;
     const rows = { count: earlier?.partialCount ?? 0 };
-    const resumable = output !== undefined && index !== undefined && !isDirect(output) && !isDirect(index);
-    const options: PartialFileOptions = resumable ? { keptNote: () => keptNote(rows.count, output) } : {};
+    const options: PartialFileOptions = { stopped: () => stopped(rows.count, target) };
     const lengths = earlier?.partialBytes();
     const file = (path: string, length = 0) =>
       rows.count > 0 ? PartialFile.continue(path, length, options) : PartialFile.create(path, options);
@@ -79,6 +78,11 @@ export class RowWriter {
     const kept = this.#earlier?.find(owner, stamp, this.#maker(owner));
     if (kept) this.#placed[place] = kept;
     return kept !== undefined;
+  }
+
+  /** Why `keep` found no row at all. */
+  whyNoneKept(): string {
+    return this.#earlier?.whyNone() ?? '';
   }
 
   /** @throws ClipError IO */
@@ -152,8 +156,17 @@ function lineBytes({ row, ...line }: IndexLine): Uint8Array {
   return Buffer.from(`${JSON.stringify({ row, ...line })}\n`);
 }
 
-function keptNote(rows: number, output: string): string | undefined {
-  if (rows === 0) return undefined;
+/** What happens to the rows of a run that ends early. */
+function stopped(rows: number, { output, index }: RowTarget): { kept: boolean; note: string } {
+  if (output === undefined || isDirect(output)) {
+    return { kept: false, note: `stopped early: the index ${quote(index!)} was not written` };
+  }
+  const resumable = index !== undefined && !isDirect(index);
+  if (!resumable || rows === 0) {
+    const hint = resumable ? '' : '; with --index a stopped run can be resumed';
+    return { kept: false, note: `stopped early: nothing was written${hint}` };
+  }
   const words = rows === 1 ? '1 row is' : `${rows} rows are`;
-  return `stopped early: ${words} kept in ${quote(`${output}.partial`)}; the same command with --resume continues`;
+  const note = `stopped early: ${words} kept in ${quote(`${output}.partial`)}; the same command with --resume continues`;
+  return { kept: true, note };
 }

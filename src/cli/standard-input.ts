@@ -11,7 +11,7 @@ export function title(name: string): string {
 /** @throws UsageError if more than one of the names is `-`: a stream can be read only once */
 export function checkStandardInput(names: readonly (string | undefined)[]): void {
   if (names.filter((name) => name === STANDARD_INPUT).length > 1) {
-    throw new UsageError('- (standard input) can be given once');
+    throw new UsageError('- (standard input) can be given only once');
   }
 }
 

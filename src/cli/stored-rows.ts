@@ -60,6 +60,23 @@ export class StoredRows {
   }
 }
 
+/** The format of an output of `embed`, by its beginning; undefined if it does not exist, is empty or is something else. */
+export function storedFormat(path: string): RowFormat['name'] | undefined {
+  let start: string;
+  try {
+    const descriptor = openSync(toPath(path), 'r');
+    try {
+      start = fstatSync(descriptor).isFile() ? readAt(descriptor, 0, 8).toString('latin1') : '';
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return undefined;
+  }
+  if (start.startsWith('\x93NUMPY')) return 'npy';
+  return /^\{"(?:file|text)"/.test(start) ? 'json' : undefined;
+}
+
 function openFile(
   path: string,
   make: (descriptor: number, size: number) => StoredRows | undefined,

@@ -1,18 +1,23 @@
 /** Reads the text files of command-line options: labels, texts, templates, lists. */
 import { readFile } from 'node:fs/promises';
-import { UsageError } from './failure.ts';
+import { emptyOption, UsageError } from './failure.ts';
 import { toPath } from './file-name.ts';
 import { ioReason } from './io-reason.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { firstInvalidByte } from './utf8.ts';
+import { announced, isNamedPipe, pipeChunks } from './waiting.ts';
 
 /**
- * Reads a file, or standard input for `-`.
+ * Reads a file, a named pipe, or standard input for `-`.
  * @throws UsageError naming the option, if it cannot be read
  */
 export async function readOptionFile(option: string, path: string): Promise<Uint8Array> {
+  if (path === '') throw emptyOption(option);
+  const say = (line: string) => process.stderr.write(`${line}\n`);
   try {
-    return path === STANDARD_INPUT ? await collect(process.stdin) : await readFile(toPath(path));
+    if (path === STANDARD_INPUT) return await collect(announced(title(path), process.stdin, say));
+    if (isNamedPipe(path)) return await collect(announced(title(path), pipeChunks(path), say));
+    return await readFile(toPath(path));
   } catch (error) {
     throw new UsageError(`${option}: cannot read ${title(path)}: ${ioReason(error)}`, { cause: error });
   }
@@ -20,12 +25,13 @@ export async function readOptionFile(option: string, path: string): Promise<Uint
 
 /**
  * Reads a text file: UTF-8, or UTF-16 with a byte order mark (as older PowerShell writes it).
+ * @param advice for a file in another encoding
  * @throws UsageError naming the option, if it cannot be read or has another encoding
  */
-export async function readOptionText(option: string, path: string): Promise<string> {
+export async function readOptionText(option: string, path: string, advice?: string): Promise<string> {
   const bytes = await readOptionFile(option, path);
   try {
-    return decodeText(bytes);
+    return decodeText(bytes, advice);
   } catch (error) {
     throw new UsageError(`${option} ${title(path)}: ${(error as Error).message}`, { cause: error });
   }
@@ -36,7 +42,7 @@ export async function readOptionText(option: string, path: string): Promise<stri
  * guessing an 8-bit encoding could silently give wrong labels.
  * @throws RangeError with line (from 1) and byte offset (from 0) of the first invalid byte
  */
-export function decodeText(bytes: Uint8Array): string {
+export function decodeText(bytes: Uint8Array, advice = 'save the file as UTF-8'): string {
   const [first, second, third] = bytes;
   if (first === 0xff && second === 0xfe) return decodeUtf16(bytes, true);
   if (first === 0xfe && second === 0xff) return decodeUtf16(bytes, false);
@@ -53,7 +59,7 @@ export function decodeText(bytes: Uint8Array): string {
   }
   if (bad >= 0) {
     throw new RangeError(
-      `line ${lineOf(text)}, byte offset ${bad}: byte 0x${hex(bytes[bad]!)} is not UTF-8; save the file as UTF-8`,
+      `line ${lineOf(text)}, byte offset ${bad}: byte 0x${hex(bytes[bad]!)} is not UTF-8; ${advice}`,
     );
   }
   return text;

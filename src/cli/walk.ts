@@ -1,12 +1,19 @@
-/** Directory traversal: finds the pictures in a folder. */
+/** Folder traversal: finds the pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromBytes, toPath } from './file-name.ts';
 
+/** The kind of a FIFO (see `fileKind`). */
+export const NAMED_PIPE = 'a named pipe';
+
 /** Supported formats, by extension. */
 const PICTURE = /\.(jpe?g|png|webp)$/i;
 export const PICTURE_KINDS = '.jpg, .jpeg, .png or .webp';
+
+/** Whether an argument is a picture or a folder, by its extension or because it exists. */
+export const isPictureName = (name: string): boolean =>
+  PICTURE.test(name) || OTHER_PICTURE.test(name) || fileKind(name) !== undefined;
 
 /** Image formats that are not supported: reported when skipped, unlike .txt or .json. */
 const OTHER_PICTURE =
@@ -16,7 +23,7 @@ export interface WalkOptions {
   readonly recursive: boolean;
   /** Called for entries that are skipped because of what they are: FIFOs, sockets, devices, folders already visited. */
   readonly onPassedOver: (path: string, what: string) => void;
-  /** Maximum number of directory entries to visit. Default: no limit. */
+  /** Maximum number of entries to visit. Default: no limit. */
   readonly limit?: number;
 }
 
@@ -113,7 +120,7 @@ function kindOf(
 ) {
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'directory';
-  if (entry.isFIFO()) return 'a FIFO';
+  if (entry.isFIFO()) return NAMED_PIPE;
   if (entry.isSocket()) return 'a socket';
   return entry.isCharacterDevice() || entry.isBlockDevice() ? 'a device' : 'not a regular file';
 }

@@ -116,7 +116,8 @@ async function libwebp(module: WebAssembly.Module): Promise<Codec> {
 
 function missing(file: string): (cause: Error) => never {
   return (cause) => {
-    throw new ClipError('IO', `cannot load the image decoder ${file}: ${cause.message}`, { cause });
+    const [reason] = cause.message.split('\n'); // Node may append a list of modules
+    throw new ClipError('IO', `cannot load the image decoder ${file}: reinstall the package (${reason})`, { cause });
   };
 }
 

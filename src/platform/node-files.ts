@@ -24,7 +24,7 @@ const READ_STEP = 16 << 20;
 /**
  * Opens a file as a source. The path is taken as it is, so spaces, `#`, `%` and any letters are fine. Reads go straight
  * into the target, a view of a shared wasm memory included (tried in Node 20, Deno 2.9 and Bun 1.4).
- * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
+ * @throws ClipError `IO` if there is no such file, it is a folder, or it may not be read.
  */
 export async function fileSource(path: string): Promise<Source> {
   // Before opening: to open a named pipe waits for a writer.
@@ -67,7 +67,7 @@ export async function fileSource(path: string): Promise<Source> {
 
 /**
  * Reads a UTF-8 text file.
- * @throws ClipError `IO` if there is no such file, it is a directory, or it may not be read.
+ * @throws ClipError `IO` if there is no such file, it is a folder, or it may not be read.
  */
 export async function readTextFile(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((error) => {
@@ -109,8 +109,8 @@ async function regularFileSize(path: string): Promise<number> {
 function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
   const reasons: Record<string, string> = {
     ENOENT: 'there is no such file',
-    ENOTDIR: 'a part of the path is a file, not a directory',
-    EISDIR: 'it is a directory',
+    ENOTDIR: 'a part of the path is a file, not a folder',
+    EISDIR: 'it is a folder',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
   };

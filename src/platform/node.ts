@@ -4,6 +4,7 @@
  * name works.
  */
 import { fileURLToPath } from 'node:url';
+import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { fileSource, readAddress, readTextFile } from './node-files.ts';
@@ -20,7 +21,10 @@ const WASM: Record<WasmName, () => URL> = {
   webp: () => new URL('../../dist/webp.wasm', import.meta.url),
 };
 
-export const wasmFile = (name: WasmName): Promise<WasmFile> => readAddress(WASM[name]().href);
+export const wasmFile = (name: WasmName): Promise<WasmFile> =>
+  readAddress(WASM[name]().href).catch((error: Error) => {
+    throw new ClipError('IO', `${error.message}; reinstall the package`, { cause: error });
+  });
 
 export const clockRuns = (): boolean => true;
 

@@ -60,12 +60,15 @@ export function classPrompts(classes: ClassList, templates: Templates | undefine
   };
 }
 
-/** The classes as a list of entries, a copy. */
-function checkClasses(classes: unknown): ClassEntry[] {
+/** The classes as a list of entries, a copy. Messages count from `first`. */
+function checkClasses(classes: unknown, first = 0): ClassEntry[] {
   if (isPlainObject(classes)) {
     const labels = Object.keys(classes);
     if (labels.length === 0) throw new RangeError('the object of classes is empty');
-    return labels.map((label, i) => ({ label: checkLabel(label, i), prompts: checkPrompts(classes[label], label, i) }));
+    return labels.map((label, i) => ({
+      label: checkLabel(label, i + first),
+      prompts: checkPrompts(classes[label], label, i + first, first),
+    }));
   }
   if (!Array.isArray(classes)) {
     throw new TypeError(
@@ -75,13 +78,17 @@ function checkClasses(classes: unknown): ClassEntry[] {
   if (classes.length === 0) throw new RangeError('the list of labels is empty');
   // `from` reads holes as undefined, which `map` would skip.
   return Array.from(classes as unknown[], (entry, i): ClassEntry => {
-    if (!isPlainObject(entry)) return { label: checkLabel(entry, i) };
+    if (!isPlainObject(entry)) return { label: checkLabel(entry, i + first) };
     const unknown = Object.keys(entry).find((key) => key !== 'label' && key !== 'prompts');
     if (unknown !== undefined) {
-      throw new TypeError(`class ${i} has the field ${JSON.stringify(unknown)}, expected only "label" and "prompts"`);
+      throw new TypeError(
+        `class ${i + first} has the field ${JSON.stringify(unknown)}, expected only "label" and "prompts"`,
+      );
     }
-    const label = checkLabel(entry.label, i);
-    return entry.prompts === undefined ? { label } : { label, prompts: checkPrompts(entry.prompts, label, i) };
+    const label = checkLabel(entry.label, i + first);
+    return entry.prompts === undefined
+      ? { label }
+      : { label, prompts: checkPrompts(entry.prompts, label, i + first, first) };
   });
 }
 
@@ -91,7 +98,7 @@ function checkLabel(label: unknown, i: number): string {
   return label;
 }
 
-function checkPrompts(prompts: unknown, label: string, i: number): string[] {
+function checkPrompts(prompts: unknown, label: string, i: number, first: number): string[] {
   const where = `class ${i}, ${JSON.stringify(label)}`;
   if (!Array.isArray(prompts)) {
     throw new TypeError(`${where}: the prompts must be an array of strings, got ${kindOf(prompts)}`);
@@ -99,9 +106,9 @@ function checkPrompts(prompts: unknown, label: string, i: number): string[] {
   if (prompts.length === 0) throw new RangeError(`${where}: the list of prompts is empty`);
   return Array.from(prompts as unknown[], (prompt, k) => {
     if (typeof prompt !== 'string') {
-      throw new TypeError(`${where}: prompt ${k} must be a string, got ${kindOf(prompt)}`);
+      throw new TypeError(`${where}: prompt ${k + first} must be a string, got ${kindOf(prompt)}`);
     }
-    if (prompt.trim() === '') throw new TypeError(`${where}: prompt ${k} is blank: ${JSON.stringify(prompt)}`);
+    if (prompt.trim() === '') throw new TypeError(`${where}: prompt ${k + first} is blank: ${JSON.stringify(prompt)}`);
     return prompt;
   });
 }
@@ -120,7 +127,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 export function checkLabels(labels: unknown): string[] {
   if (!Array.isArray(labels)) throw new TypeError(`labels must be an array of strings, got ${kindOf(labels)}`);
   if (labels.length === 0) throw new RangeError('the list of labels is empty');
-  return Array.from(labels as unknown[], checkLabel);
+  return Array.from(labels as unknown[], (label, i) => checkLabel(label, i));
 }
 
 /** The lines of a file, without blank ones and without a byte order mark; any line ending. */
@@ -131,12 +138,12 @@ function nonBlankLines(text: string): string[] {
     .filter((line) => line.trim() !== '');
 }
 
-/** A file of templates, one a line; blank lines are skipped. `resolveTemplates` checks them. */
+/** A file of templates, one per line; blank lines are skipped. `resolveTemplates` checks them. */
 export function parseTemplatesFile(text: string): string[] {
   return nonBlankLines(text);
 }
 
-/** A file of labels, one a line, word for word: commas, slashes and spaces are part of the label. */
+/** A file of labels, one per line, word for word: commas, slashes and spaces are part of the label. */
 export function parseLabelsFile(text: string): string[] {
   return nonBlankLines(text);
 }
@@ -147,12 +154,13 @@ const CLASSES_JSON: JsonBounds = { length: 2 ** 28, depth: 8 };
 /**
  * The classes of a JSON file, in the three shapes of `ClassList`. An object's classes keep the order of the file, also
  * where a label is a number.
+ * @param first the number that messages give the first class and the first prompt
  * @throws TypeError if the text is not JSON, a label occurs twice in an object (`JSON.parse` would keep the last one
  *   only), or as `classPrompts`; RangeError as `classPrompts`
  * @example
  * parseClassesJson('{ "cat": ["a photo of a cat"], "dog": ["a photo of a dog"] }')
  */
-export function parseClassesJson(text: string): readonly ClassEntry[] {
+export function parseClassesJson(text: string, first = 0): readonly ClassEntry[] {
   const json = text.replace(/^\ufeff/, '');
   let classes: unknown;
   try {
@@ -160,7 +168,7 @@ export function parseClassesJson(text: string): readonly ClassEntry[] {
   } catch (error) {
     throw new TypeError(`not JSON: ${(error as Error).message}`, { cause: error });
   }
-  const entries = checkClasses(classes);
+  const entries = checkClasses(classes, first);
   if (Array.isArray(classes)) return entries;
   const order = new Map<string, number>();
   for (const key of topLevelKeys(json)) {

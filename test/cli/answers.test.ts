@@ -20,7 +20,7 @@ const run = (...args: string[]) => edgeclip(args, { cwd: folder.path });
 
 describe('labels that mislead', { timeout: 60_000 }, () => {
   it('get a note: one alone, repeated ones', () => {
-    expect(labelNotes(['cat'])).toEqual([expect.stringMatching(/^there is one label only, .*100 %/)]);
+    expect(labelNotes(['cat'])).toEqual([expect.stringMatching(/^there is only one label, .*100 %/)]);
     expect(labelNotes(['cat', 'dog', 'cat'])).toEqual(['the label "cat" is given twice: equal labels share the score']);
     expect(labelNotes(['a', 'b', 'a', 'b', 'b'])[0]).toBe(
       'the label "a" is given twice (and 1 more repeated): equal labels share the score',
@@ -33,7 +33,7 @@ describe('labels that mislead', { timeout: 60_000 }, () => {
       run('classify', 'a.jpg', '-l', 'cat', '--json'),
       run('classify', 'a.jpg', '-l', 'cat,dog,cat'),
     ]);
-    expect(one.stderr).toMatch(/^note: there is one label only.*\n$/);
+    expect(one.stderr).toMatch(/^note: there is only one label.*\n$/);
     expect(jsonLines<{ labels: object[] }>(one.stdout)[0]!.labels).toMatchObject([{ label: 'cat', score: 1 }]);
     expect(twice.stderr).toBe('note: the label "cat" is given twice: equal labels share the score\n');
     expect([one.code, twice.code]).toEqual([0, 0]);

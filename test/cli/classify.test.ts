@@ -40,7 +40,7 @@ describe('classify', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
   });
 
-  it('finds the right label for each example photo, one JSON object a line', async () => {
+  it('finds the right label for each example photo, one JSON object per line', async () => {
     const right: Record<string, string> = {
       'cat.png': 'cat',
       'coffee.png': 'cup of coffee',
@@ -109,14 +109,12 @@ describe('classify', { timeout: 60_000 }, () => {
     expect(file.stdout).toBe(given.stdout);
   });
 
-  it('takes the pictures of a directory, not those hidden or below', async () => {
+  it('takes the pictures of a folder, not those hidden or below', async () => {
     const args = ['classify', 'photos', 'empty', '--labels', LABELS, '--json'];
     const { code, stdout, stderr } = await edgeclip(args, { cwd: folder.path });
     const files = jsonLines<Line>(stdout).map(({ file }) => file.replaceAll('\\', '/'));
     expect(files).toEqual(['photos/a.jpg', 'photos/b.JPG']);
-    expect(stderr).toBe(
-      'error: "empty": the directory holds no .jpg, .jpeg, .png or .webp file (1 file: 1 .txt) [IO]\n',
-    );
+    expect(stderr).toBe('error: "empty": the folder has no .jpg, .jpeg, .png or .webp file (1 file: 1 .txt) [IO]\n');
     expect(code).toBe(1);
   });
 });

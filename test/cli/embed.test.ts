@@ -126,11 +126,15 @@ describe('embed', { timeout: 60_000 }, () => {
       embed('a.jpg', '--text', 'a dog', '--model', 'tiny'),
       embed('a.jpg', '--output', 'nowhere/x.npy'),
     ]);
-    expect(text).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/tiny".*tokenizer.json/) });
+    expect(text).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `error: "tiny" has no tokenizer.json: put the model's tokenizer.json into the folder [TOKENIZER]\n`,
+    });
     expect(place).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(/"nowhere\/x.npy": .*directory/),
+      stderr: expect.stringMatching(/"nowhere\/x.npy": .*folder/),
     });
   });
 });

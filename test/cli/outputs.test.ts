@@ -16,6 +16,7 @@ beforeAll(() => {
     'a.png': photo,
     'b.png': photo,
     'texts.txt': 'cat\n',
+    'm.pt': 'weights',
     'old.npy': 'an older output',
     'sub/notes.txt': '',
     'tiny/config.json': golden('tiny-vit-hf/config.json'),
@@ -40,9 +41,14 @@ const run = (...args: string[]) => edgeclip(args, { cwd: folder.path });
 const left = (at = folder.path) => readdirSync(at).filter((name) => name.includes('.partial'));
 
 describe('B04: an output that is an input', { timeout: 60_000 }, () => {
-  const check = (outputs: Outputs, pictures: string[] = ['a.png', 'b.png'], texts: string[] = ['texts.txt']) => {
+  const check = (
+    outputs: Outputs,
+    pictures: string[] = ['a.png', 'b.png'],
+    texts: string[] = ['texts.txt'],
+    model = 'tiny',
+  ) => {
     const files = pictures.map((name) => ({ name, isFile: true }));
-    return () => checkOverwrites(outputs, { pictures: files, texts, model: 'tiny' });
+    return () => checkOverwrites(outputs, { pictures: files, texts, model });
   };
 
   it('is accepted if it is another file', () => {
@@ -52,17 +58,19 @@ describe('B04: an output that is an input', { timeout: 60_000 }, () => {
     expect(check({ output: 'tiny/out.npy' })).not.toThrow();
   });
 
-  it.each<[string, Outputs, RegExp]>([
+  it.each<[string, Outputs, RegExp, string?]>([
     ['by its name', { output: 'a.png' }, /--output "a.png" is the same file as the image "a.png"/],
     ['as the index', { output: 'x', index: 'b.png' }, /--index "b.png" is the same file as the image "b.png"/],
     ['by another path', { output: 'sub/../b.png' }, /the same file as the image "b.png"/],
     ['a text file', { output: './texts.txt' }, /the same file as "texts.txt"/],
     ['one file for both', { output: 'x', index: './x' }, /--output and --index are the same file, "x"/],
     ["the other's temporary file", { output: 'x', index: 'x.partial' }, /are the same file/],
+    ['a model in a file', { output: './m.pt' }, /the same file as the model "m.pt"/, 'm.pt'],
+    ['a file beside it', { output: 'sub/../tokenizer.json' }, /would be a file of the model/, 'm.pt'],
     ['weights of the model', { output: 'tiny/model.safetensors' }, /the same file as the model's "model.safetensors"/],
     ['what the model would read', { index: 'tiny/processor_config.json' }, /would be a file of the model "tiny"/],
-  ])('%s is refused', (_, outputs, message) => {
-    expect(check(outputs)).toThrow(message);
+  ])('%s is refused', (_, outputs, message, model) => {
+    expect(check(outputs, undefined, undefined, model)).toThrow(message);
   });
 
   it.skipIf(!UNIX).each<[string, Outputs, string[], RegExp]>([
@@ -182,9 +190,9 @@ describe('B04: an older output', { timeout: 60_000 }, () => {
     ]);
     expect(nowhere).toMatchObject({
       code: 1,
-      stderr: 'error: cannot write "nowhere/x.npy": there is no such directory [IO]\n',
+      stderr: 'error: cannot write "nowhere/x.npy": there is no such folder [IO]\n',
     });
-    expect(directory).toMatchObject({ code: 1, stderr: 'error: cannot write "folder.npy": it is a directory [IO]\n' });
+    expect(directory).toMatchObject({ code: 1, stderr: 'error: cannot write "folder.npy": it is a folder [IO]\n' });
   });
 });
 
@@ -197,6 +205,7 @@ describe.skipIf(!UNIX)('standard output', { timeout: 60_000 }, () => {
     ['a full device', `${classify} > /dev/full`, 1, /^error: cannot write standard output: no space is left/],
     ['a file on a full disk', `ulimit -f 0; ${classify} --json > w.jsonl`, 1, /^error: cannot write standard output: /],
     ['not wanted', `${classify} > /dev/null`, 0, /^$/],
+    ['not wanted by the parent program, which opens it for both', `env ${classify} 1<> /dev/null`, 0, /^$/],
     ['not needed', `$edgeclip embed a.png --output z.json >&-`, 0, /^$/],
   ])('%s', async (_, line, code, message) => {
     const outcome = await shell(line, { cwd: folder.path });

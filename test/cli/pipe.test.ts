@@ -4,7 +4,7 @@ import { Progress } from '../../src/cli/progress.ts';
 import { edgeclip, projectPath } from './command.ts';
 
 describe('in a pipe', { timeout: 60_000 }, () => {
-  it('no progress bar, colour or other escape sequence is written', async () => {
+  it('no progress bar, color or other escape sequence is written', async () => {
     // 480 prompts and six pictures take longer than the bar waits
     const args = ['classify', 'examples', '--labels', 'cat,dog,rocket,grass,galaxy,person', '--templates', 'openai-80'];
     const { code, stdout, stderr } = await edgeclip(args, { cwd: projectPath });

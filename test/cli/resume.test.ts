@@ -222,13 +222,14 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
   );
 
   it('without an index leaves nothing else', async () => {
-    const child = startEdgeclip(['embed', 'many', '--model', 'tiny', '--threads', '1', '--output', 'out'], {
-      cwd: folder.path,
-    });
+    const stderr: string[] = [];
+    const args = ['embed', 'many', '--model', 'tiny', '--threads', '1', '--output', 'out'];
+    const child = startEdgeclip(args, { cwd: folder.path }, stderr);
     const ended = new Promise((resolve) => child.on('close', (_, signal) => resolve(signal)));
     while (!existsSync(inFolder('out.partial')) || statSync(inFolder('out.partial')).size === 0) await sleep(2);
     child.kill('SIGINT');
     expect(await ended).toBe('SIGINT');
+    expect(stderr.join('')).toBe('stopped early: nothing was written; with --index a stopped run can be resumed\n');
     expect(read('out').toString()).toBe('an older output');
     expect(partials()).toEqual([]);
   });
@@ -255,11 +256,46 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
     expect(lines[0]).toEqual(jsonLines(before.toString())[0]);
     expect(lines[1]).not.toEqual(jsonLines(before.toString())[1]);
     for (const options of [['--no-normalize'], ['--orient'], ['--precision', 'f32']]) {
-      expect((await embed('--resume', ...options)).stderr).toMatch(/^resuming: 0 of 60 rows are kept\n/);
+      expect((await embed('--resume', ...options)).stderr).toMatch(
+        /^resuming: 0 of 60 rows are kept: another model, --precision, .*\n/,
+      );
     }
     // A copy of the model computes the same.
     cpSync(inFolder('tiny'), inFolder('copy'), { recursive: true });
     expect((await embed('--resume', '--precision', 'f32', '--model', 'copy')).stderr).toMatch(/^resuming: 59 of 60/);
+  });
+
+  it('without a row to keep says why', async () => {
+    const one = async (...args: string[]) => {
+      const all = ['embed', 'many/000.jpg', ...OPTIONS, '--resume', ...args];
+      return (await edgeclip(all, { cwd: folder.path })).stderr.replace('resuming: 0 of 1 rows are kept: ', '');
+    };
+    expect(await one()).toBe('"rows.jsonl" is not an index of edgeclip, or is damaged\n');
+    expect(await one('--index', 'none.jsonl')).toBe('there is no index "none.jsonl"\n');
+    expect(await one('--output', 'none')).toBe('there is no "none"\n');
+    writeFileSync(inFolder('many/000.jpg'), photo);
+    expect(await one()).toBe('the files have changed\n');
+    renameSync(inFolder('many/000.jpg'), inFolder('many/a.jpg'));
+    const renamed = await edgeclip(['embed', 'many/a.jpg', ...OPTIONS, '--resume'], { cwd: folder.path });
+    expect(renamed.stderr).toBe('resuming: 0 of 1 rows are kept: the index has none of these inputs\n');
+  });
+
+  it.each([
+    ['json', 'npy'],
+    ['npy', 'json'],
+  ])('with rows in %s refuses to resume in %s', async (old, other) => {
+    const one = (...args: string[]) => edgeclip(['embed', 'many/000.jpg', ...OPTIONS, ...args], { cwd: folder.path });
+    await one('--format', old);
+    const before = read('out');
+    const refused = await one('--format', other, '--resume');
+    expect(refused.stderr).toMatch(
+      `error: --resume: "out" has the format ${old}, not ${other}: add --format ${old}, or`,
+    );
+    expect(refused.code).toBe(2);
+    expect(read('out')).toEqual(before);
+    renameSync(inFolder('out'), inFolder('out.partial'));
+    expect((await one('--format', other, '--resume')).stderr).toContain(`out.partial" has the format ${old}`);
+    expect(read('out.partial')).toEqual(before);
   });
 
   it('needs output and index', async () => {

@@ -96,7 +96,7 @@ describe('B06: text files of the command line', { timeout: 60_000 }, () => {
     expect(jsonLines<{ text: string }>(texts.stdout).map(({ text }) => text)).toEqual(['cat', 'dog']);
   });
 
-  it.each([
+  it.each<[string, string[], string, RegExp?]>([
     ['--labels-file', ['classify', 'a.jpg', '--labels-file', 'ansi.txt'], '"ansi.txt": line 2, byte offset 7: '],
     [
       '--templates',
@@ -104,13 +104,22 @@ describe('B06: text files of the command line', { timeout: 60_000 }, () => {
       '"ansi-template.txt": line 2, byte offset 20: ',
     ],
     ['--text-file', ['embed', '--text-file', 'ansi.txt'], '"ansi.txt": line 2, byte offset 7: '],
-    ['--files-from', ['embed', '--files-from', 'ansi.txt'], '"ansi.txt": line 2, byte offset 7: '],
+    [
+      '--files-from',
+      ['embed', '--files-from', 'ansi.txt'],
+      '"ansi.txt": line 2, byte offset 7: ',
+      /--null with find -print0/,
+    ],
     ['--classes', ['classify', 'a.jpg', '--classes', 'ansi.txt'], '"ansi.txt": line 2, byte offset 7: '],
-  ])('%s in Windows-1252 is refused with line and byte', async (option, args, place) => {
-    const { code, stdout, stderr } = await run(...args);
-    expect(stderr).toContain(`error: ${option} ${place}byte 0xE9 is not UTF-8`);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  });
+  ])(
+    '%s in Windows-1252 is refused with line and byte',
+    async (option, args, place, advice = /save the file as UTF-8/) => {
+      const { code, stdout, stderr } = await run(...args);
+      expect(stderr).toContain(`error: ${option} ${place}byte 0xE9 is not UTF-8`);
+      expect(stderr).toMatch(advice);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    },
+  );
 
   it('may be standard input, once', async () => {
     const plain = await classify('--labels-file', 'utf8.txt');
@@ -124,14 +133,15 @@ describe('B06: text files of the command line', { timeout: 60_000 }, () => {
     ]);
     expect(piped).toMatchObject({ code: 0, stdout: plain.stdout });
     for (const { code, stderr } of [twice, images]) {
-      expect(stderr).toMatch(/^error: - \(standard input\) can be given once/);
+      expect(stderr).toMatch(/^error: - \(standard input\) can be given only once/);
       expect(code).toBe(2);
     }
   });
 
   it('--classes gives labels prompts of their own', async () => {
-    const [own, wrong] = await Promise.all([
+    const [own, unused, wrong] = await Promise.all([
       classify('--classes', 'classes.json'),
+      classify('--classes', 'classes.json', '--templates', 'openai-7'),
       classify('--classes', 'wrong.json'),
     ]);
     const plain = jsonLines<{ labels: { label: string; similarity: number }[] }>(
@@ -141,7 +151,12 @@ describe('B06: text files of the command line', { timeout: 60_000 }, () => {
     const of = (labels: typeof plain, name: string) => labels.find(({ label }) => label === name)!.similarity;
     expect(of(mine, 'cat')).toBe(of(plain, 'cat')); // the default template's prompt
     expect(of(mine, 'dog')).not.toBe(of(plain, 'dog'));
-    expect(wrong.stderr).toMatch(/^error: --classes "wrong.json": class 0, "cat".*array/);
+    expect(wrong.stderr).toMatch(/^error: --classes "wrong.json": class 1, "cat".*array/);
+    expect(own.stderr).toBe('');
+    expect(unused).toMatchObject({
+      stdout: own.stdout,
+      stderr: 'note: --templates was not used: every class has prompts of its own\n',
+    });
     expect([own.code, wrong.code]).toEqual([0, 2]);
   });
 });

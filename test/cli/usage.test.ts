@@ -6,21 +6,23 @@ import { edgeclip, projectPath, workFolder } from './command.ts';
 
 let folder: ReturnType<typeof workFolder>;
 beforeAll(() => {
-  folder = workFolder({ 'a.jpg': photo, 'blank.txt': '\n \n', 'no-place.txt': 'a photo of {}\na photo\n' });
+  folder = workFolder({ 'a.jpg': photo, 'blank.txt': '\n \n', 'no-place.txt': 'a photo of {}\n\na photo\n' });
 });
 afterAll(() => folder.remove());
 
 describe.concurrent('a command line that cannot be used exits with 2 and says why', { timeout: 60_000 }, () => {
   const wrong: readonly [name: string, args: string[], reason: RegExp][] = [
     ['no command', [], /Usage: edgeclip/],
-    ['an unknown command', ['clasify'], /unknown command 'clasify'/],
+    ['an unknown command', ['clasify'], /unknown command 'clasify'.*classify\?\)\nRun with --help for usage.\n$/s],
+    ['help for an unknown command', ['help', 'embedd'], /^error: unknown command 'embedd'\n.*embed\?/],
+    ['a picture without a command', ['a.jpg'], /unknown command 'a.jpg' \(did you mean: edgeclip classify a.jpg\)/],
     ['an unknown option', ['classify', 'a.jpg', '--labels', 'cat', '--lables', 'dog'], /unknown option '--lables'/],
     ['no picture', ['classify', '--labels', 'cat'], /missing required argument 'images'/],
     ['an empty picture argument', ['classify', '', '--labels', 'cat'], /image argument is empty/],
-    ['standard input twice', ['classify', '-', '-', '--labels', 'cat'], /can be given once/],
+    ['standard input twice', ['classify', '-', '-', '--labels', 'cat'], /can be given only once/],
     ['no labels', ['classify', 'a.jpg'], /give labels/],
     ['empty labels', ['classify', 'a.jpg', '--labels', ''], /--labels is empty/],
-    ['a blank label', ['classify', 'a.jpg', '--labels', 'cat,,dog'], /label 1 is blank/],
+    ['a blank label', ['classify', 'a.jpg', '--labels', 'cat,,dog'], /label 2 of 3 is blank/],
     [
       'labels and classes',
       ['classify', 'a.jpg', '-l', 'cat', '--classes', 'x'],
@@ -29,29 +31,47 @@ describe.concurrent('a command line that cannot be used exits with 2 and says wh
     ['classes that are not JSON', ['classify', 'a.jpg', '--classes', 'blank.txt'], /--classes "blank.txt": not JSON/],
     ['labels of both kinds', ['classify', 'a.jpg', '--labels', 'cat', '--labels-file', 'x'], /cannot be used with/],
     ['a labels file that is missing', ['classify', 'a.jpg', '--labels-file', 'x'], /"x": there is no such file/],
-    ['a labels file of blank lines', ['classify', 'a.jpg', '--labels-file', 'blank.txt'], /"blank.txt" holds no label/],
+    ['a labels file of blank lines', ['classify', 'a.jpg', '--labels-file', 'blank.txt'], /"blank.txt" has no labels/],
     ['an unknown set', ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'openai-8'], /"openai-8" .*openai-80/],
     [
       'R11: a template without {}',
       ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'a photo'],
-      /"a photo" has no/,
+      /"a photo" is not a file.*needs \{\}/,
     ],
-    ['R11: an empty template', ['classify', 'a.jpg', '--labels', 'cat', '--templates', ''], /"" has no \{\}/],
+    [
+      'R11: an empty template',
+      ['classify', 'a.jpg', '--labels', 'cat', '--templates', ''],
+      /--templates is empty \(an unset variable/,
+    ],
     [
       'R11: one in a file',
       ['classify', 'a.jpg', '--labels', 'cat', '--templates', 'no-place.txt'],
-      /"no-place.txt": template 1, "a photo", has no \{\}/,
+      /"no-place.txt": line 3, "a photo", has no \{\}/,
     ],
-    ['a --top of 0', ['classify', 'a.jpg', '--labels', 'cat', '--top', '0'], /--top .*'0'.*whole number from 1/],
-    ['a --top that is not a number', ['classify', 'a.jpg', '--labels', 'cat', '--top', '3x'], /'3x'/],
+    [
+      'a --top of 0',
+      ['classify', 'a.jpg', '--labels', 'cat', '--top', '0'],
+      /--top must be a whole number of at least 1, got "0"\n/,
+    ],
+    ['a --top that is not a number', ['classify', 'a.jpg', '--labels', 'cat', '--top', '3x'], /got "3x"/],
     ['no thread', ['classify', 'a.jpg', '--labels', 'cat', '--threads', '0'], /auto or a whole number from 1 to 64/],
-    ['too many threads', ['embed', 'a.jpg', '--threads', '65'], /'65' is invalid/],
+    [
+      'too many threads',
+      ['embed', 'a.jpg', '--threads', '65'],
+      /--threads must be auto or a whole number from 1 to 64, got "65"\n/,
+    ],
     ['an unknown precision', ['info', '--precision', 'fp16'], /Allowed choices are int8, f32/],
     ['an empty model', ['info', '--model', ''], /--model is empty/],
     ['nothing to embed', ['embed'], /nothing to embed/],
-    ['a list of no names', ['embed', '--files-from', 'blank.txt'], /--files-from "blank.txt" holds no name/],
+    ['an empty text', ['embed', '--text', 'cat', '--text', ''], /--text is empty \(an unset variable/],
+    ['an empty file name', ['embed', '--text-file', ''], /--text-file is empty \(an unset variable/],
+    ['a list of no names', ['embed', '--files-from', 'blank.txt'], /--files-from "blank.txt" has no names/],
     ['a list that is missing', ['embed', '--files-from', 'x'], /--files-from: cannot read "x": there is no such file/],
-    ['a --max-pixels of 1e6', ['embed', 'a.jpg', '--max-pixels', '1e6'], /'1e6' is invalid.*whole number from 1 up/],
+    [
+      'a --max-pixels of 1e6',
+      ['embed', 'a.jpg', '--max-pixels', '1e6'],
+      /--max-pixels must be a whole number of at least 1, got "1e6"\n/,
+    ],
     ['an unknown format', ['embed', 'a.jpg', '--format', 'npz'], /Allowed choices are json, npy/],
     ['two formats', ['embed', 'a.jpg', '--json', '--format', 'npy'], /cannot be used with/],
     ['one file for rows and index', ['embed', 'a.jpg', '--output', 'x', '--index', './x'], /the same file, "x"/],
@@ -76,12 +96,22 @@ describe.concurrent('what is asked for exits with 0, on standard output', { time
       stderr: '',
       stdout: expect.stringMatching(/classify.*embed.*info.*Examples:\n {2}\$ edgeclip classify/s),
     });
-    expect(classify).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/only\s+option that splits/) });
+    expect(classify).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/no\s+other option splits/) });
     expect(embed).toMatchObject({
       code: 0,
       stderr: '',
-      stdout: expect.stringMatching(/--index FILE\s+tells which row/),
+      stdout: expect.stringMatching(/--index FILE\s+records\s+which/),
     });
+  });
+
+  it('help for a command', async () => {
+    const outcomes = await Promise.all(
+      [['help', 'info'], ['info', '--help'], ['help'], ['--help']].map((args) => edgeclip(args)),
+    );
+    expect(outcomes.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(4).fill({ code: 0, stderr: '' }));
+    const [info, option, all, allOption] = outcomes.map(({ stdout }) => stdout);
+    expect(info).toMatch(/^Usage: edgeclip info/);
+    expect([info, all]).toEqual([option, allOption]);
   });
 
   it('the version', async () => {

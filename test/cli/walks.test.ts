@@ -88,12 +88,12 @@ describe('a folder', { timeout: 60_000 }, () => {
     mkdirSync('nothing/below', { recursive: true });
     const what = 'no .jpg, .jpeg, .png or .webp file';
     expect((await collect(['top', 'four', 'nothing'])).failures).toEqual([
-      `top: the directory holds ${what} (2 files: 1 without extension, 1 .heic); subfolder one/ holds 2: add --recursive`,
-      `four: the directory holds ${what}; subfolders w/, x/, y/ and 1 more hold 4: add --recursive`,
-      `nothing: the directory holds ${what}`,
+      `top: the folder has ${what} (2 files: 1 without extension, 1 .heic); subfolder one/ has 2: add --recursive`,
+      `four: the folder has ${what}; subfolders w/, x/, y/ and 1 more have 4: add --recursive`,
+      `nothing: the folder has ${what}`,
     ]);
     expect((await collect(['nothing'], { recursive: true })).failures).toEqual([
-      `nothing: the directory and its subfolders hold ${what}`,
+      `nothing: the folder and its subfolders have ${what}`,
     ]);
   });
 
@@ -118,10 +118,20 @@ describe('a folder', { timeout: 60_000 }, () => {
   });
 });
 
+describe('a URL', { timeout: 60_000 }, () => {
+  it('is not read, and the message says what to do', async () => {
+    process.chdir(folder.path);
+    expect((await collect(['https://host/a?b.png', 'top.jpg', 'file:///top.jpg'])).failures).toEqual([
+      'https://host/a?b.png: URLs are not read: download it first, e.g. curl -s URL | edgeclip classify -',
+      'file:///top.jpg: URLs are not read: give the path',
+    ]);
+  });
+});
+
 describe('names from elsewhere', { timeout: 60_000 }, () => {
   beforeEach(() => process.chdir(folder.path));
 
-  it('a list has one a line, or between NULs; its folders are walked', async () => {
+  it('a list has one per line, or between NULs; its folders are walked', async () => {
     writeFileSync('lines.txt', 'top.jpg\r\n\r\nphotos\n missing.jpg\n');
     writeFileSync('nulls.bin', 'top.jpg\0photos/a.jpg\0\0photos/b.JPG');
     expect(await collect(['photos/a.jpg'], { filesFrom: 'lines.txt' })).toMatchObject({
@@ -134,7 +144,7 @@ describe('names from elsewhere', { timeout: 60_000 }, () => {
       'photos/b.JPG',
     ]);
     writeFileSync('empty.txt', '\n');
-    await expect(collect([], { filesFrom: 'empty.txt' })).rejects.toThrow('"empty.txt" holds no name');
+    await expect(collect([], { filesFrom: 'empty.txt' })).rejects.toThrow('"empty.txt" has no names');
     await expect(collect([], { filesFrom: 'none.txt' })).rejects.toThrow('"none.txt": there is no such file');
   });
 
@@ -148,8 +158,8 @@ describe('names from elsewhere', { timeout: 60_000 }, () => {
     expect((await collect(['**/*.png', '**/*.webp'])).names).toEqual(['photos/deep/c.png', 'photos/deep/er/d.webp']);
     expect((await collect([inFolder('photos/*.jpg')])).names).toEqual([inFolder('photos/a.jpg').replaceAll('\\', '/')]);
     expect((await collect(['*.tiff', 'photo[1].jpg'])).failures).toEqual([
-      '*.tiff: there is no such file, and none that matches it as a pattern',
-      'photo[1].jpg: there is no such file, and none that matches it as a pattern',
+      '*.tiff: there is no such file, and no file matches it as a pattern',
+      'photo[1].jpg: there is no such file, and no file matches it as a pattern',
     ]);
     if (!UNIX) return;
     writeFileSync('*.jpg', photo);
@@ -169,7 +179,11 @@ describe.skipIf(!UNIX)('B17: what is not a regular file', { timeout: 60_000 }, (
     const server = createServer().listen('odd/c.jpg');
     await new Promise((resolve) => server.once('listening', resolve));
     try {
-      const lines = ['skipped "odd/b.jpg": a FIFO', 'skipped "odd/c.jpg": a socket', 'skipped "odd/e.png": a device'];
+      const lines = [
+        'skipped "odd/b.jpg": a named pipe',
+        'skipped "odd/c.jpg": a socket',
+        'skipped "odd/e.png": a device',
+      ];
       const done = { names: ['odd/a.png', 'odd/d.jpg'], failures: [], stderr: `${lines.join('\n')}\n` };
       expect(await collect(['odd'])).toEqual(done);
       expect(await collect(['odd/*'])).toEqual({ ...done, stderr: `${lines[2]}\n` }); // the others match no pattern
@@ -189,8 +203,35 @@ describe.skipIf(!UNIX)('B17: what is not a regular file', { timeout: 60_000 }, (
     }
   });
 
+  it('is refused where the user names it, unless it is a pipe', async () => {
+    process.chdir(folder.path);
+    const server = createServer().listen('s.jpg');
+    await new Promise((resolve) => server.once('listening', resolve));
+    try {
+      expect(await collect(['/dev/zero', 's.jpg', 'top.jpg'])).toEqual({
+        names: ['top.jpg'],
+        failures: [
+          '/dev/zero: it is a device; only regular files and named pipes are read',
+          's.jpg: it is a socket; only regular files and named pipes are read',
+        ],
+        stderr: '',
+      });
+      await expect(collect([], { filesFrom: '/dev/zero' })).rejects.toThrow('cannot read "/dev/zero": it is a device');
+    } finally {
+      server.close();
+    }
+  });
+
+  it('says what it waits for', async () => {
+    const write = '(until grep -q waiting err; do sleep 0.1; done; cat top.jpg > f.jpg)';
+    const line = `touch err; mkfifo f.jpg; ${write} & $edgeclip classify f.jpg --labels cat,dog --top 1 2> err; cat err`;
+    const { code, stdout } = await shell(line, { cwd: folder.path });
+    expect(stdout).toMatch(/^f\.jpg\n[\s\S]*\n {2}1 of 2 labels\nwaiting for data from "f.jpg"\n$/);
+    expect(code).toBe(0);
+  });
+
   it('is read where the user names it: a FIFO, a pipe of the shell', async () => {
-    const options = '--labels cat,dog --json --top 1';
+    const options = "--labels-file <(printf 'cat\\ndog') --json --top 1";
     const line = `mkfifo f.jpg; cat top.jpg > f.jpg & $edgeclip classify f.jpg <(cat top.jpg) top.jpg ${options}`;
     const { code, stdout, stderr } = await shell(line, { cwd: folder.path });
     const lines = jsonLines<{ file: string; labels: object[] }>(stdout);

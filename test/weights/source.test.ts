@@ -67,7 +67,7 @@ describe('files', () => {
       });
       await expect(read(folder)).rejects.toMatchObject({
         code: 'IO',
-        message: `cannot read "${folder}": it is a directory`,
+        message: `cannot read "${folder}": it is a folder`,
       });
       await expect(read(join(folder, '50% off #3.bin', 'x'))).rejects.toMatchObject({
         code: 'IO',
