@@ -48,7 +48,7 @@ describe('B01: processor_config.json', () => {
     const changed = { ...settings, ...change };
     const old = await refusal({ 'preprocessor_config.json': changed });
     const now = await refusal({ 'processor_config.json': { image_processor: changed } });
-    expect(old).toMatch(new RegExp(`^preprocessor_config\\.json: ${name}`));
+    expect(old).toMatch(new RegExp(`^"it": preprocessor_config\\.json: ${name}`));
     expect(now).toMatch(new RegExp(`^processor_config\\.json: (image_processor\\.)?${name}`));
   });
 
