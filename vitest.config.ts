@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/slow/**', 'test/runtimes/**'] },
+        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/slow/**', 'test/runtimes/**'], testTimeout: 60_000 },
       },
       {
         extends: true,

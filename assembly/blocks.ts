@@ -21,3 +21,14 @@ export function listAll(n: i32, starts: usize, lengths: usize, entries: usize): 
     store<i32>(entries + at, i);
   }
 }
+
+/** Zeros around an image of [size + 2][size + 2] pixels of pixelBytes bytes: its first and last lines and columns. */
+export function zeroBorder(image: usize, size: i32, pixelBytes: i32): void {
+  assert(size > 0 && pixelBytes > 0);
+  const line = <usize>((size + 2) * pixelBytes);
+  const edge = <usize>(2 * pixelBytes);
+  memory.fill(image, 0, line + <usize>pixelBytes);
+  // The last column of a line and the first of the next are neighbours.
+  for (let y = 2; y <= size; y++) memory.fill(image + <usize>y * line - <usize>pixelBytes, 0, edge);
+  memory.fill(image + <usize>(size + 1) * line - <usize>pixelBytes, 0, line + <usize>pixelBytes);
+}

@@ -1,11 +1,13 @@
 // XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md), as in src/weights/checksum.ts. Four scalar chains
 // hide the latency of the multiplications better than one vector of four lanes does.
 
-const PRIME1: u32 = 0x9e3779b1;
-const PRIME2: u32 = 0x85ebca77;
-const PRIME3: u32 = 0xc2b2ae3d;
-const PRIME4: u32 = 0x27d4eb2f;
-const PRIME5: u32 = 0x165667b1;
+import { XXH32_PRIME_1, XXH32_PRIME_2, XXH32_PRIME_3, XXH32_PRIME_4, XXH32_PRIME_5 } from '../src/engine/contract';
+
+const PRIME1: u32 = XXH32_PRIME_1;
+const PRIME2: u32 = XXH32_PRIME_2;
+const PRIME3: u32 = XXH32_PRIME_3;
+const PRIME4: u32 = XXH32_PRIME_4;
+const PRIME5: u32 = XXH32_PRIME_5;
 
 // @ts-expect-error: decorator
 @inline

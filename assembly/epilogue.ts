@@ -2,11 +2,11 @@
 // residual, the store into row-major or padded memory, and each row's largest magnitude, which the next quantization needs.
 
 import {
-  ACTIVATION_GELU, ACTIVATION_MASK, ACTIVATION_NONE, ACTIVATION_QUICK_GELU, ACTIVATION_RELU6, GEMM_PRODUCTS, GEMM_SUMS, MAXIMUM_BYTES,
+  ACTIVATION_GELU, ACTIVATION_MASK, ACTIVATION_NONE, ACTIVATION_QUICK_GELU, ACTIVATION_RELU, ACTIVATION_RELU6, GEMM_PRODUCTS, GEMM_SUMS, MAXIMUM_BYTES,
   MODE_ADD, MODE_FIXED, SUM_ROW_BYTES,
 } from '../src/engine/contract';
 import {
-  FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu6, storeConstants, toFixed,
+  FIXED_UNIT, ROUND_MAGIC, SIX, atRunTime, gelu4, geluErfsOfRows, quickGelu4, quickGeluPowersOfRows, relu, relu6, storeConstants, toFixed,
 } from './math';
 
 /** Fills the table of constants for finishPanel, once for each GEMM call. */
@@ -89,6 +89,10 @@ function finishRows(
         v0 = f32x4.add(v0, v128.load(c));
         v1 = f32x4.add(v1, v128.load(c, 16));
       }
+      if (kind == ACTIVATION_RELU) {
+        v0 = relu(v0);
+        v1 = relu(v1);
+      }
       v128.store(c, v0);
       v128.store(c, v1, 16);
       if (int8 && maxima) {
@@ -131,6 +135,12 @@ function finishRelu6<T>(
 ): void {
   finishRows(isInteger<T>(), ACTIVATION_RELU6, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
 }
+function finishRelu<T>(
+  mode: i32, acc: usize, rows: i32, colScale: usize, rowScale: usize, bias: usize,
+  c: usize, ldc: usize, line: i32, width: i32, gap: usize, maxima: usize, table: usize,
+): void {
+  finishRows(isInteger<T>(), ACTIVATION_RELU, mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+}
 
 /**
  * Finishes `rows` rows by 8 columns of accumulators, T = i32 (int8 operands) or f32. Row i goes to c + i * ldc, plus `gap`
@@ -146,6 +156,7 @@ export function finishPanel<T>(
   if (kind == ACTIVATION_NONE) finishPlain<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
   else if (kind == ACTIVATION_QUICK_GELU) finishQuickGelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
   else if (kind == ACTIVATION_GELU) finishGelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
+  else if (kind == ACTIVATION_RELU) finishRelu<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
   else finishRelu6<T>(mode, acc, rows, colScale, rowScale, bias, c, ldc, line, width, gap, maxima, table);
 }
 

@@ -1,6 +1,6 @@
 // The exported kernels. Stateless: pointers and sizes in, results in memory; each thread instantiates this module on one memory.
 export { attention } from './attention';
-export { copyBytes, listAll, zeroBytes } from './blocks';
+export { copyBytes, listAll, zeroBorder, zeroBytes } from './blocks';
 export { xxh32 } from './checksum';
 export { depthwiseF32, depthwiseInt8 } from './depthwise';
 export { embedF32, embedInt8 } from './embedding';
@@ -12,7 +12,8 @@ export { layerNorm, layerNormPack, layerNormQuantize } from './layer-norm';
 export { mapFunction } from './math';
 export { packRows, quantizeRows } from './packed-rows';
 export { subtractZeroPoints, gatherF32, gatherInt8 } from './patches';
-export { meanRows } from './pooling';
+export { addFloats, averagePool, meanRows } from './pooling';
 export { dotRows, softmax } from './ranking';
 export { resampleColumns, resampleRows, splitRow } from './resample';
 export { strassenRows } from './strassen';
+export { windowsF32, windowsInt8 } from './windows';

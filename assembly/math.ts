@@ -1,9 +1,12 @@
 // Powers of two, erf and GELU of four lanes. Ours, because Math.exp and its kin differ from engine to engine.
 // Only mul, add, div and integer operations: the same bits on every processor.
 
-import { ACTIVATION_GELU, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, ACTIVATION_MAX, FUNCTION_ERF, FUNCTION_POWER_OF_TWO } from '../src/engine/contract';
+import {
+  ACTIVATION_GELU, ACTIVATION_MAX, ACTIVATION_QUICK_GELU, CONSTANTS_BYTES, FUNCTION_ERF, FUNCTION_POWER_OF_TWO,
+  POWER_C1, POWER_C2, POWER_C3, POWER_C4, POWER_C5, POWER_C6,
+} from '../src/engine/contract';
 
-/** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which then stands in the low mantissa bits. */
+/** 1.5 * 2^23: adding it to |x| < 2^22 rounds x to the nearest even integer, which is then in the low mantissa bits. */
 export const ROUND_MAGIC: f32 = 12582912;
 
 /** Upper bound of ReLU6. */
@@ -66,15 +69,16 @@ const HALF: usize = 400;
 
 /** Fills a table of CONSTANTS_BYTES for the functions below. */
 export function storeConstants(table: usize): void {
+  assert(HALF + 16 == CONSTANTS_BYTES);
   v128.store(table, f32x4.splat(ROUND_MAGIC), MAGIC);
   v128.store(table, f32x4.splat(126), POWER_MOST);
   v128.store(table, f32x4.splat(-126), POWER_LEAST);
-  v128.store(table, f32x4.splat(0.693147214968), POWER_1);
-  v128.store(table, f32x4.splat(0.240226527829), POWER_2);
-  v128.store(table, f32x4.splat(0.0555031055101), POWER_3);
-  v128.store(table, f32x4.splat(0.00961769297299), POWER_4);
-  v128.store(table, f32x4.splat(0.00134066439024), POWER_5);
-  v128.store(table, f32x4.splat(0.000155946781613), POWER_6);
+  v128.store(table, f32x4.splat(<f32>POWER_C1), POWER_1);
+  v128.store(table, f32x4.splat(<f32>POWER_C2), POWER_2);
+  v128.store(table, f32x4.splat(<f32>POWER_C3), POWER_3);
+  v128.store(table, f32x4.splat(<f32>POWER_C4), POWER_4);
+  v128.store(table, f32x4.splat(<f32>POWER_C5), POWER_5);
+  v128.store(table, f32x4.splat(<f32>POWER_C6), POWER_6);
   v128.store(table, f32x4.splat(1), ONE);
   v128.store(table, f32x4.splat(-2.4554669595930156), QUICK); // -1.702 log2 e
   v128.store(table, f32x4.splat(0.70710678118654752), ROOT_HALF);
@@ -199,6 +203,12 @@ function quickGeluPowers(x0: v128, x1: v128, out0: usize, out1: usize, table: us
 @inline
 export function quickGelu4(x: v128, power: v128, table: usize): v128 {
   return f32x4.div(x, f32x4.add(power, v128.load(table, ONE)));
+}
+
+/** max(x, 0); -0 and NaN stay. */
+@inline
+export function relu(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(0));
 }
 
 /** min(max(x, 0), 6); most: SIX in every lane. */

@@ -83,8 +83,7 @@ function storeFullGroup(p: usize, a: v128, b: v128, c: v128): void {
 }
 
 /** Largest magnitude of x[0..k), k a multiple of 4. */
-@inline
-function rowMaximum(x: usize, k: i32): f32 {
+export function rowMaximum(x: usize, k: i32): f32 {
   let m = f32x4.splat(0);
   const end = x + (<usize>k << 2);
   while (x < end) {
@@ -100,6 +99,40 @@ function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
   return maxima ? maxLanes(v128.load(maxima + row * MAXIMUM_BYTES)) : rowMaximum(x, k);
 }
 
+/** `bytes` bytes of five rows of f32 into a full group, given the inverses of their scales. */
+export function quantizeFive(
+  x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, i0: f32, i1: f32, i2: f32, i3: f32, i4: f32,
+  bytes: usize, group: usize,
+): void {
+  const magic = atRunTime(ROUND_MAGIC, i0);
+  const v0 = f32x4.splat(i0);
+  const v1 = f32x4.splat(i1);
+  const v2 = f32x4.splat(i2);
+  const v3 = f32x4.splat(i3);
+  const v4 = f32x4.splat(i4);
+  for (let o: usize = 0; o < bytes; o += 16) {
+    const r0 = roundToInt(magic, f32x4.mul(v128.load(x0 + o), v0));
+    const r1 = roundToInt(magic, f32x4.mul(v128.load(x1 + o), v1));
+    const r2 = roundToInt(magic, f32x4.mul(v128.load(x2 + o), v2));
+    const r3 = roundToInt(magic, f32x4.mul(v128.load(x3 + o), v3));
+    const r4 = roundToInt(magic, f32x4.mul(v128.load(x4 + o), v4));
+    storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3), i16x8.narrow_i32x4_s(r4, r4));
+    group += 8 * ROW_GROUP;
+  }
+}
+
+/** n f32 at x as values [at, at + n) of row r in a group of `rows` rows. */
+export function quantizeOne(
+  x: usize, inverse: f32, n: i32, group: usize, rows: i32, r: i32, at: i32,
+): void {
+  const magic = atRunTime(ROUND_MAGIC, inverse);
+  const factor = f32x4.splat(inverse);
+  for (let i = 0; i < n; i += 4) {
+    const v = roundToInt(magic, f32x4.mul(v128.load(x + (<usize>i << 2)), factor));
+    storeQuad(group, rows, r, at + i, i16x8.narrow_i32x4_s(v, v));
+  }
+}
+
 /**
  * Quantizes `rows` (1..5) rows of k f32 at x, `stride` bytes apart, into one group; writes each row's scale.
  * maxima: the rows' maxima from gemmInt8, or 0.
@@ -107,35 +140,22 @@ function largestOf(x: usize, k: i32, maxima: usize, row: usize): f32 {
 export function quantizeGroup(
   x: usize, stride: usize, rows: i32, k: i32, aMax: f32, group: usize, scale: usize, maxima: usize,
 ): void {
-  const magic = atRunTime(ROUND_MAGIC, aMax);
   if (rows == ROW_GROUP) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
     const x4 = x3 + stride;
-    const i0 = f32x4.splat(quantizer(largestOf(x, k, maxima, 0), aMax, scale));
-    const i1 = f32x4.splat(quantizer(largestOf(x1, k, maxima, 1), aMax, scale + 4));
-    const i2 = f32x4.splat(quantizer(largestOf(x2, k, maxima, 2), aMax, scale + 8));
-    const i3 = f32x4.splat(quantizer(largestOf(x3, k, maxima, 3), aMax, scale + 12));
-    const i4 = f32x4.splat(quantizer(largestOf(x4, k, maxima, 4), aMax, scale + 16));
-    const bytes = <usize>k << 2;
-    for (let o: usize = 0; o < bytes; o += 16) {
-      const r0 = roundToInt(magic, f32x4.mul(v128.load(x + o), i0));
-      const r1 = roundToInt(magic, f32x4.mul(v128.load(x1 + o), i1));
-      const r2 = roundToInt(magic, f32x4.mul(v128.load(x2 + o), i2));
-      const r3 = roundToInt(magic, f32x4.mul(v128.load(x3 + o), i3));
-      const r4 = roundToInt(magic, f32x4.mul(v128.load(x4 + o), i4));
-      storeFullGroup(group, i16x8.narrow_i32x4_s(r0, r1), i16x8.narrow_i32x4_s(r2, r3), i16x8.narrow_i32x4_s(r4, r4));
-      group += 8 * ROW_GROUP;
-    }
+    const i0 = quantizer(largestOf(x, k, maxima, 0), aMax, scale);
+    const i1 = quantizer(largestOf(x1, k, maxima, 1), aMax, scale + 4);
+    const i2 = quantizer(largestOf(x2, k, maxima, 2), aMax, scale + 8);
+    const i3 = quantizer(largestOf(x3, k, maxima, 3), aMax, scale + 12);
+    const i4 = quantizer(largestOf(x4, k, maxima, 4), aMax, scale + 16);
+    quantizeFive(x, x1, x2, x3, x4, i0, i1, i2, i3, i4, <usize>k << 2, group);
     return;
   }
   for (let r = 0; r < rows; r++) {
-    const inverse = f32x4.splat(quantizer(largestOf(x, k, maxima, r), aMax, scale + (<usize>r << 2)));
-    for (let i = 0; i < k; i += 4) {
-      const v = roundToInt(magic, f32x4.mul(v128.load(x + (<usize>i << 2)), inverse));
-      storeQuad(group, rows, r, i, i16x8.narrow_i32x4_s(v, v));
-    }
+    const inverse = quantizer(largestOf(x, k, maxima, r), aMax, scale + (<usize>r << 2));
+    quantizeOne(x, inverse, k, group, rows, r, 0);
     x += stride;
   }
 }
@@ -144,8 +164,7 @@ export function quantizeGroup(
 const TINY: f32 = 1e-30;
 
 /** Stores the row's scale (largest / aMax) and returns its inverse; a row of zeros has scale 0. */
-@inline
-function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
+export function quantizer(largest: f32, aMax: f32, scale: usize): f32 {
   const some = largest >= TINY;
   store<f32>(scale, some ? largest / aMax : 0);
   return some ? aMax / largest : 0;
@@ -172,37 +191,44 @@ export function packGroup(x: usize, stride: usize, rows: i32, k: i32, group: usi
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
-    const x4 = x3 + stride;
-    for (let o: usize = 0; o < bytes; o += 16) {
-      const r0 = v128.load(x + o);
-      const r1 = v128.load(x1 + o);
-      const r2 = v128.load(x2 + o);
-      const r3 = v128.load(x3 + o);
-      const r4 = v128.load(x4 + o);
-      const a = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5); // |r0 k0|r1 k0|r0 k1|r1 k1|
-      const b = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5);
-      const c = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7);
-      const d = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7);
-      v128.store(group, v128.shuffle<i64>(a, b, 0, 2)); // |r0 k0|r1 k0|r2 k0|r3 k0|
-      v128.store_lane<u32>(group, r4, 0, 16);
-      v128.store(group, v128.shuffle<i64>(a, b, 1, 3), 20);
-      v128.store_lane<u32>(group, r4, 1, 36);
-      v128.store(group, v128.shuffle<i64>(c, d, 0, 2), 40);
-      v128.store_lane<u32>(group, r4, 2, 56);
-      v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 60);
-      v128.store_lane<u32>(group, r4, 3, 76);
-      group += 16 * ROW_GROUP;
-    }
+    packFive(x, x1, x2, x3, x3 + stride, bytes, group);
     return;
   }
-  const step = <usize>rows << 2;
   for (let r = 0; r < rows; r++) {
-    let p = group + (<usize>r << 2);
-    for (let o: usize = 0; o < bytes; o += 4) {
-      store<f32>(p, load<f32>(x + o));
-      p += step;
-    }
+    packOne(x, bytes, group + (<usize>r << 2), <usize>rows << 2);
     x += stride;
+  }
+}
+
+/** `bytes` bytes of five rows of f32 into a full group. */
+export function packFive(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, bytes: usize, group: usize): void {
+  for (let o: usize = 0; o < bytes; o += 16) {
+    const r0 = v128.load(x0 + o);
+    const r1 = v128.load(x1 + o);
+    const r2 = v128.load(x2 + o);
+    const r3 = v128.load(x3 + o);
+    const r4 = v128.load(x4 + o);
+    const a = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5); // |r0 k0|r1 k0|r0 k1|r1 k1|
+    const b = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5);
+    const c = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7);
+    const d = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7);
+    v128.store(group, v128.shuffle<i64>(a, b, 0, 2)); // |r0 k0|r1 k0|r2 k0|r3 k0|
+    v128.store_lane<u32>(group, r4, 0, 16);
+    v128.store(group, v128.shuffle<i64>(a, b, 1, 3), 20);
+    v128.store_lane<u32>(group, r4, 1, 36);
+    v128.store(group, v128.shuffle<i64>(c, d, 0, 2), 40);
+    v128.store_lane<u32>(group, r4, 2, 56);
+    v128.store(group, v128.shuffle<i64>(c, d, 1, 3), 60);
+    v128.store_lane<u32>(group, r4, 3, 76);
+    group += 16 * ROW_GROUP;
+  }
+}
+
+/** `bytes` bytes of a row of f32; its values in the group begin at p, `step` bytes apart. */
+export function packOne(x: usize, bytes: usize, p: usize, step: usize): void {
+  for (let o: usize = 0; o < bytes; o += 4) {
+    store<f32>(p, load<f32>(x + o));
+    p += step;
   }
 }
 

@@ -9,8 +9,7 @@
 //   | hi0 hi1 .. hi7 (i16) | lo0 lo1 .. lo7 (i16) | next group ..
 // They are computed in TypeScript (src/image/taps.ts).
 
-/** log2 of one in Pillow's fixed point: 32 - 8 - 2. */
-const PRECISION_BITS: i32 = 22;
+import { PIXEL_LANES, RESAMPLE_BITS, TAP_GROUP, TAP_LOW_BITS } from '../src/engine/contract';
 
 /** a0 b0 a1 b1 .. a7 b7 */
 @inline
@@ -39,6 +38,7 @@ function upperHalf(v: v128): v128 {
  * is byte 4 p + c of RGBA. All of it is unpack instructions, which unlike other shuffles need no constants.
  */
 export function splitRow(row: usize, planes: usize, stride: usize, pixels: i32, channels: i32): void {
+  assert(pixels > 0 && pixels % PIXEL_LANES == 0 && stride >= <usize>pixels && (channels == 3 || channels == 4));
   const end = planes + <usize>pixels;
   let red = planes;
   let green = planes + stride;
@@ -92,8 +92,9 @@ export function resampleColumns(
   count: i32,
   out: usize,
 ): void {
-  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
-  const size = (<usize>groups) << 5;
+  assert(groups > 0 && count > 0 && stride > 0);
+  const half = i32x4.splat(1 << (RESAMPLE_BITS - 1));
+  const size = <usize>groups * (4 * TAP_GROUP);
   const last = starts + ((<usize>count) << 2);
   const stride2 = stride << 1;
   while (starts < last) {
@@ -120,13 +121,13 @@ export function resampleColumns(
       hiB = i32x4.add(hiB, i32x4.dot_i16x8_s(v, hi));
       loB = i32x4.add(loB, i32x4.dot_i16x8_s(v, lo));
     } while (coefficients < end);
-    const sumR = i32x4.add(i32x4.shl(hiR, 15), loR);
-    const sumG = i32x4.add(i32x4.shl(hiG, 15), loG);
-    const sumB = i32x4.add(i32x4.shl(hiB, 15), loB);
+    const sumR = i32x4.add(i32x4.shl(hiR, TAP_LOW_BITS), loR);
+    const sumG = i32x4.add(i32x4.shl(hiG, TAP_LOW_BITS), loG);
+    const sumB = i32x4.add(i32x4.shl(hiB, TAP_LOW_BITS), loB);
     const rg = i32x4.add(i32x4.shuffle(sumR, sumG, 0, 4, 1, 5), i32x4.shuffle(sumR, sumG, 2, 6, 3, 7));
     const bb = i32x4.add(i32x4.shuffle(sumB, sumB, 0, 0, 1, 1), i32x4.shuffle(sumB, sumB, 2, 2, 3, 3));
     let sum = i32x4.add(i64x2.shuffle(rg, bb, 0, 2), i64x2.shuffle(rg, bb, 1, 3));
-    sum = i32x4.shr_s(i32x4.add(sum, half), PRECISION_BITS);
+    sum = i32x4.shr_s(i32x4.add(sum, half), RESAMPLE_BITS);
     const narrow = i16x8.narrow_i32x4_s(sum, sum);
     v128.store_lane<u32>(out, i8x16.narrow_i16x8_u(narrow, narrow), 0);
     out += 3;
@@ -152,7 +153,8 @@ export function resampleRows(
   out: usize,
   bytes: i32,
 ): void {
-  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
+  assert(ringRows > 0 && first >= 0 && first < ringRows && taps > 0 && taps <= ringRows && bytes > 0 && stride >= <usize>bytes);
+  const half = i32x4.splat(1 << (RESAMPLE_BITS - 1));
   const ringEnd = ring + stride * <usize>ringRows;
   const size = stride * <usize>ringRows;
   let column: usize = 0;
@@ -181,9 +183,9 @@ export function resampleRows(
       lo1 = i32x4.add(lo1, i32x4.dot_i16x8_s(high, lo));
       c += 8;
     }
-    const sum0 = i32x4.add(i32x4.add(i32x4.shl(hi0, 15), lo0), half);
-    const sum1 = i32x4.add(i32x4.add(i32x4.shl(hi1, 15), lo1), half);
-    const narrow = i16x8.narrow_i32x4_s(i32x4.shr_s(sum0, PRECISION_BITS), i32x4.shr_s(sum1, PRECISION_BITS));
+    const sum0 = i32x4.add(i32x4.add(i32x4.shl(hi0, TAP_LOW_BITS), lo0), half);
+    const sum1 = i32x4.add(i32x4.add(i32x4.shl(hi1, TAP_LOW_BITS), lo1), half);
+    const narrow = i16x8.narrow_i32x4_s(i32x4.shr_s(sum0, RESAMPLE_BITS), i32x4.shr_s(sum1, RESAMPLE_BITS));
     const pixels = i8x16.narrow_i16x8_u(narrow, narrow);
     if (column + 8 <= total) {
       v128.store_lane<u64>(out + column, pixels, 0);

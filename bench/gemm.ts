@@ -23,7 +23,7 @@ async function product(
   const plan = new MemoryPlan();
   const place = (bytes: number) => plan.reserve(precision, bytes);
   const x = place(m * k * 4);
-  const rows = Arithmetic.reserveRows(plan, precision, precision, m, k);
+  const rows = Arithmetic.reserveRows(plan, precision, precision, [[m, k]]);
   const w: Linear = { n, k, panels: place(n * roundUp(k, 4) * 4), scale: place(n * 4), sum: place(n * 4), bias: place(n * 4) }; // biome-ignore format: one operand
   const c = place(m * n * 4);
   const scratch = place(Arithmetic.scratchBytes(k, 0));

@@ -1,6 +1,13 @@
 /** Multiply-adds of a tower by formula: as published, and as computed here. */
-import type { ClipConfig, EfficientNetConfig, TextConfig, VisionTransformerConfig } from '../src/model/config.ts';
+import type {
+  ClipConfig,
+  EfficientNetConfig,
+  ResNetConfig,
+  TextConfig,
+  VisionTransformerConfig,
+} from '../src/model/config.ts';
 import { invertedResiduals } from '../src/model/efficientnet.ts';
+import { bottlenecks } from '../src/model/resnet.ts';
 import { tokenCount } from '../src/model/vision-transformer.ts';
 
 interface Shape {
@@ -48,9 +55,27 @@ function efficientNetMacs(config: EfficientNetConfig, embedDim: number): Macs {
   return { published: macs, done: macs };
 }
 
+function resNetMacs(config: ResNetConfig, embedDim: number): Macs {
+  const { imageSize, width } = config;
+  const blocks = bottlenecks(config);
+  const last = blocks.at(-1)!;
+  let macs = (imageSize / 2) ** 2 * 9 * (3 * (width / 2) + (width / 2) ** 2 + (width / 2) * width);
+  for (const { size, outSize, input, planes, output, downsamples } of blocks) {
+    macs += size ** 2 * (input * planes + 9 * planes ** 2);
+    macs += outSize ** 2 * output * (planes + (downsamples ? input : 0));
+  }
+  // Published: keys and values of all tokens, the query and the output of one. Done: see attention-pool.ts.
+  const [channels, tokens] = [last.output, last.outSize ** 2 + 1];
+  const published = 2 * tokens * channels ** 2 + channels ** 2 + 2 * tokens * channels;
+  const done = 3 * channels ** 2 + 2 * config.heads * tokens * channels;
+  const out = channels * embedDim;
+  return { published: macs + published + out, done: macs + done + out };
+}
+
 export function imageMacs({ vision, embedDim }: ClipConfig): Macs {
   const tower = vision!;
-  return tower.kind === 'vit' ? visionTransformerMacs(tower, embedDim) : efficientNetMacs(tower, embedDim);
+  if (tower.kind === 'vit') return visionTransformerMacs(tower, embedDim);
+  return tower.kind === 'resnet' ? resNetMacs(tower, embedDim) : efficientNetMacs(tower, embedDim);
 }
 
 /** One text of `tokens` tokens, BOS and EOT included; the published graph pads to the context length and masks. */

@@ -1,4 +1,4 @@
-// What is in the tarball: dist, weights, and four files beside them; nothing else. And its entries' files are all there.
+// What is in the tarball: dist, weights, a photo, and four files beside them; nothing else. And its entries' files are all there.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const folder = mkdtempSync(join(tmpdir(), 'edgeclip-'));
 try {
   const { files, size, unpackedSize } = pack(folder);
   const paths = files.map(({ path }) => path);
-  const allowed = /^(dist\/|weights\/default\/|(README\.md|LICENSE|NOTICE|package\.json)$)/;
+  const allowed = /^(dist\/|weights\/default\/|(examples\/cat\.png|README\.md|LICENSE|NOTICE|package\.json)$)/;
   const strangers = paths.filter((path) => !allowed.test(path));
   if (strangers.length > 0) throw new Error(`not to be published: ${strangers.join(', ')}`);
   const named = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(named));

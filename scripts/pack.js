@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const FILES = ['dist', 'weights/default', 'README.md', 'LICENSE', 'NOTICE'];
+const FILES = ['dist', 'weights/default', 'examples/cat.png', 'README.md', 'LICENSE', 'NOTICE'];
 
 /** @returns what npm says of the tarball: { filename, files, size, unpackedSize } */
 export function pack(folder) {

@@ -43,6 +43,8 @@ export class ClipError extends Error {
   constructor(code: ClipErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+    // V8 formats a stack when it is first read, and until then keeps what the frames were called with: whole pictures.
+    void this.stack;
   }
 }
 

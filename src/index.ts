@@ -36,5 +36,5 @@ export type { ThreadInfo } from './session.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
 export type { TokenIds } from './text/end-token.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
-export type { ModelFiles } from './weights/model-files.ts';
+export type { ModelFiles } from './weights/source.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -8,7 +8,7 @@ import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
-import type { ModelFiles } from './weights/model-files.ts';
+import type { ModelFiles } from './weights/source.ts';
 import type { LoadProgress } from './weights/tower-file.ts';
 
 export interface LoadOptions {

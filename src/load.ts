@@ -21,9 +21,9 @@ import { notShared, provideModules } from './platform/modules.ts';
 import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
-import { type ModelFiles, readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
+import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
-import type { Source } from './weights/source.ts';
+import type { ModelFiles, Source } from './weights/source.ts';
 import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */

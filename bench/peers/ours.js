@@ -6,14 +6,15 @@ import { readIds } from './tasks.js';
 
 const models = new URL('./models/', import.meta.url);
 const here = new URL('../../', import.meta.url).href;
-const VIT_B_32 = fileURLToPath(new URL('vit-b-32-open-clip/', models));
+const folder = (/** @type {string} */ name) => fileURLToPath(new URL(`${name}-open-clip/`, models));
+const MODELS = { image: folder('vit-b-32'), text: folder('vit-b-32'), rn50: folder('rn50'), small: 'default' };
 
 /**
  * @param {import('./tasks.js').Task} task
  * @param {{ ids?: string, root?: string, model?: string }} options root: the checkout whose dist runs, as a URL;
  *   model: a folder, or `default` for the embedded model
  */
-export async function open(task, { ids, root = here, model = task.tower === 'small' ? 'default' : VIT_B_32 }) {
+export async function open(task, { ids, root = here, model = MODELS[task.tower] }) {
   const { loadClip } = await import(new URL('dist/index.js', root).href);
   const clip = await loadClip(model === 'default' ? undefined : model, {
     precision: task.precision,

@@ -5,14 +5,14 @@ import { CLIP, HALF, pixelValues } from './pictures.js';
 const models = new URL('./models/', import.meta.url);
 
 /**
- * @typedef {{ tower: 'image' | 'text' | 'small', precision: 'f32' | 'int8', threads: number }} Task
+ * @typedef {{ tower: 'image' | 'text' | 'small' | 'rn50', precision: 'f32' | 'int8', threads: number }} Task
  * @typedef {{ type: 'float32' | 'int64', data: any, dims: number[] }} Input
  */
 
 /** @returns {Task[]} */
 export function allTasks() {
   const tasks = [];
-  for (const tower of /** @type {const} */ (['image', 'text', 'small'])) {
+  for (const tower of /** @type {const} */ (['image', 'text', 'small', 'rn50'])) {
     for (const precision of /** @type {const} */ (['int8', 'f32'])) {
       if (tower === 'text' && precision === 'f32') continue; // minutes a pass, and nobody would
       for (const threads of [1, 2]) tasks.push({ tower, precision, threads });
@@ -30,18 +30,20 @@ export function taskName({ tower, precision, threads }) {
 export function describe(/** @type {Task} */ { tower }) {
   if (tower === 'image') return 'ViT-B/32 image tower, one picture';
   if (tower === 'small') return 'EfficientNet-Lite0 image tower, one picture';
+  if (tower === 'rn50') return 'RN50 image tower, one picture';
   return 'ViT-B/32 text tower, 1000 labels in one template';
 }
 
 /** @returns {URL} */
 export function modelFile({ tower, precision }, form = 'plain') {
   if (tower === 'small') return new URL(`efficientnet-lite0-${precision}.onnx`, models);
+  if (tower === 'rn50') return new URL(`rn50-${precision}.onnx`, models);
   return new URL(`vit-b-32-${tower}-${precision}-${form}.onnx`, models);
 }
 
 /** @returns {{ name: string, input: Input }} */
 export function pictureInput({ tower }) {
-  const data = pixelValues(tower === 'image' ? CLIP : HALF);
+  const data = pixelValues(tower === 'small' ? HALF : CLIP);
   return { name: 'pixel_values', input: { type: 'float32', data, dims: [1, 3, 224, 224] } };
 }
 

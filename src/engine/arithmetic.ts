@@ -87,7 +87,20 @@ export interface Attention {
   readonly out: Pointer;
   readonly rows: number;
   readonly lists: KeyLists;
+  /** Of the scores; default headDim^-0.5. */
+  readonly scale?: number;
 }
+
+/** An image for 3x3 convolutions: f32, with a border of one pixel of zeros; `across` windows a line. */
+export interface BorderedImage {
+  readonly at: Pointer;
+  readonly lineBytes: number;
+  readonly channels: number;
+  readonly across: number;
+}
+
+/** Whether Strassen's products may be used for m rows of k values (engine/contract.ts). */
+const isHalved = (m: number, k: number) => m >= HALVED_GROUPS * ROW_GROUP && k >= HALVED_K && k % HALVED_K_STEP === 0;
 
 export class Arithmetic {
   readonly kernels: Kernels;
@@ -113,25 +126,35 @@ export class Arithmetic {
     );
   }
 
-  /** Reserves room for m packed rows of k values. */
-  static reserveRows(plan: MemoryPlan, name: string, precision: Precision, m: number, k: number): RowBuffer {
+  /** Reserves room for m packed rows of k values, for each m and k; one of them at a time. */
+  static reserveRows(
+    plan: MemoryPlan,
+    name: string,
+    precision: Precision,
+    shapes: readonly (readonly [m: number, k: number])[],
+  ): RowBuffer {
     const int8 = precision === 'int8';
-    const bytes = roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
+    const most = (bytes: (m: number, k: number) => number) => Math.max(...shapes.map(([m, k]) => bytes(m, k)));
+    const data = (m: number, k: number) => roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
     // One level makes seven quarters of the rows, two make 49 sixteenths.
-    const halves = bytes * (m < QUARTERED_GROUPS * ROW_GROUP ? 7 / 4 : 49 / 16);
-    const halved = int8 && m >= HALVED_GROUPS * ROW_GROUP && k >= HALVED_K && k % HALVED_K_STEP === 0;
+    const level = (m: number) => (m < QUARTERED_GROUPS * ROW_GROUP ? 7 / 4 : 49 / 16);
+    const halves = int8 ? most((m, k) => (isHalved(m, k) ? data(m, k) * level(m) : 0)) : 0;
     return {
-      data: plan.reserve(name, bytes),
-      scale: int8 ? plan.reserve(name, m * 4) : 0,
-      halves: halved ? plan.reserve(name, halves) : 0,
+      data: plan.reserve(name, most(data)),
+      scale: int8
+        ? plan.reserve(
+            name,
+            most((m) => m * 4),
+          )
+        : 0,
+      halves: halves > 0 ? plan.reserve(name, halves) : 0,
     };
   }
 
-  /** The rows in a buffer; for int8 rows, with the operands of Strassen's products. */
+  /** The rows in a buffer; for int8 rows, with the operands of Strassen's products where they pay. */
   packed(rows: RowBuffer, m: number, k: number): PackedRows {
-    if (rows.halves !== 0 && m >= HALVED_GROUPS * ROW_GROUP) {
-      this.kernels.strassenRows({ a: rows.data, m, k, first: 0, count: STRASSEN_PRODUCTS, out: rows.halves });
-    }
+    if (rows.halves === 0 || !isHalved(m, k)) return { ...rows, halves: 0, m };
+    this.kernels.strassenRows({ a: rows.data, m, k, first: 0, count: STRASSEN_PRODUCTS, out: rows.halves });
     return { ...rows, m };
   }
 
@@ -144,6 +167,17 @@ export class Arithmetic {
     } else {
       this.kernels.packRows({ x, stride, m, k, out: data });
     }
+    return this.packed(into, m, k);
+  }
+
+  /** Windows [first, first + m) of an image, packed: rows of 9 * channels values, as [y][x][channel]. */
+  windows(image: BorderedImage, first: number, m: number, into: RowBuffer): PackedRows {
+    const { at, lineBytes, channels, across } = image;
+    const { data: out, scale } = into;
+    const k = 9 * channels;
+    const call = { image: at, lineBytes, channels, across, first, m, aMax: activationMax(k), out, scale };
+    if (this.precision === 'int8') this.kernels.windowsInt8(call);
+    else this.kernels.windowsF32(call);
     return this.packed(into, m, k);
   }
 
@@ -222,7 +256,8 @@ export class Arithmetic {
   }
 
   /** Scaled dot-product attention of `rows` query rows over the keys that their lists name (assembly/attention.ts). */
-  attention({ q, k, v, heads, headDim, qSlab, kvSlab, out, rows, lists }: Attention): void {
+  attention(call: Attention): void {
+    const { q, k, v, heads, headDim, qSlab, kvSlab, out, rows, lists, scale = 1 / Math.sqrt(headDim) } = call;
     this.kernels.attention({
       q,
       k,
@@ -237,7 +272,7 @@ export class Arithmetic {
       starts: lists.starts,
       lengths: lists.lengths,
       lists: lists.entries,
-      scale: 1 / Math.sqrt(headDim),
+      scale,
       scratch: this.scratch,
     });
   }

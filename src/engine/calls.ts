@@ -10,6 +10,7 @@ import {
   ACTIVATION_GELU,
   ACTIVATION_NONE,
   ACTIVATION_QUICK_GELU,
+  ACTIVATION_RELU,
   ACTIVATION_RELU6,
   MODE_ADD,
   MODE_FIXED,
@@ -34,12 +35,17 @@ export const FIELDS = {
     'q', 'k', 'v', 'heads', 'qSlab', 'kvSlab', 'out', 'ldo', 'rows', 'headDim',
     'starts', 'lengths', 'lists', 'scale', 'scratch',
   ],
-  subtractZeroPoints: ['pixels', 'size', 'z0', 'z1', 'z2', 'before', 'padded', 'out'],
+  subtractZeroPoints: ['pixels', 'size', 'z0', 'z1', 'z2', 'before', 'padded', 'channels', 'out'],
   gatherInt8: [
-    'image', 'lineBytes', 'window', 'stride', 'across', 'firstLine', 'lines', 'kPadded', 'firstRow', 'm',
+    'image', 'lineBytes', 'channels', 'window', 'stride', 'across', 'firstLine', 'lines', 'kPadded', 'firstRow',
+    'm', 'out', 'scratch',
+  ],
+  gatherF32: [
+    'image', 'lineBytes', 'channels', 'window', 'stride', 'across', 'firstLine', 'lines', 'firstRow', 'm',
     'out', 'scratch',
   ],
-  gatherF32: ['image', 'lineBytes', 'window', 'stride', 'across', 'firstLine', 'lines', 'firstRow', 'm', 'out', 'scratch'],
+  windowsInt8: ['image', 'lineBytes', 'channels', 'across', 'first', 'm', 'aMax', 'out', 'scale'],
+  windowsF32: ['image', 'lineBytes', 'channels', 'across', 'first', 'm', 'out'],
   depthwiseInt8: [
     'input', 'lineBytes', 'kernel', 'stride', 'weights', 'scale', 'bias', 'channels', 'across', 'lines',
     'firstRow', 'm', 'out',
@@ -51,8 +57,11 @@ export const FIELDS = {
   embedInt8: ['ids', 'at', 'n', 'table', 'scale', 'positions', 'width', 'out'],
   embedF32: ['ids', 'at', 'n', 'table', 'positions', 'width', 'out'],
   meanRows: ['x', 'm', 'n', 'out'],
+  averagePool: ['x', 'across', 'channels', 'lines', 'out'],
+  addFloats: ['x', 'y', 'n', 'out'],
   copyBytes: ['from', 'to', 'bytes'],
   zeroBytes: ['at', 'bytes'],
+  zeroBorder: ['image', 'size', 'pixelBytes'],
   listAll: ['n', 'starts', 'lengths', 'entries'],
   l2Normalize: ['x', 'n'],
   dotRows: ['rows', 'n', 'd', 'q', 'out'],
@@ -70,6 +79,8 @@ export const Mode = {
   quickGelu: ACTIVATION_QUICK_GELU,
   gelu: ACTIVATION_GELU,
   relu6: ACTIVATION_RELU6,
+  /** After `add`; the others come before. */
+  relu: ACTIVATION_RELU,
   /** Add to C. */
   add: MODE_ADD,
   /** Store i16 = round(8191 / 6 * x). */
@@ -123,17 +134,21 @@ export function namedKernels<R>(wasm: Positional<R>): Named<R> {
         c.q, c.k, c.v, c.heads, c.qSlab, c.kvSlab, c.out, c.ldo, c.rows, c.headDim,
         c.starts, c.lengths, c.lists, c.scale, c.scratch,
       ),
-    subtractZeroPoints: (c) => wasm.subtractZeroPoints(c.pixels, c.size, c.z0, c.z1, c.z2, c.before, c.padded, c.out),
+    subtractZeroPoints: (c) =>
+      wasm.subtractZeroPoints(c.pixels, c.size, c.z0, c.z1, c.z2, c.before, c.padded, c.channels, c.out),
     gatherInt8: (c) =>
       wasm.gatherInt8(
-        c.image, c.lineBytes, c.window, c.stride, c.across, c.firstLine, c.lines, c.kPadded, c.firstRow, c.m,
-        c.out, c.scratch,
+        c.image, c.lineBytes, c.channels, c.window, c.stride, c.across, c.firstLine, c.lines, c.kPadded, c.firstRow,
+        c.m, c.out, c.scratch,
       ),
     gatherF32: (c) =>
       wasm.gatherF32(
-        c.image, c.lineBytes, c.window, c.stride, c.across, c.firstLine, c.lines, c.firstRow, c.m, c.out,
-        c.scratch,
+        c.image, c.lineBytes, c.channels, c.window, c.stride, c.across, c.firstLine, c.lines, c.firstRow, c.m,
+        c.out, c.scratch,
       ),
+    windowsInt8: (c) =>
+      wasm.windowsInt8(c.image, c.lineBytes, c.channels, c.across, c.first, c.m, c.aMax, c.out, c.scale),
+    windowsF32: (c) => wasm.windowsF32(c.image, c.lineBytes, c.channels, c.across, c.first, c.m, c.out),
     depthwiseInt8: (c) =>
       wasm.depthwiseInt8(
         c.input, c.lineBytes, c.kernel, c.stride, c.weights, c.scale, c.bias, c.channels, c.across, c.lines,
@@ -147,8 +162,11 @@ export function namedKernels<R>(wasm: Positional<R>): Named<R> {
     embedInt8: (c) => wasm.embedInt8(c.ids, c.at, c.n, c.table, c.scale, c.positions, c.width, c.out),
     embedF32: (c) => wasm.embedF32(c.ids, c.at, c.n, c.table, c.positions, c.width, c.out),
     meanRows: (c) => wasm.meanRows(c.x, c.m, c.n, c.out),
+    averagePool: (c) => wasm.averagePool(c.x, c.across, c.channels, c.lines, c.out),
+    addFloats: (c) => wasm.addFloats(c.x, c.y, c.n, c.out),
     copyBytes: (c) => wasm.copyBytes(c.from, c.to, c.bytes),
     zeroBytes: (c) => wasm.zeroBytes(c.at, c.bytes),
+    zeroBorder: (c) => wasm.zeroBorder(c.image, c.size, c.pixelBytes),
     listAll: (c) => wasm.listAll(c.n, c.starts, c.lengths, c.entries),
     l2Normalize: (c) => wasm.l2Normalize(c.x, c.n),
     dotRows: (c) => wasm.dotRows(c.rows, c.n, c.d, c.q, c.out),

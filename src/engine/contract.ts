@@ -21,18 +21,20 @@ export const ACTIVATION_QUICK_GELU = 1;
 export const ACTIVATION_GELU = 2;
 /** min(max(x, 0), 6). */
 export const ACTIVATION_RELU6 = 3;
+/** max(x, 0). The one activation that comes after the residual is added, as at the end of a ResNet's block. */
+export const ACTIVATION_RELU = 4;
 /** The bits of a GEMM's `mode` that hold the activation. */
-export const ACTIVATION_MASK = 3;
+export const ACTIVATION_MASK = 7;
 /** Functions that `mapFunction` has beside the activations: 2^x and erf. */
-export const FUNCTION_POWER_OF_TWO = 4;
-export const FUNCTION_ERF = 5;
+export const FUNCTION_POWER_OF_TWO = 8;
+export const FUNCTION_ERF = 9;
 
 /** Flag of `mode`: add the result to C, the residual stream. */
-export const MODE_ADD = 4;
+export const MODE_ADD = 8;
 /** Flag of `mode`: store i16 = round(ACTIVATION_MAX / 6 * x). ReLU6 bounds x, so the scale is known beforehand. */
-export const MODE_FIXED = 8;
+export const MODE_FIXED = 16;
 /** Flag of `mode`: the tile variant with a splat load for each row. It changes the speed in some engines, never the result. */
-export const MODE_SPLAT = 16;
+export const MODE_SPLAT = 32;
 
 /** Largest magnitude of an i16 activation: 14 bits with sign, what the relaxed build's hi/lo split can hold. */
 export const ACTIVATION_MAX = 8191;
@@ -88,7 +90,30 @@ export const QUARTERED_COLUMNS = 4 * PANEL_COLUMNS;
 
 // ---- Resize (assembly/resample.ts) ----
 
-/** Coefficients of a pixel come in groups of so many. */
+/** Coefficients of a pixel come in groups of this many. */
 export const TAP_GROUP = 8;
 /** Pixels of a vector of bytes. */
 export const PIXEL_LANES = 16;
+/** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): bits after the point of a coefficient. */
+export const RESAMPLE_BITS = 22;
+/** A coefficient is hi * 2^TAP_LOW_BITS + lo. */
+export const TAP_LOW_BITS = 15;
+
+// ---- Powers of two (assembly/math.ts, src/model/logit-scale.ts) ----
+//
+// 2^f = 1 + f Q(f) for f in [-1/2, 1/2], with Q the minimax polynomial of degree 5; relative error 2.6e-9.
+
+export const POWER_C1 = 0.693147214968;
+export const POWER_C2 = 0.240226527829;
+export const POWER_C3 = 0.0555031055101;
+export const POWER_C4 = 0.00961769297299;
+export const POWER_C5 = 0.00134066439024;
+export const POWER_C6 = 0.000155946781613;
+
+// ---- XXH32 (assembly/checksum.ts, src/weights/checksum.ts): its primes, as signed integers ----
+
+export const XXH32_PRIME_1 = -1640531535;
+export const XXH32_PRIME_2 = -2048144777;
+export const XXH32_PRIME_3 = -1028477379;
+export const XXH32_PRIME_4 = 668265263;
+export const XXH32_PRIME_5 = 374761393;

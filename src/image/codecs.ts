@@ -5,8 +5,7 @@
 import { ClipError } from '../errors.ts';
 import { CODEC_FILES } from '../platform/codec-files.ts';
 import { codecModule } from '../platform/modules.ts';
-
-export type CodecName = keyof typeof CODEC_FILES;
+import type { CodecName } from '../platform/platform.ts';
 
 /** Receives u8[height, width, 4], RGBA, in the decoder's memory: only valid until it returns. */
 export type PixelSink = (data: Uint8Array | Uint8ClampedArray, width: number, height: number) => void;

@@ -1,6 +1,7 @@
 /** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 import { ClipError } from '../errors.ts';
-import { type CodecName, decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
+import type { CodecName } from '../platform/platform.ts';
+import { decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
 import { type ImageFormat, sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
 import { checkJpegData, findJpegEnd, jpegMetadata, readJpegHeader } from './jpeg.ts';

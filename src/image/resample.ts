@@ -2,16 +2,15 @@
  * The bicubic resize of Pillow 13 and a crop, streamed: source rows pass through a small region of wasm memory. Only the
  * rows and columns that the crop needs are computed, so a picture of 1 x 20,000 pixels costs no more than its crop.
  */
+
 import type { Kernels } from '../engine/calls.ts';
+import { PIXEL_LANES, TAP_GROUP, TAP_LOW_BITS } from '../engine/contract.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { CropGeometry } from './geometry.ts';
 import { DEFAULT_MAX_PIXELS, MAX_SIDE } from './limits.ts';
 import type { RawImage } from './raw-image.ts';
 import { Taps, tapCount } from './taps.ts';
 
-/** Taps are handled in groups of eight, pixels in sixteens (assembly/resample.ts). */
-const GROUP = 8;
-const LANES = 16;
 /** Vertical pass first: rows of the crop that are computed together. More copy the source fewer times but need more memory. */
 const BAND = 4;
 /** Vertical pass first: bytes of band and ring together, unless a strip of one vector needs more. */
@@ -221,15 +220,15 @@ function copyCrop(out: Uint8Array, { data, width, channels }: RawImage, { size, 
 /** Writes the horizontal pass's first pixels and coefficients: one table for all rows. */
 function writeColumnTaps({ memory, scratch, across, geometry: { left, size }, ...plan }: Crop): void {
   const starts = new Uint32Array(memory.buffer, scratch + plan.starts, size);
-  const table = new Int16Array(memory.buffer, scratch + plan.acrossTable, size * plan.groups * 2 * GROUP);
+  const table = new Int16Array(memory.buffer, scratch + plan.acrossTable, size * plan.groups * 2 * TAP_GROUP);
   table.fill(0);
   const firstColumn = across.first(left);
   for (let x = 0; x < size; x++) {
     starts[x] = across.first(left + x) - firstColumn;
     const taps = across.fill(left + x);
     for (let t = 0; t < taps; t++) {
-      const at = (x * plan.groups + Math.floor(t / GROUP)) * 2 * GROUP + (t % GROUP);
-      splitCoefficient(table, at, at + GROUP, across.fixed[t] as number);
+      const at = (x * plan.groups + Math.floor(t / TAP_GROUP)) * 2 * TAP_GROUP + (t % TAP_GROUP);
+      splitCoefficient(table, at, at + TAP_GROUP, across.fixed[t] as number);
     }
   }
 }
@@ -247,8 +246,8 @@ function writeRowTaps({ memory, scratch, down, ...plan }: Crop, index: number, t
 
 /** c = hi * 2^15 + lo with lo in 0..32767, as the kernels want it. */
 function splitCoefficient(table: Int16Array, hi: number, lo: number, coefficient: number): void {
-  table[hi] = coefficient >> 15;
-  table[lo] = coefficient & 0x7fff;
+  table[hi] = coefficient >> TAP_LOW_BITS;
+  table[lo] = coefficient & ((1 << TAP_LOW_BITS) - 1);
 }
 
 /** Byte offsets of the scratch's parts. All are multiples of 16. */
@@ -259,9 +258,9 @@ function layout(size: number, tapsAcross: number, tapsDown: number, columns: num
     bytes += roundUp(count);
     return start;
   };
-  const groups = Math.ceil(tapsAcross / GROUP);
+  const groups = Math.ceil(tapsAcross / TAP_GROUP);
   // The last pixel's taps are read in whole groups, so planes reach one group further.
-  const planeStride = roundUp(columns + GROUP);
+  const planeStride = roundUp(columns + TAP_GROUP);
   const rowStride = planeStride * 4;
   const downStride = roundUp((tapsDown + 1) * 4);
   // The horizontal pass writes one byte more than a row.
@@ -269,7 +268,7 @@ function layout(size: number, tapsAcross: number, tapsDown: number, columns: num
   const band = verticalFirst ? BAND : 1;
   const ringStride = verticalFirst ? stripStride(columns, tapsDown, band * rowStride) : lineBytes;
   const starts = take(size * 4);
-  const acrossTable = take(size * groups * GROUP * 4);
+  const acrossTable = take(size * groups * TAP_GROUP * 4);
   const downTable = take(downStride * band);
   const rows = take(rowStride * band);
   const planes = take(planeStride * 3);
@@ -284,10 +283,10 @@ function layout(size: number, tapsAcross: number, tapsDown: number, columns: num
 
 /** Bytes of a ring row of source pixels (of 4 channels): the full row, or the most that keeps the ring within its bounds. */
 function stripStride(columns: number, taps: number, bandBytes: number): number {
-  const most = Math.floor((STRIP_BYTES - bandBytes) / taps / LANES) * LANES;
-  return Math.min(roundUp(columns * 4), Math.max(LANES, most));
+  const most = Math.floor((STRIP_BYTES - bandBytes) / taps / PIXEL_LANES) * PIXEL_LANES;
+  return Math.min(roundUp(columns * 4), Math.max(PIXEL_LANES, most));
 }
 
 function roundUp(bytes: number): number {
-  return Math.ceil(bytes / LANES) * LANES;
+  return Math.ceil(bytes / PIXEL_LANES) * PIXEL_LANES;
 }

@@ -1,7 +1,9 @@
 /** The filter taps of Pillow 13's bicubic resize along one axis: source pixels and weights of each output pixel. */
 
-/** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): one is 2^22. */
-const ONE = 4_194_304;
+import { RESAMPLE_BITS } from '../engine/contract.ts';
+
+/** One in Pillow's fixed point. */
+const ONE = 2 ** RESAMPLE_BITS;
 /** Pillow's bicubic reaches two source pixels to each side (Resample.c, BICUBIC.support). */
 const SUPPORT = 2;
 

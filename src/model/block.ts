@@ -108,12 +108,12 @@ export function planBlocks(
   return {
     x: plan.reserve(name, rows * width * 4),
     y: plan.reserve(name, pooled * width * 4),
-    rowsIn: Arithmetic.reserveRows(plan, name, precision, rows, width),
+    rowsIn: Arithmetic.reserveRows(plan, name, precision, [[rows, width]]),
     qkv: plan.reserve(name, rows * 3 * width * 4),
     attended: plan.reserve(name, rows * width * 4),
     hidden: plan.reserve(name, band * mlpWidth * 4),
     maxima: precision === 'int8' ? plan.reserve(name, partsFor(threads) * ROW_BLOCK * MAXIMUM_BYTES) : 0,
-    hiddenRows: Arithmetic.reserveRows(plan, name, precision, band, mlpWidth),
+    hiddenRows: Arithmetic.reserveRows(plan, name, precision, [[band, mlpWidth]]),
   };
 }
 

@@ -2,11 +2,11 @@
  * OpenCLIP's configuration, `open_clip_config.json` or a file of open_clip/model_configs: defaults and meaning as in
  * open_clip/model.py, CLIPVisionCfg and CLIPTextCfg.
  */
-import { ClipError } from '../errors.ts';
 import type { Fields } from '../fields.ts';
 import type {
   ClipConfig,
   EfficientNetConfig,
+  ResNetConfig,
   TextConfig,
   TransformerShape,
   VisionConfig,
@@ -97,9 +97,7 @@ export function parseOpenClip(model: Fields): ClipConfig {
 
 function openClipVision(fields: Fields, activation: TransformerShape['activation']): VisionConfig {
   if (fields.has('timm_model_name')) return openClipTimm(fields);
-  if (Array.isArray(fields.value('layers'))) {
-    throw new ClipError('CONFIG', `${fields.path('layers')} is a list: ResNet image towers are not supported yet`);
-  }
+  if (Array.isArray(fields.value('layers'))) return openClipResNet(fields);
   const width = fields.integer('width', { min: 8, max: MAX.width, or: 768 });
   const headWidth = fields.integer('head_width', { min: 8, max: width, or: 64 });
   if (width % headWidth !== 0) {
@@ -118,6 +116,28 @@ function openClipVision(fields: Fields, activation: TransformerShape['activation
     projection: true,
   };
   fields.refuseUnread({ ...NEUTRAL.vision, timm_pool: 'any', timm_proj: 'any', timm_proj_bias: 'any' }, SWITCHES);
+  return tower;
+}
+
+/** A list of layers means OpenAI's ModifiedResNet. It has no patches and no MLP; its activation is ReLU. */
+function openClipResNet(fields: Fields): ResNetConfig {
+  const layers = fields.value('layers') as unknown[];
+  const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 1 && (n as number) <= MAX.layers;
+  if (layers.length !== 4 || !layers.every(isCount)) {
+    fields.fail('layers', `four integers from 1 to ${MAX.layers}, the blocks of each stage of a ResNet`, layers);
+  }
+  const width = fields.integer('width', { min: 16, max: MAX.width / 32, or: 768 });
+  // As open_clip/model.py: vision_heads = width * 32 // head_width.
+  const headWidth = fields.integer('head_width', { min: 8, max: width * 32, or: 64 });
+  const tower: ResNetConfig = {
+    kind: 'resnet',
+    imageSize: fields.square('image_size', { min: 32, max: MAX.image, or: 224 }),
+    width,
+    layers: layers as [number, number, number, number],
+    heads: checkHeads(fields, 'head_width', width * 32, Math.floor((width * 32) / headWidth)),
+  };
+  if (tower.imageSize % 32 !== 0) fields.fail('image_size', 'a multiple of 32', tower.imageSize);
+  fields.refuseUnread({ ...NEUTRAL.vision, patch_size: 'any', mlp_ratio: 'any' }, SWITCHES);
   return tower;
 }
 

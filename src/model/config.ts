@@ -32,6 +32,19 @@ export interface VisionTransformerConfig extends TransformerShape {
   readonly preNorm: boolean;
 }
 
+/** OpenAI's ResNet (`ModifiedResNet`): a stem of three convolutions, anti-aliased strides, attention pooling. */
+export interface ResNetConfig {
+  readonly kind: 'resnet';
+  /** Side of the square input in pixels, a multiple of 32. */
+  readonly imageSize: number;
+  /** Channels after the stem; a stage's bottlenecks have width, 2 width, 4 width and 8 width planes, and four times that out. */
+  readonly width: number;
+  /** Bottlenecks in each stage. */
+  readonly layers: readonly [number, number, number, number];
+  /** Heads of the attention pooling, over 32 width channels. */
+  readonly heads: number;
+}
+
 /** A stage of inverted-residual blocks. The first has the stride; the others have stride 1 and `channels` in and out. */
 export interface EfficientNetStage {
   readonly repeats: number;
@@ -60,7 +73,7 @@ export interface EfficientNetConfig {
   readonly projectionBias: boolean;
 }
 
-export type VisionConfig = VisionTransformerConfig | EfficientNetConfig;
+export type VisionConfig = VisionTransformerConfig | ResNetConfig | EfficientNetConfig;
 
 /** Causal text transformer. */
 export interface TextConfig extends TransformerShape {

@@ -119,7 +119,7 @@ function slots(config: EfficientNetConfig, embedDim: number): TowerSlot[] {
       n: stem,
       k: window ** 2 * 3,
       bias: true,
-      from: { ...conv('conv_stem', [stem, 3, window, window], 'bn1'), pixels: true },
+      from: { ...conv('conv_stem', [stem, 3, window, window], 'bn1'), pixels: 3 },
     },
     ...blocks.flatMap((block) => blockSlots(trunk, block, eps)),
     {
@@ -413,7 +413,7 @@ class EfficientNet implements ImageEncoder {
 /** The stem as windows over the picture: 3x3, stride 2. */
 function stemWindows({ imageSize }: EfficientNetConfig): Windows {
   const { outSize, padBefore } = samePadding(imageSize, STEM.window, STEM.stride);
-  return { imageSize, ...STEM, padBefore, across: outSize };
+  return { imageSize, channels: 3, ...STEM, padBefore, across: outSize };
 }
 
 /** Reserves packed rows of `values` values in all, at most `rows` rows with a scale each (0: no scales needed). */

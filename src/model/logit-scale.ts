@@ -1,5 +1,7 @@
 /** The logit scale, CLIP's learned temperature: stored as a logarithm, used as exp of it (Radford et al. 2021, section 2.3). */
 
+import { POWER_C1, POWER_C2, POWER_C3, POWER_C4, POWER_C5, POWER_C6 } from '../engine/contract.ts';
+
 const f32 = Math.fround;
 
 /**
@@ -8,13 +10,15 @@ const f32 = Math.fround;
  */
 export const MAX_STORED_LOGIT_SCALE = 6.9078;
 
-/** Coefficients of 2^f - 1 = f (c1 + c2 f + ... + c6 f^5) on [-1/2, 1/2]: those of the kernels (assembly/math.ts). */
-const C1 = f32(0.693147214968);
-const C2 = f32(0.240226527829);
-const C3 = f32(0.0555031055101);
-const C4 = f32(0.00961769297299);
-const C5 = f32(0.00134066439024);
-const C6 = f32(0.000155946781613);
+/** Coefficients of 2^f - 1 = f (c1 + c2 f + ... + c6 f^5) on [-1/2, 1/2], as the kernels have them. */
+const [C1, C2, C3, C4, C5, C6] = [
+  f32(POWER_C1),
+  f32(POWER_C2),
+  f32(POWER_C3),
+  f32(POWER_C4),
+  f32(POWER_C5),
+  f32(POWER_C6),
+];
 
 /** The largest scale itself: 1000, and what rounding adds. */
 export const MAX_LOGIT_SCALE = expLogitScale(f32(MAX_STORED_LOGIT_SCALE));

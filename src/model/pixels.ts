@@ -1,8 +1,9 @@
 /**
  * From RGB bytes to the first layer's packed rows. A byte p becomes the integer 2p - z with the channel's zero point
  * z = round(510 mean), and the first layer's weights carry 1 / (510 std): (p / 255 - mean) / std = (2p - 510 mean) / (510 std).
- * The rounding error of z goes into the bias (src/weights/pixel-normalization.ts). Padding is 0, which is exact where
- * 510 mean is an integer (mean 0.5) or nothing is padded.
+ * The rounding error of z goes into the bias (src/weights/pixel-normalization.ts), so a padding of 0 is exact where 510 mean is
+ * an integer (mean 0.5) or nothing is padded. Elsewhere a fourth channel, 1 inside the picture and 0 around it, takes the
+ * rounding error instead of the bias.
  */
 import { Arithmetic, type PackedRows, type Precision, type RowBuffer } from '../engine/arithmetic.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -13,9 +14,13 @@ import { roundUp } from '../engine/numerics.ts';
 /** The zero point of a channel: 510 mean, rounded. */
 export const zeroPoint = (mean: number) => Math.round(510 * mean);
 
+/** Channels of the picture less the zero points: red, green and blue, and one that is 1 inside the picture. */
+export type PixelChannels = 3 | 4;
+
 /** The windows of a convolution over the picture: square, the same stride both ways, `across` windows per line. */
 export interface Windows {
   readonly imageSize: number;
+  readonly channels: PixelChannels;
   readonly window: number;
   readonly stride: number;
   readonly padBefore: number;
@@ -25,7 +30,7 @@ export interface Windows {
 export interface PixelState {
   /** The crop, u8 [imageSize, imageSize, 3]. */
   readonly pixels: Pointer;
-  /** The crop less the zero points, padded, i16 [padded, padded, 3]. */
+  /** The crop less the zero points, padded, i16 [padded, padded, channels]. */
   readonly centred: Pointer;
   readonly centres: readonly [number, number, number];
   readonly patches: RowBuffer;
@@ -46,20 +51,23 @@ export function planPixels(
 ): PixelState {
   return {
     pixels: plan.reserve(name, windows.imageSize ** 2 * 3),
-    centred: plan.reserve(name, paddedSize(windows) ** 2 * 6 + 16), // whole vectors are read
+    centred: plan.reserve(name, paddedSize(windows) ** 2 * windows.channels * 2 + 16), // whole vectors are read
     centres: [zeroPoint(mean[0]!), zeroPoint(mean[1]!), zeroPoint(mean[2]!)],
-    patches: Arithmetic.reserveRows(plan, name, precision, lines * windows.across, windows.window ** 2 * 3),
+    patches: Arithmetic.reserveRows(plan, name, precision, [
+      [lines * windows.across, windows.window ** 2 * windows.channels],
+    ]),
   };
 }
 
 /** Subtracts the zero points, once per picture, before its windows are gathered. */
 export function centrePixels(engine: Engine, { pixels, centred, centres }: PixelState, windows: Windows): void {
   const [z0, z1, z2] = centres;
-  const { imageSize: size, padBefore: before } = windows;
-  engine.kernels.subtractZeroPoints({ pixels, size, z0, z1, z2, before, padded: paddedSize(windows), out: centred });
+  const { imageSize: size, padBefore: before, channels } = windows;
+  const padded = paddedSize(windows);
+  engine.kernels.subtractZeroPoints({ pixels, size, z0, z1, z2, before, padded, channels, out: centred });
 }
 
-/** Lines [first, first + lines) of windows as packed rows: [lines * across, window² 3]. */
+/** Lines [first, first + lines) of windows as packed rows: [lines * across, window² channels]. */
 export function gatherPatches(
   { arithmetic }: Engine,
   { centred, patches }: PixelState,
@@ -67,14 +75,15 @@ export function gatherPatches(
   first: number,
   lines: number,
 ): PackedRows {
-  const { window, stride, across } = windows;
+  const { channels, window, stride, across } = windows;
   const { kernels, scratch } = arithmetic;
-  const line = paddedSize(windows) * 6;
-  const k = roundUp(window * window * 3, 4);
+  const line = paddedSize(windows) * channels * 2;
+  const k = roundUp(window * window * channels, 4);
   const m = lines * across;
   const call = {
     image: centred,
     lineBytes: line,
+    channels,
     window,
     stride,
     across,

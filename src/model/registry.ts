@@ -3,6 +3,7 @@
 import { ClipError } from '../errors.ts';
 import { type ClipConfig, configTowers, type Tower, type VisionConfig } from './config.ts';
 import { efficientNet } from './efficientnet.ts';
+import { resNet } from './resnet.ts';
 import type { TowerSlot } from './slots.ts';
 import { textTransformer } from './text-transformer.ts';
 import type { ImageTower } from './tower.ts';
@@ -15,6 +16,7 @@ const IMAGE_TOWERS: {
   readonly [K in Kind]: (config: Extract<VisionConfig, { kind: K }>, embedDim: number) => ImageTower;
 } = {
   vit: visionTransformer,
+  resnet: resNet,
   'efficientnet-lite': efficientNet,
 };
 

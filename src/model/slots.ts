@@ -3,6 +3,7 @@
  * into it. A tower's file says this once; src/weights reads it from there.
  */
 import type { Slot } from '../engine/layout.ts';
+import type { PixelChannels } from './pixels.ts';
 
 /** Whose tensor names a checkpoint uses. `openclip` includes OpenAI's own checkpoints. */
 export type Naming = 'openclip' | 'huggingface';
@@ -19,7 +20,7 @@ export interface PublishedTensor {
   readonly transposedIn?: Naming;
 }
 
-/** The batch norm after a convolution, in timm's names: `<name>.weight`, `.bias`, `.running_mean`, `.running_var`. */
+/** The batch norm after a convolution, in torch's names: `<name>.weight`, `.bias`, `.running_mean`, `.running_var`. */
 export interface BatchNorm {
   readonly weight: PublishedTensor;
   readonly bias: PublishedTensor;
@@ -36,8 +37,12 @@ export interface Origin {
   readonly firstRow?: PublishedTensor;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
-  /** The map's input is pixels: their normalization is folded in (src/weights/pixel-normalization.ts). */
-  readonly pixels?: true;
+  /** The weight's rows are so many heads, each of which is used transposed: [heads, head, k] as [heads, k, head]. */
+  readonly transposedHeads?: number;
+  /** Tensors of the published layer that do not change its result. */
+  readonly unused?: readonly PublishedTensor[];
+  /** The map's input is pixels of so many channels: their normalization is folded in (src/weights/pixel-normalization.ts). */
+  readonly pixels?: PixelChannels;
 }
 
 /** A slot and what it is made of. */
@@ -85,7 +90,10 @@ export const projectionSlot = (name: string, n: number, k: number, huggingface: 
   from: { weight: { ...published([n, k], name, huggingface), transposedIn: 'openclip' } },
 });
 
-/** A convolution's weight [n, ...kernel] and the batch norm after it. */
+/**
+ * A convolution's weight [n, ...kernel] and the batch norm after it. As a linear map it takes a window's values as
+ * [y][x][channel], whatever the order in the file.
+ */
 export function convolution(conv: string, shape: readonly number[], norm: string, eps: number): Origin {
   const vector = (part: string) => published([shape[0]!], `${norm}.${part}`);
   return {
@@ -102,7 +110,7 @@ export function convolution(conv: string, shape: readonly number[], norm: string
 
 /** Every published tensor that a slot is made of. */
 export function publishedTensors({ from }: TowerSlot): PublishedTensor[] {
-  const { weight, bias, firstRow, batchNorm } = from;
+  const { weight, bias, firstRow, batchNorm, unused = [] } = from;
   const norm = batchNorm ? [batchNorm.weight, batchNorm.bias, batchNorm.mean, batchNorm.variance] : [];
-  return [weight, bias, firstRow, ...norm].filter((tensor) => tensor !== undefined);
+  return [weight, bias, firstRow, ...norm, ...unused].filter((tensor) => tensor !== undefined);
 }

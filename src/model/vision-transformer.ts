@@ -59,7 +59,7 @@ function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
           'visual.conv1.weight',
           'vision_model.embeddings.patch_embedding.weight',
         ),
-        pixels: true,
+        pixels: 3,
       },
     },
     {
@@ -92,7 +92,7 @@ export function tokenCount({ imageSize, patch }: VisionTransformerConfig): numbe
 
 /** The patch embedding is a convolution whose windows do not overlap. */
 function windows({ imageSize, patch }: VisionTransformerConfig): Windows {
-  return { imageSize, window: patch, stride: patch, padBefore: 0, across: imageSize / patch };
+  return { imageSize, channels: 3, window: patch, stride: patch, padBefore: 0, across: imageSize / patch };
 }
 
 class VisionTransformer implements ImageEncoder {

@@ -3,7 +3,7 @@
  * build lies in dist/browser, as deep as src/platform, so the addresses are true in both.
  */
 import config from '../../dist/embedded/config.js';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { fetchSource, fetchText, readAddress } from './fetched.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';

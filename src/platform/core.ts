@@ -1,6 +1,6 @@
 /** No platform at all (`edgeclip/core`): the caller gives everything. */
 import { ClipError } from '../errors.ts';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { CODEC_FILES } from './codec-files.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
 

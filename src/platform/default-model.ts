@@ -1,6 +1,5 @@
 /** The model inside the package: four files, each found in its own way by each platform. */
-import type { ModelFiles } from '../weights/model-files.ts';
-import type { Source } from '../weights/source.ts';
+import type { ModelFiles, Source } from '../weights/source.ts';
 
 export interface DefaultModel {
   /** `open_clip_config.json`. */

@@ -1,6 +1,6 @@
 /** The model as base64 inside JavaScript, a module for each file. */
 import config from '../../dist/embedded/config.js';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { bytesSource } from '../weights/source.ts';
 import { decodeBase64 } from './base64.ts';
 import { defaultModel } from './default-model.ts';

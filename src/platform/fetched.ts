@@ -1,6 +1,6 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
 
 /** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */

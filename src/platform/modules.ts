@@ -6,8 +6,7 @@ import { readAddress, wasmFile } from '#platform';
 import type { KernelVariant } from '../engine/kernels.ts';
 import { importSharedMemory } from '../engine/shared-import.ts';
 import { ClipError } from '../errors.ts';
-import type { CodecName } from '../image/codecs.ts';
-import type { WasmFile, WasmName } from './platform.ts';
+import type { CodecName, WasmFile, WasmName } from './platform.ts';
 import type { WasmSource, WasmSources } from './wasm-sources.ts';
 
 const NAMES: readonly string[] = ['simd', 'relaxed', 'jpeg', 'png', 'webp'] satisfies WasmName[];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClipError } from '../errors.ts';
 import { looksLikeHubName } from '../weights/hub-name.ts';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 import * as web from './fetched.ts';
 

@@ -4,7 +4,7 @@
  * name works.
  */
 import { fileURLToPath } from 'node:url';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { fileSource, readAddress, readTextFile } from './node-files.ts';
 import type { WasmFile, WasmName } from './platform.ts';

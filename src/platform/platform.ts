@@ -4,8 +4,7 @@
  * address is made before it is needed: `import.meta.url` is undefined in some runtimes.
  */
 import type { KernelVariant } from '../engine/kernels.ts';
-import type { CodecName } from '../image/codecs.ts';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 
 /** A running worker thread. It must not keep the process alive. */
 export interface Thread {
@@ -17,6 +16,8 @@ export interface Thread {
 /** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this message. */
 export type StartThread = (message: object) => Thread;
 
+/** The image decoders. */
+export type CodecName = 'jpeg' | 'png' | 'webp';
 /** The WebAssembly files of the package: two builds of the kernels, three image decoders. */
 export type WasmName = KernelVariant | CodecName;
 

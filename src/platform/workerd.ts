@@ -9,7 +9,7 @@ import relaxed from '../../dist/kernels-relaxed.wasm';
 import simd from '../../dist/kernels-simd.wasm';
 import png from '../../dist/png.wasm';
 import webp from '../../dist/webp.wasm';
-import type { ModelFiles } from '../weights/model-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import { bytesSource } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import type { WasmFile, WasmName } from './platform.ts';

@@ -5,8 +5,7 @@
 import { ClipError } from '../errors.ts';
 import { show } from '../json.ts';
 import { isWebPage } from './foreign.ts';
-import type { ModelFiles } from './model-files.ts';
-import type { Source } from './source.ts';
+import type { ModelFiles, Source } from './source.ts';
 
 /** A web page that comes instead of weights is smaller than this, in bytes; only such a small file is looked into. */
 const LARGEST_PAGE = 1 << 20;

@@ -1,10 +1,12 @@
 /** XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md): the check sum of a packed tensor. */
 
-const PRIME1 = 0x9e3779b1 | 0;
-const PRIME2 = 0x85ebca77 | 0;
-const PRIME3 = 0xc2b2ae3d | 0;
-const PRIME4 = 0x27d4eb2f;
-const PRIME5 = 0x165667b1;
+import {
+  XXH32_PRIME_1 as PRIME1,
+  XXH32_PRIME_2 as PRIME2,
+  XXH32_PRIME_3 as PRIME3,
+  XXH32_PRIME_4 as PRIME4,
+  XXH32_PRIME_5 as PRIME5,
+} from '../engine/contract.ts';
 
 /** XXH32 of bytes at a multiple of 4, of a length that is a multiple of 4. */
 export type Checksum = (bytes: Uint8Array) => number;

@@ -14,17 +14,7 @@ import { CheckedFiles } from './checked-files.ts';
 import { describeForeign } from './foreign.ts';
 import { looksLikeHubName } from './hub-name.ts';
 import { indexName, shardedSource } from './shards.ts';
-import type { Source } from './source.ts';
-
-/** Where a model's files come from: a folder, the package itself, or a caller's own store. */
-export interface ModelFiles {
-  /** What error messages call the model. */
-  readonly name: string;
-  /** A text file by its name, or undefined if there is none. */
-  text(name: string): Promise<string | undefined>;
-  /** A binary file by its name, or undefined if there is none. */
-  source(name: string): Promise<Source | undefined>;
-}
+import type { ModelFiles, Source } from './source.ts';
 
 /** Published weights hold both towers; a packed tower is a file of its own. PyTorch's files are found only to be refused. */
 const WEIGHTS = [

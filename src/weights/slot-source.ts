@@ -2,6 +2,7 @@
 
 import { product } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
+import type { PixelChannels } from '../model/pixels.ts';
 import type { BatchNorm, PublishedTensor, TowerSlot } from '../model/slots.ts';
 import { foldBatchNorm } from './batch-norm.ts';
 import { readCodes } from './bitsandbytes.ts';
@@ -65,7 +66,9 @@ export class PublishedSlots implements SlotSource {
       this.#requireFolded(values, from.weight, norm);
       this.#requireFolded(bias, from.weight, norm);
     }
-    return from.pixels ? this.#foldPixels(from.weight, values, bias) : { values, bias };
+    if (from.pixels) return this.#foldPixels(from.weight, values, from.pixels, bias);
+    if (from.transposedHeads) return { values: headsTransposed(values, from.weight.shape, from.transposedHeads), bias };
+    return { values: slot.kind === 'linear' ? byWindow(values, from.weight.shape) : values, bias };
   }
 
   async *rows(slot: TableSlot, signal?: AbortSignal): AsyncIterable<Float32Array> {
@@ -89,9 +92,9 @@ export class PublishedSlots implements SlotSource {
     if (zero) this.#refuseZero(part!);
   }
 
-  #foldPixels(weight: PublishedTensor, values: Float32Array, bias?: Float32Array): SlotValues {
+  #foldPixels(weight: PublishedTensor, values: Float32Array, channels: PixelChannels, bias?: Float32Array): SlotValues {
     const n = weight.shape[0]!;
-    const folded = foldPixelNormalization(values, n, this.#normalization, bias);
+    const folded = foldPixelNormalization(values, n, this.#normalization, channels, bias);
     const largest = largestOutput(folded.values, folded.bias);
     if (largest <= MAX_OUTPUT) return folded;
     const { mean, std } = this.#normalization;
@@ -195,5 +198,30 @@ const isZero = (values: Float32Array) => values.every((value) => value === 0);
 function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]!;
+  return out;
+}
+
+/** A convolution's weights [n, channels, lines, columns] in the order of a window, [n][y][x][channel]; a matrix as it is. */
+function byWindow(values: Float32Array, shape: readonly number[]): Float32Array {
+  const [n, channels, ...window] = shape as [number, number, ...number[]];
+  const taps = product(window);
+  if (taps === 1) return values;
+  const out = new Float32Array(values.length);
+  let i = 0;
+  for (let row = 0; row < n; row++) {
+    for (let channel = 0; channel < channels; channel++) {
+      for (let tap = 0; tap < taps; tap++) out[(row * taps + tap) * channels + channel] = values[i++]!;
+    }
+  }
+  return out;
+}
+
+/** A matrix [heads * head, k] as [heads * k, head]: each head's rows transposed. */
+function headsTransposed(values: Float32Array, [rows, k]: readonly number[], heads: number): Float32Array {
+  const size = values.length / heads;
+  const out = new Float32Array(values.length);
+  for (let at = 0; at < values.length; at += size) {
+    out.set(transposed(values.subarray(at, at + size), rows! / heads, k!), at);
+  }
   return out;
 }

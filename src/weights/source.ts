@@ -19,6 +19,16 @@ export interface Source {
   close?(): Promise<void>;
 }
 
+/** Where a model's files come from: a folder, the package itself, or a caller's own store. */
+export interface ModelFiles {
+  /** What error messages call the model. */
+  readonly name: string;
+  /** A text file by its name, or undefined if there is none. */
+  text(name: string): Promise<string | undefined>;
+  /** A binary file by its name, or undefined if there is none. */
+  source(name: string): Promise<Source | undefined>;
+}
+
 /**
  * A source over bytes in memory. They are not copied: keep them unchanged until the model is loaded.
  * @param name what error messages call it

@@ -4,11 +4,12 @@ import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import type { Tower } from '../../src/model/config.ts';
 import { sumsToText, xxh32 } from '../../src/weights/checksum.ts';
-import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { readDescription, towerSource } from '../../src/weights/model-files.ts';
 import { openTower } from '../../src/weights/open-tower.ts';
 import { towerChecksum } from '../../src/weights/packed.ts';
 import { type PackOptions, packTower } from '../../src/weights/packing.ts';
 import { parseSafetensorsHeader, type TensorData, writeSafetensors } from '../../src/weights/safetensors.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { goldenPath } from '../model/golden.ts';
 

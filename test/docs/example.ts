@@ -41,8 +41,11 @@ export function docstringExamples(): Example[] {
 
 /** Every js block of a Markdown file. */
 export function markdownExamples(path: string): Example[] {
-  return fences(read(path)).map((code, i) => ({ place: `${path}, block ${i + 1}`, code }));
+  return fences(read(path)).map((code, i) => ({ place: `${path}, block ${i + 1}`, code: atHome(code) }));
 }
+
+/** What is installed at a reader's is the clone itself here. */
+const atHome = (code: string) => code.replaceAll('node_modules/edgeclip/', '');
 
 const fences = (text: string) => [...text.matchAll(/^ *```(?:js|ts)\n([\s\S]*?)^ *```/gm)].map(([, code]) => code!);
 

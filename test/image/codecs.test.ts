@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { CodecName } from '../../src/image/codecs.ts';
+import type { CodecName } from '../../src/platform/platform.ts';
 
 /** What the next calls of codecModule do instead of its own work. */
 let failure: (() => Promise<WebAssembly.Module>) | undefined;

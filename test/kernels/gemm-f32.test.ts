@@ -5,7 +5,7 @@ import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { runF32, SWEEP, untouched } from './gemm-operands.ts';
 import { Random } from './random.ts';
-import { addBias, addTo, clampTo6, floatSums, type Geometry, place } from './references/gemm.ts';
+import { addBias, addTo, clampTo0, clampTo6, floatSums, type Geometry, place } from './references/gemm.ts';
 
 const floats = (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer);
 
@@ -75,6 +75,14 @@ describeBuilds((arena) => {
       expectSameBits(add(Mode.relu6), addTo(clampTo6(plain), there));
       expectSameBits(floats(run(Mode.relu6, untouched(m * n * 4))), clampTo6(plain));
       expect(plain.some((v) => v < 0) && plain.some((v) => v > 6)).toBe(true);
+    });
+
+    it('clamps to 0 and more, after adding', () => {
+      const there = random.floats(m * n, 10);
+      expectSameBits(floats(run(Mode.relu, untouched(m * n * 4))), clampTo0(plain));
+      const added = floats(run(Mode.relu + Mode.add, new Uint8Array(there.slice().buffer)));
+      expectSameBits(added, clampTo0(addTo(plain, there)));
+      expect(addTo(plain, there).some((v, i) => v < 0 && plain[i]! > 0)).toBe(true);
     });
 
     it.each([

@@ -5,7 +5,17 @@ import { describeBuilds } from './builds.ts';
 import { expectSameBits } from './compare.ts';
 import { int8Weights, randomInt8Weights, runInt8, SWEEP, untouched } from './gemm-operands.ts';
 import { Random } from './random.ts';
-import { addTo, clampTo6, dense, dequantize, type Geometry, integerSums, place, toFixed } from './references/gemm.ts';
+import {
+  addTo,
+  clampTo0,
+  clampTo6,
+  dense,
+  dequantize,
+  type Geometry,
+  integerSums,
+  place,
+  toFixed,
+} from './references/gemm.ts';
 
 const floats = (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer);
 
@@ -34,7 +44,7 @@ describeBuilds((arena, build) => {
       }
     });
 
-    it.each([Mode.none, Mode.quickGelu, Mode.gelu, Mode.add])(
+    it.each([Mode.none, Mode.quickGelu, Mode.gelu, Mode.add, Mode.relu + Mode.add])(
       'leaves the largest magnitude of each row, mode %i',
       (mode) => {
         const random = new Random(9);
@@ -137,6 +147,14 @@ describeBuilds((arena, build) => {
       expectSameBits(floats(run(Mode.relu6, untouched(m * n * 4))), clampTo6(plain));
       const added = run(Mode.relu6 + Mode.add, new Uint8Array(there.buffer));
       expectSameBits(floats(added), addTo(clampTo6(plain), there));
+    });
+
+    it('clamps to 0 and more, after adding', () => {
+      const there = random.floats(m * n, 10);
+      expectSameBits(floats(run(Mode.relu, untouched(m * n * 4))), clampTo0(plain));
+      const added = floats(run(Mode.relu + Mode.add, new Uint8Array(there.slice().buffer)));
+      expectSameBits(added, clampTo0(addTo(plain, there)));
+      expect(addTo(plain, there).some((v, i) => v < 0 && plain[i]! > 0)).toBe(true);
     });
 
     it('stores ReLU6 as i16 of fixed scale', () => {

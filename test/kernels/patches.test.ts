@@ -7,6 +7,9 @@ import { packedBytes, packFloats, packInt16 } from './references/packed-rows.ts'
 
 const ZERO_POINTS = [246, 233, 208] as const;
 
+/** With four channels, the last one is 1 inside the picture. */
+type Channels = 3 | 4;
+
 interface Shape {
   size: number;
   window: number;
@@ -23,28 +26,37 @@ function picture(size: number): Uint8Array {
   return Uint8Array.from({ length: size * size * 3 }, (_, i) => (i < 2 ? i * 255 : random.integer(0, 255)));
 }
 
-/** 2p - z at (y, x) of the picture, 0 outside. */
-const centred = (pixels: Uint8Array, size: number, y: number, x: number, c: number) =>
-  y < 0 || x < 0 || y >= size || x >= size ? 0 : 2 * pixels[(y * size + x) * 3 + c]! - ZERO_POINTS[c]!;
+/** 2p - z at (y, x) of the picture, and 1 in the fourth channel; 0 outside. */
+function centred(pixels: Uint8Array, size: number, y: number, x: number, c: number): number {
+  if (y < 0 || x < 0 || y >= size || x >= size) return 0;
+  return c === 3 ? 1 : 2 * pixels[(y * size + x) * 3 + c]! - ZERO_POINTS[c]!;
+}
 
 /** The windows of some lines, [lines * across, k], k padded with zeros. */
-function windows(pixels: Uint8Array, s: Shape, firstRow: number, lines: number, k: number): Float32Array {
+function windows(
+  pixels: Uint8Array,
+  s: Shape,
+  channels: Channels,
+  firstRow: number,
+  lines: number,
+  k: number,
+): Float32Array {
   const out = new Float32Array(lines * s.across * k);
   for (let i = 0; i < lines * s.across; i++) {
     const top = (firstRow + Math.floor(i / s.across)) * s.stride - s.before;
     const left = (i % s.across) * s.stride - s.before;
-    for (let e = 0; e < s.window * s.window * 3; e++) {
-      const tap = Math.floor(e / 3);
+    for (let e = 0; e < s.window * s.window * channels; e++) {
+      const tap = Math.floor(e / channels);
       const [y, x] = [top + Math.floor(tap / s.window), left + (tap % s.window)];
-      out[i * k + e] = centred(pixels, s.size, y, x, e % 3);
+      out[i * k + e] = centred(pixels, s.size, y, x, e % channels);
     }
   }
   return out;
 }
 
-function centreInto(arena: Arena, pixels: Uint8Array, s: Shape) {
+function centreInto(arena: Arena, pixels: Uint8Array, s: Shape, channels: Channels) {
   const side = padded(s);
-  const image = arena.output(side * side * 6 + 16);
+  const image = arena.output(side * side * channels * 2 + 16);
   const [z0, z1, z2] = ZERO_POINTS;
   arena.kernels.subtractZeroPoints({
     pixels: arena.input(pixels),
@@ -54,9 +66,10 @@ function centreInto(arena: Arena, pixels: Uint8Array, s: Shape) {
     z2,
     before: s.before,
     padded: side,
+    channels,
     out: image,
   });
-  return { image, line: side * 6, side };
+  return { image, line: side * channels * 2, side };
 }
 
 const shapes: [string, Shape][] = [
@@ -70,28 +83,35 @@ const shapes: [string, Shape][] = [
 
 describeBuilds((arena: Arena, { layout }: Build) => {
   describe('centrePixels', () => {
-    it.each([1, 7, 8, 15, 16, 33])('centres a picture of %i pixels and pads it with zeros', (size) => {
+    const sizes = [1, 2, 3, 7, 8, 15, 16, 33];
+    const cases = sizes.flatMap((size) => [[size, 3] as const, [size, 4] as const]);
+    it.each(cases)('centres a picture of %i pixels and pads it with zeros, %i channels', (size, channels) => {
       for (const before of [0, 1, 2]) {
         arena.reset();
         const pixels = picture(size);
         const s = { size, window: 3, stride: 1, before, across: size + before };
-        const { image, side } = centreInto(arena, pixels, s);
-        const expected = new Int16Array(side * side * 3);
+        const { image, side } = centreInto(arena, pixels, s, channels);
+        const expected = new Int16Array(side * side * channels);
         for (let y = 0; y < side; y++) {
           for (let x = 0; x < side; x++) {
-            for (let c = 0; c < 3; c++) {
-              expected[(y * side + x) * 3 + c] = centred(pixels, size, y - before, x - before, c);
+            for (let c = 0; c < channels; c++) {
+              expected[(y * side + x) * channels + c] = centred(pixels, size, y - before, x - before, c);
             }
           }
         }
-        expectSameBits(new Int16Array(arena.bytes(image, side * side * 6).buffer), expected, `before ${before}`);
+        expectSameBits(
+          new Int16Array(arena.bytes(image, side * side * channels * 2).buffer),
+          expected,
+          `before ${before}`,
+        );
         arena.check();
       }
     });
   });
 
-  describe.each(shapes)('gathering %s', (_, s) => {
-    const k = s.window * s.window * 3;
+  const gathered = shapes.flatMap(([name, s]) => [[name, 3, s] as const, [name, 4, s] as const]);
+  describe.each(gathered)('gathering %s, %i channels', (_, channels, s) => {
+    const k = s.window * s.window * channels;
     const kPadded = Math.ceil(k / 4) * 4;
 
     it('packs integers, any part of the lines', () => {
@@ -103,7 +123,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
       ] as const) {
         arena.reset();
         const pixels = picture(s.size);
-        const { image, line } = centreInto(arena, pixels, s);
+        const { image, line } = centreInto(arena, pixels, s, channels);
         const m = lines * s.across;
         const out = arena.output(packedBytes(m, kPadded, 2));
         const scratch = arena.output(kPadded * 2 + 16);
@@ -112,6 +132,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
           arena.kernels.gatherInt8({
             image,
             lineBytes: line,
+            channels,
             window: s.window,
             stride: s.stride,
             across: s.across,
@@ -124,7 +145,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
             scratch,
           });
         }
-        const expected = packInt16(windows(pixels, s, first, lines, kPadded), m, kPadded, layout);
+        const expected = packInt16(windows(pixels, s, channels, first, lines, kPadded), m, kPadded, layout);
         expectSameBits(arena.bytes(out, packedBytes(m, kPadded, 2)), expected, `lines ${first}, ${lines}`);
         arena.check();
       }
@@ -133,15 +154,15 @@ describeBuilds((arena: Arena, { layout }: Build) => {
     it('packs floats', () => {
       arena.reset();
       const pixels = picture(s.size);
-      const { image, line } = centreInto(arena, pixels, s);
+      const { image, line } = centreInto(arena, pixels, s, channels);
       const m = s.across * s.across;
       const out = arena.output(packedBytes(m, k, 4));
       const scratch = arena.output(k * 2 + 16);
       const half = s.across >> 1;
       for (const [y, lines] of [[half, s.across - half], [0, half]] as const) {
-        arena.kernels.gatherF32({ image, lineBytes: line, window: s.window, stride: s.stride, across: s.across, firstLine: y, lines, firstRow: y * s.across, m, out, scratch });
+        arena.kernels.gatherF32({ image, lineBytes: line, channels, window: s.window, stride: s.stride, across: s.across, firstLine: y, lines, firstRow: y * s.across, m, out, scratch });
       } // biome-ignore format: one line
-      expectSameBits(arena.floats(out, m * k), packFloats(windows(pixels, s, 0, s.across, k), m, k));
+      expectSameBits(arena.floats(out, m * k), packFloats(windows(pixels, s, channels, 0, s.across, k), m, k));
       arena.check();
     });
   });
@@ -149,7 +170,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
   it('the twin sees the padding of the odd stem', () => {
     const s = shapes[5]![1];
     expect(
-      windows(picture(9), s, 0, 1, 28)
+      windows(picture(9), s, 3, 0, 1, 28)
         .slice(0, 9)
         .every((v) => v === 0),
     ).toBe(true);

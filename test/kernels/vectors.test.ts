@@ -84,6 +84,52 @@ describeBuilds((arena) => {
     arena.check();
   });
 
+  it.each([
+    [1, 4, 1],
+    [2, 8, 3],
+    [7, 128, 7],
+  ])('averagePool to %i across, %i channels, %i lines sums four pixels in order', (across, channels, lines) => {
+    arena.reset();
+    const x = new Random(across).floats(4 * lines * across * channels, 4);
+    const out = arena.output(lines * across * channels * 4);
+    arena.kernels.averagePool({ x: arena.input(x), across, channels, lines, out });
+    const expected = Float32Array.from({ length: lines * across * channels }, (_, i) => {
+      const [c, pixel] = [i % channels, Math.floor(i / channels)];
+      const [y, left] = [2 * Math.floor(pixel / across), 2 * (pixel % across)];
+      const at = (dy: number, dx: number) => x[((y + dy) * 2 * across + left + dx) * channels + c]!;
+      return mul(add(add(add(at(0, 0), at(0, 1)), at(1, 0)), at(1, 1)), 0.25);
+    });
+    expectSameBits(arena.floats(out, expected.length), expected);
+    arena.check();
+  });
+
+  it('addFloats adds, also in place', () => {
+    arena.reset();
+    const [x, y] = [new Random(1).floats(36), new Random(2).floats(36)];
+    const expected = x.map((v, i) => add(v, y[i]!));
+    const [out, inPlace, other] = [arena.output(144), arena.inPlace(x), arena.input(y)];
+    arena.kernels.addFloats({ x: arena.input(x), y: other, n: 36, out });
+    arena.kernels.addFloats({ x: inPlace, y: other, n: 36, out: inPlace });
+    expectSameBits(arena.floats(out, 36), expected);
+    expectSameBits(arena.floats(inPlace, 36), expected);
+    arena.check();
+  });
+
+  it.each([1, 2, 5])('zeroBorder around %i x %i pixels zeros the border and nothing else', (size) => {
+    const [line, channels] = [size + 2, 3];
+    arena.reset();
+    const image = new Random(size).floats(line * line * channels).map((v) => v + 2);
+    const at = arena.inPlace(image);
+    arena.kernels.zeroBorder({ image: at, size, pixelBytes: channels * 4 });
+    const expected = image.map((value, i) => {
+      const pixel = Math.floor(i / channels);
+      const [y, x] = [Math.floor(pixel / line), pixel % line];
+      return y === 0 || x === 0 || y > size || x > size ? 0 : value;
+    });
+    expectSameBits(arena.floats(at, image.length), expected);
+    arena.check();
+  });
+
   describe('l2Normalize', () => {
     it.each([1, 3, 96, 384, 512])('gives %i numbers the length 1 and keeps their direction', (n) => {
       arena.reset();

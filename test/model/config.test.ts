@@ -120,6 +120,19 @@ describe("OpenCLIP's configuration", () => {
     expect(parseConfig(vision({ image_size: [224, 224] })).vision?.imageSize).toBe(224);
   });
 
+  it('reads a ResNet by its list of layers', () => {
+    const resNet = { layers: [3, 4, 23, 3], width: 64, patch_size: null };
+    const { vision: plain, text: both } = parseConfig(vision(resNet));
+    expect(plain).toEqual({ kind: 'resnet', imageSize: 224, width: 64, layers: [3, 4, 23, 3], heads: 32 });
+    expect(both).toEqual(parseConfig(open).text);
+    // open_clip/model.py: width * 32 // head_width heads
+    expect(parseConfig(vision({ ...resNet, width: 80, head_width: 128, image_size: 288 })).vision).toMatchObject({
+      imageSize: 288,
+      heads: 20,
+    });
+    expect(parseConfig(vision({ ...resNet, mlp_ratio: 2, attentional_pool: false })).vision).toEqual(plain);
+  });
+
   it('accepts options that do not change the numbers', () => {
     const plain = parseConfig(open);
     expect(parseConfig(vision({ patch_dropout: 0.5, attentional_pool: false, ls_init_value: null }))).toEqual(plain);
@@ -132,9 +145,29 @@ describe("OpenCLIP's configuration", () => {
 
   it.each([
     [
-      'a ResNet',
-      vision({ layers: [3, 4, 6, 3], patch_size: null }),
-      'vision_cfg.layers is a list: ResNet image towers are not supported yet',
+      'a ResNet of three stages',
+      vision({ layers: [3, 4, 6], patch_size: null }),
+      'vision_cfg.layers: expected four integers from 1 to 256, the blocks of each stage of a ResNet',
+    ],
+    [
+      'a ResNet with average pooling',
+      vision({ layers: [3, 4, 6, 3], width: 64, pool_type: 'avg' }),
+      'vision_cfg.pool_type = "avg"',
+    ],
+    [
+      'a ResNet between two grids',
+      vision({ layers: [3, 4, 6, 3], width: 64, image_size: 240 }),
+      'vision_cfg.image_size: expected a multiple of 32',
+    ],
+    [
+      'odd heads of a ResNet',
+      vision({ layers: [3, 4, 6, 3], width: 64, head_width: 60 }),
+      'vision_cfg.head_width: expected a divisor of the width, 2048',
+    ],
+    [
+      'an odd layer count of a ResNet',
+      vision({ layers: [3, 4, 6.5, 3], width: 64 }),
+      'vision_cfg.layers: expected four integers',
     ],
     ['attention pooling', vision({ attentional_pool: true }), 'vision_cfg.attentional_pool = true'],
     ['mean pooling', vision({ global_average_pool: true }), 'vision_cfg.global_average_pool = true'],

@@ -4,7 +4,7 @@ import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import { loadClip } from '../../src/load.ts';
 import type { ClipConfig, EfficientNetConfig } from '../../src/model/config.ts';
 import { parseConfig } from '../../src/model/parse-config.ts';
-import type { ModelFiles } from '../../src/weights/model-files.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { cosine, largestError, syntheticPicture } from './golden.ts';
 import { Checkpoint, referenceEfficientNet } from './references/efficientnet.ts';

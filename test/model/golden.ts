@@ -51,6 +51,12 @@ export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number
   return Math.max(...x.map((v, i) => Math.abs(v - y[i]!)));
 }
 
+/** [size, size, channels] as torch's [channels, size, size], in which the sketches of a ResNet are. */
+export function channelsFirst(values: Float32Array, [lines, columns, channels]: readonly number[]): Float32Array {
+  const pixels = lines! * columns!;
+  return values.map((_, i) => values[(i % pixels) * channels! + Math.floor(i / pixels)]!);
+}
+
 /** How far activations are from their sketch: differences of mean, mean magnitude and first values, relative to the mean magnitude. */
 export function sketchError(sketch: Sketch, values: Float32Array): number {
   let sum = 0;

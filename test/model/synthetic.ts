@@ -1,7 +1,6 @@
 /** Full-size synthetic weights from a manifest (test/golden/README.md): a safetensors file that is computed as it is read. */
 import { readFileSync } from 'node:fs';
-import type { ModelFiles } from '../../src/weights/model-files.ts';
-import type { Source } from '../../src/weights/source.ts';
+import type { ModelFiles, Source } from '../../src/weights/source.ts';
 import { goldenPath } from './golden.ts';
 
 interface ManifestTensor {
@@ -30,7 +29,8 @@ function fill({ name, mean, amplitude }: ManifestTensor, first: number, out: Flo
 }
 
 interface SyntheticConfig {
-  readonly vision_cfg: { readonly layers: number };
+  /** A list for a ResNet, whose blocks are all kept. */
+  readonly vision_cfg: { readonly layers: number | readonly number[] };
   readonly text_cfg: { readonly layers: number };
 }
 
@@ -44,7 +44,7 @@ export function syntheticSource(golden: string, { vision_cfg, text_cfg }: Synthe
   };
   const tensors = manifest.tensors.filter(({ name }) => {
     const [, visual, layer] = /^(visual\.)?transformer\.resblocks\.(\d+)\./.exec(name) ?? [];
-    return layer === undefined || Number(layer) < (visual ? vision_cfg : text_cfg).layers;
+    return layer === undefined || Number(layer) < Number((visual ? vision_cfg : text_cfg).layers);
   });
   const places: { tensor: ManifestTensor; begin: number; end: number }[] = [];
   const header: Record<string, unknown> = {};
@@ -99,3 +99,30 @@ export const VIT_B_32 = {
   vision_cfg: { image_size: 224, layers: 12, width: 768, patch_size: 32 },
   text_cfg: { context_length: 77, vocab_size: 49408, width: 512, heads: 8, layers: 12 },
 };
+
+/** The model of golden/tiny-rn. */
+export const TINY_RN = {
+  embed_dim: 64,
+  quick_gelu: true,
+  vision_cfg: { image_size: 96, layers: [2, 1, 2, 1], width: 16, patch_size: null },
+  text_cfg: { context_length: 77, vocab_size: 600, width: 64, heads: 1, layers: 2 },
+};
+
+/** OpenAI's RN50, as OpenCLIP's RN50-quickgelu.json describes it. */
+export const RN50 = {
+  embed_dim: 1024,
+  quick_gelu: true,
+  vision_cfg: { image_size: 224, layers: [3, 4, 6, 3], width: 64, patch_size: null },
+  text_cfg: { context_length: 77, vocab_size: 49408, width: 512, heads: 8, layers: 12 },
+};
+
+/** The same with the weights in memory. */
+export async function syntheticFolder(golden: string, config: SyntheticConfig): Promise<Record<string, Uint8Array>> {
+  const source = syntheticSource(golden, config);
+  const weights = new Uint8Array(source.byteLength);
+  await source.readInto(0, weights);
+  return {
+    'open_clip_config.json': new TextEncoder().encode(JSON.stringify(config)),
+    'open_clip_model.safetensors': weights,
+  };
+}

@@ -5,13 +5,14 @@ import { loadClip } from '../../src/load.ts';
 import { pictures } from '../api/pictures.ts';
 import { expectSameRows } from '../kernels/compare.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
-import { syntheticFiles, VIT_B_32 } from '../model/synthetic.ts';
+import { syntheticFiles, TINY_RN, VIT_B_32 } from '../model/synthetic.ts';
 
 /** Wide enough for Strassen's halves, and for products in many parts. */
 const twoLayers = { ...VIT_B_32, vision_cfg: { ...VIT_B_32.vision_cfg, layers: 2 } };
 
 const models = [
   { name: 'the tiny transformer', model: goldenPath('tiny-vit'), picture: syntheticPicture(80) },
+  { name: 'the tiny ResNet', model: syntheticFiles('tiny-rn', TINY_RN), picture: syntheticPicture(96) },
   { name: 'two layers of ViT-B/32', model: syntheticFiles('vit-b-32', twoLayers), picture: syntheticPicture(224) },
   { name: 'the embedded model', model: undefined, picture: pictures[0]! },
 ];

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import { CheckedFiles } from '../../src/weights/checked-files.ts';
-import { type ModelFiles, readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { readDescription, towerSource } from '../../src/weights/model-files.ts';
+import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource, type Source } from '../../src/weights/source.ts';
 import { readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
 

@@ -4,9 +4,10 @@
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import ort from 'onnxruntime-node';
-import { HALF, pixelValues } from '../pictures.js';
+import { CLIP, HALF, pixelValues } from '../pictures.js';
 import { efficientnetLite0, SyntheticEfficientNet } from './efficientnet-lite0.js';
-import { writeOpenClip } from './open-clip.js';
+import { RN50, VIT_B_32, writeOpenClip } from './open-clip.js';
+import { rn50 } from './rn50.js';
 import { imageTower, textTower } from './vit-b-32.js';
 import { SafetensorsWeights, SyntheticWeights } from './weights.js';
 
@@ -31,15 +32,25 @@ for (const form of /** @type {const} */ (['plain', 'fused'])) {
 const lite = flags.source ? new SafetensorsWeights(flags.source) : new SyntheticEfficientNet();
 await write('efficientnet-lite0-f32.onnx', () => efficientnetLite0({ weights: lite }));
 await write('efficientnet-lite0-int8.onnx', async () =>
-  efficientnetLite0({ weights: lite, ranges: await ranges(lite) }),
+  efficientnetLite0({ weights: lite, ranges: await ranges(efficientnetLite0({ weights: lite, watch: true }), HALF) }),
 );
 // Tells check.js whether these files are the published model, which has golden embeddings.
 const source = new URL('efficientnet-lite0.source', models);
 if (isWanted('efficientnet-lite0')) flags.source ? writeFileSync(source, '') : rmSync(source, { force: true });
 
+const resNet = new SyntheticWeights(new URL('rn50/manifest.json', golden));
+await write('rn50-f32.onnx', () => rn50({ weights: resNet }));
+await write('rn50-int8.onnx', async () =>
+  rn50({ weights: resNet, ranges: await ranges(rn50({ weights: resNet, watch: true }), CLIP) }),
+);
+if (isWanted('rn50-open-clip')) {
+  writeOpenClip(new URL('rn50-open-clip/', models), RN50, resNet, 'visual.');
+  console.log('rn50-open-clip/');
+}
+
 if (isWanted('vit-b-32-open-clip')) {
   const directory = new URL('vit-b-32-open-clip/', models);
-  writeOpenClip(directory, weights);
+  writeOpenClip(directory, VIT_B_32, weights);
   copyFileSync(new URL('clip-tokenizer/tokenizer.json', golden), new URL('tokenizer.json', directory));
   console.log('vit-b-32-open-clip/');
 }
@@ -56,11 +67,9 @@ function isWanted(name) {
 }
 
 /** Calibration: least and greatest value of each activation over the synthetic picture. */
-async function ranges(weights) {
-  const session = await ort.InferenceSession.create(efficientnetLite0({ weights, watch: true }), {
-    logSeverityLevel: 3,
-  });
-  const feeds = { pixel_values: new ort.Tensor('float32', pixelValues(HALF), [1, 3, 224, 224]) };
+async function ranges(graph, normalization) {
+  const session = await ort.InferenceSession.create(graph, { logSeverityLevel: 3 });
+  const feeds = { pixel_values: new ort.Tensor('float32', pixelValues(normalization), [1, 3, 224, 224]) };
   const results = await session.run(feeds);
   await session.release();
   const found = [];

@@ -32,12 +32,12 @@ async function check(name) {
 }
 
 async function checkImage(session, name) {
-  const vit = name.startsWith('vit-b-32');
-  const pixels = new ort.Tensor('float32', pixelValues(vit ? CLIP : HALF), [1, 3, 224, 224]);
+  const model = ['vit-b-32', 'rn50'].find((published) => name.startsWith(published)) ?? 'default';
+  const pixels = new ort.Tensor('float32', pixelValues(model === 'default' ? HALF : CLIP), [1, 3, 224, 224]);
   const { image_embeds } = await session.run({ pixel_values: pixels });
   // The embedded model's weights are not in the repository; without them its graph is synthetic and has no reference.
-  if (!vit && !existsSync(new URL('efficientnet-lite0.source', models))) return [Number.NaN];
-  return [cosine(image_embeds.data, expected(vit ? 'vit-b-32' : 'default').image_embedding)];
+  if (model === 'default' && !existsSync(new URL('efficientnet-lite0.source', models))) return [Number.NaN];
+  return [cosine(image_embeds.data, expected(model).image_embedding)];
 }
 
 async function checkTexts(session) {

@@ -1,4 +1,5 @@
-import { FLOAT, GraphBuilder, INT8, INT32, quantizeRows, UINT8 } from './graph.js';
+import { Convolutions, fold } from './convolutions.js';
+import { FLOAT, GraphBuilder } from './graph.js';
 import { synthetic } from './weights.js';
 
 /** Repeats, channels, kernel, stride, expansion. */
@@ -16,65 +17,30 @@ const EPSILON = 1e-3;
 
 /**
  * EfficientNet-Lite0: `pixel_values` f32 [1][3][224][224] to `image_embeds` [1][384], batch norms folded.
- * With `ranges` (least and greatest value of each activation, in order) it is int8 as onnxruntime's static quantization
- * writes it: a QuantizeLinear-DequantizeLinear pair at each activation, weights int8 per channel.
- * With `watch` every activation that needs a range is an output too.
+ * `ranges`, `watch`: see convolutions.js.
  * @param {{ weights: { get(name: string): Float32Array }, ranges?: [number, number][], watch?: boolean }} options
  */
 export function efficientnetLite0({ weights, ranges, watch = false }) {
   const g = new GraphBuilder('efficientnet-lite0');
   const trunk = 'visual.trunk.';
-  /** @type {Map<string, number>} the scale of each quantized activation: a bias takes it times the weight's */
-  const scales = new Map();
-  let activations = 0;
-
-  const quantized = (x) => {
-    const index = activations++;
-    if (watch) g.output(x, `activation_${index}`, FLOAT, []);
-    if (!ranges) return x;
-    const low = Math.min(0, ranges[index][0]);
-    const scale = (Math.max(0, ranges[index][1]) - low) / 255 || 1;
-    const parameters = [g.scalar(scale), g.tensor(UINT8, [], new Uint8Array([Math.round(-low / scale)]))];
-    const result = g.node('DequantizeLinear', [g.node('QuantizeLinear', [x, ...parameters]), ...parameters]);
-    scales.set(result, scale);
-    return result;
-  };
-
-  /** @returns {[string, string]} the kernel and the bias of a convolution of x */
-  const parameters = (x, weight, dims, bias) => {
-    const channels = dims[0];
-    if (!ranges) return [g.floats(dims, weight), g.floats([channels], bias)];
-    const rows = quantizeRows(weight, channels, weight.length / channels);
-    const steps = rows.scales.map((scale) => scale * (scales.get(x) ?? 1));
-    const dequantized = (type, shape, data, scale) =>
-      g.node('DequantizeLinear', [g.tensor(type, shape, data), g.floats([channels], scale)], { axis: 0 });
-    return [
-      dequantized(INT8, dims, rows.data, rows.scales),
-      dequantized(
-        INT32,
-        [channels],
-        Int32Array.from(bias, (value, i) => Math.round(value / steps[i])),
-        steps,
-      ),
-    ];
-  };
+  const c = new Convolutions(g, { ranges, watch });
 
   const convolution = (x, size, { name, norm, from, to, kernel = 1, stride = 1, group = 1, clip = true }) => {
-    const { weight, bias } = fold(weights, trunk + name, trunk + norm, to);
+    const folded = fold(weights, trunk + name, trunk + norm, EPSILON);
     // TensorFlow's "same": what is left over goes after.
     const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + kernel - size);
     const before = total >> 1;
     const after = total - before;
-    const y = g.node('Conv', [x, ...parameters(x, weight, [to, from / group, kernel, kernel], bias)], {
+    const y = c.conv(x, folded, [to, from / group, kernel, kernel], {
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
       pads: [before, before, after, after],
       group,
     });
-    return quantized(clip ? g.node('Clip', [y, g.scalar(0), g.scalar(6)]) : y);
+    return c.quantized(clip ? g.node('Clip', [y, g.scalar(0), g.scalar(6)]) : y);
   };
 
-  let x = quantized(g.input('pixel_values', FLOAT, [1, 3, 224, 224]));
+  let x = c.quantized(g.input('pixel_values', FLOAT, [1, 3, 224, 224]));
   x = convolution(x, 224, { name: 'conv_stem', norm: 'bn1', from: 3, to: 32, kernel: 3, stride: 2 });
   let size = 112;
   let from = 32;
@@ -91,7 +57,7 @@ export function efficientnetLite0({ weights, ranges, watch = false }) {
       size = Math.ceil(size / stride);
       const last = expansion > 1 ? `${at}conv_pwl` : `${at}conv_pw`;
       x = convolution(x, size, { name: last, norm: norms[1], from: wide, to, clip: false });
-      if (stride === 1 && from === to) x = quantized(g.add(x, residual));
+      if (stride === 1 && from === to) x = c.quantized(g.add(x, residual));
       from = to;
     }
   });
@@ -101,20 +67,6 @@ export function efficientnetLite0({ weights, ranges, watch = false }) {
   const bias = g.floats([EMBEDDING], weights.get('visual.head.proj.bias'));
   g.output(g.node('Gemm', [mean, projection, bias], { transB: 1 }), 'image_embeds', FLOAT, [1, EMBEDDING]);
   return g.encode();
-}
-
-function fold(weights, convolution, norm, channels) {
-  const weight = weights.get(`${convolution}.weight`).slice();
-  const bias = new Float32Array(channels);
-  const [gain, shift] = [weights.get(`${norm}.weight`), weights.get(`${norm}.bias`)];
-  const [mean, variance] = [weights.get(`${norm}.running_mean`), weights.get(`${norm}.running_var`)];
-  const size = weight.length / channels;
-  for (let channel = 0; channel < channels; channel++) {
-    const factor = gain[channel] / Math.sqrt(variance[channel] + EPSILON);
-    bias[channel] = shift[channel] - mean[channel] * factor;
-    for (let i = channel * size; i < (channel + 1) * size; i++) weight[i] *= factor;
-  }
-  return { weight, bias };
 }
 
 /** Stand-in weights under the published names, scaled so that activations neither vanish nor sit at six. */

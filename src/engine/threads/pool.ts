@@ -8,6 +8,7 @@ import type { StartThread, Thread } from '../../platform/platform.ts';
 import { type Call, type KernelExports, type Kernels, namedKernels } from '../calls.ts';
 import { kernelExports, type Pointer } from '../kernels.ts';
 import { CONTROL, CONTROL_BYTES, CONTROL_WORDS, partsFor } from './control.ts';
+import { Patience } from './patience.ts';
 import {
   behind,
   END,
@@ -26,12 +27,13 @@ import {
  */
 const SPINS = 20_000;
 
-/** A worker that finishes no kernel for this long counts as dead, unless the caller's own kernels take that long. */
+/** A worker that finishes no kernel for this long counts as dead, unless the caller's own kernels are slow (patience.ts). */
 const PATIENCE_MS = 1000;
-/** The patience is at least this many times the longest kernel that the caller's thread ran. */
-const SLOWER = 20;
 /** The patience is waited in slices, as a process that was suspended finds one wait timed out at once. */
 const SLICES = 5;
+/** As it is when this module loads: a test runner's fake timers would never let the workers start. */
+const realTimeout = globalThis.setTimeout;
+
 /** Workers get this long to start. */
 const START_MS = 10_000;
 
@@ -65,10 +67,9 @@ export class ThreadPool {
   readonly #state: Int32Array;
   /** The first word of a single step. */
   readonly #single: number;
-  readonly #patience: number;
+  readonly #patience: Patience;
   readonly #startMs: number;
   readonly #spins: number;
-  #longestKernel = 0;
   #workers: Thread[] = [];
   #startFailure: unknown;
   #broken = false;
@@ -90,7 +91,7 @@ export class ThreadPool {
     this.#exports = kernelExports(module, memory);
     this.own = namedKernels(this.#exports);
     this.#start = start;
-    this.#patience = patienceMs;
+    this.#patience = new Patience(patienceMs);
     this.#startMs = startMs;
     this.#spins = threads <= processors() ? SPINS : 0;
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
@@ -192,7 +193,7 @@ export class ThreadPool {
   #runTimed(step: number, part: number): void {
     const start = performance.now();
     runPart(this.#exports, this.words, step, part);
-    this.#longestKernel = Math.max(this.#longestKernel, performance.now() - start);
+    this.#patience.add(performance.now() - start);
   }
 
   /** Makes the parts of a step available. */
@@ -210,10 +211,10 @@ export class ThreadPool {
    * @throws ClipError WORKER if no thread makes progress
    */
   #sleep(claim: number): void {
-    const patience = Math.max(this.#patience, SLOWER * this.#longestKernel);
+    const { milliseconds } = this.#patience;
     const alive = Atomics.load(this.#state, CONTROL.alive);
     for (let slice = 0; slice < SLICES; slice++) {
-      if (this.#changes(claim, patience / SLICES)) return;
+      if (this.#changes(claim, milliseconds / SLICES)) return;
       if (Atomics.load(this.#state, CONTROL.alive) !== alive) return;
     }
     this.#broken = true;
@@ -247,7 +248,7 @@ export class ThreadPool {
           { cause },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await new Promise((resolve) => realTimeout(resolve, 1));
     }
   }
 
@@ -256,7 +257,6 @@ export class ThreadPool {
     this.#workers = [];
     this.#broken = false;
     this.#startFailure = undefined;
-    this.#longestKernel = 0;
     this.#state.fill(0);
     try {
       for (let i = 1; i < this.threads; i++) this.#startThread(i);

@@ -247,6 +247,44 @@ export function splitKernels(runner: PartRunner): Kernels {
       runner.run('gatherF32', parts);
     },
 
+    windowsInt8(call) {
+      const { channels, first, m, out, scale } = call;
+      const k = 9 * channels;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        first: first + row,
+        m: rows,
+        out: out + row * k * 2,
+        scale: scale + row * 4,
+      }));
+      runner.run('windowsInt8', parts);
+    },
+
+    windowsF32(call) {
+      const { channels, first, m, out } = call;
+      const k = 9 * channels;
+      const parts = groups(m, k).map(([row, rows]) => ({
+        ...call,
+        first: first + row,
+        m: rows,
+        out: out + row * k * 4,
+      }));
+      runner.run('windowsF32', parts);
+    },
+
+    averagePool(call) {
+      const { x, across, channels, lines, out } = call;
+      const line = across * channels * 4;
+      const step = atLeast(LEAST_VALUES / (4 * across * channels), 1);
+      const parts = ranges(lines, threads, step).map(([from, n]) => ({
+        ...call,
+        x: x + from * 4 * line,
+        lines: n,
+        out: out + from * line,
+      }));
+      runner.run('averagePool', parts);
+    },
+
     depthwiseInt8(call) {
       const { input, stride, lineBytes } = call;
       const parts = lines(call).map(({ from, ...part }) => ({

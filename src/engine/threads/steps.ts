@@ -24,11 +24,16 @@ export const THREADED_KERNELS = [
   'subtractZeroPoints',
   'gatherInt8',
   'gatherF32',
+  'windowsInt8',
+  'windowsF32',
   'depthwiseInt8',
   'depthwiseF32',
   'meanRows',
+  'averagePool',
+  'addFloats',
   'copyBytes',
   'zeroBytes',
+  'zeroBorder',
   'listAll',
 ] as const satisfies readonly KernelName[];
 

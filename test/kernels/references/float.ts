@@ -4,6 +4,12 @@ const { fround } = Math;
 export const add = (a: number, b: number) => fround(a + b);
 export const mul = (a: number, b: number) => fround(a * b);
 
+/** max(x, 0) as the kernels' pmax: -0 stays -0. */
+export function relu(x: number): number {
+  if (x < 0) return 0;
+  return x;
+}
+
 /** Clamps to [0, 6] as the kernels' pmax and pmin do: -0 stays -0. */
 export function relu6(x: number): number {
   if (x < 0) return 0;

@@ -1,5 +1,5 @@
 /** C[m, n] = A[m, k] B[n, k]^T, then what assembly/epilogue.ts does with a sum. */
-import { add, fixed, mul, relu6 } from './float.ts';
+import { add, fixed, mul, relu, relu6 } from './float.ts';
 
 /** Exact integer sums: |sum| < 2^53. */
 export function integerSums(a: ArrayLike<number>, b: ArrayLike<number>, m: number, n: number, k: number): Float64Array {
@@ -50,6 +50,8 @@ export const addBias = (sums: Float32Array, n: number, bias: Float32Array | unde
 export const addTo = (values: Float32Array, there: Float32Array) => values.map((v, i) => add(v, there[i]!));
 
 export const clampTo6 = (values: Float32Array) => values.map(relu6);
+
+export const clampTo0 = (values: Float32Array) => values.map(relu);
 
 export const toFixed = (values: Float32Array) => Int16Array.from(values, fixed);
 
