@@ -10,7 +10,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/slow/**', 'test/runtimes/**'], testTimeout: 60_000 },
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/slow/**', 'test/runtimes/**'],
+          testTimeout: 60_000,
+        },
       },
       {
         extends: true,

@@ -120,10 +120,7 @@ export class Clip {
     images: ImageInput | readonly ImageInput[],
     options?: EncodeImageOptions,
   ): Promise<Float32Array | Float32Array[]>;
-  encodeImage(
-    image: ImageInput,
-    options: AnyImageOptions,
-  ): Promise<Float32Array | PromiseSettledResult<Float32Array>>;
+  encodeImage(image: ImageInput, options: AnyImageOptions): Promise<Float32Array | PromiseSettledResult<Float32Array>>;
   encodeImage(
     images: readonly ImageInput[],
     options: AnyImageOptions,
@@ -131,9 +128,7 @@ export class Clip {
   encodeImage(
     images: ImageInput | readonly ImageInput[],
     options: AnyImageOptions,
-  ): Promise<
-    Float32Array | PromiseSettledResult<Float32Array> | Float32Array[] | PromiseSettledResult<Float32Array>[]
-  >;
+  ): Promise<Float32Array | PromiseSettledResult<Float32Array> | Float32Array[] | PromiseSettledResult<Float32Array>[]>;
   async encodeImage(
     input: ImageInput | readonly ImageInput[],
     options: AnyImageOptions = {},

@@ -13,7 +13,13 @@ import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import { ImageBatch } from './image-batch.ts';
 import { show } from './json.ts';
-import { checkLoadOptions, checkVariant, type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';
+import {
+  checkLoadOptions,
+  checkVariant,
+  type LoadClipOptions,
+  type LoadOptions,
+  loadArguments,
+} from './load-options.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
@@ -157,9 +163,7 @@ function threadCount(wanted: unknown): ThreadInfo {
     wanted !== 'auto' &&
     !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
   ) {
-    throw new RangeError(
-      `threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${show(wanted)}`,
-    );
+    throw new RangeError(`threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${show(wanted)}`);
   }
   const count = wanted === 'auto' ? Math.min(AUTO_THREADS, processors()) : (wanted as number);
   const reason = count > 1 ? noThreads() : undefined;

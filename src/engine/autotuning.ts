@@ -22,7 +22,7 @@ interface Shape {
   calls: number;
   /** Rows of all its timed products. */
   rows: number;
-  /** Least milliseconds a row, by variant. */
+  /** Least milliseconds per row, by variant. */
   readonly best: [number, number];
 }
 

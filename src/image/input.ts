@@ -182,7 +182,8 @@ function misuse(input: unknown): [found: string, advice: string] | undefined {
   const pass = 'pass the bytes of a file, a Blob, URL, Response or ReadableStream, or { data, width, height }';
   if (typeof input === 'string') return [`a string (${quote(input)})`, stringAdvice(input)];
   if (input === null || input === undefined) return [String(input), pass];
-  if (typeof input === 'function') return ['a function', 'call it and pass its result, or pass it to encodeImages in a list'];
+  if (typeof input === 'function')
+    return ['a function', 'call it and pass its result, or pass it to encodeImages in a list'];
   if (typeof input !== 'object') return [`a ${typeof input}`, pass];
   const tag = tagOf(input);
   if (Array.isArray(input)) {

@@ -89,7 +89,9 @@ function checkClasses(classes: unknown): ClassEntry[] {
 /** How to make a list of what came instead of one. */
 function listAdvice(classes: unknown): string {
   if (typeof classes === 'string') {
-    return classes.includes(',') ? ": split it, e.g. text.split(', ')" : `: pass [${JSON.stringify(classes).slice(0, 60)}]`;
+    return classes.includes(',')
+      ? ": split it, e.g. text.split(', ')"
+      : `: pass [${JSON.stringify(classes).slice(0, 60)}]`;
   }
   if (Object.prototype.toString.call(classes) === '[object Map]') return ': pass Object.fromEntries(map)';
   const isIterable = typeof classes === 'object' && classes !== null && Symbol.iterator in classes;
@@ -129,7 +131,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
  *   RangeError if it is empty
  */
 export function checkLabels(labels: unknown): string[] {
-  if (!Array.isArray(labels)) throw new TypeError(`labels must be an array of strings, got ${kindOf(labels)}${listAdvice(labels)}`);
+  if (!Array.isArray(labels))
+    throw new TypeError(`labels must be an array of strings, got ${kindOf(labels)}${listAdvice(labels)}`);
   if (labels.length === 0) throw new RangeError('the list of labels is empty');
   return Array.from(labels as unknown[], checkLabel);
 }
@@ -142,12 +145,12 @@ function nonBlankLines(text: string): string[] {
     .filter((line) => line.trim() !== '');
 }
 
-/** A file of templates, one a line; blank lines are skipped. `resolveTemplates` checks them. */
+/** A file of templates, one per line; blank lines are skipped. `resolveTemplates` checks them. */
 export function parseTemplatesFile(text: string): string[] {
   return nonBlankLines(text);
 }
 
-/** A file of labels, one a line, word for word: commas, slashes and spaces are part of the label. */
+/** A file of labels, one per line, word for word: commas, slashes and spaces are part of the label. */
 export function parseLabelsFile(text: string): string[] {
   return nonBlankLines(text);
 }

@@ -42,7 +42,7 @@ describe('similarity', () => {
     ['nothing', undefined, [1], TypeError, /a must be a Float32Array.*undefined/],
     ['a string', [1], 'cat', TypeError, /b must be .* a string \("cat"\)/],
     ['empty vectors', [], [], TypeError, /no numbers/],
-    ['a list of vectors', [[1]], [[1]], TypeError, /no numbers/],
+    ['a list of vectors', [[1]], [[1]], TypeError, /a list of vectors: pass one vector, or use nearest/],
   ])('refuses %s', (_, a, b, type, message) => {
     expect(() => similarity(a as number[], b as number[])).toThrow(type);
     expect(() => similarity(a as number[], b as number[])).toThrow(message);

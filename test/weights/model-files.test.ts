@@ -49,7 +49,7 @@ describe('B01: processor_config.json', () => {
     const old = await refusal({ 'preprocessor_config.json': changed });
     const now = await refusal({ 'processor_config.json': { image_processor: changed } });
     expect(old).toMatch(new RegExp(`^"it": preprocessor_config\\.json: ${name}`));
-    expect(now).toMatch(new RegExp(`^processor_config\\.json: (image_processor\\.)?${name}`));
+    expect(now).toMatch(new RegExp(`^"it": processor_config\\.json: (image_processor\\.)?${name}`));
   });
 
   it('wins over preprocessor_config.json, as in transformers 5; a warning says if they differ', async () => {
