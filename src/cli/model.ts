@@ -27,7 +27,10 @@ function threads(text: string): number | 'auto' {
 
 export function addModelOptions(command: Command): Command {
   return command
-    .option('--model <dir>', "a model's directory (OpenCLIP or Hugging Face layout); without it, the embedded model")
+    .option(
+      '--model <path>',
+      "a model's directory (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
+    )
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
       new Option(
@@ -54,8 +57,8 @@ export function addMaxPixels(command: Command): Command {
 export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
   const { model, precision, threads, maxPixels } = options;
   if (model === '') throw new UsageError('--model is empty (an unset variable of the shell?)');
-  if (model !== undefined && fileKind(model) !== 'directory') {
-    throw new ClipError('IO', `--model ${quote(model)}: there is no such directory`);
+  if (model !== undefined && !['directory', 'file'].includes(fileKind(model) ?? '')) {
+    throw new ClipError('IO', `--model ${quote(model)}: there is no such directory or file`);
   }
   try {
     const clip = await loadClip(model, {

@@ -7,6 +7,7 @@ import { destination, fileIdentity } from './file-identity.ts';
 import { isDirect } from './output.ts';
 import { partialPath } from './partial-file.ts';
 import { STANDARD_INPUT, title } from './standard-input.ts';
+import { fileKind } from './walk.ts';
 
 export interface Outputs {
   readonly output?: string;
@@ -62,7 +63,11 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     if (name === STANDARD_INPUT) check('standard input', descriptorIdentity(0));
     else if (name !== undefined) check(title(name), fileIdentity(name));
   }
-  const model = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  const given = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  // A file of weights has its configuration beside it.
+  const isFile = fileKind(given) === 'file';
+  const model = isFile ? dirname(given) : given;
+  if (isFile) check(`the model's ${quote(basename(given))}`, fileIdentity(given));
   for (const name of modelFiles(model)) check(`the model's ${quote(name)}`, fileIdentity(join(model, name)));
   for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
     if (path === undefined || isDirect(path)) continue;

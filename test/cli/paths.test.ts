@@ -45,7 +45,7 @@ describe('R22: names that careless path handling breaks', { timeout: 60_000 }, (
     expect(model).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'error: --model " a b#c": there is no such directory [IO]\n',
+      stderr: 'error: --model " a b#c": there is no such directory or file [IO]\n',
     });
     expect(picture).toMatchObject({ code: 1, stdout: '', stderr: 'error: " DIR": there is no such file [IO]\n' });
   });

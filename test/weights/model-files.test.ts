@@ -180,3 +180,22 @@ describe('a configuration', () => {
     },
   );
 });
+
+it.each<[string, string, object, RegExp]>([
+  ['SigLIP', 'config.json', { model_type: 'siglip', vision_config: {} }, /model_type: expected .*, got "siglip"/],
+  ['a list of layers', 'open_clip_config.json', { model_cfg: { vision_cfg: {} } }, /model_cfg\.embed_dim/],
+  ['no configuration', 'config.json', { a: 1 }, /got the keys a/],
+  [
+    'a resize that is not built',
+    'open_clip_config.json',
+    {
+      model_cfg: { embed_dim: 512, vision_cfg: { image_size: 224 }, text_cfg: {} },
+      preprocess_cfg: { resize_mode: 'squash' },
+    },
+    /preprocess_cfg: resize_mode must be "shortest", got "squash"/,
+  ],
+])('a configuration that is refused, %s: the message begins with model and file', async (_, name, json, message) => {
+  const refused = await refusal({ 'config.json': undefined, [name]: json } as never);
+  expect(refused.startsWith(`"it": ${name}: `)).toBe(true);
+  expect(refused).toMatch(message);
+});
