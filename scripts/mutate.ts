@@ -3,7 +3,7 @@
  *
  *     npm run mutate -- src/weights src/engine/numerics.ts [--limit 50] [--seed 1] [--tests test/weights] [--report FILE]
  *
- * `--limit` takes so many mutants of all, chosen by `--seed`. `--tests` runs only the tests of a folder, `--report` is
+ * `--limit` takes this many of all mutants, chosen by `--seed`. `--tests` runs only the tests of a folder, `--report` is
  * build/mutants.json by default. A mutant is killed if a test of the fast project that imports its file fails, or takes
  * more than three times as long as without. Sources stay as they are, also when this is interrupted.
  */

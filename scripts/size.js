@@ -2,14 +2,16 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
-const KERNEL_BUDGET = 64 * 1024;
+/** Bytes of both builds of the kernels, gzipped: what is transferred. */
+const KERNEL_BUDGET = 32 * 1024;
 
 const size = (path) => statSync(path).size;
 const wasm = readdirSync('dist').filter((name) => name.endsWith('.wasm'));
 let total = 0;
 for (const name of wasm) {
-  if (name.startsWith('kernels-')) total += size(`dist/${name}`);
-  console.log(`dist/${name}: ${size(`dist/${name}`)} bytes, ${gzipSync(readFileSync(`dist/${name}`)).length} gzipped`);
+  const gzipped = gzipSync(readFileSync(`dist/${name}`)).length;
+  if (name.startsWith('kernels-')) total += gzipped;
+  console.log(`dist/${name}: ${size(`dist/${name}`)} bytes, ${gzipped} gzipped`);
 }
 const scripts = readdirSync('dist', { recursive: true }).filter((name) => name.endsWith('.js'));
 const isEmbedded = (name) => name.startsWith('embedded');
@@ -22,7 +24,7 @@ for (const [what, list] of [
 for (const name of readdirSync('weights/default'))
   console.log(`weights/default/${name}: ${size(`weights/default/${name}`)} bytes`);
 if (total > KERNEL_BUDGET) {
-  console.error(`the kernels have ${total} bytes, more than ${KERNEL_BUDGET}`);
+  console.error(`the kernels have ${total} bytes gzipped, more than ${KERNEL_BUDGET}`);
   process.exit(1);
 }
-console.log(`kernels: ${total} of ${KERNEL_BUDGET} bytes`);
+console.log(`kernels: ${total} of ${KERNEL_BUDGET} bytes gzipped`);

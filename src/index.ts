@@ -1,3 +1,4 @@
+/** The package's public names. */
 export {
   Classifier,
   type ClassifierModel,

@@ -22,23 +22,27 @@ import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
+import { singleFile } from './weights/single-file.ts';
 import type { ModelFiles, Source } from './weights/source.ts';
 import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
-/** `auto` stops here: a layer has no more work than for so many. */
+/** `auto` stops here: a layer has no work for more. */
 const AUTO_THREADS = 8;
 
 /**
- * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), or files of the caller's own.
- * @param model a folder (in browsers: its address), or `ModelFiles`; the embedded model if it is not given
+ * Loads a model: the embedded one, a folder (OpenCLIP's or Hugging Face's layout, or packed), one file of weights
+ * (`.safetensors`, `.pt`, `.bin`) with its configuration beside it, or files of the caller's own. OpenAI's own `.pt` files
+ * need no configuration.
+ * @param model a folder or a file of weights (in browsers: its address), or `ModelFiles`; the embedded model if it is not given
  * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; TypeError for what is not a model or not an option; RangeError for an
  *   option's value; the signal's reason if aborted
  * @example
  * using clip = await loadClip(); // the embedded model
  * using small = await loadClip({ towers: ['image'], threads: 2 });
  * const load = () => loadClip('models/ViT-B-32', { precision: 'f32' }); // a folder
+ * const loadFile = () => loadClip('models/ViT-B-32.pt');
  */
 export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
 export function loadClip(options: LoadClipOptions): Promise<Clip>;
@@ -50,7 +54,7 @@ export async function loadClip(
   const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
   checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? directoryFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
   const files = new CheckedFiles(found, signal);
   if (options.wasm !== undefined) provideModules(options.wasm);
   let threads = threadCount(options.threads ?? 1);
@@ -146,6 +150,9 @@ export async function loadClip(
     await Promise.all(sources.map((source) => source.close?.()));
   }
 }
+
+/** The files of a model in a folder, or of one whose file of weights is named. */
+export const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
 /** How many threads there will be, of how many were asked for. */
 function threadCount(wanted: unknown): ThreadInfo {

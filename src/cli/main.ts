@@ -2,6 +2,7 @@
 /** The `edgeclip` command. */
 import { Command, CommanderError, Option } from 'commander';
 import { addClassify } from './classify.ts';
+import { addConvert } from './convert.ts';
 import { addEmbed } from './embed.ts';
 import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failure.ts';
 import { addInfo } from './info.ts';
@@ -17,6 +18,7 @@ Examples:
   $ edgeclip classify photos/ --recursive --labels-file labels.txt --json > ranked.jsonl
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
   $ edgeclip embed --text "a photo of a cat"
+  $ edgeclip convert ViT-B-32.pt --output vit-b-32 --shard-size 24MiB
 
 edgeclip COMMAND --help lists the options of a command.`;
 
@@ -47,6 +49,7 @@ const program = new Command('edgeclip')
 addClassify(program);
 addEmbed(program);
 addInfo(program);
+addConvert(program);
 program
   .helpCommand(false)
   .command('help [command]')

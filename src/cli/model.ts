@@ -26,7 +26,10 @@ function threads(text: string): number | 'auto' {
 
 export function addModelOptions(command: Command): Command {
   return command
-    .option('--model <dir>', "a model's folder (OpenCLIP or Hugging Face layout); without it, the embedded model")
+    .option(
+      '--model <path>',
+      "a model's folder (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
+    )
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
       new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')

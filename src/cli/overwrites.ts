@@ -64,9 +64,10 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     else if (name !== undefined) check(title(name), fileIdentity(name));
   }
   const given = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  // A file of weights has its configuration beside it.
   const isFile = fileKind(given) === 'file';
-  if (isFile) check(`the model ${quote(given)}`, fileIdentity(given));
-  const model = isFile ? dirname(given) : given; // the files beside it may be read too
+  const model = isFile ? dirname(given) : given;
+  if (isFile) check(`the model's ${quote(basename(given))}`, fileIdentity(given));
   for (const name of modelFiles(model)) check(`the model's ${quote(name)}`, fileIdentity(join(model, name)));
   for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
     if (path === undefined || isDirect(path)) continue;

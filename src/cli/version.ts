@@ -1,3 +1,4 @@
+/** The version that `edgeclip --version` prints. */
 import { readFileSync } from 'node:fs';
 
 /** The package's version, from its package.json. */

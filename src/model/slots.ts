@@ -37,11 +37,11 @@ export interface Origin {
   readonly firstRow?: PublishedTensor;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
-  /** The weight's rows are so many heads, each of which is used transposed: [heads, head, k] as [heads, k, head]. */
+  /** Number of heads in the weight's rows, each used transposed: [heads, head, k] as [heads, k, head]. */
   readonly transposedHeads?: number;
   /** Tensors of the published layer that do not change its result. */
   readonly unused?: readonly PublishedTensor[];
-  /** The map's input is pixels of so many channels: their normalization is folded in (src/weights/pixel-normalization.ts). */
+  /** The map's input is pixels with this many channels: their normalization is folded in (src/weights/pixel-normalization.ts). */
   readonly pixels?: PixelChannels;
 }
 

@@ -87,7 +87,7 @@ async function read(source: WasmSource): Promise<WasmFile> {
 
 type Kind = 'module' | 'address' | 'buffer' | 'view';
 
-/** By tag: a module, URL or buffer made by the host or another realm is no instance of this realm's class. */
+/** By tag: a module, URL or buffer made by the host or another realm is not an instance of this realm's class. */
 function kindOf(source: unknown): Kind | undefined {
   if (typeof source === 'string') return 'address';
   if (isModule(source)) return 'module';

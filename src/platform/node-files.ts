@@ -152,8 +152,9 @@ async function checkFolder(directory: string): Promise<void> {
     throw new ClipError('IO', `the model "${directory}" is a file: pass the folder that holds the model's files`);
   }
   if (found.code !== 'ENOENT') throw fileError(directory, found);
-  const hint = looksLikeHubName(directory)
-    ? '. This version does not download models: pass the folder into which you downloaded it, or files of your own'
-    : '';
+  const hint =
+    looksLikeHubName(directory) || /^https?:/.test(directory)
+      ? '. This version does not download models: pass the folder into which you downloaded it, or files of your own'
+      : '';
   throw new ClipError('IO', `the model folder "${directory}" does not exist${hint}`, { cause: found });
 }

@@ -1,3 +1,4 @@
+/** The cleaning of OpenAI's tokenizer: repairs, HTML entities, white space, lower case. */
 import { unescapeHtml } from './html-entities.ts';
 import { composeCharacters, repairText } from './repairs.ts';
 

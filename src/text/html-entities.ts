@@ -1,3 +1,4 @@
+/** HTML entities, unescaped as Python's `html.unescape` does. */
 import { decodeHTML, decodeHTMLStrict } from 'entities/decode';
 
 const CHARACTER_REFERENCE = /&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)/gu;

@@ -3,9 +3,9 @@
  * row, and perhaps `x.weight_format` with the order of the codes (bitsandbytes/nn/modules.py, Linear8bitLt).
  */
 import { ClipError } from '../errors.ts';
-import { readTensor } from './elements.ts';
-import type { TensorInfo } from './safetensors.ts';
+import { readElements, readTensor } from './elements.ts';
 import type { Source } from './source.ts';
+import type { TensorInfo } from './tensor-file.ts';
 
 /** What a matrix of codes needs to be read. */
 export interface CodeScales {
@@ -40,7 +40,7 @@ export async function readCodes(
   const options = signal ? { signal } : {};
   if (format) {
     const order = new Uint8Array(format.byteLength);
-    await source.readInto(format.offset, order, signal);
+    await readElements(source, format, order, signal);
     if (order.some((byte) => byte !== ROW_FORMAT)) {
       throw new ClipError(
         'WEIGHTS_DTYPE',
@@ -50,7 +50,7 @@ export async function readCodes(
   }
   const rows = await readTensor(source, scales, { finite: true, ...options });
   const codes = new Int8Array(tensor.byteLength);
-  await source.readInto(tensor.offset, new Uint8Array(codes.buffer), signal);
+  await readElements(source, tensor, new Uint8Array(codes.buffer), signal);
   const columns = codes.length / rows.length;
   for (let i = 0; i < codes.length; i++) into[i] = Math.fround(codes[i]! * rows[Math.floor(i / columns)]!) * STEP;
 }

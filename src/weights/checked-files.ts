@@ -14,6 +14,7 @@ const PAGE_HEAD = 512;
 
 export class CheckedFiles implements ModelFiles {
   readonly name: string;
+  readonly weights?: string;
   /** The files for which a web page came. They count as absent. */
   readonly webPages = new Set<string>();
   readonly #files: ModelFiles;
@@ -25,6 +26,7 @@ export class CheckedFiles implements ModelFiles {
       throw new TypeError(`model files must have the methods text(name) and source(name), got ${show(files)}`);
     }
     this.name = typeof files.name === 'string' ? files.name : 'model';
+    if (typeof files.weights === 'string') this.weights = files.weights;
     this.#files = files;
     this.#signal = signal;
   }

@@ -1,7 +1,9 @@
 /** Reading a tensor's elements as float32, whole or in chunks of bounded size. */
 import { ClipError } from '../errors.ts';
-import { elementBytes, type TensorInfo } from './safetensors.ts';
+import { elementBytes } from './safetensors.ts';
 import type { Source } from './source.ts';
+import { readStrided } from './strided.ts';
+import type { TensorInfo } from './tensor-file.ts';
 
 /** The element types that can be read. Integers are codes of something, never weights as they are. */
 export const READABLE_DTYPES = ['F32', 'F16', 'BF16', 'F64'] as const;
@@ -34,10 +36,13 @@ export async function* readFloats(
   const step = Math.min(count, Math.max(1, Math.floor(chunkBytes / size)));
   const bytes = new Uint8Array(step * size);
   const floats = dtype === 'F32' ? new Float32Array(bytes.buffer) : new Float32Array(step);
+  const gathered = tensor.strides && new Uint8Array(tensor.byteLength);
+  if (gathered) await readElements(source, tensor, gathered, signal);
   for (let first = 0; first < count; first += step) {
     const length = Math.min(step, count - first);
     const piece = bytes.subarray(0, length * size);
-    await source.readInto(tensor.offset + first * size, piece, signal);
+    if (gathered) piece.set(gathered.subarray(first * size, first * size + piece.byteLength));
+    else await source.readInto(tensor.offset + first * size, piece, signal);
     const values = floats.subarray(0, length);
     decodeElements(piece, dtype, values);
     if (finite) requireFinite(values, `"${source.name}": tensor ${tensor.name}`, tensor.shape, first);
@@ -63,7 +68,7 @@ export async function readTensor(
   }
   if (dtype === 'F32') {
     const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
-    await source.readInto(tensor.offset, bytes, options.signal);
+    await readElements(source, tensor, bytes, options.signal);
     decodeElements(bytes, dtype, floats);
     if (options.finite) requireFinite(floats, `"${source.name}": tensor ${tensor.name}`, tensor.shape);
     return floats;
@@ -74,6 +79,20 @@ export async function readTensor(
     first += piece.length;
   }
   return floats;
+}
+
+/**
+ * Reads a tensor's bytes into `target`, which has its length, row-major.
+ * @throws ClipError `IO` if they cannot be read; the signal's reason if aborted
+ */
+export function readElements(
+  source: Source,
+  tensor: TensorInfo,
+  target: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (tensor.strides) return readStrided(source, tensor, tensor.strides, target, signal);
+  return source.readInto(tensor.offset, target, signal);
 }
 
 /** @throws ClipError `WEIGHTS_DTYPE` that names the tensor and its element type, if it cannot be read. */

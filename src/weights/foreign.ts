@@ -1,9 +1,7 @@
 /**
- * What a file is that is not a safetensors file. People pass what they have: the checkpoint their training wrote, a
- * web page that came instead of a download, a pointer that git left. Each gets a sentence that says what to do.
+ * What a file is that is neither safetensors nor PyTorch's. People pass what they have: a model of another framework, a web
+ * page that came instead of a download, a pointer that git left. Each gets a sentence that says what to do.
  */
-
-const CONVERT = 'save its state dict with safetensors.torch.save_file and pass that file';
 
 /** How many of the file's first bytes `describeForeign` can make use of. */
 export const FOREIGN_BYTES = 4096;
@@ -29,23 +27,17 @@ function describeDocument(text: string): string | undefined {
   }
   if (/^[{[]/.test(start)) {
     return start.includes('"weight_map"')
-      ? 'is the index of a model in several files, which is not supported; merge them into one safetensors file'
+      ? 'is the index of a model in several files, not the weights; pass the folder'
       : `is a JSON document, not a model: ${excerpt(start)}`;
   }
   return undefined;
 }
 
-/** PyTorch's two forms: a zip with a pickle inside (since 1.6), or pickles one after the other. */
+/** PyTorch's own files do not come here (torch-magic.ts). Others pickle whole objects. */
 function describePickle(head: Uint8Array, text: string): string | undefined {
-  const zip = text.startsWith('PK\x03\x04');
-  const pickle = head[0] === 0x80 && head[1] >= 2 && head[1] <= 5;
-  if (!zip && !pickle) return undefined;
-  if (zip && !/\/(data\.pkl|constants\.pkl|version|byteorder|\.format_version)/.test(text)) {
-    return 'is a zip archive, not a safetensors file';
-  }
-  return /state_dict|optimizer|epoch/.test(text)
-    ? `is a PyTorch training checkpoint, not a safetensors file; ${CONVERT}`
-    : `is a PyTorch file, not a safetensors file; ${CONVERT}`;
+  if (text.startsWith('PK\x03\x04')) return 'is a zip archive, not a safetensors file';
+  if (head[0] !== 0x80 || head[1]! < 2 || head[1]! > 5) return undefined;
+  return 'is a Python pickle, but not one of torch.save; save the state dict with safetensors.torch.save_file or torch.save';
 }
 
 function describeBinary(head: Uint8Array, text: string): string | undefined {

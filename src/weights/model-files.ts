@@ -11,12 +11,17 @@ import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { parseConfig } from '../model/parse-config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
+import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
 import { describeForeign } from './foreign.ts';
+import { readTensorFile } from './headers.ts';
 import { looksLikeHubName } from './hub-name.ts';
 import { indexName, shardedSource } from './shards.ts';
 import type { ModelFiles, Source } from './source.ts';
 
-/** Published weights hold both towers; a packed tower is a file of its own. PyTorch's files are found only to be refused. */
+/**
+ * Published weights hold both towers; a packed tower is a file of its own. Each may be in several files, with an index.
+ * Safetensors come before PyTorch's files of the same model.
+ */
 const WEIGHTS = [
   'open_clip_model.safetensors',
   'model.safetensors',
@@ -37,20 +42,23 @@ export interface ModelDescription {
 }
 
 /**
- * Reads `open_clip_config.json`, or `config.json` with `processor_config.json` or `preprocessor_config.json`.
+ * Reads `open_clip_config.json`, or `config.json` with `processor_config.json` or `preprocessor_config.json`. OpenAI's own
+ * files (TorchScript) need none: there the tensors' shapes say it.
  * @throws ClipError CONFIG if there is no configuration, or one cannot be used; IO if a file cannot be read.
  */
 export async function readDescription(modelFiles: ModelFiles): Promise<ModelDescription> {
   const files = CheckedFiles.of(modelFiles);
   const openclip = await readJson(files, 'open_clip_config.json');
-  const json = openclip ?? (await readJson(files, 'config.json'));
+  const json = openclip ?? (await readJson(files, 'config.json')) ?? (await configOfWeights(files));
   if (json === undefined) {
     // In a browser a hub's name is a relative address.
     const hub = looksLikeHubName(files.name) ? '; this version does not download models by name' : '';
     const pages = files.pagesNote('open_clip_config.json', 'config.json');
+    const beside =
+      files.weights === undefined ? '' : " beside it, and it is not OpenAI's own (TorchScript), which needs none";
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": there is no open_clip_config.json and no config.json${pages}${hub}`,
+      `"${files.name}": there is no open_clip_config.json and no config.json${beside}${pages}${hub}`,
     );
   }
   const warnings: string[] = [];
@@ -132,24 +140,53 @@ export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: 
 }
 
 /**
-/**
- * The file with a tower's weights: `image.safetensors` or `text.safetensors` (packed; it may end in `.bin`), shards of it, or a
- * published checkpoint.
- * @throws ClipError WEIGHTS_MISSING if there is none; IO if one cannot be opened.
+ * The file with a tower's weights: the one that was named, or else `image.safetensors` or `text.safetensors` (packed; it may
+ * end in `.bin`), shards of it, or a published checkpoint.
+ * @throws ClipError WEIGHTS_MISSING if there is none; WEIGHTS_FORMAT for an index that cannot be used; IO if one cannot be opened
  */
 export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise<Source> {
   const files = CheckedFiles.of(modelFiles);
-  const packed = (await files.source(`${tower}.safetensors`)) ?? (await shardedSource(files, tower));
-  if (packed) return packed;
-  for (const name of [`${tower}.bin`, ...WEIGHTS]) {
-    const source = await files.source(name);
-    if (source) return source;
-  }
+  const packed = `${tower}.safetensors`;
+  const source = (await packedSource(files, tower)) ?? (await checkpointSource(files, tower));
+  if (source) return source;
+  const looked = files.weights === undefined ? [packed, ...WEIGHTS] : [files.weights];
+  const indexes = [indexName(tower), ...WEIGHTS.map(checkpointIndexName)];
   throw new ClipError(
     'WEIGHTS_MISSING',
-    `"${files.name}": no weights for the ${tower} tower; looked for ${tower}.safetensors, ` +
-      `${WEIGHTS.slice(0, 2).join(', ')}${files.pagesNote(`${tower}.safetensors`, ...WEIGHTS, indexName(tower))}`,
+    `"${files.name}": no weights for the ${tower} tower; looked for ` +
+      `${looked.join(', ')}${files.pagesNote(...looked, ...indexes)}`,
   );
+}
+
+/** A packed tower: a file, or its shards. */
+async function packedSource(files: CheckedFiles, tower: Tower): Promise<Source | undefined> {
+  if (files.weights !== undefined) return undefined;
+  const whole = await files.source(`${tower}.safetensors`);
+  return whole ?? (await shardedSource(files, tower)) ?? files.source(`${tower}.bin`);
+}
+
+/** A published checkpoint: a file, or those with the tower's tensors. */
+async function checkpointSource(files: CheckedFiles, tower: Tower): Promise<Source | undefined> {
+  if (files.weights !== undefined) return files.source(files.weights);
+  for (const name of WEIGHTS) {
+    const source = (await files.source(name)) ?? (await checkpointShards(files, name, tower));
+    if (source) return source;
+  }
+  return undefined;
+}
+
+/** The configuration that follows from the weights, if the model is one file of OpenAI's own: an OpenCLIP configuration. */
+export async function configOfWeights(modelFiles: ModelFiles): Promise<unknown> {
+  const files = CheckedFiles.of(modelFiles);
+  if (files.weights === undefined) return undefined;
+  const source = await files.source(files.weights);
+  try {
+    if (source === undefined) return undefined;
+    const { openaiConfig } = await import('./openai-config.ts');
+    return openaiConfig(await readTensorFile(source));
+  } finally {
+    await source?.close?.();
+  }
 }
 
 async function readJson(files: CheckedFiles, name: string): Promise<unknown> {

@@ -5,7 +5,9 @@ import type { Tower } from '../model/config.ts';
 import { type Naming, type PublishedTensor, publishedTensors, type TowerSlot } from '../model/slots.ts';
 import { type CodeScales, codeScales } from './bitsandbytes.ts';
 import { requireReadable } from './elements.ts';
-import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
+import { plainName } from './plain-name.ts';
+import { checkStrides } from './strided.ts';
+import type { TensorFile, TensorInfo } from './tensor-file.ts';
 
 const OWNERS: Readonly<Record<Naming, string>> = { openclip: "OpenCLIP's", huggingface: "Hugging Face's" };
 
@@ -23,7 +25,7 @@ export class TensorLookup {
    * @throws ClipError `WEIGHTS_MISSING`, `WEIGHTS_SHAPE` or `WEIGHTS_DTYPE`, naming the first tensor at fault;
    *   `WEIGHTS_FORMAT` for a tensor of the tower that no slot is made of
    */
-  constructor(file: SafetensorsFile, slots: readonly TowerSlot[], tower: Tower, summary: string) {
+  constructor(file: TensorFile, slots: readonly TowerSlot[], tower: Tower, summary: string) {
     this.#tensors = plainNames(file);
     const naming = detectNaming(this.#tensors.keys());
     if (naming === undefined) {
@@ -47,6 +49,7 @@ export class TensorLookup {
       const shape = this.#storedShape(tensor);
       for (const [i, part] of this.parts(tensor).entries()) {
         checkShape(file, part, shape);
+        checkStrides(file, part);
         const codes = part.dtype === 'I8' ? codeScales(this.#names(tensor)[i]!, this.#tensors) : undefined;
         if (codes) this.#addCodes(file, part, codes);
         else requireReadable(file, part);
@@ -67,7 +70,7 @@ export class TensorLookup {
     return this.#codes.get(part.name);
   }
 
-  #addCodes(file: SafetensorsFile, part: TensorInfo, codes: CodeScales): void {
+  #addCodes(file: TensorFile, part: TensorInfo, codes: CodeScales): void {
     const { scales } = codes;
     if (part.shape.length !== 2 || scales.shape.reduce((a, b) => a * b, 1) !== part.shape[0]) {
       throw new ClipError(
@@ -110,12 +113,8 @@ export function detectNaming(names: Iterable<string>): Naming | undefined {
   return undefined;
 }
 
-/**
- * The tensors under their names without wrappers: training in parallel puts `module.` before every name
- * (torch's DataParallel), compiling `_orig_mod.`, Lightning `model.`, and OpenCLIP's CustomTextCLIP keeps the text tower
- * under `text.`. A name that needs no change wins over one that does.
- */
-function plainNames(file: SafetensorsFile): Map<string, TensorInfo> {
+/** The tensors under their names without wrappers. A name that needs no change wins over one that does. */
+function plainNames(file: TensorFile): Map<string, TensorInfo> {
   const tensors = new Map<string, TensorInfo>(file.tensors);
   for (const [name, tensor] of file.tensors) {
     const plain = plainName(name);
@@ -123,8 +122,6 @@ function plainNames(file: SafetensorsFile): Map<string, TensorInfo> {
   }
   return tensors;
 }
-
-const plainName = (name: string) => name.replace(/^((module|_orig_mod|model)\.)+/, '').replace(/^text\./, '');
 
 /**
  * Tensors that the graph does not need, by the end of their names: numbers from 0 on, counts of training steps, the causal
@@ -137,7 +134,7 @@ const HARMLESS = /(^|\.)(position_ids|num_batches_tracked|attn_mask|SCB|weight_f
  * the configuration than in the file, a model would load and give other embeddings. What is elsewhere is of the other tower,
  * or nothing that a published model has.
  */
-function leftOver(file: SafetensorsFile, used: ReadonlySet<string>): string[] {
+function leftOver(file: TensorFile, used: ReadonlySet<string>): string[] {
   const first = (name: string) => name.split('.', 1)[0]!;
   const prefixes = new Set([...used].map(first));
   return [...file.tensors.keys()].filter((name) => {
@@ -146,7 +143,7 @@ function leftOver(file: SafetensorsFile, used: ReadonlySet<string>): string[] {
   });
 }
 
-function checkShape(file: SafetensorsFile, tensor: TensorInfo, expected: readonly number[]): void {
+function checkShape(file: TensorFile, tensor: TensorInfo, expected: readonly number[]): void {
   const found = tensor.shape;
   // A single number is written with and without a dimension.
   const scalar = expected.length === 0 && found.length === 1 && found[0] === 1;

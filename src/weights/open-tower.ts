@@ -3,9 +3,10 @@
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
+import { CheckpointShards } from './checkpoint-shards.ts';
+import { readTensorFile } from './headers.ts';
 import { isPacked, PackedTower } from './packed.ts';
 import type { Normalization } from './pixel-normalization.ts';
-import { readSafetensorsHeader } from './safetensors.ts';
 import { ShardedSource } from './shards.ts';
 import type { Source } from './source.ts';
 import type { TowerFile } from './tower-file.ts';
@@ -22,10 +23,11 @@ export async function openTower(
   normalization: Normalization,
   signal?: AbortSignal,
 ): Promise<TowerFile> {
-  const shards = source instanceof ShardedSource ? source.shards : [source];
+  // The files of a published checkpoint are one list of tensors; packed shards are verified each for itself.
+  const shards = source instanceof ShardedSource && !(source instanceof CheckpointShards) ? source.shards : [source];
   const files = [];
   for (const shard of shards) {
-    files.push({ source: shard, header: await readSafetensorsHeader(shard, signal ? { signal } : {}) });
+    files.push({ source: shard, header: await readTensorFile(shard, signal) });
   }
   const file = files[0]!.header;
   const model = { config, tower, normalization };

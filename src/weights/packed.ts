@@ -22,8 +22,8 @@ import type { TowerSlot } from '../model/slots.ts';
 import { type Checksum, sumsFromText, sumsToText, xxh32 } from './checksum.ts';
 import { requireFinite, requireRange } from './elements.ts';
 import type { Normalization } from './pixel-normalization.ts';
-import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
 import type { Source } from './source.ts';
+import type { TensorFile, TensorInfo } from './tensor-file.ts';
 
 /** Value of `format` in a packed file's metadata. */
 export const FORMAT = 'edgeclip';
@@ -37,11 +37,11 @@ export interface PackedModel {
 
 /** An opened packed file: its header and where its bytes are. */
 export interface PackedFile {
-  readonly header: SafetensorsFile;
+  readonly header: TensorFile;
   readonly source: Source;
 }
 
-export const isPacked = (file: SafetensorsFile) => file.metadata.format === FORMAT;
+export const isPacked = (file: TensorFile) => file.metadata.format === FORMAT;
 
 export function packedMetadata(
   { config, tower, normalization }: PackedModel,
@@ -218,7 +218,7 @@ function requireFiniteTensor({ name, dtype, offset, byteLength }: PackedTensor, 
   requireFinite(new Float32Array(bytes.buffer, bytes.byteOffset + offset, byteLength / 4), `"${file}": tensor ${name}`);
 }
 
-function checkMetadata(file: SafetensorsFile, expected: Readonly<Record<string, string>>): void {
+function checkMetadata(file: TensorFile, expected: Readonly<Record<string, string>>): void {
   for (const [key, value] of Object.entries(expected)) {
     const found = file.metadata[key];
     if (found === value) continue;
@@ -230,7 +230,7 @@ function checkMetadata(file: SafetensorsFile, expected: Readonly<Record<string, 
 }
 
 /** The check sums of a file's tensors, in their order. */
-function checksums(file: SafetensorsFile): number[] {
+function checksums(file: TensorFile): number[] {
   const sums = sumsFromText(file.metadata.checksums, file.tensors.size);
   if (sums) return sums;
   throw new ClipError('WEIGHTS_FORMAT', `"${file.name}" is damaged: it does not have one check sum per tensor`);

@@ -7,23 +7,9 @@ import { ClipError } from '../errors.ts';
 import { describeForeign, FOREIGN_BYTES } from './foreign.ts';
 import { brokenLimit } from './json-limits.ts';
 import type { Source } from './source.ts';
+import type { TensorFile, TensorInfo } from './tensor-file.ts';
 
-/** One tensor of a file. */
-export interface TensorInfo {
-  readonly name: string;
-  /** The element type as the file spells it, e.g. `F32`. May be one that this package cannot read. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  /** Where its bytes begin, counted from the start of the file. */
-  readonly offset: number;
-  readonly byteLength: number;
-}
-
-export interface SafetensorsFile {
-  /** The file's name, for messages. */
-  readonly name: string;
-  /** The free-form `__metadata__` of the file; empty if there is none. */
-  readonly metadata: Readonly<Record<string, string>>;
+export interface SafetensorsFile extends TensorFile {
   /** By name, in the order in which their bytes follow each other. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Where the first tensor's bytes begin, counted from the start of the file. */
@@ -58,13 +44,13 @@ const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
  * A tensor of unknown element type is not an error here: files carry tensors that are not needed, such as I64 `position_ids`.
  * @throws ClipError `WEIGHTS_FORMAT` if the file is of another format, truncated, or its header contradicts itself;
  *   `IO` if it cannot be read.
+ * @param options.head what `readHead` gave, if it is read already
  */
 export async function readSafetensorsHeader(
   source: Source,
-  { signal }: { signal?: AbortSignal } = {},
+  { signal, head }: { signal?: AbortSignal | undefined; head?: Uint8Array } = {},
 ): Promise<SafetensorsFile> {
-  const head = new Uint8Array(Math.min(source.byteLength, FOREIGN_BYTES));
-  await source.readInto(0, head, signal);
+  head ??= await readHead(source, signal);
   const dataOffset = headerEnd(head, source.byteLength, source.name);
   let bytes = head.subarray(8, dataOffset);
   if (8 + bytes.byteLength < dataOffset) {
@@ -72,6 +58,13 @@ export async function readSafetensorsHeader(
     await source.readInto(8, bytes, signal);
   }
   return parseHeader(bytes, source.byteLength, source.name);
+}
+
+/** The first bytes of a file, by which formats are told apart. */
+export async function readHead(source: Source, signal?: AbortSignal): Promise<Uint8Array> {
+  const head = new Uint8Array(Math.min(source.byteLength, FOREIGN_BYTES));
+  await source.readInto(0, head, signal);
+  return head;
 }
 
 /**

@@ -53,7 +53,7 @@ export class ShardedSource implements Source {
 }
 
 /** What is needed of `ModelFiles`. */
-interface Files {
+export interface FileStore {
   readonly name: string;
   text(name: string): Promise<string | undefined>;
   source(name: string): Promise<Source | undefined>;
@@ -63,7 +63,7 @@ interface Files {
  * Opens the shards of a tower, or returns undefined if there is no index.
  * @throws ClipError WEIGHTS_FORMAT for an index that cannot be used; WEIGHTS_MISSING for a shard that is not there
  */
-export async function shardedSource(files: Files, tower: Tower): Promise<ShardedSource | undefined> {
+export async function shardedSource(files: FileStore, tower: Tower): Promise<ShardedSource | undefined> {
   const name = indexName(tower);
   const text = await files.text(name);
   if (text === undefined) return undefined;

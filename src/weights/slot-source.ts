@@ -11,8 +11,8 @@ import type { TensorLookup } from './names.ts';
 import type { PackedTower } from './packed.ts';
 import { quantizationResidual, unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
 import { foldPixelNormalization, largestOutput, type Normalization } from './pixel-normalization.ts';
-import type { TensorInfo } from './safetensors.ts';
 import type { Source } from './source.ts';
+import type { TensorInfo } from './tensor-file.ts';
 
 export type TableSlot = Extract<TowerSlot, { kind: 'table' }>;
 

@@ -23,6 +23,8 @@ export interface Source {
 export interface ModelFiles {
   /** What error messages call the model. */
   readonly name: string;
+  /** The file of weights to take, whatever is beside it. Default: the first that is there of the usual names. */
+  readonly weights?: string;
   /** A text file by its name, or undefined if there is none. */
   text(name: string): Promise<string | undefined>;
   /** A binary file by its name, or undefined if there is none. */

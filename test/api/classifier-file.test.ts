@@ -90,7 +90,7 @@ describe('a classifier file', () => {
 describe('a classifier file that is none, or damaged', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', new Uint8Array(0), /empty/],
-    ['a text', utf8('hello, this is no classifier'), /text/],
+    ['a text', utf8('hello, this is not a classifier'), /text/],
     ['a web page', utf8('<!doctype html><html></html>'), /web page/],
     ['zeros', new Uint8Array(1000), /zeros/],
     [
@@ -102,7 +102,7 @@ describe('a classifier file that is none, or damaged', () => {
     ['another version', withMetadata({ version: '3' }), /version 2, found 3/],
     ['no labels', withMetadata({ labels: '[]' }), /empty/],
     ['labels that are no JSON', withMetadata({ labels: '["cat"' }), /./],
-    ['labels that are no strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
+    ['labels that are not strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
     ['fewer labels than vectors', withMetadata({ labels: '["cat"]' }), /\[1, any\], found F32 \[3, 384\]/],
     ['no logit scale', withMetadata({ logit_scale: '' }), /logit scale is \(none\)/],
     ['an infinite logit scale', withMetadata({ logit_scale: '1e999' }), /logit scale/],

@@ -64,7 +64,7 @@ describe('classify', () => {
     }
   });
 
-  it('refuses what is no picture as encodeImage does, and goes on', async () => {
+  it('refuses what is not a picture as encodeImage does, and goes on', async () => {
     const before = await animals.classify(photo);
     for (const [name, bytes, code] of badPictures) {
       expect(await rejection(animals.classify(bytes)), name).toMatchObject({ name: 'ClipError', code });
@@ -198,7 +198,7 @@ describe('labels and templates', () => {
     ['no labels', [], RangeError, /empty/],
     ['a blank label', ['cat', ' \t'], TypeError, /label 1 is blank/],
     ['an empty label', [''], TypeError, /label 0 is blank/],
-    ['a label that is no string', ['cat', 'dog', 3], TypeError, /label 2 must be a string/],
+    ['a label that is not a string', ['cat', 'dog', 3], TypeError, /label 2 must be a string/],
     ['a string', 'cat, dog', TypeError, /array/],
   ])('refuses %s', async (_, labels, type, message) => {
     const error = await rejection(clip.classifier(labels as string[]));

@@ -46,7 +46,7 @@ describe.each([
   ['tiny-vit-hf', goldenPath('tiny-vit-hf'), 'f32'],
 ] as const)('the memory of %s', (_, model, precision) => {
   it('is made once, at the size of the plan, and cannot grow', async () => {
-    (await loadClip(model, { precision })).dispose(); // the race between the kernels' forms has memories of its own
+    (await loadClip(model, { precision })).dispose(); // the choice between the kernels' variants has memories of its own
     const { clip, memories } = await watchMemories(() => loadClip(model, { precision }));
     expect(memories).toHaveLength(1);
     const [memory] = memories;

@@ -34,7 +34,7 @@ export function pngHeader(width: number, height: number): Uint8Array {
   return bytes;
 }
 
-/** What is no picture, with the code of its error and a word of its message. */
+/** What is not a picture, with the code of its error and a word of its message. */
 export const badPictures: readonly [name: string, bytes: Uint8Array, code: string, message: RegExp][] = [
   ['no bytes', new Uint8Array(0), 'IMAGE_FORMAT', /empty \(0 bytes\)/],
   ['a text', utf8('hello'), 'IMAGE_FORMAT', /not a JPEG, PNG or WebP.*text/],

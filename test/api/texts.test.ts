@@ -160,7 +160,7 @@ describe('encodeTokens', () => {
     }
   });
 
-  it('refuses ids that are no arrays with a TypeError', async () => {
+  it('refuses ids that are not arrays with a TypeError', async () => {
     expect(await rejection(byId.encodeTokens([BOS, EOT] as never))).toBeInstanceOf(TypeError);
     expect(await rejection(byId.encodeTokens(['ab'] as never))).toBeInstanceOf(TypeError);
   });

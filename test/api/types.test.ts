@@ -54,7 +54,7 @@ it('one input gives one result, a list a list, and what may be either either', (
     clip.encodeText('a', { normalise: false });
     // @ts-expect-error no file of this name
     loadClip({ wasm: { gif: new Uint8Array(8) } });
-    // @ts-expect-error a number is no module, bytes or address
+    // @ts-expect-error a number is not a module, bytes or address
     loadClip({ wasm: { simd: 42 } });
     // @ts-expect-error how many will come is not known
     clip.encodeImages([image], { onProgress: () => {} });

@@ -75,7 +75,7 @@ function run(arena: Arena, { heads, headDim, rows, keys, lists, q, k, v }: Probl
   return all;
 }
 
-function twin({ heads, headDim, rows, keys, lists, q, k, v }: Problem): number[] {
+function reference({ heads, headDim, rows, keys, lists, q, k, v }: Problem): number[] {
   const out: number[] = [];
   for (let r = 0; r < rows; r++) {
     for (let h = 0; h < heads; h++) {
@@ -105,22 +105,22 @@ describeBuilds((arena) => {
     it.each([8, 16, 64, 80, 104])('agrees with float64 where a head is %i wide', (headDim) => {
       for (const keys of [1, 2, 3, 4, 5, 6, 7, 8, 9, 50]) {
         const p = problem(2, headDim, keys, full(3, keys), 3);
-        expectClose(run(arena, p), twin(p), 3 * RELATIVE, `${keys} keys`);
+        expectClose(run(arena, p), reference(p), 3 * RELATIVE, `${keys} keys`);
       }
     });
 
     it('agrees with float64 over many keys', () => {
       for (const keys of [77, 257]) {
         const p = problem(1, 64, keys, full(2, keys));
-        expectClose(run(arena, p), twin(p), RELATIVE, `${keys} keys`);
+        expectClose(run(arena, p), reference(p), RELATIVE, `${keys} keys`);
       }
     });
 
     it('sees only what the list says: causal, tree, any order of memory', () => {
       const causalProblem = problem(2, 16, 9, causal(9));
-      expectClose(run(arena, causalProblem), twin(causalProblem), RELATIVE);
+      expectClose(run(arena, causalProblem), reference(causalProblem), RELATIVE);
       const tree = problem(2, 16, 6, [[0], [0, 1], [0, 1, 2], [0, 1, 3], [0, 4], [0, 4, 5]]);
-      expectClose(run(arena, tree), twin(tree), RELATIVE);
+      expectClose(run(arena, tree), reference(tree), RELATIVE);
     });
 
     it('gives a row the same bits alone and among others, wherever its keys stand', () => {

@@ -75,7 +75,7 @@ describeBuilds((arena) => {
       expect([...map(arena, x, POWER_OF_TWO)]).toEqual(Array.from(x, (v) => 2 ** v));
     });
 
-    it('is 2^-126 for all that is less, and for NaN: a score that is no number gets no weight', () => {
+    it('is 2^-126 for all that is less, and for NaN: a score that is not a number gets no weight', () => {
       const y = map(arena, [-126.5, -1e30, Number.NEGATIVE_INFINITY, Number.NaN], POWER_OF_TWO);
       expect([...y]).toEqual([2 ** -126, 2 ** -126, 2 ** -126, 2 ** -126]);
     });
@@ -119,8 +119,8 @@ describeBuilds((arena) => {
     it('is x/2 (1 + erf(x / sqrt 2)) within 5e-7 of max(1, |x|)', () => {
       const x = sweep(-12, 12);
       const y = map(arena, x, GELU);
-      const twin = (v: number) => (v / 2) * (1 + erf(v / Math.SQRT2));
-      expect(worst(x, (v, i) => Math.abs(y[i]! - twin(v)) / Math.max(1, Math.abs(v)))).toBeLessThanOrEqual(5e-7);
+      const reference = (v: number) => (v / 2) * (1 + erf(v / Math.SQRT2));
+      expect(worst(x, (v, i) => Math.abs(y[i]! - reference(v)) / Math.max(1, Math.abs(v)))).toBeLessThanOrEqual(5e-7);
     });
   });
 
@@ -136,8 +136,8 @@ describeBuilds((arena) => {
     it('is x sigmoid(1.702 x) within 5e-7 of max(1, |x|)', () => {
       const x = sweep(-60, 60);
       const y = map(arena, x, QUICK_GELU);
-      const twin = (v: number) => v / (1 + Math.exp(-1.702 * v));
-      expect(worst(x, (v, i) => Math.abs(y[i]! - twin(v)) / Math.max(1, Math.abs(v)))).toBeLessThanOrEqual(5e-7);
+      const reference = (v: number) => v / (1 + Math.exp(-1.702 * v));
+      expect(worst(x, (v, i) => Math.abs(y[i]! - reference(v)) / Math.max(1, Math.abs(v)))).toBeLessThanOrEqual(5e-7);
     });
   });
 });

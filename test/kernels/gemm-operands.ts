@@ -160,6 +160,6 @@ export const untouched = (bytes: number): Uint8Array<ArrayBuffer> => new Uint8Ar
 export const SWEEP = {
   m: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 64, 65, 66, 131],
   n: [8, 16, 24, 72],
-  /** Multiples of 4, and k that is no multiple of anything: 27 is the stem's, 147 that of a 7x7 window. */
+  /** Multiples of 4, and k that is a multiple of nothing: 27 is the stem's, 147 that of a 7x7 window. */
   k: [4, 8, 12, 28, 100, 768, 1, 3, 5, 27, 147, 770],
 };

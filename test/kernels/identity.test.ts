@@ -1,4 +1,4 @@
-/** Every kernel that works in f32 gives the same bits in every build: what the twins in float64 cannot see. */
+/** Every kernel that works in f32 gives the same bits in every build: what the references in float64 cannot see. */
 import { describe, expect, it } from 'vitest';
 import {
   ACTIVATION_GELU,

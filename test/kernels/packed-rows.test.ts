@@ -25,7 +25,7 @@ function runQuantize(arena: Arena, rows: Float32Array, m: number, k: number, aMa
 
 const ROWS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
-describe('the layout twin', () => {
+describe('the layout reference', () => {
   it('gives the example of assembly/packed-rows.ts', () => {
     // r0 k0 k1, r1 k0 k1, then k2 k3 of each
     const pairs = new Int16Array(packInt16([1, 2, 3, 4, 5, 6, 7, 8], 2, 4, 'simd').buffer);

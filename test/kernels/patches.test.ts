@@ -167,7 +167,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
     });
   });
 
-  it('the twin sees the padding of the odd stem', () => {
+  it('the reference sees the padding of the odd stem', () => {
     const s = shapes[5]![1];
     expect(
       windows(picture(9), s, 3, 0, 1, 28)

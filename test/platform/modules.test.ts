@@ -104,7 +104,7 @@ describe('WebAssembly that the caller gives', () => {
     ['a promise', { png: Promise.resolve(EMPTY) }, /wasm\.png must be .*Promise/],
     ['null', { png: null }, /wasm\.png must be/],
     ['a module itself', 'kernels.wasm', /wasm must be an object/],
-  ])('that is no such thing is a TypeError: %s', async (_, sources, message) => {
+  ])('that is none of these is a TypeError: %s', async (_, sources, message) => {
     const { loadClip } = await fresh();
     const error = await loadClip({ wasm: sources as WasmSources }).catch((error) => error);
     expect(error).toBeInstanceOf(TypeError);

@@ -82,7 +82,7 @@ async function embedAll(clip: Clip, from: number, to: number): Promise<void> {
         return true;
       },
     );
-    // A hole in the picture data of a JPEG is no error to libjpeg, as in Pillow.
+    // A hole in the picture data of a JPEG is not an error to libjpeg, as in Pillow.
     if (!broken) expect(failed).toBe(false);
   }
 }

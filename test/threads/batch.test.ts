@@ -27,7 +27,7 @@ describe.each(models)('a batch of five, model $model', { timeout: 60_000 }, ({ m
     for (const threads of [2, 3, 4, 8]) expectSameRows(await embed(threads), one, `${threads} threads`);
   });
 
-  it('is the same while the forms of the tile are tried, and afterwards', async () => {
+  it('is the same while the variants of the tile are measured, and afterwards', async () => {
     using clip = await loadClip(model, { threads: 2, towers: ['image'] });
     const first = await clip.encodeImage(batch);
     for (let i = 0; i < 6; i++) expectSameRows(await clip.encodeImage(batch), first, `batch ${i}`);
@@ -52,7 +52,7 @@ describe('a batch on two threads', () => {
     let told = 0;
     const onProgress = () => {
       told++;
-      if (told === 2) stop.abort(); // the first picture was alone, as the tile's form is not known yet
+      if (told === 2) stop.abort(); // the first picture was alone, as the faster tile variant is not known yet
     };
     await expect(clip.encodeImage(photos, { signal: stop.signal, onProgress })).rejects.toThrow(
       expect.objectContaining({ name: 'AbortError' }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeElements, readFloats, readTensor } from '../../src/weights/elements.ts';
-import type { TensorInfo } from '../../src/weights/safetensors.ts';
 import { bytesSource, type Source } from '../../src/weights/source.ts';
+import type { TensorInfo } from '../../src/weights/tensor-file.ts';
 
 /** A source with these bytes after three others (so that nothing is aligned), and the tensor that describes them. */
 function stored(dtype: string, shape: number[], data: ArrayBufferView): { source: Source; tensor: TensorInfo } {

@@ -7,7 +7,8 @@ import { towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { fileSource } from '../../src/platform/node.ts';
 import { detectNaming, TensorLookup } from '../../src/weights/names.ts';
-import { readSafetensorsHeader, type SafetensorsFile, type TensorInfo } from '../../src/weights/safetensors.ts';
+import { readSafetensorsHeader, type SafetensorsFile } from '../../src/weights/safetensors.ts';
+import type { TensorInfo } from '../../src/weights/tensor-file.ts';
 
 const golden = 'test/golden';
 const towers: Tower[] = ['image', 'text'];

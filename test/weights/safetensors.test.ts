@@ -185,7 +185,7 @@ describe('readSafetensorsHeader', () => {
       fileOf('{"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]}}', 9),
       'has 5 bytes after the last tensor',
     ],
-    ['metadata that is no map of strings', fileOf('{"__metadata__":{"a":1}}'), '__metadata__'],
+    ['metadata that is not a map of strings', fileOf('{"__metadata__":{"a":1}}'), '__metadata__'],
     ['metadata that is a list', fileOf('{"__metadata__":["a"]}'), '__metadata__'],
   ])('refuses %s', async (_, bytes, message) => {
     const said = await refusal(bytes);
@@ -255,17 +255,7 @@ describe('other files passed as a model', () => {
     ],
     ['an index of shards', '{"metadata":{},"weight_map":{}}', 'several files'],
     ['a git-lfs pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00', 'git lfs pull'],
-    ['a state dict', zip('archive/data.pkl', 'visual.proj'), 'is a PyTorch file'],
-    [
-      'a training checkpoint',
-      zip('epoch_1/data.pkl', '}q\0(X\x05\0\0\0epochq\x01K\x01X\n\0\0\0state_dictq\x02'),
-      'is a PyTorch training checkpoint',
-    ],
-    [
-      'an old training checkpoint',
-      '\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.}q\0X\x0a\0\0\0state_dict',
-      'is a PyTorch training checkpoint',
-    ],
+    ['a pickle of another tool', '\x80\x04\x95\x10\0\0\0\0\0\0\0}', 'is a Python pickle, but not one of torch.save'],
     ['another zip', zip('readme.txt', 'hello'), 'is a zip archive'],
     ['GGUF', 'GGUF\x03\0\0\0\x10\0\0\0', 'is a GGUF/GGML file'],
     ['ONNX', '\x08\x07\x12\x07pytorch\x1a\x052.1.0', 'is an ONNX file'],

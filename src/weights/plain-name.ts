@@ -1,0 +1,7 @@
+/** Names of tensors without what training tools put before them. */
+
+/**
+ * A name without wrappers: training in parallel puts `module.` before every name (torch's DataParallel), compiling
+ * `_orig_mod.`, Lightning `model.`, and OpenCLIP's CustomTextCLIP keeps the text tower under `text.`.
+ */
+export const plainName = (name: string) => name.replace(/^((module|_orig_mod|model)\.)+/, '').replace(/^text\./, '');
