@@ -1,6 +1,6 @@
 /**
  * The classifier's file: safetensors with one tensor, `embeddings` F32 [labels, embedDim], and metadata `format`, `version`,
- * `labels` (JSON), `logit_scale` and `crc32`: the check sum (8 hex digits) of all that is said here, so that no changed bit
+ * `labels` (JSON), `logit_scale` and `crc32`: the checksum (8 hex digits) of all that is said here, so that no changed bit
  * becomes another answer.
  */
 
@@ -8,16 +8,19 @@ import { crc32 } from './crc32.ts';
 import { ClipError } from './errors.ts';
 import { MAX_LOGIT_SCALE } from './model/logit-scale.ts';
 import { checkLabels } from './text/prompts.ts';
-import { parseSafetensorsHeader, writeSafetensors } from './weights/safetensors.ts';
+import { describeForeign, FOREIGN_BYTES } from './weights/foreign.ts';
+import { parseSafetensorsHeader, type SafetensorsFile, writeSafetensors } from './weights/safetensors.ts';
 
+/** What messages call the bytes. */
+const NAME = 'classifier file';
 const FORMAT = 'edgeclip-classifier';
-/** 2 has a check sum. */
+/** 2 has a checksum. */
 const VERSION = '2';
 
 /** What is in the file. */
 export interface ClassifierData {
   readonly labels: readonly string[];
-  /** Unit vectors, one a label: f32[labels, embedDim]. */
+  /** Unit vectors, one per label: f32[labels, embedDim]. */
   readonly embeddings: Float32Array;
   /** exp of the model's logit scale. */
   readonly logitScale: number;
@@ -27,7 +30,7 @@ export function writeClassifier({ labels, embeddings, logitScale }: ClassifierDa
   const data = new Uint8Array(embeddings.buffer, embeddings.byteOffset, embeddings.byteLength);
   const content = { format: FORMAT, version: VERSION, labels: JSON.stringify(labels), logit_scale: String(logitScale) };
   const shape = [labels.length, embeddings.length / labels.length];
-  const metadata = { ...content, crc32: checkSum(content, shape, data) };
+  const metadata = { ...content, crc32: checksum(content, shape, data) };
   const parts = writeSafetensors([{ name: 'embeddings', dtype: 'F32', shape, data }], metadata);
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -49,16 +52,16 @@ export function readClassifier(bytes: Uint8Array): ClassifierData {
 }
 
 function parse(bytes: Uint8Array): ClassifierData {
-  const { metadata, tensors } = parseSafetensorsHeader(bytes, 'classifier file');
+  const { metadata, tensors } = header(bytes);
   const { format, version, labels: json = '', logit_scale = '', crc32: sum } = metadata;
-  if (format !== FORMAT) fail(`expected the format ${FORMAT}, found ${format ?? '(none)'}`);
-  if (version === '1') fail('version 1 has no check sum: make the classifier again, which writes version 2');
-  if (version !== VERSION) fail(`expected version ${VERSION}, found ${version}`);
+  if (format !== FORMAT) fail(`expected the format ${FORMAT}, got ${format ?? '(none)'}`);
+  if (version === '1') fail('version 1 has no checksum: make the classifier again, which writes version 2');
+  if (version !== VERSION) fail(`expected version ${VERSION}, got ${version}`);
   const tensor = tensors.get('embeddings') ?? fail('it has no embeddings');
   const labels = checkLabels(JSON.parse(json));
   const [n, embedDim = 0] = tensor.shape;
   if (tensor.dtype !== 'F32' || tensor.shape.length !== 2 || n !== labels.length || !(embedDim > 0)) {
-    fail(`expected F32 embeddings [${labels.length}, any], found ${tensor.dtype} [${tensor.shape.join(', ')}]`);
+    fail(`expected F32 embeddings [${labels.length}, any], got ${tensor.dtype} [${tensor.shape.join(', ')}]`);
   }
   const logitScale = Number(logit_scale);
   if (!(logitScale >= 1 && logitScale <= MAX_LOGIT_SCALE)) {
@@ -67,8 +70,8 @@ function parse(bytes: Uint8Array): ClassifierData {
   const embeddings = new Float32Array(tensor.byteLength / 4);
   const data = new Uint8Array(embeddings.buffer);
   data.set(bytes.subarray(tensor.offset, tensor.offset + tensor.byteLength));
-  if (sum !== checkSum({ format, version, labels: json, logit_scale }, tensor.shape, data)) {
-    fail('it is damaged: its check sum is not that of its labels and embeddings');
+  if (sum !== checksum({ format, version, labels: json, logit_scale }, tensor.shape, data)) {
+    fail('it is damaged: its checksum is not that of its labels and embeddings');
   }
   for (let i = 0; i < labels.length; i++) {
     let square = 0;
@@ -79,12 +82,24 @@ function parse(bytes: Uint8Array): ClassifierData {
   return { labels, embeddings, logitScale };
 }
 
-function checkSum(content: Readonly<Record<string, string>>, shape: readonly number[], data: Uint8Array): string {
+/** @throws ClipError CLASSIFIER_FORMAT that says what the bytes are instead, or how they are damaged */
+function header(bytes: Uint8Array): SafetensorsFile {
+  const foreign = describeForeign(bytes.subarray(0, FOREIGN_BYTES));
+  try {
+    return parseSafetensorsHeader(bytes, NAME);
+  } catch (error) {
+    // What the reader of model files advises is about models.
+    if (foreign === undefined) return fail((error as Error).message.replace(`"${NAME}" `, 'it '), error);
+    return fail(`expected the bytes of Classifier.toBytes(), got a file that ${foreign.split(/[,;]/)[0]}`, error);
+  }
+}
+
+function checksum(content: Readonly<Record<string, string>>, shape: readonly number[], data: Uint8Array): string {
   const { format, version, labels, logit_scale } = content;
   const text = new TextEncoder().encode(JSON.stringify([format, version, labels, logit_scale, shape]));
   return crc32(data, crc32(text)).toString(16).padStart(8, '0');
 }
 
 function fail(message: string, cause?: unknown): never {
-  throw new ClipError('CLASSIFIER_FORMAT', `classifier file: ${message}`, { cause });
+  throw new ClipError('CLASSIFIER_FORMAT', `${NAME}: ${message}`, { cause });
 }

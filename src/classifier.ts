@@ -5,6 +5,7 @@ import type { EncodedImage, EncodeImageOptions, EncodeImagesOptions, EncodeOptio
 import { atPosition, ClipError } from './errors.ts';
 import { type ImageInput, type TakenImage, takeImage } from './image/input.ts';
 import { imageLimits } from './image/limits.ts';
+import { show } from './json.ts';
 import { MeanVectors } from './mean-vectors.ts';
 import { checkOptions, isFloat32Array, kindOf, type OptionType } from './options.ts';
 import { Ranking } from './ranking.ts';
@@ -76,10 +77,13 @@ export class Classifier {
   #ranking: Promise<Ranking> | undefined;
 
   private constructor(data: ClassifierData, model?: ClassifierModel) {
-    this.labels = data.labels;
+    if (data?.labels === undefined) {
+      throw new TypeError('new Classifier: use clip.classifier(..) or Classifier.fromBytes(..)');
+    }
+    this.labels = Object.freeze([...data.labels]);
     this.logitScale = data.logitScale;
     this.embedDim = data.embeddings.length / data.labels.length;
-    this.#data = data;
+    this.#data = { ...data, labels: this.labels };
     this.#model = model;
   }
 
@@ -173,16 +177,18 @@ export class Classifier {
     input: ClassifyInput | readonly ClassifyInput[],
     options: ClassifyOptions = {},
   ): Promise<Ranked[] | Ranked[][]> {
-    checkOptions('classify', options, CLASSIFY);
-    const { topK = this.labels.length, onProgress, ...encodeOptions } = options;
-    if (!Number.isInteger(topK) || topK < 1) throw new RangeError(`topK must be a positive integer, got ${topK}`);
+    checkOptions('classify', options, CLASSIFY, 'for several pictures pass a list: classify([a, b])');
+    const { topK = this.#data.labels.length, onProgress, ...encodeOptions } = options;
+    if (!Number.isInteger(topK) || topK < 1) throw new RangeError(`topK must be a positive integer, got ${show(topK)}`);
     const { signal } = options;
     signal?.throwIfAborted();
     const { maxBytes } = imageLimits(options);
+    checkNotNumbers(input);
     const list = Array.isArray(input);
     const position = (i: number, error: unknown) => (list ? atPosition('image', i, error) : error);
     const taken = Array.from(list ? input : [input], (one: ClassifyInput, i) => {
       try {
+        checkNotNumbers(one);
         return isFloat32Array(one) ? this.#checkEmbedding(one) : takeImage(one, maxBytes);
       } catch (error) {
         throw position(i, error);
@@ -239,8 +245,8 @@ export class Classifier {
     });
     const ranking = await this.#ranking;
     const similarities = ranking.similarities(embedding);
-    const scores = ranking.softmax(similarities, this.logitScale);
-    return Array.from(this.labels, (label, index) => ({
+    const scores = ranking.softmax(similarities, this.#data.logitScale);
+    return Array.from(this.#data.labels, (label, index) => ({
       label,
       index,
       score: scores[index]!,
@@ -252,12 +258,21 @@ export class Classifier {
 
   async #makeRanking(): Promise<Ranking> {
     const { embedDim } = this;
-    const ranking = await Ranking.create(this.labels.length, embedDim);
-    for (let i = 0; i < this.labels.length; i++) {
+    const { length } = this.#data.labels;
+    const ranking = await Ranking.create(length, embedDim);
+    for (let i = 0; i < length; i++) {
       ranking.setRow(i, this.#data.embeddings.subarray(i * embedDim, (i + 1) * embedDim));
     }
     return ranking;
   }
+}
+
+/** @throws TypeError for an embedding that is not a Float32Array, e.g. one that was kept as JSON */
+function checkNotNumbers(input: unknown): void {
+  const isNumbers = Array.isArray(input) && typeof input[0] === 'number';
+  if (!isNumbers && !(ArrayBuffer.isView(input) && /^a Float(16|64)Array$/.test(kindOf(input)))) return;
+  const what = isNumbers ? 'an array of numbers' : kindOf(input);
+  throw new TypeError(`classify: got ${what}: for an embedding pass Float32Array.from(numbers)`);
 }
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {

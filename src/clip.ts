@@ -4,6 +4,7 @@ import { Classifier, type ClassifierOptions } from './classifier.ts';
 import { encodeEach } from './encode-images.ts';
 import { encodeRows, tokenizeAll } from './encode-texts.ts';
 import type {
+  AnyImageOptions,
   EncodedImage,
   EncodeImageOptions,
   EncodeImagesOptions,
@@ -15,6 +16,7 @@ import type { Precision } from './engine/arithmetic.ts';
 import type { KernelVariant } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
 import { atPosition, ClipError } from './errors.ts';
+import { deepFreeze } from './freeze.ts';
 import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
 import { imageLimits } from './image/limits.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
@@ -37,7 +39,7 @@ export interface ClipInfo {
   readonly image?: { readonly kind: string; readonly size: number };
   /** Absent if the model has no text tower. */
   readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
-  readonly memory: { readonly total: number; readonly use: MemoryUse };
+  readonly memory: { readonly total: number; readonly use: Readonly<MemoryUse> };
   /** What was assumed while loading because the model's files do not say it. */
   readonly warnings: readonly string[];
 }
@@ -68,9 +70,10 @@ const ENCODE_IMAGE: Readonly<Record<keyof EncodeImageOptions, OptionType>> = {
  * @example
  * import { readFile } from 'node:fs/promises';
  * import { loadClip } from 'edgeclip';
- * using clip = await loadClip();
+ * const clip = await loadClip();
  * const image = await clip.encodeImage(await readFile('examples/cat.png'));
  * const text = await clip.encodeText('a photo of a cat');
+ * clip.dispose();
  */
 export class Clip {
   readonly config: ClipConfig;
@@ -78,11 +81,16 @@ export class Clip {
   readonly preprocess: PreprocessConfig;
   readonly #session: Session;
 
-  /** @internal */
-  constructor(parts: Parts) {
-    this.config = parts.config;
-    this.preprocess = parts.preprocess;
+  private constructor(parts: Parts) {
+    if (parts?.engine === undefined) throw new TypeError('new Clip: models are made by loadClip(), not by hand');
+    this.config = deepFreeze(parts.config);
+    this.preprocess = deepFreeze(parts.preprocess);
     this.#session = new Session(parts);
+  }
+
+  /** For `loadClip`. @internal */
+  static fromParts(parts: Parts): Clip {
+    return new Clip(parts);
   }
 
   /**
@@ -112,17 +120,26 @@ export class Clip {
     images: ImageInput | readonly ImageInput[],
     options?: EncodeImageOptions,
   ): Promise<Float32Array | Float32Array[]>;
+  encodeImage(image: ImageInput, options: AnyImageOptions): Promise<Float32Array | PromiseSettledResult<Float32Array>>;
+  encodeImage(
+    images: readonly ImageInput[],
+    options: AnyImageOptions,
+  ): Promise<Float32Array[] | PromiseSettledResult<Float32Array>[]>;
+  encodeImage(
+    images: ImageInput | readonly ImageInput[],
+    options: AnyImageOptions,
+  ): Promise<Float32Array | PromiseSettledResult<Float32Array> | Float32Array[] | PromiseSettledResult<Float32Array>[]>;
   async encodeImage(
     input: ImageInput | readonly ImageInput[],
-    options: EncodeImageOptions | SettledImageOptions = {},
+    options: AnyImageOptions = {},
   ): Promise<
-    Float32Array | PromiseSettledResult<Float32Array> | (Float32Array | PromiseSettledResult<Float32Array>)[]
+    Float32Array | PromiseSettledResult<Float32Array> | Float32Array[] | PromiseSettledResult<Float32Array>[]
   > {
-    checkOptions('encodeImage', options, ENCODE_IMAGE);
+    checkOptions('encodeImage', options, ENCODE_IMAGE, 'for several pictures pass a list: encodeImage([a, b])');
     this.#session.images(); // or the tower was not loaded
     const { settled = false, onProgress, ...each } = options;
     const { maxBytes } = imageLimits(options);
-    const list = Array.isArray(input);
+    const list = Array.isArray(input) && typeof input[0] !== 'number'; // numbers are refused with advice
     const images: readonly ImageInput[] = list ? input : [input as ImageInput];
     const position = (i: number, error: unknown) => (list && !settled ? atPosition('image', i, error) : error);
     const taken = Array.from(images, (image, i) => {
@@ -151,7 +168,7 @@ export class Clip {
       // The threads do not come back: what is done is kept.
       while (results.length < taken.length) results.push({ status: 'rejected', reason: error });
     }
-    return list ? results : results[0]!;
+    return list ? (results as Float32Array[] | PromiseSettledResult<Float32Array>[]) : results[0]!;
   }
 
   /**
@@ -201,7 +218,7 @@ export class Clip {
     input: string | readonly string[],
     options: EncodeOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    checkOptions('encodeText', options, ENCODE);
+    checkOptions('encodeText', options, ENCODE, 'for several texts pass a list: encodeText([a, b])');
     this.#session.tokenizer();
     const list = Array.isArray(input);
     if (!list && typeof input !== 'string') {
@@ -285,11 +302,11 @@ export class Clip {
   info(): ClipInfo {
     const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#session.alive();
     const { vision, text: texts } = config;
-    return {
+    return deepFreeze({
       model: name,
       precision: engine.arithmetic.precision,
       kernels: variant,
-      threads,
+      threads: { ...threads },
       towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
       ...(vision && { image: { kind: imageTower(config).description, size: vision.imageSize } }),
@@ -300,9 +317,9 @@ export class Clip {
           tokenizer: tokenizer !== undefined,
         },
       }),
-      memory: { total: engine.memory.buffer.byteLength, use },
-      warnings,
-    };
+      memory: { total: engine.memory.buffer.byteLength, use: { ...use } },
+      warnings: [...warnings],
+    });
   }
 
   /** Releases the memory and stops the threads. Every later call throws; calls that wait reject with ClipError DISPOSED. */
@@ -310,7 +327,7 @@ export class Clip {
     this.#session.dispose();
   }
 
-  /** `using clip = await loadClip()` disposes at the end of the block. */
+  /** For `using` declarations (Node.js 24, TypeScript 5.2): disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -329,10 +346,29 @@ function checkImageSource(images: unknown): void {
   const isOne = typeof images === 'string' || ArrayBuffer.isView(images);
   const isSource =
     Object(images) === images && (Symbol.iterator in (images as object) || Symbol.asyncIterator in (images as object));
+  const advice = byteStreamAdvice(images);
+  if (advice !== undefined) throw new TypeError(`encodeImages: expected an iterable of pictures, got ${advice}`);
   if (isOne || !isSource) {
     throw new TypeError(
       `encodeImages: expected an iterable of pictures, got ${kindOf(images)}: for one picture use encodeImage`,
     );
+  }
+}
+
+/** A stream of one file's bytes: its chunks are not pictures. Streams of objects may be. */
+function byteStreamAdvice(images: unknown): string | undefined {
+  if (Object(images) !== images) return undefined;
+  const { pipe, readableObjectMode, getReader, locked } = images as Record<string, unknown>;
+  if (typeof pipe === 'function' && readableObjectMode === false) {
+    return 'a Node.js stream of bytes: read it first, or pass [Readable.toWeb(stream)]';
+  }
+  if (typeof getReader !== 'function' || locked === true) return undefined;
+  try {
+    // Only a stream of bytes has such a reader.
+    (images as ReadableStream).getReader({ mode: 'byob' }).releaseLock();
+    return 'a stream of bytes: pass it to encodeImage, or in a list: encodeImages([stream])';
+  } catch {
+    return undefined;
   }
 }
 

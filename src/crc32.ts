@@ -4,7 +4,7 @@
 let crcTables: Int32Array[] | undefined;
 
 /**
- * The check sum of some bytes, four a step.
+ * The checksum of some bytes, four per step.
  * @param before the sum of what comes before `bytes`
  */
 export function crc32(bytes: Uint8Array, before = 0): number {

@@ -117,7 +117,7 @@ async function readBytes(image: TakenImage, limits: ImageLimits, signal?: AbortS
   return image.read ? new TakenImage({ bytes: await image.read(limits, signal) }) : image;
 }
 
-/** What became of a picture whose worker died; the next call starts new workers. */
+/** The result of a picture whose worker died; the next call starts new workers. */
 function lost(cause?: ClipError): ClipError {
   const why = cause === undefined ? 'with a worker thread that died' : `(${cause.message})`;
   return new ClipError('WORKER', `the embedding was lost ${why}`, { cause });

@@ -27,13 +27,18 @@ export interface SettledImageOptions extends Omit<EncodeImageOptions, 'settled'>
   readonly settled: true;
 }
 
+/** Options of `Clip.encodeImage` where `settled` is decided at run time: then so is what the result is. */
+export interface AnyImageOptions extends Omit<EncodeImageOptions, 'settled'> {
+  readonly settled?: boolean | undefined;
+}
+
 /** Options of `Clip.encodeImages`, which does not know how many pictures will come. */
 export type EncodeImagesOptions = Omit<EncodeImageOptions, 'onProgress' | 'settled'>;
 
 /** A picture, a promise of one, or a function that gets one when its turn comes, e.g. `() => readFile(path)`. */
 export type ImageItem = ImageInput | PromiseLike<ImageInput> | (() => ImageInput | PromiseLike<ImageInput>);
 
-/** What became of one picture of `Clip.encodeImages`; `index` counts from 0. */
+/** Result of one picture of `Clip.encodeImages`: its embedding or its error. `index` counts from 0. */
 export type EncodedImage =
   | { readonly index: number; readonly embedding: Float32Array; readonly error?: undefined }
   | { readonly index: number; readonly error: unknown; readonly embedding?: undefined };

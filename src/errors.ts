@@ -1,38 +1,38 @@
 /** What went wrong, in a word that code can branch on. The message says what was expected, what came, and where. */
 export type ClipErrorCode =
-  /** A model file, its header or its configuration is not what the format allows. */
+  /** A weights file is damaged, of another format or layout version, or does not belong to the configuration. */
   | 'WEIGHTS_FORMAT'
-  /** A tensor that the configuration needs is not in the file. */
+  /** A weights file, shard, tower or tensor is missing. */
   | 'WEIGHTS_MISSING'
   /** A tensor has another shape than the configuration says. */
   | 'WEIGHTS_SHAPE'
   /** A tensor that is needed has an element type this package does not read. */
   | 'WEIGHTS_DTYPE'
-  /** A weight is NaN or infinite. */
+  /** A weight is NaN, infinite or out of range. */
   | 'WEIGHTS_VALUE'
-  /** `config.json`, `open_clip_config.json` or a preprocessor file cannot be used. */
+  /** A configuration or preprocessing file is missing, cannot be read, or asks for something that is not supported. */
   | 'CONFIG'
   /** `tokenizer.json` cannot be used, or the model has none. */
   | 'TOKENIZER'
-  /** The bytes are no image of a known format, or one with a feature that is not supported. */
+  /** The bytes are not a picture of a known format, or are damaged, or need a feature that is not supported. */
   | 'IMAGE_FORMAT'
-  /** The image ends early. */
+  /** The picture ends early. */
   | 'IMAGE_TRUNCATED'
-  /** The image is larger (in bytes or pixels) than the limits allow. */
+  /** The picture exceeds `maxPixels` or `maxBytes`, or has a side longer than 65,535 pixels. */
   | 'IMAGE_TOO_LARGE'
-  /** A template has no place for the label. */
+  /** A template has no place for the label, or the list of templates is empty. */
   | 'TEMPLATE'
-  /** A classifier file is damaged or belongs to another version. */
+  /** A classifier file is damaged, of another version, or of another embedding length. */
   | 'CLASSIFIER_FORMAT'
   /** The tower that the call needs was not loaded. */
   | 'TOWER_NOT_LOADED'
   /** The call came after `dispose`. */
   | 'DISPOSED'
-  /** The runtime lacks something, e.g. WebAssembly SIMD. */
+  /** The runtime lacks something, e.g. WebAssembly SIMD, or memory for the model or a picture; or an option is reserved. */
   | 'UNSUPPORTED'
-  /** A file cannot be read or written. */
+  /** A file or address cannot be read or written, or a decoder's file is missing. */
   | 'IO'
-  /** A worker thread died. */
+  /** A worker thread died; finished results are kept. */
   | 'WORKER';
 
 /** Every error of this package that is not a plain argument error (those are `TypeError` and `RangeError`). */

@@ -22,13 +22,13 @@ export class ImageBatch {
     this.#parts = parts;
   }
 
-  /** Pictures that can be computed at once: one a thread. */
+  /** Pictures that can be computed at once: one per thread. */
   get slots(): number {
     return this.#parts.programs?.size ?? 1;
   }
 
   /**
-   * How many of n pictures to compute next: one a thread while there are pictures for most of the threads, else one on all
+   * How many of n pictures to compute next: one per thread while there are pictures for most of the threads, else one on all
    * threads (bench/README.md has both). Until the autotuning is done, the first picture of a call is alone, as products
    * are timed only there.
    */
@@ -44,7 +44,7 @@ export class ImageBatch {
   }
 
   /**
-   * The pictures in the first n slots to their embeddings, not normalised: f32[embedDim] each.
+   * The pictures in the first n slots to their embeddings, not normalized: f32[embedDim] each.
    * @returns their addresses; undefined for a picture that was lost with a worker that died
    * @throws ClipError WORKER if all are lost
    */

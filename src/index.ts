@@ -9,6 +9,7 @@ export {
 } from './classifier.ts';
 export { Clip, type ClipInfo } from './clip.ts';
 export type {
+  AnyImageOptions,
   EncodedImage,
   EncodeImageOptions,
   EncodeImagesOptions,

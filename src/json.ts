@@ -4,7 +4,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The most characters of a value that a message shows. */
+/** Maximum number of characters of a value that a message shows. */
 const SHOWN = 80;
 
 /** A value on one line, cut. Never throws: what JSON cannot hold, or the stack cannot, is shown as `[...]` or `{...}`. */

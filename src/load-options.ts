@@ -1,9 +1,10 @@
 /** The options of `loadClip`, and its two signatures told apart. */
 
 import type { Precision } from './engine/arithmetic.ts';
-import type { TileVariant } from './engine/autotuning.ts';
+import { TILE_VARIANTS, type TileVariant } from './engine/autotuning.ts';
 import type { Probe } from './engine/engine.ts';
 import type { KernelVariant } from './engine/kernels.ts';
+import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
@@ -18,11 +19,11 @@ export interface LoadOptions {
   /** Which build of the kernels. Default: chosen for this machine; the results are the same. */
   readonly kernels?: KernelVariant | undefined;
   /**
-   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one a processor (at most 8).
-   * Default 1. The results are the same. Where threads cannot be had, `info()` says why and one computes.
+   * Threads that compute together, this one included: a number from 1 to 64, or `auto` for one per processor (at most
+   * 8). Default 1. The results are the same. Where threads are not available, one is used, and `info()` gives the reason.
    */
   readonly threads?: number | 'auto' | undefined;
-  /** Most pixels of a picture, width times height. Default 100,000,000. */
+  /** Maximum number of pixels of a picture, width times height. Default 100,000,000. */
   readonly maxPixels?: number | undefined;
   /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
   readonly htmlEntities?: boolean | undefined;
@@ -35,7 +36,7 @@ export interface LoadOptions {
   readonly wasm?: WasmSources | undefined;
   /** Stops the loading. */
   readonly signal?: AbortSignal | undefined;
-  /** Called as the weights come in. */
+  /** Called while the weights are loaded. */
   readonly onProgress?: LoadProgress | undefined;
   /** Sees every layer's activations, of all rows. @internal */
   readonly probe?: Probe | undefined;
@@ -49,7 +50,7 @@ export interface LoadClipOptions extends LoadOptions {
   readonly model?: string | ModelFiles | undefined;
 }
 
-const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
+const LOAD: Readonly<Record<Exclude<keyof LoadClipOptions, keyof typeof INTERNAL>, OptionType>> = {
   model: 'any',
   precision: 'any',
   towers: 'any',
@@ -61,9 +62,10 @@ const LOAD: Readonly<Record<keyof LoadClipOptions, OptionType>> = {
   signal: 'signal',
   onProgress: 'function',
   wasm: 'any',
-  probe: 'function',
-  variant: 'any',
 };
+
+/** Options for tests: accepted, but no message names them. */
+const INTERNAL = { probe: 'function', variant: 'any' } as const satisfies Readonly<Record<string, OptionType>>;
 
 /** Tells the two signatures apart: files have functions, options are a plain object. */
 export function loadArguments(
@@ -77,7 +79,7 @@ export function loadArguments(
     );
   }
   const given = isOptions ? first : second;
-  if (given !== undefined) checkOptions('loadClip', given, LOAD);
+  if (given !== undefined) checkOptions('loadClip', withoutInternal(given), LOAD);
   const { model, ...options } = (isOptions ? first : { ...second, model: first }) as LoadClipOptions;
   if (!isOptions && second && 'model' in second) {
     throw new TypeError(
@@ -88,12 +90,23 @@ export function loadArguments(
   return { model, options };
 }
 
+/** Checks the internal options, and returns the others. */
+function withoutInternal(options: LoadClipOptions | ModelFiles): object {
+  if (!isPlainObject(options)) return options; // refused as it is
+  const { probe, variant, ...others } = options as LoadClipOptions;
+  checkOptions('loadClip', { probe, variant }, INTERNAL);
+  return others;
+}
+
 /** Whether it is meant as a model's files; that it is all of them is checked where they are read. */
 function isFiles(value: object): boolean {
   return 'text' in value || 'source' in value || 'name' in value;
 }
 
 function checkModel(model: unknown): void {
+  if (typeof model === 'string' && /^file:/i.test(model)) {
+    throw new TypeError(`loadClip: the model is a folder, got ${kindOf(model)}: pass its path, fileURLToPath(url)`);
+  }
   if (model === undefined || typeof model === 'string') return;
   if (typeof model === 'object' && model !== null && isFiles(model)) return;
   const isUrl = Object.prototype.toString.call(model) === '[object URL]';
@@ -112,13 +125,19 @@ function isPlainObject(value: unknown): value is object {
 
 export function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
   if (precision !== 'int8' && precision !== 'f32') {
-    throw new RangeError(`precision must be "int8" or "f32", got ${JSON.stringify(precision)}`);
+    throw new RangeError(`precision must be "int8" or "f32", got ${show(precision)}`);
   }
   const known = (tower: unknown) => tower === 'image' || tower === 'text';
   if (!Array.isArray(towers) || towers.length === 0 || !towers.every(known) || new Set(towers).size !== towers.length) {
-    throw new RangeError(`towers must name "image", "text" or both, got ${JSON.stringify(towers)}`);
+    throw new RangeError(`towers must name "image", "text" or both, got ${show(towers)}`);
   }
   if (!(typeof maxPixels === 'number' && maxPixels > 0)) {
-    throw new RangeError(`maxPixels must be a positive number, got ${maxPixels}`);
+    throw new RangeError(`maxPixels must be a positive number, got ${show(maxPixels)}`);
   }
+}
+
+/** @throws RangeError for what is not a variant of the tile */
+export function checkVariant(variant: unknown): void {
+  if (variant === undefined || TILE_VARIANTS.includes(variant as TileVariant)) return;
+  throw new RangeError(`variant must be ${TILE_VARIANTS.join(' or ')}, got ${show(variant)}`);
 }

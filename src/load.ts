@@ -12,7 +12,14 @@ import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import { ImageBatch } from './image-batch.ts';
-import { checkLoadOptions, type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';
+import { show } from './json.ts';
+import {
+  checkLoadOptions,
+  checkVariant,
+  type LoadClipOptions,
+  type LoadOptions,
+  loadArguments,
+} from './load-options.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
@@ -28,7 +35,7 @@ import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
 export const MAX_THREADS = 64;
-/** `auto` stops here: a layer has no work for more. */
+/** Largest number of threads that `auto` starts: a layer has no work for more. */
 const AUTO_THREADS = 8;
 
 /**
@@ -39,8 +46,10 @@ const AUTO_THREADS = 8;
  * @throws ClipError CONFIG, WEIGHTS_*, IO, UNSUPPORTED; TypeError for what is not a model or not an option; RangeError for an
  *   option's value; the signal's reason if aborted
  * @example
- * using clip = await loadClip(); // the embedded model
- * using small = await loadClip({ towers: ['image'], threads: 2 });
+ * const clip = await loadClip(); // the embedded model
+ * clip.dispose(); // releases its memory
+ * const small = await loadClip({ towers: ['image'], threads: 2 });
+ * small.dispose();
  * const load = () => loadClip('models/ViT-B-32', { precision: 'f32' }); // a folder
  * const loadFile = () => loadClip('models/ViT-B-32.pt');
  */
@@ -52,6 +61,7 @@ export async function loadClip(
 ): Promise<Clip> {
   const { model, options } = loadArguments(modelOrOptions, secondOptions);
   const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
+  checkVariant(options.variant);
   checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
   const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
@@ -120,7 +130,7 @@ export async function loadClip(
     const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
-    return new Clip({
+    return Clip.fromParts({
       name: files.name,
       config,
       preprocess,
@@ -160,9 +170,7 @@ function threadCount(wanted: unknown): ThreadInfo {
     wanted !== 'auto' &&
     !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)
   ) {
-    throw new RangeError(
-      `threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${JSON.stringify(wanted)}`,
-    );
+    throw new RangeError(`threads must be "auto" or a whole number from 1 to ${MAX_THREADS}, got ${show(wanted)}`);
   }
   const count = wanted === 'auto' ? Math.min(AUTO_THREADS, processors()) : (wanted as number);
   const reason = count > 1 ? noThreads() : undefined;

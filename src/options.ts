@@ -6,19 +6,26 @@ export type OptionType = 'boolean' | 'number' | 'function' | 'signal' | 'any';
 /**
  * Checks an options object: its own names and their types.
  * @param call what messages begin with, e.g. `encodeImage`
+ * @param advice what to do if something else than an object of options came, e.g. a second picture
  * @throws TypeError if it is not an object, has a name that is not among `types`, or a value of another type
  */
-export function checkOptions(call: string, options: unknown, types: Readonly<Record<string, OptionType>>): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`${call}: the options must be an object, got ${kindOf(options)}`);
+export function checkOptions(
+  call: string,
+  options: unknown,
+  types: Readonly<Record<string, OptionType>>,
+  advice?: string,
+): void {
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    const todo = advice === undefined || options === null ? '' : `; ${advice}`;
+    throw new TypeError(`${call}: the options must be an object, got ${kindOf(options)}${todo}`);
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const [name, value] of Object.entries(options as object)) {
     const type = Object.hasOwn(types, name) ? types[name]! : undefined;
     if (type === undefined) {
       const names = Object.keys(types);
       const near = nearestName(name, names);
-      const advice = near === undefined ? `; known are ${names.join(', ')}` : `; did you mean ${near}?`;
-      throw new TypeError(`${call}: unknown option "${name}"${advice}`);
+      const known = near === undefined ? `; known are ${names.join(', ')}` : `; did you mean ${near}?`;
+      throw new TypeError(`${call}: unknown option "${name}"${known}`);
     }
     if (value === undefined || type === 'any') continue;
     if (type === 'signal') {

@@ -18,7 +18,7 @@ export interface ThreadInfo {
   readonly reason?: string;
 }
 
-/** What `loadClip` makes. */
+/** What `loadClip` makes. @internal: the types of the engine stay out of the package's declarations. */
 export interface Parts {
   readonly name: string;
   readonly config: ClipConfig;
@@ -39,6 +39,7 @@ export interface Parts {
   readonly warnings: readonly string[];
 }
 
+/** @internal */
 export class Session {
   #parts: Parts | undefined;
   readonly #scheduler = new Scheduler();
@@ -55,22 +56,24 @@ export class Session {
 
   /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
   images(): ImageBatch {
-    const { images } = this.alive();
-    if (!images) throw towerNotLoaded('image');
+    const parts = this.alive();
+    const { images } = parts;
+    if (!images) throw towerNotLoaded('image', parts);
     return images;
   }
 
   /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
   text(): TextTransformer {
-    const { text } = this.alive();
-    if (!text) throw towerNotLoaded('text');
+    const parts = this.alive();
+    const { text } = parts;
+    if (!text) throw towerNotLoaded('text', parts);
     return text;
   }
 
   /** @throws ClipError TOKENIZER, TOWER_NOT_LOADED, DISPOSED */
   tokenizer(): Tokenizer {
-    const { text, tokenizer, name } = this.alive();
-    if (!text) throw towerNotLoaded('text');
+    this.text();
+    const { tokenizer, name } = this.alive();
     if (!tokenizer) {
       throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
     }
@@ -112,6 +115,10 @@ export class Session {
   }
 }
 
-function towerNotLoaded(tower: Tower): ClipError {
-  return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower was not loaded: give loadClip towers: ['${tower}']`);
+/** That a tower is not there, and what to do. */
+function towerNotLoaded(tower: Tower, { name, config }: Parts): ClipError {
+  const isThere = (tower === 'image' ? config.vision : config.text) !== undefined;
+  // The other tower is loaded, and stays if both are named.
+  const reason = isThere ? "was not loaded: pass loadClip towers: ['image', 'text']" : `is not in "${name}"`;
+  return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower ${reason}`);
 }

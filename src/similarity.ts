@@ -1,5 +1,6 @@
 /** Comparing embeddings: the cosine of two, and the nearest of many. */
 
+import { show } from './json.ts';
 import { checkOptions, isFloat32Array, kindOf } from './options.ts';
 import { Ranking } from './ranking.ts';
 import { yieldIfDue } from './scheduler.ts';
@@ -32,6 +33,7 @@ const BLOCK = 4096;
 export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
   checkNumbers('similarity: a', a);
   checkNumbers('similarity: b', b);
+  if (a.length === 0) throw new TypeError('similarity: a has no numbers');
   if (a.length !== b.length) {
     throw new RangeError(`similarity: expected vectors of the same dimension, got ${a.length} and ${b.length} numbers`);
   }
@@ -53,8 +55,9 @@ export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * The k vectors with the largest cosines to the query, best first; equal ones by their index. Vectors may have any length
  * (norm). Computed in f32 by the kernel that ranks labels: the same bits in every runtime. The queries are copied at the
  * call; the vectors are not, and must not change before the promise resolves.
- * @param query an embedding f32[d], or a list of them: then the result has a list for each
- * @param vectors a list of f32[d], or all of them in one f32[n * d]
+ * @param query an embedding of d numbers (`Float32Array`, or any array of numbers, which are rounded to f32), or a list of
+ *   embeddings: then the result has a list for each
+ * @param vectors a list of such embeddings, or all of them in one array of n * d numbers
  * @param k how many to return; fewer only if there are fewer vectors
  * @throws TypeError for other types; RangeError for a k that is not a positive integer, for other dimensions than the
  *   query's, or a number that is not finite; ClipError UNSUPPORTED without WebAssembly SIMD; the signal's reason
@@ -65,38 +68,36 @@ export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * best; // { index: 0, similarity: 0.3… }
  */
 export function nearest(
-  query: Float32Array,
-  vectors: readonly Float32Array[] | Float32Array,
+  query: ArrayLike<number>,
+  vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
 ): Promise<Neighbour[]>;
 export function nearest(
-  queries: readonly Float32Array[],
-  vectors: readonly Float32Array[] | Float32Array,
+  queries: readonly ArrayLike<number>[],
+  vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
 ): Promise<Neighbour[][]>;
 export function nearest(
-  query: Float32Array | readonly Float32Array[],
-  vectors: readonly Float32Array[] | Float32Array,
+  query: ArrayLike<number> | readonly ArrayLike<number>[],
+  vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
 ): Promise<Neighbour[] | Neighbour[][]>;
 export async function nearest(
-  query: Float32Array | readonly Float32Array[],
-  vectors: readonly Float32Array[] | Float32Array,
+  query: ArrayLike<number> | readonly ArrayLike<number>[],
+  vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options: NearestOptions = {},
 ): Promise<Neighbour[] | Neighbour[][]> {
   checkOptions('nearest', options, { signal: 'signal' });
   const { signal } = options;
-  if (!Number.isInteger(k) || k < 1) throw new RangeError(`nearest: k must be a positive integer, got ${k}`);
-  const list = Array.isArray(query);
-  const queries = Array.from(list ? query : [query], (one: unknown, i) => {
-    const name = list ? `nearest: query ${i}` : 'nearest: the query';
-    if (!isFloat32Array(one)) throw new TypeError(`${name} must be a Float32Array, got ${kindOf(one)}`);
-    return Float32Array.from(one);
-  });
+  if (!Number.isInteger(k) || k < 1) throw new RangeError(`nearest: k must be a positive integer, got ${show(k)}`);
+  const list = Array.isArray(query) && typeof query[0] !== 'number';
+  const queries = Array.from(list ? query : [query], (one: unknown, i) =>
+    toFloat32(list ? `nearest: query ${i}` : 'nearest: the query', one).slice(),
+  );
   if (queries.length === 0) return [];
   const d = queries[0]!.length;
   if (d === 0) throw new RangeError('nearest: the query is empty');
@@ -154,35 +155,47 @@ class Best {
 }
 
 /** Vectors of d numbers by their index. */
-function rowsOf(
-  vectors: readonly Float32Array[] | Float32Array,
-  d: number,
-): { count: number; row: (i: number) => Float32Array } {
-  if (isFloat32Array(vectors)) {
-    if (vectors.length % d !== 0) {
-      throw new RangeError(`nearest: ${vectors.length} numbers are not whole vectors of ${d}, the query's dimension`);
+function rowsOf(vectors: unknown, d: number): { count: number; row: (i: number) => Float32Array } {
+  if (isNumbers(vectors)) {
+    const all = toFloat32('nearest: vectors', vectors);
+    if (all.length % d !== 0) {
+      throw new RangeError(`nearest: ${all.length} numbers are not whole vectors of ${d}, the query's dimension`);
     }
-    return { count: vectors.length / d, row: (i) => vectors.subarray(i * d, (i + 1) * d) };
+    return { count: all.length / d, row: (i) => all.subarray(i * d, (i + 1) * d) };
   }
   if (!Array.isArray(vectors)) {
+    const isIterable = typeof vectors === 'object' && vectors !== null && Symbol.iterator in vectors;
+    const advice = isIterable ? ': pass a list of it, [...vectors]' : '';
     throw new TypeError(
-      `nearest: vectors must be an array of Float32Array, or one Float32Array, got ${kindOf(vectors)}`,
+      `nearest: vectors must be an array of Float32Array, or one Float32Array, got ${kindOf(vectors)}${advice}`,
     );
   }
-  const list: readonly Float32Array[] = vectors.slice();
-  return { count: list.length, row: (i) => list[i]! };
+  const list: readonly unknown[] = vectors.slice();
+  return { count: list.length, row: (i) => toFloat32(`nearest: vector ${i}`, list[i]) };
 }
 
-function checkVector(name: string, vector: unknown, d: number): void {
-  if (!isFloat32Array(vector)) throw new TypeError(`nearest: ${name} must be a Float32Array, got ${kindOf(vector)}`);
+function checkVector(name: string, vector: Float32Array, d: number): void {
   if (vector.length !== d) throw new RangeError(`nearest: ${name} has ${vector.length} numbers, expected ${d}`);
-  if (!vector.every(Number.isFinite)) throw new RangeError(`nearest: ${name} holds a number that is not finite`);
+  if (!vector.every(Number.isFinite)) throw new RangeError(`nearest: ${name} holds a number that is not finite in f32`);
 }
 
-function checkNumbers(name: string, vector: unknown): void {
-  const isArray = Array.isArray(vector) || (ArrayBuffer.isView(vector) && !(vector instanceof DataView));
-  if (!isArray || typeof (vector as ArrayLike<unknown>)[0] !== 'number') {
-    const found = isArray ? 'no numbers' : kindOf(vector);
-    throw new TypeError(`${name} must be a Float32Array or an array of numbers, got ${found}`);
-  }
+/** The numbers as f32: itself if they are. @throws TypeError if it is not an array of numbers */
+function toFloat32(name: string, vector: unknown): Float32Array {
+  checkNumbers(name, vector);
+  return isFloat32Array(vector) ? vector : Float32Array.from(vector);
+}
+
+/** @throws TypeError if it is not an array of numbers, with what to do */
+function checkNumbers(name: string, vector: unknown): asserts vector is ArrayLike<number> {
+  if (isNumbers(vector) && (!Array.isArray(vector) || vector.every((item) => typeof item === 'number'))) return;
+  const isList = Array.isArray(vector) && typeof vector[0] === 'object';
+  if (Array.isArray(vector) && vector.length === 0) throw new TypeError(`${name} has no numbers`);
+  const got = isList ? 'a list of vectors: pass one vector, or use nearest for several' : kindOf(vector);
+  throw new TypeError(`${name} must be a Float32Array or an array of numbers, got ${got}`);
+}
+
+/** An array that begins with a number, or a typed array of numbers. */
+function isNumbers(value: unknown): value is ArrayLike<number> {
+  if (Array.isArray(value)) return typeof value[0] === 'number';
+  return ArrayBuffer.isView(value) && !/^\[object (DataView|Big)/.test(Object.prototype.toString.call(value));
 }

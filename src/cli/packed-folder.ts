@@ -1,4 +1,4 @@
-/** Writing a model as a folder of packed files, with a manifest of check sums: all of it or nothing. */
+/** Writing a model as a folder of packed files, with a manifest of checksums: all of it or nothing. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, rmSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
@@ -103,7 +103,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 
 type ReadBack = { readonly tower: 'image' | 'text'; readonly precision: Precision };
 
-/** Loads the tower from what was written, into the same memory: each tensor is verified by its check sum. */
+/** Loads the tower from what was written, into the same memory: each tensor is verified by its checksum. */
 async function readBack(files: ModelFiles, memory: Uint8Array, { tower, precision }: ReadBack): Promise<void> {
   const { config, preprocess } = await readDescription(files);
   const source = await towerSource(files, tower);

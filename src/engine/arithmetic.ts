@@ -102,6 +102,7 @@ export interface BorderedImage {
 /** Whether Strassen's products may be used for m rows of k values (engine/contract.ts). */
 const isHalved = (m: number, k: number) => m >= HALVED_GROUPS * ROW_GROUP && k >= HALVED_K && k % HALVED_K_STEP === 0;
 
+/** @internal */
 export class Arithmetic {
   readonly kernels: Kernels;
   readonly precision: Precision;

@@ -9,7 +9,7 @@ import { ROW_GROUP } from './contract.ts';
 
 /** Mode.none or Mode.splat. */
 export type TileVariant = typeof Mode.none | typeof Mode.splat;
-const VARIANTS: readonly [TileVariant, TileVariant] = [Mode.none, Mode.splat];
+export const TILE_VARIANTS: readonly [TileVariant, TileVariant] = [Mode.none, Mode.splat];
 
 /** Products that only warm the code up, and products that are timed: some ten pictures of ViT-B/32. */
 const WARM_UP = 200;
@@ -22,7 +22,7 @@ interface Shape {
   calls: number;
   /** Rows of all its timed products. */
   rows: number;
-  /** Least milliseconds a row, by variant. */
+  /** Least milliseconds per row, by variant. */
   readonly best: [number, number];
 }
 
@@ -43,7 +43,7 @@ export class TileAutotuner {
 
   /** The faster variant; until it is known, the first. */
   get variant(): TileVariant {
-    return this.#winner ?? VARIANTS[0];
+    return this.#winner ?? TILE_VARIANTS[0];
   }
 
   /** Runs a product of m rows with the variant whose turn it is. */
@@ -55,7 +55,7 @@ export class TileAutotuner {
     const shape = this.#shape(n, k);
     const turn = (shape.calls++ & 1) as 0 | 1;
     const start = performance.now();
-    product(VARIANTS[turn]);
+    product(TILE_VARIANTS[turn]);
     const time = (performance.now() - start) / m;
     if (++this.#calls <= WARM_UP) return;
     shape.rows += m;
@@ -79,7 +79,7 @@ export class TileAutotuner {
     for (const { rows, best } of this.#shapes.values()) {
       if (best.every(Number.isFinite)) lead += rows * (best[0] - best[1]);
     }
-    this.#winner = VARIANTS[lead > 0 ? 1 : 0];
+    this.#winner = TILE_VARIANTS[lead > 0 ? 1 : 0];
     this.#shapes.clear();
   }
 }

@@ -8,7 +8,7 @@ export type KernelVariant = 'simd' | 'relaxed';
 /** A byte address in the wasm memory. */
 export type Pointer = number;
 
-/** Instantiates a kernel module on `memory`. */
+/** Instantiates a kernel module on `memory`. @internal */
 export function kernelExports(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const abort = () => {
     throw new WebAssembly.RuntimeError('kernel assertion failed');
@@ -16,7 +16,7 @@ export function kernelExports(module: WebAssembly.Module, memory: WebAssembly.Me
   return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as KernelExports;
 }
 
-/** The same, called with named arguments (calls.ts). */
+/** The same, called with named arguments (calls.ts). @internal */
 export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   return namedKernels(kernelExports(module, memory));
 }

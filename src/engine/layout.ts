@@ -30,7 +30,7 @@ export type Slot =
       /** The linear slot whose quantization error this one holds. Only in int8. */
       readonly residualOf?: string;
     }
-  /** A kernel x kernel filter a channel, with bias. */
+  /** A kernel x kernel filter per channel, with bias. */
   | {
       readonly kind: 'depthwise';
       readonly name: string;

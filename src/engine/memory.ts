@@ -10,7 +10,7 @@ const MAX_BYTES = 65_536 * PAGE_BYTES;
 /** Bytes by what they are for, in the order they were reserved. */
 export type MemoryUse = Record<string, number>;
 
-/** A bump allocator over addresses only. Address 0 stays free, so that 0 can mean "none". */
+/** A bump allocator over addresses only. Address 0 stays free, so that 0 can mean "none". @internal */
 export class MemoryPlan {
   #top = 64;
   #high = 64;

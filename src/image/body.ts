@@ -106,5 +106,5 @@ export async function readStream(
 function chunkBytes(value: unknown, what: string): Uint8Array {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const tag = Object.prototype.toString.call(value).slice(8, -1);
-  throw new TypeError(`${what} must give Uint8Array chunks, found ${tag}`);
+  throw new TypeError(`${what} must give Uint8Array chunks, got ${tag}`);
 }

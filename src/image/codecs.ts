@@ -72,7 +72,7 @@ function runCodec(name: CodecName, codec: Codec, { bytes, width, height }: Encod
   try {
     return codec.decode(bytes, sink);
   } catch (error) {
-    // A decoder without memory traps as it does for damaged data. Then its memory cannot grow by 8 bytes a pixel (RGBA of 16 bits).
+    // A decoder without memory traps as it does for damaged data. Then its memory cannot grow by 8 bytes per pixel (RGBA of 16 bits).
     const text = error instanceof Error ? error.message : '';
     if (!/insufficient memory|\bOOM\b/i.test(text) && canGrow(codec.memory, width * height * 8)) throw error;
     throw new ClipError(

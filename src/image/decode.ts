@@ -7,7 +7,7 @@ import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts
 import { checkJpegData, findJpegEnd, jpegMetadata, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
 import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
-import { isDataIntact, isGrey16, readPngContent, readPngHeader, stillPng } from './png.ts';
+import { isDataIntact, isGray16, readPngContent, readPngHeader, stillPng } from './png.ts';
 import { pngMetadata } from './png-metadata.ts';
 import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
 import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './webp.ts';
@@ -15,23 +15,26 @@ import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './we
 export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 
 export interface DecodeOptions {
-  /** Turn the picture upright as its EXIF orientation says. Default false, as in the published Python code. */
+  /**
+   * Turn the picture upright as Pillow's `ImageOps.exif_transpose` does: by the orientation in EXIF or, where EXIF has none,
+   * in XMP. Default false, as in the published Python code.
+   */
   readonly orient?: boolean | undefined;
-  /** Most pixels, width times height. Default 100,000,000. A side is at most 65,535 in any case. */
+  /** Maximum number of pixels, width times height. Default 100,000,000. A side is at most 65,535 in any case. */
   readonly maxPixels?: number | undefined;
-  /** Most bytes of a file. Default 134,217,728 (128 MiB). */
+  /** Maximum number of bytes of a file. Default 134,217,728 (128 MiB). */
   readonly maxBytes?: number | undefined;
   /** Stops fetching a `URL` and reading a stream or body. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Decodes a picture. Colours are as stored: no colour profile is applied, as in the published code. Alpha is ignored, so the
- * colour of transparent pixels counts. Of an animation the first frame is taken.
+ * Decodes a picture. Colors are as stored: no color profile is applied, as in the published code. Alpha is ignored, so the
+ * color of transparent pixels counts. Of an animation the first frame is taken.
  *
  * @returns u8[height, width, channels], RGB or RGBA, owned by the caller; raw RGB and RGBA input is passed through
  * @throws ClipError IMAGE_FORMAT (not a picture, damaged, or of an unsupported kind), IMAGE_TRUNCATED (ends early),
- *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 pixels a side; detected before anything is allocated); IO if
+ *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 pixels per side; detected before anything is allocated); IO if
  *   the picture or a decoder cannot be read, UNSUPPORTED if a decoder cannot start or has not enough memory;
  *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
@@ -113,9 +116,9 @@ async function decodePng(
   content: ReturnType<typeof readPngContent>,
   deliver: Deliver,
 ): Promise<void> {
-  const receive: Deliver = isGrey16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
+  const receive: Deliver = isGray16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
   if (!(await isDataIntact(content)))
-    throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong check sum of its picture data');
+    throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong checksum of its picture data');
   try {
     await runCodec('png', 'PNG', { ...content, bytes: stillPng(bytes, content) }, receive);
   } catch (error) {
@@ -180,7 +183,7 @@ function checkHeader(format: string, header: { width: number; height: number }, 
   checkSize(format, width, height, limits);
 }
 
-/** Grey of 16 bits arrives as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
+/** Gray of 16 bits arrives as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
 function clipGrey16({ data, width, height }: RawImage): RawImage {
   const rgb = new Uint8Array(width * height * 3);
   for (let to = 0, from = 0; to < rgb.length; to += 3, from += 4) {

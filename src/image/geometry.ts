@@ -17,7 +17,7 @@ export interface CropGeometry {
 
 /**
  * The short edge becomes `size`, the long one int(size * long / short) (torchvision's _compute_resized_output_size and
- * Hugging Face's get_resize_output_image_size agree); then a centred square of `size`.
+ * Hugging Face's get_resize_output_image_size agree); then a centered square of `size`.
  */
 export function cropGeometry(width: number, height: number, size: number, crop: CropRounding): CropGeometry {
   const long = Math.floor((size * Math.max(width, height)) / Math.min(width, height));

@@ -42,7 +42,7 @@ export interface UrlLike {
  */
 export type ImageInput = FileBytes | BlobLike | UrlLike | ReadableStreamLike | BodyLike | RawPixels;
 
-/** A picture as it was when it was passed; made by {@link takeImage}. Exactly one field is set. */
+/** A snapshot of a picture, made by {@link takeImage}: later changes to the input do not matter. Exactly one field is set. */
 export class TakenImage {
   /** A copy of the file's bytes. */
   readonly bytes: Uint8Array | undefined;
@@ -63,7 +63,7 @@ export class TakenImage {
  * (bytes beyond `maxBytes` are not: decoding refuses them), and so is a URL's address. A `Blob`, stream, `Response` or
  * `Request` is held and read when the picture is decoded; nothing else should read from it.
  *
- * @param maxBytes most bytes of a file that are copied. Default 134,217,728
+ * @param maxBytes maximum number of bytes of a file that are copied. Default 134,217,728
  * @throws TypeError for anything else, saying what came and what to do; for a stream or body that is locked or used
  * @example
  * const taken = takeImage(frame);
@@ -182,6 +182,8 @@ function misuse(input: unknown): [found: string, advice: string] | undefined {
   const pass = 'pass the bytes of a file, a Blob, URL, Response or ReadableStream, or { data, width, height }';
   if (typeof input === 'string') return [`a string (${quote(input)})`, stringAdvice(input)];
   if (input === null || input === undefined) return [String(input), pass];
+  if (typeof input === 'function')
+    return ['a function', 'call it and pass its result, or pass it to encodeImages in a list'];
   if (typeof input !== 'object') return [`a ${typeof input}`, pass];
   const tag = tagOf(input);
   if (Array.isArray(input)) {
@@ -196,6 +198,9 @@ function misuse(input: unknown): [found: string, advice: string] | undefined {
     return [name, 'draw it on a canvas and pass getImageData(..), or pass the file it came from'];
   }
   if (isFunction(input, 'pipe')) return ['a Node.js stream', 'pass Readable.toWeb(stream), or read it first'];
+  if (isFunction(input, 'readFile') && isFunction(input, 'stat')) {
+    return ['a FileHandle', 'pass await handle.readFile()'];
+  }
   const fields = ['data', 'width', 'height'].filter((name) => !(name in input));
   if (fields.length === 0) return undefined;
   if ('data' in input && 'info' in input) return ['{ data, info }', 'pass { data, ...info }'];

@@ -1,6 +1,6 @@
 /**
- * The structure of a JPEG file (ITU T.81, annex B): size, colour components, metadata, and whether it is complete.
- * libjpeg only warns when data ends early and paints the missing part grey, so that is detected here.
+ * The structure of a JPEG file (ITU T.81, annex B): size, color components, metadata, and whether it is complete.
+ * libjpeg only warns when data ends early and paints the missing part gray, so that is detected here.
  */
 import { ClipError } from '../errors.ts';
 import { concatenate, hasText } from './bytes.ts';
@@ -59,7 +59,7 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       throw new ClipError('IMAGE_FORMAT', 'CMYK JPEG (four inks) is not supported: convert it to RGB');
     }
     if (components !== 1 && components !== 3) {
-      throw new ClipError('IMAGE_FORMAT', `JPEG with ${components} colour components is not supported, only 1 and 3`);
+      throw new ClipError('IMAGE_FORMAT', `JPEG with ${components} color components is not supported, only 1 and 3`);
     }
     return { width, height, components, progressive: code === SOF2 };
   }
@@ -119,7 +119,7 @@ export function findJpegEnd(bytes: Uint8Array, header: JpegHeader): JpegData {
  * @throws ClipError IMAGE_TRUNCATED
  */
 export function checkJpegData({ end }: JpegData, printed: string): void {
-  // libjpeg met a marker where it still expected data: the missing part is painted grey.
+  // libjpeg met a marker where it still expected data: the missing part is painted gray.
   if (/premature end/i.test(printed)) {
     throw new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
   }

@@ -1,5 +1,6 @@
 /** Limits on pictures, checked from the header before anything is allocated. */
 import { ClipError } from '../errors.ts';
+import { show } from '../json.ts';
 
 /**
  * The longest supported side in pixels, which is JPEG's limit. The resize's arithmetic and memory plan rely on it, so it
@@ -24,7 +25,7 @@ export interface ImageLimits {
 export function imageLimits(options: { maxPixels?: number | undefined; maxBytes?: number | undefined }): ImageLimits {
   const { maxPixels = DEFAULT_MAX_PIXELS, maxBytes = DEFAULT_MAX_BYTES } = options;
   for (const [name, value] of Object.entries({ maxPixels, maxBytes })) {
-    if (!(value > 0)) throw new RangeError(`${name} must be a positive number, found ${value}`);
+    if (!(value > 0)) throw new RangeError(`${name} must be a positive number, got ${show(value)}`);
   }
   return { maxPixels, maxBytes };
 }

@@ -5,7 +5,7 @@ import type { PngChunk } from './png.ts';
 const XMP = 'XML:com.adobe.xmp';
 /** ImageMagick's way of keeping EXIF: hexadecimal text after a line with the name and one with the length. */
 const RAW_PROFILE = 'Raw profile type exif';
-/** Most bytes of an inflated text, as in Pillow (MAX_TEXT_CHUNK). */
+/** Maximum number of bytes of an inflated text, as in Pillow (MAX_TEXT_CHUNK). */
 const MAX_TEXT = 1_048_576;
 
 /** The last chunk of a kind counts; `eXIf` (or a text named `exif`) comes before the raw profile. */

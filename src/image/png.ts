@@ -1,19 +1,19 @@
 /**
  * The structure of a PNG file: size, kind, metadata; and a plain still PNG made of it for the decoder. That one has no
- * animation, no transparency (Pillow's convert("RGB") drops it and keeps the colour) and nothing else that could make the
+ * animation, no transparency (Pillow's convert("RGB") drops it and keeps the color) and nothing else that could make the
  * decoder fail.
  */
 import { crc32 } from '../crc32.ts';
 import { ClipError } from '../errors.ts';
 import { hasText } from './bytes.ts';
 
-/** Bytes before the first chunk, and around a chunk's data (length and type before, check sum after). */
+/** Bytes before the first chunk, and around a chunk's data (length and type before, checksum after). */
 const SIGNATURE = 8;
 const BEFORE = 8;
 const AFTER = 4;
 
-/** Allowed bit depths by colour type (PNG specification, table 11.1). */
-const DEPTHS: { readonly [colourType: number]: readonly number[] } = {
+/** Allowed bit depths by color type (PNG specification, table 11.1). */
+const DEPTHS: { readonly [colorType: number]: readonly number[] } = {
   0: [1, 2, 4, 8, 16],
   2: [8, 16],
   3: [1, 2, 4, 8],
@@ -28,7 +28,7 @@ export interface PngHeader {
   readonly width: number;
   readonly height: number;
   readonly depth: number;
-  readonly colourType: number;
+  readonly colorType: number;
 }
 
 export interface PngChunk {
@@ -60,18 +60,18 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
     throw damaged('the first chunk is not a header');
   checkSum(view, bytes, SIGNATURE, 13);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  const [depth, colourType, compression, filter, interlace] = bytes.subarray(24, 29) as unknown as number[];
+  const [depth, colorType, compression, filter, interlace] = bytes.subarray(24, 29) as unknown as number[];
   if (
-    !DEPTHS[colourType as number]?.includes(depth as number) ||
+    !DEPTHS[colorType as number]?.includes(depth as number) ||
     compression !== 0 ||
     filter !== 0 ||
     (interlace as number) > 1
   ) {
     throw damaged(
-      `a header with bit depth ${depth}, colour type ${colourType}, methods ${compression}, ${filter}, ${interlace}`,
+      `a header with bit depth ${depth}, color type ${colorType}, methods ${compression}, ${filter}, ${interlace}`,
     );
   }
-  return { width, height, depth: depth as number, colourType: colourType as number };
+  return { width, height, depth: depth as number, colorType: colorType as number };
 }
 
 /** Reads all chunks. A file that ends early is reported, not refused: its picture data may still be complete. */
@@ -112,20 +112,20 @@ export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent
   return { ...header, metadata, palette, data, cut };
 }
 
-/** Grey of 16 bits: its two bytes a pixel pass through the decoder as grey and alpha, see {@link stillPng}. */
-export function isGrey16({ depth, colourType }: PngHeader): boolean {
-  return depth === 16 && colourType === 0;
+/** Gray of 16 bits: its two bytes per pixel pass through the decoder as gray and alpha, see {@link stillPng}. */
+export function isGray16({ depth, colorType }: PngHeader): boolean {
+  return depth === 16 && colorType === 0;
 }
 
 /**
- * A PNG with header, palette and data only. The data keep the file's check sums, which the decoder does not look at.
+ * A PNG with header, palette and data only. The data keep the file's checksums, which the decoder does not look at.
  *
- * Grey of 16 bits is relabelled as 8-bit grey with alpha: PNG's filters and interlacing work on bytes, so the decoder
+ * Gray of 16 bits is relabelled as 8-bit gray with alpha: PNG's filters and interlacing work on bytes, so the decoder
  * returns both bytes of each sample unchanged. Both are needed because Pillow clips such samples at 255 (its I;16 to L)
  * where other decoders take the high byte.
  */
 export function stillPng(original: Uint8Array, content: PngContent): Uint8Array {
-  const palette = content.colourType === 3 ? fullPalette(content) : undefined;
+  const palette = content.colorType === 3 ? fullPalette(content) : undefined;
   const size = content.data.reduce((sum, part) => sum + BEFORE + part.bytes.length + AFTER, 0);
   const bytes = new Uint8Array(33 + (palette ? BEFORE + palette.length + AFTER : 0) + size + BEFORE + AFTER);
   const view = new DataView(bytes.buffer);
@@ -140,7 +140,7 @@ export function stillPng(original: Uint8Array, content: PngContent): Uint8Array 
   };
   bytes.set(original.subarray(0, SIGNATURE));
   const header = new Uint8Array(original.subarray(16, 29)); // a copy
-  if (isGrey16(content)) header.set([8, 4], 8);
+  if (isGray16(content)) header.set([8, 4], 8);
   put('IHDR', header);
   if (palette) put('PLTE', palette);
   for (const part of content.data) put('IDAT', part.bytes, part.sum ?? 0);
@@ -163,7 +163,7 @@ function damaged(what: string): ClipError {
 function checkSum(view: DataView, bytes: Uint8Array, chunk: number, length: number): void {
   const end = chunk + BEFORE + length;
   if (view.getUint32(end) !== crc32(bytes.subarray(chunk + 4, end))) {
-    throw damaged(`wrong check sum in chunk ${String.fromCharCode(...bytes.subarray(chunk + 4, chunk + 8))}`);
+    throw damaged(`wrong checksum in chunk ${String.fromCharCode(...bytes.subarray(chunk + 4, chunk + 8))}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** How a model wants its images, read from the files that models come with. */
 import { ClipError } from '../errors.ts';
 import { Fields, type Neutral } from '../fields.ts';
+import { deepFreeze } from '../freeze.ts';
 import { isObject, show } from '../json.ts';
 import type { CropRounding } from './geometry.ts';
 
@@ -94,36 +95,55 @@ export function preprocessConfigFromHuggingFace(json: unknown, where = 'preproce
   const mean = channels(fields.value('image_mean') ?? CLIP_MEAN);
   const std = channels(fields.value('image_std') ?? CLIP_STD);
   fields.refuseUnread(NEUTRAL, { falseIsOff: true });
-  return checkedPreprocessConfig(
-    { size, mean, std, crop: 'floor', resize: 'shortest', interpolation: 'bicubic' },
-    where,
-  );
+  return frozen({ size, mean, std, crop: 'floor', resize: 'shortest', interpolation: 'bicubic' }, where);
 }
 
+/** Settings of OpenCLIP's `preprocess_cfg` that do not change the numbers: `fill_color` is for the padding of "longest". */
+const OPENCLIP_NEUTRAL: Neutral = { fill_color: 'any' };
+
 /**
- * From OpenCLIP's `open_clip_config.json`: its `preprocess_cfg` (may be absent) and its `model_cfg.vision_cfg.image_size`.
- * The crop is rounded half to even, as torchvision does.
- * @throws ClipError CONFIG that names the field and what it must be
+ * From OpenCLIP's settings: the whole content of `open_clip_config.json`, whose `preprocess_cfg` is read with
+ * `model_cfg.vision_cfg.image_size`, or a `preprocess_cfg` alone. Fields that are left out have OpenCLIP's defaults. The
+ * crop is rounded half to even, as torchvision does.
+ *
+ * @param json the parsed file, or its `preprocess_cfg`
+ * @param imageSize side of the crop in pixels if `json` does not say it. Default 224
+ * @throws ClipError CONFIG that names the field and what it must be, also for a field that is not known
+ * @example
+ * const config = preprocessConfigFromOpenClip(JSON.parse(await readFile('open_clip_config.json', 'utf8')));
  */
-export function preprocessConfigFromOpenClip(preprocessCfg: unknown, imageSize?: unknown): PreprocessConfig {
+export function preprocessConfigFromOpenClip(json: unknown, imageSize?: unknown): PreprocessConfig {
+  const isFile = isObject(json) && ('preprocess_cfg' in json || 'model_cfg' in json);
+  if (!isFile) return fromPreprocessCfg(json, imageSize);
+  const vision = isObject(json.model_cfg) && isObject(json.model_cfg.vision_cfg) ? json.model_cfg.vision_cfg : {};
+  const modelSize = vision.image_size ?? undefined;
+  const config = fromPreprocessCfg(json.preprocess_cfg, modelSize ?? imageSize);
+  const side = modelSize === undefined ? config.size : squareSide(modelSize, 'model_cfg.vision_cfg', 'image_size');
+  if (config.size === side) return config;
+  throw unsupported('preprocess_cfg', 'size', config.size, `the same as model_cfg.vision_cfg.image_size, ${side}`);
+}
+
+function fromPreprocessCfg(preprocessCfg: unknown, imageSize: unknown): PreprocessConfig {
   const where = 'preprocess_cfg';
-  const fields = record(preprocessCfg ?? {}, where);
-  const mode = fields.resize_mode ?? 'shortest';
-  if (mode !== 'shortest') throw unsupported(where, 'resize_mode', mode, '"shortest"');
-  const interpolation = fields.interpolation ?? 'bicubic';
-  if (interpolation !== 'bicubic') throw unsupported(where, 'interpolation', interpolation, '"bicubic"');
-  if ((fields.mode ?? 'RGB') !== 'RGB') throw unsupported(where, 'mode', fields.mode, '"RGB"');
-  return checkedPreprocessConfig(
-    {
-      size: squareSide(fields.size ?? imageSize ?? 224, where, 'size'),
-      mean: channels(fields.mean ?? CLIP_MEAN),
-      std: channels(fields.std ?? CLIP_STD),
-      crop: 'half-even',
-      resize: 'shortest',
-      interpolation: 'bicubic',
-    },
-    where,
-  );
+  const fields = new Fields(record(preprocessCfg ?? {}, where), `${where}.`);
+  const check = (name: string, only: string) => {
+    const value = fields.value(name) ?? only;
+    if (value !== only) throw unsupported(where, name, value, show(only));
+  };
+  check('resize_mode', 'shortest');
+  check('interpolation', 'bicubic');
+  check('mode', 'RGB');
+  const size = squareSide(fields.value('size') ?? imageSize ?? 224, where, 'size');
+  const mean = channels(fields.value('mean') ?? CLIP_MEAN);
+  const std = channels(fields.value('std') ?? CLIP_STD);
+  fields.refuseUnread(OPENCLIP_NEUTRAL, { falseIsOff: false });
+  return frozen({ size, mean, std, crop: 'half-even', resize: 'shortest', interpolation: 'bicubic' }, where);
+}
+
+/** A checked copy that nobody can change: the caller's lists may change, and the defaults are shared. */
+function frozen(config: PreprocessConfig, where: string): PreprocessConfig {
+  const { mean, std } = checkedPreprocessConfig(config, where);
+  return deepFreeze({ ...config, mean: [...mean] as const, std: [...std] as const });
 }
 
 /** Returns `config` if all its fields can be used. @throws ClipError CONFIG that names the first that cannot */
@@ -190,10 +210,10 @@ function squareSide(size: unknown, where: string, name: string): number {
 }
 
 function record(value: unknown, where: string): Record<string, unknown> {
-  if (!isObject(value)) throw new ClipError('CONFIG', `${where}: expected an object, found ${show(value)}`);
+  if (!isObject(value)) throw new ClipError('CONFIG', `${where}: expected an object, got ${show(value)}`);
   return value;
 }
 
-function unsupported(where: string, name: string, found: unknown, needed: string): ClipError {
-  return new ClipError('CONFIG', `${where}: ${name} must be ${needed}, found ${show(found)}`);
+function unsupported(where: string, name: string, got: unknown, needed: string): ClipError {
+  return new ClipError('CONFIG', `${where}: ${name} must be ${needed}, got ${show(got)}`);
 }

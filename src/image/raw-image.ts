@@ -1,5 +1,6 @@
 /** Pixels in memory: what decoders return, and what a caller may pass instead of a file. */
 import { ClipError } from '../errors.ts';
+import { kindOf } from '../options.ts';
 import { checkSize, type ImageLimits } from './limits.ts';
 
 /** u8[height, width, channels], rows from top to bottom, no padding. A fourth channel is alpha, which is ignored. */
@@ -12,7 +13,7 @@ export interface RawImage {
 
 /**
  * Pixels instead of a file: u8[height, width, channels], values 0..255 in sRGB, rows from top to bottom, no padding.
- * `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); by default it follows from the length of `data`. Alpha is
+ * `channels` is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA); by default it follows from the length of `data`. Alpha is
  * ignored. An `ImageData` has this shape.
  *
  * @example
@@ -39,16 +40,16 @@ export function checkPixelTypes({ data, width, height, channels }: RawPixels): v
   if (tag !== 'Uint8Array' && tag !== 'Uint8ClampedArray') {
     const advice = /^Float/.test(tag) ? ': scale the values to 0..255 and round them' : '';
     throw new TypeError(
-      `raw pixels: data must be a Uint8Array or a Uint8ClampedArray of values 0..255, found ${tag}${advice}`,
+      `raw pixels: data must be a Uint8Array or a Uint8ClampedArray of values 0..255, got ${kindOf(data)}${advice}`,
     );
   }
   for (const [name, value] of Object.entries({ width, height, channels: channels ?? 3 })) {
-    if (typeof value !== 'number') throw new TypeError(`raw pixels: ${name} must be a number, found ${typeof value}`);
+    if (typeof value !== 'number') throw new TypeError(`raw pixels: ${name} must be a number, got ${kindOf(value)}`);
   }
 }
 
 /**
- * Checks raw pixels and spreads grey to RGB. RGB and RGBA are passed on without a copy.
+ * Checks raw pixels and spreads gray to RGB. RGB and RGBA are passed on without a copy.
  * @param pixels with fields of the right types, see {@link checkPixelTypes}
  * @throws RangeError if the sides or the length do not fit; ClipError IMAGE_TOO_LARGE.
  */
@@ -59,7 +60,7 @@ export function fromRawPixels(pixels: RawPixels, limits: ImageLimits): RawImage 
     ['height', height],
   ] as const) {
     if (!Number.isInteger(side) || side < 1) {
-      throw new RangeError(`raw pixels: ${name} must be an integer of at least 1, found ${side}`);
+      throw new RangeError(`raw pixels: ${name} must be an integer of at least 1, got ${side}`);
     }
   }
   checkSize('raw pixels', width, height, limits);
@@ -67,15 +68,15 @@ export function fromRawPixels(pixels: RawPixels, limits: ImageLimits): RawImage 
   const channels = pixels.channels ?? data.length / area;
   if (channels !== 1 && channels !== 2 && channels !== 3 && channels !== 4) {
     if (pixels.channels !== undefined) {
-      throw new RangeError(`raw pixels: channels must be 1, 2, 3 or 4, found ${pixels.channels}`);
+      throw new RangeError(`raw pixels: channels must be 1, 2, 3 or 4, got ${pixels.channels}`);
     }
     throw new RangeError(
-      `raw pixels: ${width} x ${height} needs ${area} (grey), ${3 * area} (RGB) or ${4 * area} (RGBA) bytes, found ${data.length}`,
+      `raw pixels: ${width} x ${height} needs ${area} (gray), ${3 * area} (RGB) or ${4 * area} (RGBA) bytes, got ${data.length}`,
     );
   }
   if (data.length !== area * channels) {
     throw new RangeError(
-      `raw pixels: ${width} x ${height} with ${channels} channels needs ${area * channels} bytes, found ${data.length}`,
+      `raw pixels: ${width} x ${height} with ${channels} channels needs ${area * channels} bytes, got ${data.length}`,
     );
   }
   if (channels >= 3) return { data, width, height, channels: channels as 3 | 4 };

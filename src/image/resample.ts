@@ -21,7 +21,7 @@ export interface ResampleLimits {
   readonly target: number;
   /** Longest side of a source picture. Default (and most) 65,535. */
   readonly maxSide?: number;
-  /** Most pixels of a source picture: bounds its short side, on which the memory depends. Default 100,000,000. */
+  /** Maximum number of pixels of a source picture: bounds its short side, on which the memory depends. Default 100,000,000. */
   readonly maxPixels?: number;
 }
 
@@ -33,7 +33,7 @@ interface Size {
 
 /**
  * Bytes of scratch that {@link resampleCrop} needs for any picture within the limits: 362,704 for a target of 224 and the
- * default limits. It grows with the short side of the picture, about 35 bytes a pixel of it, and not with the long one.
+ * default limits. It grows with the short side of the picture, about 35 bytes per pixel of it, and not with the long one.
  */
 export function resampleBytes({ target, maxSide = MAX_SIDE, maxPixels = DEFAULT_MAX_PIXELS }: ResampleLimits): number {
   const bytes = (short: number, verticalFirst: boolean) => {

@@ -18,7 +18,7 @@ export function tapCount(scale: number): number {
  * the same order.
  */
 export class Taps {
-  /** Most taps of a pixel. */
+  /** Maximum number of taps of a pixel. */
   readonly count: number;
   /** The coefficients that the last `fill` computed, 22 bits after the point. */
   readonly fixed: Int32Array;

@@ -121,7 +121,7 @@ export class AttentionPool {
     };
   }
 
-  /** x, f32 [pixels, width], to the embedding, not normalised: f32 [embedDim]. */
+  /** x, f32 [pixels, width], to the embedding, not normalized: f32 [embedDim]. */
   encode(x: Pointer): Pointer {
     const { arithmetic, kernels } = this.#engine;
     const { pixels, width, heads } = this.#shape;

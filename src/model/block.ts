@@ -222,7 +222,7 @@ function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockS
 
 /**
  * The embeddings of the pooled rows in s.y: LayerNorm, then the projection into `out`, f32 [rows, embedDim rounded up to 8].
- * Without a projection the normalised rows are the embeddings, where they are.
+ * Without a projection the normalized rows are the embeddings, where they are.
  */
 export function project(
   engine: Engine,

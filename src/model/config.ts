@@ -77,7 +77,7 @@ export type VisionConfig = VisionTransformerConfig | ResNetConfig | EfficientNet
 
 /** Causal text transformer. */
 export interface TextConfig extends TransformerShape {
-  /** The most tokens a text may have, BOS and EOT included. */
+  /** Maximum number of tokens of a text, BOS and EOT included. */
   readonly contextLength: number;
   readonly vocabSize: number;
   /** Which token is pooled: the first with the largest id, or the first with this id. */

@@ -13,7 +13,7 @@ import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
 import { ClipError } from '../errors.ts';
 import type { EfficientNetConfig } from './config.ts';
-import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
+import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, published, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
@@ -303,7 +303,7 @@ class EfficientNet implements ImageEncoder {
     const see = (name: string, shape: number[], at: Pointer) =>
       probe?.(name, shape, engine.view(at, shape.reduce((a, b) => a * b)).slice()); // biome-ignore format: one line
 
-    centrePixels(engine, s, stemWindows(this.config)); // [imageSize, imageSize, 3]
+    centerPixels(engine, s, stemWindows(this.config)); // [imageSize, imageSize, 3]
     let [x, y] = s.x;
     for (const [i, block] of this.#blocks.entries()) {
       const residual = i > 0 && block.stride === 1 && block.input === block.output;

@@ -84,7 +84,7 @@ export class ImagePrograms {
   }
 
   /**
-   * The pictures in the first n batch slots to their embeddings, not normalised: one on all threads, several on one each.
+   * The pictures in the first n batch slots to their embeddings, not normalized: one on all threads, several on one each.
    * @returns the embeddings' addresses; undefined for a picture that was lost with a worker that died
    * @throws ClipError WORKER if a single picture is lost
    */

@@ -31,8 +31,8 @@ export interface PixelState {
   /** The crop, u8 [imageSize, imageSize, 3]. */
   readonly pixels: Pointer;
   /** The crop less the zero points, padded, i16 [padded, padded, channels]. */
-  readonly centred: Pointer;
-  readonly centres: readonly [number, number, number];
+  readonly centered: Pointer;
+  readonly centers: readonly [number, number, number];
   readonly patches: RowBuffer;
 }
 
@@ -51,8 +51,8 @@ export function planPixels(
 ): PixelState {
   return {
     pixels: plan.reserve(name, windows.imageSize ** 2 * 3),
-    centred: plan.reserve(name, paddedSize(windows) ** 2 * windows.channels * 2 + 16), // whole vectors are read
-    centres: [zeroPoint(mean[0]!), zeroPoint(mean[1]!), zeroPoint(mean[2]!)],
+    centered: plan.reserve(name, paddedSize(windows) ** 2 * windows.channels * 2 + 16), // whole vectors are read
+    centers: [zeroPoint(mean[0]!), zeroPoint(mean[1]!), zeroPoint(mean[2]!)],
     patches: Arithmetic.reserveRows(plan, name, precision, [
       [lines * windows.across, windows.window ** 2 * windows.channels],
     ]),
@@ -60,17 +60,17 @@ export function planPixels(
 }
 
 /** Subtracts the zero points, once per picture, before its windows are gathered. */
-export function centrePixels(engine: Engine, { pixels, centred, centres }: PixelState, windows: Windows): void {
-  const [z0, z1, z2] = centres;
+export function centerPixels(engine: Engine, { pixels, centered, centers }: PixelState, windows: Windows): void {
+  const [z0, z1, z2] = centers;
   const { imageSize: size, padBefore: before, channels } = windows;
   const padded = paddedSize(windows);
-  engine.kernels.subtractZeroPoints({ pixels, size, z0, z1, z2, before, padded, channels, out: centred });
+  engine.kernels.subtractZeroPoints({ pixels, size, z0, z1, z2, before, padded, channels, out: centered });
 }
 
 /** Lines [first, first + lines) of windows as packed rows: [lines * across, window² channels]. */
 export function gatherPatches(
   { arithmetic }: Engine,
-  { centred, patches }: PixelState,
+  { centered, patches }: PixelState,
   windows: Windows,
   first: number,
   lines: number,
@@ -81,7 +81,7 @@ export function gatherPatches(
   const k = roundUp(window * window * channels, 4);
   const m = lines * across;
   const call = {
-    image: centred,
+    image: centered,
     lineBytes: line,
     channels,
     window,

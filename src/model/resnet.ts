@@ -14,7 +14,7 @@ import { roundUp } from '../engine/numerics.ts';
 import { ClipError } from '../errors.ts';
 import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
 import type { ResNetConfig } from './config.ts';
-import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
+import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
@@ -292,7 +292,7 @@ class ResNet implements ImageEncoder {
     const first: Bordered = { at: s.bordered, size, channels: width / 2 };
     const second: Bordered = { at: spare, size, channels: width / 2 };
 
-    centrePixels(engine, s, stemWindows(this.config)); // [imageSize + 1, imageSize + 1, 4]
+    centerPixels(engine, s, stemWindows(this.config)); // [imageSize + 1, imageSize + 1, 4]
     this.#bands(size, 1, first, (line, lines) => {
       const a = gatherPatches(engine, s, stemWindows(this.config), line, lines); // [lines size, 9 * 4]
       arithmetic.linear(a, conv1, lineOf(first, line), { ...within(first), mode: Mode.relu }); // [lines, size + 2, width / 2]

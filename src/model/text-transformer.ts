@@ -139,7 +139,7 @@ export class TextTransformer {
   }
 
   /**
-   * One chunk of a prefix tree to the embeddings of its leaves, not normalised: f32 [leaves, embedDim rounded up to 8].
+   * One chunk of a prefix tree to the embeddings of its leaves, not normalized: f32 [leaves, embedDim rounded up to 8].
    * @param probe sees the layers as they are computed; it changes nothing
    */
   encode(chunk: Chunk, output: TowerOutput = 'pooled', probe?: Probe): Pointer {

@@ -53,7 +53,7 @@ export interface ImageEncoder {
   /** The last block's output that is pooled, f32 [rows, width]; complete after `encode('tokens')`. */
   readonly tokens: { readonly at: Pointer; readonly rows: number; readonly width: number };
   /**
-   * The picture at `pixels` to its embedding, not normalised: f32 [embedDim].
+   * The picture at `pixels` to its embedding, not normalized: f32 [embedDim].
    * @param probe sees the layers as they are computed; it needs a plan of `whole` layers and changes nothing
    */
   encode(output?: TowerOutput, probe?: Probe): Pointer;

@@ -19,7 +19,7 @@ import {
   project,
 } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
-import { centrePixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
+import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
@@ -160,7 +160,7 @@ class VisionTransformer implements ImageEncoder {
     const see = (name: string) => probe?.(name, [tokens, width], engine.view(s.x, tokens * width).slice());
 
     kernels.listAll({ n: tokens, ...s.lists }); // again: texts use the same memory
-    centrePixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
+    centerPixels(engine, s, windows(config)); // [imageSize, imageSize, 3]
     const patches = gatherPatches(engine, s, windows(config), 0, imageSize / patch); // [grid², patch² 3]
     engine.copyFloats(this.#tokens, s.x, tokens * width); // [tokens, width]: class token and positions
     arithmetic.linear(patches, this.#conv1, s.x + width * 4, { mode: Mode.add }); // [tokens, width]

@@ -1,7 +1,7 @@
 /** JSON of unknown origin, with bounds that are checked before `JSON.parse` does any work. */
 
 export interface JsonBounds {
-  /** Most characters. */
+  /** Maximum number of characters. */
   readonly length: number;
   /** Most levels of arrays and objects inside each other. */
   readonly depth: number;

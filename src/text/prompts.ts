@@ -1,7 +1,8 @@
 /** What a classifier embeds: labels, and the prompts of each. Also the text files that hold labels, templates, classes. */
 
+import { kindOf } from '../options.ts';
 import { type JsonBounds, parseBoundedJson } from './bounded-json.ts';
-import { fillTemplate, kindOf, resolveTemplates, type Templates } from './templates.ts';
+import { fillTemplate, resolveTemplates, type Templates } from './templates.ts';
 
 /** A class with prompts of its own (taken literally), or without: then the templates make them. */
 export interface ClassEntry {
@@ -72,7 +73,7 @@ function checkClasses(classes: unknown, first = 0): ClassEntry[] {
   }
   if (!Array.isArray(classes)) {
     throw new TypeError(
-      `labels must be an array of strings, an array of { label, prompts } or an object of prompts by label, got ${kindOf(classes)}`,
+      `labels must be an array of strings, an array of { label, prompts } or an object of prompts by label, got ${kindOf(classes)}${listAdvice(classes)}`,
     );
   }
   if (classes.length === 0) throw new RangeError('the list of labels is empty');
@@ -90,6 +91,18 @@ function checkClasses(classes: unknown, first = 0): ClassEntry[] {
       ? { label }
       : { label, prompts: checkPrompts(entry.prompts, label, i + first, first) };
   });
+}
+
+/** How to make a list of what came instead of one. */
+function listAdvice(classes: unknown): string {
+  if (typeof classes === 'string') {
+    return classes.includes(',')
+      ? ": split it, e.g. text.split(', ')"
+      : `: pass [${JSON.stringify(classes).slice(0, 60)}]`;
+  }
+  if (Object.prototype.toString.call(classes) === '[object Map]') return ': pass Object.fromEntries(map)';
+  const isIterable = typeof classes === 'object' && classes !== null && Symbol.iterator in classes;
+  return isIterable ? ': pass a list of it, [...labels]' : '';
 }
 
 function checkLabel(label: unknown, i: number): string {
@@ -125,7 +138,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
  *   RangeError if it is empty
  */
 export function checkLabels(labels: unknown): string[] {
-  if (!Array.isArray(labels)) throw new TypeError(`labels must be an array of strings, got ${kindOf(labels)}`);
+  if (!Array.isArray(labels))
+    throw new TypeError(`labels must be an array of strings, got ${kindOf(labels)}${listAdvice(labels)}`);
   if (labels.length === 0) throw new RangeError('the list of labels is empty');
   return Array.from(labels as unknown[], (label, i) => checkLabel(label, i));
 }

@@ -67,7 +67,7 @@ function repairSegment(text: string, htmlEntities: boolean): string {
       .replace(/\r\n|[\r\u2028\u2029\u0085]/g, '\n')
       // With the `u` flag this finds only lone surrogates.
       .replace(/[\ud800-\udfff]/gu, '\ufffd')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours, "ESC [ 31 m".
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colors, "ESC [ 31 m".
       .replace(/\x1b\[[\p{Nd};]*[a-zA-Z]/gu, '')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are removed.
       .replace(/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, '');

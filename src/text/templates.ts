@@ -1,26 +1,22 @@
 /** Templates: a sentence with a `{}` or `{label}`, which `fillTemplate` replaces by the label. */
 
 import { ClipError } from '../errors.ts';
+import { deepFreeze } from '../freeze.ts';
+import { kindOf } from '../options.ts';
 import { openai7, openai80 } from './published-templates.ts';
 
 /** A named set (`"single"`, `"openai-7"`, `"openai-80"`), one template, or a list of templates. */
 export type Templates = string | readonly string[];
 
 /** The named sets. `single` is the default; the other two are OpenAI's for ImageNet. */
-export const templateSets: Readonly<Record<'single' | 'openai-7' | 'openai-80', readonly string[]>> = {
+export const templateSets: Readonly<Record<'single' | 'openai-7' | 'openai-80', readonly string[]>> = deepFreeze({
   single: ['a photo of a {}.'],
   'openai-7': openai7,
   'openai-80': openai80,
-};
+});
 
 /** The placeholder: `{}` or `{label}`, nothing else (`{ }` and `{Label}` are plain text). */
 const PLACEHOLDER = /\{(?:label)?\}/;
-
-/** What a value is, for error messages. */
-export function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : typeof value;
-}
 
 /**
  * Replaces every `{}` and `{label}` by the label. The label is inserted literally: `$&` or braces in it mean nothing.
@@ -38,7 +34,7 @@ export function fillTemplate(template: string, label: string): string {
  */
 export function resolveTemplates(templates: Templates): readonly string[] {
   if (typeof templates === 'string') {
-    if (Object.hasOwn(templateSets, templates)) return templateSets[templates as keyof typeof templateSets];
+    if (Object.hasOwn(templateSets, templates)) return [...templateSets[templates as keyof typeof templateSets]];
     templates = [templates];
   } else if (!Array.isArray(templates)) {
     throw new TypeError(`templates must be a name, a template or an array of templates, got ${kindOf(templates)}`);

@@ -5,6 +5,7 @@
  */
 
 import { ClipError } from '../errors.ts';
+import { kindOf } from '../options.ts';
 import { type JsonBounds, parseBoundedJson } from './bounded-json.ts';
 
 export const BOS = '<|startoftext|>';
@@ -86,11 +87,19 @@ export function fail(message: string, cause?: unknown): never {
  */
 export function readTokenizerFile(json: string | object): TokenizerFile {
   let parsed: unknown = json;
+  const tag = Object.prototype.toString.call(json).slice(8, -1);
+  if (typeof json === 'object' && json !== null && tag !== 'Object' && tag !== 'Array') {
+    const isBytes = ArrayBuffer.isView(json) || tag.endsWith('ArrayBuffer');
+    const advice = isBytes ? 'decode the bytes as UTF-8 first, new TextDecoder().decode(bytes)' : 'read its text first';
+    throw new TypeError(`tokenizer.json: expected its text or the parsed object, got ${kindOf(json)}: ${advice}`);
+  }
   if (typeof json === 'string') {
     try {
       parsed = parseBoundedJson(json, JSON_BOUNDS);
     } catch (error) {
       const { message } = error as Error;
+      const isPath = json.length < 4096 && /^[^{["\n]*[/\\.][^{["\n]*$/.test(json.trim());
+      if (isPath) fail(`expected its text, got ${show(json)}. If that is a path, read the file first`, error);
       fail(error instanceof RangeError ? message : `not JSON: ${message}`, error);
     }
   }

@@ -1,11 +1,11 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
-import { checkOptions } from '../options.ts';
+import { checkOptions, kindOf } from '../options.ts';
 import { AddedTokens } from './added-tokens.ts';
 import type { CleaningOptions } from './cleaning.ts';
 import { BOS, EOT, readTokenizerFile, type TokenizerFile, WORD_PATTERN } from './tokenizer-file.ts';
 
 export interface TokenizerOptions extends CleaningOptions {
-  /** Most ids that `encode` returns, BOS and EOT included. Default 77, as published; at least 2. */
+  /** Maximum number of ids that `encode` returns, BOS and EOT included. Default 77, as published; at least 2. */
   contextLength?: number;
 }
 
@@ -35,7 +35,7 @@ const PRE_TOKENIZER = {
 
 /** CLIP's tokenizer: OpenAI's cleaning, then byte-level BPE with the model's own vocabulary. */
 export class Tokenizer {
-  /** Most ids that `encode` returns. */
+  /** Maximum number of ids that `encode` returns. */
   readonly contextLength: number;
   /** Rows that the token embedding must have: the largest id plus one. */
   readonly vocabSize: number;
@@ -105,7 +105,7 @@ export class Tokenizer {
    */
   encode(text: string): number[] {
     if (typeof text !== 'string') {
-      throw new TypeError(`text must be a string, got ${text === null ? 'null' : typeof text}`);
+      throw new TypeError(`text must be a string, got ${kindOf(text)}`);
     }
     const ids = [this.bos];
     const most = this.contextLength - 1;

@@ -1,4 +1,4 @@
-/** XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md): the check sum of a packed tensor. */
+/** XXH32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md): the checksum of a packed tensor. */
 
 import {
   XXH32_PRIME_1 as PRIME1,
@@ -47,10 +47,10 @@ export function xxh32(bytes: Uint8Array): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** Check sums as text, eight hexadecimal digits each. */
+/** Checksums as text, eight hexadecimal digits each. */
 export const sumsToText = (sums: readonly number[]) => sums.map((sum) => sum.toString(16).padStart(8, '0')).join('');
 
-/** Reads what `sumsToText` wrote, or undefined if it is not `count` check sums. */
+/** Reads what `sumsToText` wrote, or undefined if it is not `count` checksums. */
 export function sumsFromText(text: string | undefined, count: number): number[] | undefined {
   if (text?.length !== 8 * count || /[^0-9a-f]/.test(text)) return undefined;
   return Array.from({ length: count }, (_, i) => Number.parseInt(text.slice(8 * i, 8 * i + 8), 16));

@@ -63,13 +63,19 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   }
   const warnings: string[] = [];
   const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
-  const config = parseConfig(json, warn);
-  checkTowers(config);
+  const file = openclip === undefined ? 'config.json' : 'open_clip_config.json';
+  const config = inFile(files, file, () => {
+    const config = parseConfig(json, warn);
+    checkTowers(config);
+    return config;
+  });
   const imageSize = config.vision?.imageSize;
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
   const preprocess =
     config.source === 'openclip'
-      ? preprocessConfigFromOpenClip((json as { preprocess_cfg?: unknown }).preprocess_cfg, imageSize)
+      ? inFile(files, file, () =>
+          preprocessConfigFromOpenClip((json as { preprocess_cfg?: unknown }).preprocess_cfg, imageSize),
+        )
       : await huggingFacePreprocess(files, json as Record<string, unknown>, imageSize, warn);
   if (preprocess.size !== imageSize) {
     throw new ClipError(
@@ -94,7 +100,7 @@ async function huggingFacePreprocess(
   const processor = await readJson(files, 'processor_config.json');
   const nested = isObject(processor) ? (processor.image_processor ?? undefined) : undefined;
   if (nested !== undefined) {
-    const preprocess = preprocessConfigFromHuggingFace(processor, 'processor_config.json');
+    const preprocess = imageProcessor(files, processor, 'processor_config.json');
     const older = await olderPreprocess(files).catch(() => undefined);
     if (older !== undefined && JSON.stringify(older) !== JSON.stringify(preprocess)) {
       warn('preprocessor_config.json differs from processor_config.json, which is taken, as transformers 5 does');
@@ -104,7 +110,7 @@ async function huggingFacePreprocess(
   const older = await olderPreprocess(files);
   if (older) return older;
   if (isObject(processor) && ('image_mean' in processor || 'image_processor_type' in processor)) {
-    return preprocessConfigFromHuggingFace(processor, 'processor_config.json');
+    return imageProcessor(files, processor, 'processor_config.json');
   }
   const pages = files.pagesNote('processor_config.json', 'preprocessor_config.json');
   const none = `there is no preprocessor_config.json and no image_processor in processor_config.json${pages}`;
@@ -120,7 +126,22 @@ async function huggingFacePreprocess(
 
 async function olderPreprocess(files: CheckedFiles): Promise<PreprocessConfig | undefined> {
   const json = await readJson(files, 'preprocessor_config.json');
-  return json === undefined ? undefined : preprocessConfigFromHuggingFace(json);
+  return json === undefined ? undefined : imageProcessor(files, json, 'preprocessor_config.json');
+}
+
+function imageProcessor(files: CheckedFiles, json: unknown, name: string): PreprocessConfig {
+  return inFile(files, name, () => preprocessConfigFromHuggingFace(json, name));
+}
+
+/** What `read` gives; where it refuses a configuration, the message begins with the model and the file. */
+function inFile<T>(files: CheckedFiles, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ClipError) || error.code !== 'CONFIG') throw error;
+    const message = error.message.startsWith(`${name}: `) ? error.message : `${name}: ${error.message}`;
+    throw new ClipError('CONFIG', `"${files.name}": ${message}`, { cause: error });
+  }
 }
 
 /** `CLIPImageProcessor` as it is made without settings, for another size. */

@@ -1,6 +1,6 @@
 /**
  * The packed format: safetensors files whose data sections, one after the other, are the tower's memory, byte for byte
- * (src/engine/layout.ts), with a check sum per tensor. A tower is one file, `image.safetensors`, or shards of a chosen size
+ * (src/engine/layout.ts), with a checksum per tensor. A tower is one file, `image.safetensors`, or shards of a chosen size
  * (shards.ts). Writing is in packing.ts. The metadata of each file:
  *
  *   format      `edgeclip`
@@ -11,7 +11,7 @@
  *   mean, std   of the image tower: the normalization that is folded into its first layer
  *   shard       `2/3`, in shards
  *   checksums   XXH32 of each tensor's bytes, eight hexadecimal digits each, in the order of the bytes
- *   checksum    XXH32 of the check sums of all files of the tower, as u32: shards of two packings do not mix
+ *   checksum    XXH32 of the checksums of all files of the tower, as u32: shards of two packings do not mix
  */
 import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION, Layout, type PackedTensor, product } from '../engine/layout.ts';
@@ -66,7 +66,7 @@ export const pieceName = (tensor: string, i: number, count: number) => `${tensor
 
 const PIECE = /^(.*)\.piece-(\d+)-of-(\d+)$/;
 
-/** The check sum over all check sums of a tower, in every file of it: files of two packings do not mix. */
+/** The checksum over all checksums of a tower, in every file of it: files of two packings do not mix. */
 export const towerChecksum = (sums: readonly number[]) =>
   sumsToText([xxh32(new Uint8Array(Int32Array.from(sums).buffer))]);
 
@@ -126,7 +126,7 @@ export class PackedTower {
    * @param into layout.byteLength bytes at a multiple of 4
    * @param options.checksum default in JavaScript
    * @param options.onBytes called with the number of bytes that are read and verified
-   * @throws ClipError `WEIGHTS_FORMAT` that names the tensor whose check sum is wrong; `WEIGHTS_VALUE`; `IO`; the signal's
+   * @throws ClipError `WEIGHTS_FORMAT` that names the tensor whose checksum is wrong; `WEIGHTS_VALUE`; `IO`; the signal's
    *   reason if aborted
    */
   async readAll(into: Uint8Array, options: ReadAllOptions = {}): Promise<void> {
@@ -209,7 +209,7 @@ function verify({ tensor, source, checksum }: Piece, bytes: Uint8Array, compute:
   if (compute(bytes) === checksum) return;
   throw new ClipError(
     'WEIGHTS_FORMAT',
-    `"${source.name}" is damaged: the bytes of tensor ${tensor} do not have its check sum; fetch or pack the model again`,
+    `"${source.name}" is damaged: the bytes of tensor ${tensor} do not have its checksum; fetch or pack the model again`,
   );
 }
 
@@ -229,11 +229,11 @@ function checkMetadata(file: TensorFile, expected: Readonly<Record<string, strin
   }
 }
 
-/** The check sums of a file's tensors, in their order. */
+/** The checksums of a file's tensors, in their order. */
 function checksums(file: TensorFile): number[] {
   const sums = sumsFromText(file.metadata.checksums, file.tensors.size);
   if (sums) return sums;
-  throw new ClipError('WEIGHTS_FORMAT', `"${file.name}" is damaged: it does not have one check sum per tensor`);
+  throw new ClipError('WEIGHTS_FORMAT', `"${file.name}" is damaged: it does not have one checksum per tensor`);
 }
 
 function checkTogether(files: readonly PackedFile[], sums: readonly number[]): void {
@@ -241,7 +241,7 @@ function checkTogether(files: readonly PackedFile[], sums: readonly number[]): v
   for (const { header } of files) {
     if (header.metadata.checksum === expected) continue;
     const what =
-      files.length === 1 ? 'is damaged: its check sums are not those that were written' : 'is of another packing';
+      files.length === 1 ? 'is damaged: its checksums are not those that were written' : 'is of another packing';
     throw new ClipError('WEIGHTS_FORMAT', `"${header.name}" ${what}; fetch or pack the model again`);
   }
 }

@@ -13,14 +13,14 @@ export interface WrittenFile {
 }
 
 export interface PackOptions {
-  /** Most bytes of a file. Default: one file, whatever its size. */
+  /** Maximum number of bytes of a file. Default: one file, whatever its size. */
   readonly shardBytes?: number;
 }
 
 /**
  * A tower's memory as packed files: `image.safetensors`, or, if it is larger than `shardBytes`, shards named
  * `image-00001-of-00003.safetensors` and an index, `image.safetensors.index.json`. A tensor is split only if it is larger than
- * a shard: into pieces of whole rows (of its first dimension), each with a check sum of its own, so that every shard can be
+ * a shard: into pieces of whole rows (of its first dimension), each with a checksum of its own, so that every shard can be
  * verified alone.
  * @param bytes the tower's memory, layout.byteLength bytes at a multiple of 4
  * @throws RangeError if `shardBytes` cannot hold a row of a tensor and the header
@@ -82,7 +82,7 @@ class Room {
   }
 }
 
-/** A tensor's entry in the header, with the longest offsets and piece numbers, and its check sum. */
+/** A tensor's entry in the header, with the longest offsets and piece numbers, and its checksum. */
 const entryBytes = ({ name, shape }: PackedTensor) => JSON.stringify({ [name]: shape }).length + 110;
 
 /** The tensors, or pieces of them, of each shard. */

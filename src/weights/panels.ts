@@ -44,7 +44,7 @@ export interface Int8Panels {
   readonly sum: Int32Array;
 }
 
-/** A matrix [n, k], quantized a row at a time. `inputScale`: the value of one unit of the input, folded into the scales. */
+/** A matrix [n, k], quantized row by row. `inputScale`: the value of one unit of the input, folded into the scales. */
 export function packPanelsInt8(values: Float32Array, n: number, k: number, inputScale: number, out: Int8Panels): void {
   const padded = roundUp(k, 4);
   const row = new Int8Array(k);
@@ -96,7 +96,7 @@ export function tapOrder(kernel: number): number[] {
 export const packTaps = (values: Float32Array, channels: number, kernel: number, out: Float32Array) =>
   packPanels(values, channels, kernel * kernel, out);
 
-/** Filters [channels, kernel²], quantized a channel at a time: i8 [channels/8][pairs][8][2]. */
+/** Filters [channels, kernel²], quantized channel by channel: i8 [channels/8][pairs][8][2]. */
 export function packTapsInt8(
   values: Float32Array,
   channels: number,

@@ -181,9 +181,8 @@ function checkLayout(tensors: readonly TensorInfo[], dataOffset: number, fileLen
     }
     end = offset + byteLength;
   }
-  if (end > fileLength) fail(`is truncated: expected ${end} bytes, found ${fileLength}`);
-  if (end < fileLength)
-    fail(`has ${fileLength - end} bytes after the last tensor: expected ${end}, found ${fileLength}`);
+  if (end > fileLength) fail(`is truncated: expected ${end} bytes, got ${fileLength}`);
+  if (end < fileLength) fail(`has ${fileLength - end} bytes after the last tensor: expected ${end}, got ${fileLength}`);
 }
 
 /**

@@ -74,7 +74,7 @@ export function editValues(folder: Folder, file: string, tensor: string, edit: (
   });
 }
 
-/** A packed file with the check sums that its tensors have after an edit: damage that check sums do not find. */
+/** A packed file with the checksums that its tensors have after an edit: damage that checksums do not find. */
 export function resealed(folder: Folder, file: string): Folder {
   return editTensors(folder, file, ({ tensors, metadata }) => {
     const sums = tensors.map(({ data }) => xxh32(data));

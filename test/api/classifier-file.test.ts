@@ -90,7 +90,12 @@ describe('a classifier file', () => {
 describe('a classifier file that is none, or damaged', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', new Uint8Array(0), /empty/],
-    ['a text', utf8('hello, this is not a classifier'), /text/],
+    [
+      'a text',
+      utf8('hello, this is not a classifier'),
+      /^classifier file: expected the bytes of Classifier\.toBytes\(\), got a file that is a text$/,
+    ],
+    ['a part of a file', bytes.subarray(0, 100), /^classifier file: it is truncated/],
     ['a web page', utf8('<!doctype html><html></html>'), /web page/],
     ['zeros', new Uint8Array(1000), /zeros/],
     [
@@ -98,22 +103,22 @@ describe('a classifier file that is none, or damaged', () => {
       rewritten((file) => ({ ...file, metadata: {} })),
       /edgeclip-classifier.*\(none\)/,
     ],
-    ['the version before, without a check sum', withMetadata({ version: '1' }), /version 1 has no check sum.*again/],
-    ['another version', withMetadata({ version: '3' }), /version 2, found 3/],
+    ['the version before, without a checksum', withMetadata({ version: '1' }), /version 1 has no checksum.*again/],
+    ['another version', withMetadata({ version: '3' }), /version 2, got 3/],
     ['no labels', withMetadata({ labels: '[]' }), /empty/],
     ['labels that are no JSON', withMetadata({ labels: '["cat"' }), /./],
     ['labels that are not strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
-    ['fewer labels than vectors', withMetadata({ labels: '["cat"]' }), /\[1, any\], found F32 \[3, 384\]/],
+    ['fewer labels than vectors', withMetadata({ labels: '["cat"]' }), /\[1, any\], got F32 \[3, 384\]/],
     ['no logit scale', withMetadata({ logit_scale: '' }), /logit scale is \(none\)/],
     ['an infinite logit scale', withMetadata({ logit_scale: '1e999' }), /logit scale/],
-    ['other labels than were summed', withMetadata({ labels: '["cat","dog","tea"]' }), /check sum/],
-    ['another logit scale than was summed', withMetadata({ logit_scale: '31' }), /check sum/],
-    ['no check sum', withMetadata({ crc32: '' }), /check sum/],
+    ['other labels than were summed', withMetadata({ labels: '["cat","dog","tea"]' }), /checksum/],
+    ['another logit scale than was summed', withMetadata({ logit_scale: '31' }), /checksum/],
+    ['no checksum', withMetadata({ crc32: '' }), /checksum/],
     ['no embeddings', rewritten((file) => ({ ...file, tensors: [] })), /no embeddings/],
     [
       'embeddings of another type',
       rewritten((file) => ({ ...file, tensors: [{ ...file.tensors[0], dtype: 'I32' }] })),
-      /found I32/,
+      /got I32/,
     ],
     [
       'embeddings of another rank',
@@ -139,7 +144,7 @@ describe('a classifier file that is none, or damaged', () => {
     expect(failure(new Uint8Array([...bytes, 0]))?.message).toContain('after the last tensor');
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30])('with %d in a vector, and a check sum to it', (value) => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 0, 1e30])('with %d in a vector, and a checksum to it', (value) => {
     const { labels, logitScale } = classifier;
     const embeddings = vectorsOf(bytes);
     embeddings.fill(value, 384, value === 0 ? 768 : 385);
@@ -158,7 +163,7 @@ describe('a classifier file that is none, or damaged', () => {
     [1001, false],
     [Math.exp(88), false],
     [Number.POSITIVE_INFINITY, false],
-  ])('R08: with the logit scale %d, and a check sum to it: readable %s', (logitScale, readable) => {
+  ])('R08: with the logit scale %d, and a checksum to it: readable %s', (logitScale, readable) => {
     const file = writeClassifier({ labels: classifier.labels, logitScale, embeddings: vectorsOf(bytes) });
     if (readable) expect(Classifier.fromBytes(file).logitScale).toBe(logitScale);
     else expect(failure(file)?.message).toMatch(/logit scale/);

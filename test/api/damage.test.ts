@@ -255,7 +255,7 @@ describe('damaged packed weights', () => {
           expect(error.message).toContain(name);
           expect(await refusal(damaged, { precision })).toMatchObject({
             code: 'WEIGHTS_FORMAT',
-            message: expect.stringContaining(`tensor ${name} do not have its check sum`),
+            message: expect.stringContaining(`tensor ${name} do not have its checksum`),
           });
         }
       }

@@ -132,7 +132,9 @@ describe('B03: typed arrays of another realm', () => {
     const embedding = foreign<Float32Array>('Float32Array', a);
     expect(await classifier.classify(embedding)).toEqual(await classifier.classify(a));
     expect(await classifier.classify([embedding])).toEqual([await classifier.classify(a)]);
-    expect(await nearest(embedding, [foreign('Float32Array', b), embedding], 2)).toEqual(await nearest(a, [b, a], 2));
+    expect(await nearest(embedding, [foreign<Float32Array>('Float32Array', b), embedding], 2)).toEqual(
+      await nearest(a, [b, a], 2),
+    );
     expect(await nearest([embedding], foreign<Float32Array>('Float32Array', [...a, ...b]), 1)).toEqual([
       [{ index: 0, similarity: expect.closeTo(1, 6) }],
     ]);

@@ -1,4 +1,7 @@
 /** What is not accepted gets an error that says what came and what to do. */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import vm from 'node:vm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../../src/image/preprocess.ts';
@@ -9,6 +12,7 @@ import { goldenPath } from '../model/golden.ts';
 import { readFolder, rejection, storeOf } from './checkpoint.ts';
 import { photo } from './pictures.ts';
 
+const photoPath = goldenPath('preprocess/inputs/photo_0.jpg');
 const clip = await loadClip();
 afterAll(() => clip.dispose());
 const classifier = await clip.classifier(['cat', 'dog']);
@@ -127,7 +131,25 @@ function withHole<T>(first: T, last: T): T[] {
 describe('what is not accepted', () => {
   it.each<[string, () => unknown, RegExp]>([
     ['a string as a picture', () => clip.encodeImage('cat.jpg' as never), /string \("cat\.jpg"\).*read the file first/],
-    ['a string as labels', () => clip.classifier('cat, dog' as never), /labels must be an array/],
+    ['a string as labels', () => clip.classifier('cat, dog' as never), /string \("cat, dog"\): split it/],
+    ['a map as classes', () => clip.classifier(new Map() as never), /got a Map: pass Object\.fromEntries\(map\)/],
+    ['a set as labels', () => clip.classifier(new Set(['a']) as never), /got a Set: pass a list of it/],
+    ['a second picture', () => clip.encodeImage(photo, photo as never), /pass a list: encodeImage\(\[a, b\]\)/],
+    ['a second text', () => clip.encodeText('a', 'b' as never), /pass a list: encodeText\(\[a, b\]\)/],
+    ['a second picture to rank', () => classifier.classify(photo, photo as never), /list: classify\(\[a, b\]\)/],
+    ['bytes as numbers', () => clip.encodeImage([137, 80] as never), /an array of numbers: use Uint8Array\.from/],
+    ['a function', () => clip.encodeImage((() => photo) as never), /a function: call it.* encodeImages/],
+    [
+      'lists of numbers as embeddings',
+      () => classifier.classify([[...embedding]] as never),
+      /^image 0: classify: got an array of numbers: .*Float32Array\.from/,
+    ],
+    ['a Node.js stream', () => clip.encodeImages(createReadStream(photoPath)), /a Node\.js stream of bytes: .*toWeb/],
+    [
+      'a stream of bytes',
+      () => clip.encodeImages(new Blob([Uint8Array.from(photo)]).stream() as never),
+      /a stream of bytes: pass it to encodeImage, or in a list/,
+    ],
     ['a string as texts to tokenize', () => clip.tokenize('cat' as never), /got a string \("cat"\): pass \["cat"\]/],
     ['null as texts', () => clip.encodeText(null as never), /expected a string or an array of strings, got null/],
     ['a set as texts', () => clip.encodeText(new Set(['a']) as never), /got a Set/],
@@ -135,8 +157,16 @@ describe('what is not accepted', () => {
     ['a hole in pictures', () => clip.encodeImage(withHole(photo, photo) as never), /^image 1: .*undefined/],
     ['a hole in token ids', () => clip.encodeTokens([withHole(1, 2)] as never), /token 1/],
     ['a text as token ids', () => clip.encodeTokens('a cat' as never), /array of lists of token ids, got a string/],
-    ['numbers as an embedding', () => classifier.classify([0.1, 0.2] as never), /^image 0: .*number/],
-    ['doubles as an embedding', () => classifier.classify(new Float64Array(384) as never), /Float64Array/],
+    [
+      'numbers as an embedding',
+      () => classifier.classify([0.1, 0.2] as never),
+      /classify: got an array of numbers: for an embedding pass Float32Array\.from/,
+    ],
+    [
+      'doubles as an embedding',
+      () => classifier.classify(new Float64Array(384) as never),
+      /got a Float64Array: .*Float32Array\.from/,
+    ],
     ['null as a picture', () => classifier.classify(null as never), /null/],
   ])('%s', async (_, call, message) => {
     const error = await rejection((async () => call())());
@@ -208,4 +238,66 @@ describe('the two signatures of loadClip', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toMatch(message);
   });
+});
+
+it('a file handle is refused with what to do', async () => {
+  const handle = await open(photoPath);
+  expect((await rejection(clip.encodeImage(handle as never))).message).toMatch(
+    /FileHandle: pass await handle\.readFile/,
+  );
+  await handle.close();
+});
+
+it('streams of pictures are sources of pictures', async () => {
+  const sources = [
+    Readable.from([photo, photo]),
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(photo);
+        controller.enqueue(photo);
+        controller.close();
+      },
+    }),
+  ];
+  for (const source of sources) {
+    const results = [];
+    for await (const result of clip.encodeImages(source as AsyncIterable<Uint8Array>)) results.push(result.embedding);
+    expect(results).toEqual([embedding, embedding]);
+  }
+});
+
+it('the internal options of loadClip are checked, and named in no message', async () => {
+  expect((await failed(calls.loadClip!, { somethingElse: 1 })).message).not.toMatch(/probe|variant/);
+  const error = await failed(calls.loadClip!, { variant: 'nonsense' });
+  expect(error).toBeInstanceOf(RangeError);
+  expect(error.message).toMatch(/^variant must be \d+ or \d+, got "nonsense"$/);
+  expect((await failed(calls.loadClip!, { probe: 1 })).message).toContain('probe must be a function, got a number');
+});
+
+it('a value that is text is shown in quotes', async () => {
+  expect((await rejection(classifier.classify(embedding, { topK: '2' as never }))).message).toContain('got "2"');
+  expect((await failed(calls.loadClip!, { maxPixels: '9' })).message).toContain('got "9"');
+  expect((await failed(calls.loadClip!, { threads: '2' })).message).toContain('got "2"');
+});
+
+it('a file: address is not a folder', async () => {
+  const error = await rejection(loadClip('file:///models/clip'));
+  expect(error).toBeInstanceOf(TypeError);
+  expect(error.message).toContain('pass its path, fileURLToPath(url)');
+});
+
+it('a tower that was not loaded: the advice keeps the other one', async () => {
+  const images = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+  const error = await rejection(images.classifier(['cat']));
+  expect(error).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+  expect(error.message).toBe("the text tower was not loaded: pass loadClip towers: ['image', 'text']");
+  images.dispose();
+});
+
+it('a tokenizer file that was not read', () => {
+  const make = (json: unknown) => () => Tokenizer.fromJSON(json as string);
+  expect(make(new TextEncoder().encode('{}'))).toThrow(/got a Uint8Array: decode the bytes as UTF-8 first/);
+  expect(make(new ArrayBuffer(8))).toThrow(/got an ArrayBuffer: decode the bytes/);
+  expect(make('models/clip/tokenizer.json')).toThrow(/got "models\/clip\/tokenizer.json". If that is a path, read the/);
+  expect(make('{"a": ')).toThrow(/not JSON/);
 });

@@ -42,7 +42,7 @@ describe('similarity', () => {
     ['nothing', undefined, [1], TypeError, /a must be a Float32Array.*undefined/],
     ['a string', [1], 'cat', TypeError, /b must be .* a string \("cat"\)/],
     ['empty vectors', [], [], TypeError, /no numbers/],
-    ['a list of vectors', [[1]], [[1]], TypeError, /no numbers/],
+    ['a list of vectors', [[1]], [[1]], TypeError, /a list of vectors: pass one vector, or use nearest/],
   ])('refuses %s', (_, a, b, type, message) => {
     expect(() => similarity(a as number[], b as number[])).toThrow(type);
     expect(() => similarity(a as number[], b as number[])).toThrow(message);
@@ -114,11 +114,24 @@ describe('nearest', () => {
   });
 
   const good = new Float32Array([1, 2]);
+  it('takes any arrays of numbers, as similarity does', async () => {
+    const [query, a, b] = [vector(5), vector(5), vector(5)];
+    const expected = await nearest(query, [a, b], 2);
+    const doubles = Float64Array.from(query);
+    expect(await nearest([...query], [[...a], [...b]], 2)).toEqual(expected);
+    expect(await nearest(doubles, [...a, ...b], 2)).toEqual(expected);
+    expect(await nearest([[...query], doubles], Float64Array.of(...a, ...b), 2)).toEqual([expected, expected]);
+  });
+
   it.each<[string, unknown, unknown, unknown, new () => Error, RegExp]>([
     ['k of 0', good, [good], 0, RangeError, /k must be a positive integer, got 0/],
     ['no k', good, [good], undefined, RangeError, /k must be/],
-    ['a query of numbers', [1, 2], [good], 1, TypeError, /query 0 must be a Float32Array, got a number/],
-    ['a query of text', 'cat', [good], 1, TypeError, /the query must be a Float32Array, got a string/],
+    ['options as k', good, [good], { k: 1 }, RangeError, /k must be a positive integer, got {"k":1}/],
+    ['text as k', good, [good], '1', RangeError, /k must be a positive integer, got "1"/],
+    ['a query of texts', ['1', '2'], [good], 1, TypeError, /query 0 must be a Float32Array or .*, got a string/],
+    ['a query with a text in it', [1, '2'], [good], 1, TypeError, /the query must be .*, got an array/],
+    ['a query of text', 'cat', [good], 1, TypeError, /the query must be a Float32Array or .*, got a string/],
+    ['a query of big integers', new BigInt64Array(2), [good], 1, TypeError, /got a BigInt64Array/],
     ['an empty query', new Float32Array(0), [good], 1, RangeError, /query is empty/],
     [
       'queries of two dimensions',
@@ -130,7 +143,9 @@ describe('nearest', () => {
     ],
     ['another dimension', good, [good, new Float32Array(3)], 1, RangeError, /vector 1 has 3 numbers, expected 2/],
     ['a part of a vector', good, new Float32Array(5), 1, RangeError, /5 numbers are not whole vectors of 2/],
-    ['vectors of another type', good, [good, new Float64Array(2)], 1, TypeError, /vector 1 .* a Float64Array/],
+    ['a set of vectors', good, new Set([good]), 1, TypeError, /got a Set: pass a list of it, \[\.\.\.vectors\]/],
+    ['vectors of another type', good, [good, new DataView(new ArrayBuffer(8))], 1, TypeError, /vector 1 .* a DataView/],
+    ['what is infinite in f32', good, [[1, 1e39]], 1, RangeError, /vector 0 .*not finite in f32/],
     ['no vectors', good, undefined, 1, TypeError, /vectors must be/],
     ['NaN in a vector', good, [good, new Float32Array([1, Number.NaN])], 1, RangeError, /vector 1 .*not finite/],
     ['NaN in the query', new Float32Array([1, Number.NaN]), [good], 1, RangeError, /the query .*not finite/],

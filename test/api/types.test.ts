@@ -16,6 +16,7 @@ declare const image: ImageInput;
 declare const either: ImageInput | readonly ImageInput[];
 declare const input: ClassifyInput;
 declare const vector: Float32Array;
+declare const settled: boolean;
 
 it('one input gives one result, a list a list, and what may be either either', () => {
   // Never called: only the compiler looks at it.
@@ -29,6 +30,9 @@ it('one input gives one result, a list a list, and what may be either either', (
     expectTypeOf(clip.encodeImage([image], { settled: true })).resolves.toEqualTypeOf<
       PromiseSettledResult<Float32Array>[]
     >();
+    type Settled = PromiseSettledResult<Float32Array>;
+    expectTypeOf(clip.encodeImage(image, { settled })).resolves.toEqualTypeOf<Float32Array | Settled>();
+    expectTypeOf(clip.encodeImage([image], { settled })).resolves.toEqualTypeOf<Float32Array[] | Settled[]>();
     expectTypeOf(clip.encodeText('a')).resolves.toEqualTypeOf<Float32Array>();
     expectTypeOf(clip.encodeText(['a'])).resolves.toEqualTypeOf<Float32Array[]>();
     for await (const result of clip.encodeImages([image, () => image, async () => image])) {

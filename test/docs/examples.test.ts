@@ -21,6 +21,7 @@ const found = (path: string) =>
     written(path),
     goldenPath(`tiny-vit-hf/${basename(path)}`),
     goldenPath(`clip-tokenizer/${basename(path)}`),
+    goldenPath(`tiny-vit/${basename(path)}`),
     /\.(jpe?g|png|webp)$/.test(path) && !path.startsWith('no-such') ? root('examples/cat.png') : '',
   ].find(existsSync) ?? path;
 

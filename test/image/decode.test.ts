@@ -249,16 +249,12 @@ describe('decodeImage', () => {
   });
 
   it.each([
-    [
-      { data: new Uint8Array(5), width: 2, height: 1 },
-      RangeError,
-      /2 \(grey\), 6 \(RGB\) or 8 \(RGBA\) bytes, found 5/,
-    ],
-    [{ data: new Uint8Array(8), width: 2, height: 1, channels: 3 }, RangeError, /needs 6 bytes, found 8/],
+    [{ data: new Uint8Array(5), width: 2, height: 1 }, RangeError, /2 \(gray\), 6 \(RGB\) or 8 \(RGBA\) bytes, got 5/],
+    [{ data: new Uint8Array(8), width: 2, height: 1, channels: 3 }, RangeError, /needs 6 bytes, got 8/],
     [
       { data: new Uint8Array(10), width: 2, height: 1, channels: 5 },
       RangeError,
-      /channels must be 1, 2, 3 or 4, found 5/,
+      /channels must be 1, 2, 3 or 4, got 5/,
     ],
     [{ data: new Uint8Array(0), width: 0, height: 1 }, RangeError, /width/],
     [{ data: new Uint8Array(3), width: 1, height: 1.5 }, RangeError, /height/],

@@ -76,7 +76,7 @@ describe('a picture in memory', () => {
     }
     const floats = runInContext('({ data: Float32Array.of(0, 0.5, 1), width: 1, height: 1 })', realm);
     await expect(decodeImage(floats)).rejects.toThrow(
-      /Uint8Array.*of values 0\.\.255, found Float32Array: scale the values to 0\.\.255/,
+      /Uint8Array.*of values 0\.\.255, got a Float32Array: scale the values to 0\.\.255/,
     );
     await expect(decodeImage(runInContext('new Float32Array(3)', realm))).rejects.toThrow(/a Float32Array/);
   });
@@ -116,10 +116,10 @@ describe('what is not a picture', () => {
     [new URL('ftp://a.org/b.png'), /a URL that begins with ftp:/],
     [new Request('http://localhost/'), /a Request without a body: fetch it/],
     [new Float32Array(4), /a Float32Array: for pixels/],
-    [{ data: new Float32Array(3), width: 1, height: 1 }, /values 0\.\.255, found Float32Array: scale/],
-    [{ data: new Uint16Array(3), width: 1, height: 1 }, /values 0\.\.255, found Uint16Array/],
-    [{ data: png, width: '7', height: 5 }, /width must be a number, found string/],
-    [{ data: png, width: 7, height: null }, /height must be a number, found object/],
+    [{ data: new Float32Array(3), width: 1, height: 1 }, /values 0\.\.255, got a Float32Array: scale/],
+    [{ data: new Uint16Array(3), width: 1, height: 1 }, /values 0\.\.255, got a Uint16Array/],
+    [{ data: png, width: '7', height: 5 }, /width must be a number, got a string/],
+    [{ data: png, width: 7, height: null }, /height must be a number, got null/],
     [{ data: png, width: 7, height: 5, channels: '3' }, /channels must be a number/],
   ])('is refused with advice, at the call: %#', async (input, message) => {
     expect(() => takeImage(input as ImageInput)).toThrow(TypeError);
@@ -227,7 +227,7 @@ describe('a stream', () => {
 
   it('of something else than bytes is a TypeError', async () => {
     const text = new ReadableStream({ start: (controller) => controller.enqueue('text') });
-    await expect(decodeImage(text)).rejects.toThrow(/must give Uint8Array chunks, found String/);
+    await expect(decodeImage(text)).rejects.toThrow(/must give Uint8Array chunks, got String/);
   });
 
   it('that fails is an IO error with its cause', async () => {

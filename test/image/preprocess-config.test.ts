@@ -106,6 +106,27 @@ describe("from OpenCLIP's preprocess_cfg", () => {
     expect(preprocessConfigFromOpenClip({ mean: 0.5, std: 0.5 })).toMatchObject({ mean: [0.5, 0.5, 0.5] });
   });
 
+  it('from the whole file', () => {
+    const model_cfg = { embed_dim: 512, vision_cfg: { image_size: 240 }, text_cfg: {} };
+    const whole = { model_cfg, preprocess_cfg: { mean, std, fill_color: 0 } };
+    expect(preprocessConfigFromOpenClip(whole)).toEqual({ ...expected, size: 240, crop: 'half-even' });
+    expect(preprocessConfigFromOpenClip({ model_cfg })).toMatchObject({ size: 240 });
+    expect(preprocessConfigFromOpenClip({ preprocess_cfg: { mean, std } })).toMatchObject({ size: 224, mean, std });
+    const other = { model_cfg, preprocess_cfg: { size: 224 } };
+    expect(refusal(() => preprocessConfigFromOpenClip(other))).toContain('image_size, 240, got 224');
+    const unknown = { model_cfg, preprocess_cfg: { means: [0, 0, 0] } };
+    expect(refusal(() => preprocessConfigFromOpenClip(unknown))).toContain(
+      'preprocess_cfg.means = [0,0,0]: this option',
+    );
+  });
+
+  it('refuses the file of another format', () => {
+    const config = { model_type: 'clip', vision_config: {} };
+    expect(refusal(() => preprocessConfigFromOpenClip(config))).toContain('preprocess_cfg.model_type = "clip"');
+    expect(refusal(() => preprocessConfigFromHuggingFace(config))).toContain('model_type = "clip": this option');
+    expect(refusal(() => preprocessConfigFromHuggingFace({ preprocess_cfg: { mean } }))).toContain('preprocess_cfg = ');
+  });
+
   it('refuses by name what would change the image', () => {
     for (const cfg of [{ resize_mode: 'squash' }, { interpolation: 'bilinear' }, { mode: 'L' }, { size: [224, 200] }]) {
       expect(refusal(() => preprocessConfigFromOpenClip(cfg, 224))).toContain(Object.keys(cfg)[0]);

@@ -82,7 +82,7 @@ const shapes: [string, Shape][] = [
 ];
 
 describeBuilds((arena: Arena, { layout }: Build) => {
-  describe('centrePixels', () => {
+  describe('centerPixels', () => {
     const sizes = [1, 2, 3, 7, 8, 15, 16, 33];
     const cases = sizes.flatMap((size) => [[size, 3] as const, [size, 4] as const]);
     it.each(cases)('centres a picture of %i pixels and pads it with zeros, %i channels', (size, channels) => {

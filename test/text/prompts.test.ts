@@ -107,10 +107,12 @@ describe('classPrompts', () => {
   it.each<[string, unknown, ErrorConstructor, string]>([
     ['no labels', [], RangeError, 'the list of labels is empty'],
     ['an empty object', {}, RangeError, 'the object of classes is empty'],
-    ['a string', 'cat,dog', TypeError, 'got string'],
+    ['a string', 'cat,dog', TypeError, `got a string ("cat,dog"): split it, e.g. text.split(', ')`],
+    ['one label', 'cat', TypeError, 'got a string ("cat"): pass ["cat"]'],
+    ['a set', new Set(['cat']), TypeError, 'got a Set: pass a list of it, [...labels]'],
     ['null', null, TypeError, 'got null'],
-    ['a map', new Map([['cat', ['a cat']]]), TypeError, 'got object'],
-    ['a number among labels', ['cat', 3], TypeError, 'label 1 must be a string, got number'],
+    ['a map', new Map([['cat', ['a cat']]]), TypeError, 'got a Map: pass Object.fromEntries(map)'],
+    ['a number among labels', ['cat', 3], TypeError, 'label 1 must be a string, got a number'],
     ['holes', new Array(2), TypeError, 'label 0 must be a string, got undefined'],
     ['a list among labels', ['cat', ['dog']], TypeError, 'label 1 must be a string, got an array'],
     ['a blank label', ['cat', ' \t'], TypeError, 'label 1 is blank'],
@@ -124,7 +126,7 @@ describe('classPrompts', () => {
       'a prompt that is a number',
       { cat: ['a', 3] },
       TypeError,
-      'class 0, "cat": prompt 1 must be a string, got number',
+      'class 0, "cat": prompt 1 must be a string, got a number',
     ],
     ['a blank prompt', { a: ['a'], cat: ['a', ' '] }, TypeError, 'class 1, "cat": prompt 1 is blank'],
     ['a hole among prompts', { cat: new Array(1) }, TypeError, 'prompt 0 must be a string, got undefined'],
@@ -164,7 +166,7 @@ describe('parseClassesJson', () => {
     ['no JSON', 'cat\ndog', TypeError, 'not JSON'],
     ['deep nesting', '['.repeat(10_000_000), TypeError, 'nested more than 8 levels'],
     ['a label that occurs twice', String.raw`{"a": ["x"], "\u0061": ["y"]}`, TypeError, '"a" occurs twice'],
-    ['a number', '7', TypeError, 'got number'],
+    ['a number', '7', TypeError, 'got a number'],
     ['no classes', '{}', RangeError, 'empty'],
     ['a blank prompt', '{"cat": [""]}', TypeError, 'class 0, "cat": prompt 0 is blank'],
   ])('refuses %s', (_name, json, type, message) => {
@@ -204,9 +206,11 @@ describe('checkLabels', () => {
 
   it('refuses the rest, naming the position', () => {
     expect(() => checkLabels([])).toThrow(RangeError);
-    expect(() => checkLabels('cat,dog')).toThrow(new TypeError('labels must be an array of strings, got string'));
+    expect(() => checkLabels('cat,dog')).toThrow(
+      new TypeError(`labels must be an array of strings, got a string ("cat,dog"): split it, e.g. text.split(', ')`),
+    );
     expect(() => checkLabels(undefined)).toThrow(TypeError);
-    expect(() => checkLabels(['cat', 3])).toThrow(new TypeError('label 1 must be a string, got number'));
+    expect(() => checkLabels(['cat', 3])).toThrow(new TypeError('label 1 must be a string, got a number'));
     expect(() => checkLabels(['cat', 'dog', ' \t'])).toThrow(new TypeError('label 2 is blank: " \\t"'));
     // Nor is a hole in the array a label.
     expect(() => checkLabels(new Array(2))).toThrow(new TypeError('label 0 must be a string, got undefined'));

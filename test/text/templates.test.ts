@@ -57,7 +57,7 @@ describe('resolveTemplates', () => {
   });
 
   it('refuses what is not a string', () => {
-    expect(() => resolveTemplates([3] as never)).toThrow(new TypeError('template 0 must be a string, got number'));
+    expect(() => resolveTemplates([3] as never)).toThrow(new TypeError('template 0 must be a string, got a number'));
     expect(() => resolveTemplates(null as never)).toThrow(TypeError);
   });
 });

@@ -87,7 +87,7 @@ describe('encode', () => {
     [undefined, 'undefined'],
     [null, 'null'],
     [7, 'number'],
-    [['a'], 'object'],
+    [['a'], 'an array'],
   ])('refuses %j, saying what came', (text, name) => {
     expect(() => tokenizer.encode(text as unknown as string)).toThrow(TypeError);
     expect(() => tokenizer.encode(text as unknown as string)).toThrow(name);

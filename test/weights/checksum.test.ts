@@ -36,7 +36,7 @@ describe('xxh32', () => {
   });
 });
 
-describe('check sums as text', () => {
+describe('checksums as text', () => {
   it('are eight digits each, and read back', () => {
     const sums = [0, 1, 0xffffffff, 0x80000000];
     expect(sumsToText(sums)).toBe('0000000000000001ffffffff80000000');

@@ -48,8 +48,8 @@ describe('B01: processor_config.json', () => {
     const changed = { ...settings, ...change };
     const old = await refusal({ 'preprocessor_config.json': changed });
     const now = await refusal({ 'processor_config.json': { image_processor: changed } });
-    expect(old).toMatch(new RegExp(`^preprocessor_config\\.json: ${name}`));
-    expect(now).toMatch(new RegExp(`^processor_config\\.json: (image_processor\\.)?${name}`));
+    expect(old).toMatch(new RegExp(`^"it": preprocessor_config\\.json: ${name}`));
+    expect(now).toMatch(new RegExp(`^"it": processor_config\\.json: (image_processor\\.)?${name}`));
   });
 
   it('wins over preprocessor_config.json, as in transformers 5; a warning says if they differ', async () => {
@@ -179,4 +179,23 @@ describe('a configuration', () => {
       }
     },
   );
+});
+
+it.each<[string, string, object, RegExp]>([
+  ['SigLIP', 'config.json', { model_type: 'siglip', vision_config: {} }, /model_type: expected .*, got "siglip"/],
+  ['a list of layers', 'open_clip_config.json', { model_cfg: { vision_cfg: {} } }, /model_cfg\.embed_dim/],
+  ['no configuration', 'config.json', { a: 1 }, /got the keys a/],
+  [
+    'a resize that is not built',
+    'open_clip_config.json',
+    {
+      model_cfg: { embed_dim: 512, vision_cfg: { image_size: 224 }, text_cfg: {} },
+      preprocess_cfg: { resize_mode: 'squash' },
+    },
+    /preprocess_cfg: resize_mode must be "shortest", got "squash"/,
+  ],
+])('a configuration that is refused, %s: the message begins with model and file', async (_, name, json, message) => {
+  const refused = await refusal({ 'config.json': undefined, [name]: json } as never);
+  expect(refused.startsWith(`"it": ${name}: `)).toBe(true);
+  expect(refused).toMatch(message);
 });

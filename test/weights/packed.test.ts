@@ -1,4 +1,4 @@
-/** The packed format: what is damaged is found by check sums, and shards of any size hold the same model. */
+/** The packed format: what is damaged is found by checksums, and shards of any size hold the same model. */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
 import { readDescription, towerSource } from '../../src/weights/model-files.ts';
@@ -60,7 +60,7 @@ describe('a damaged packed file', () => {
         });
         expect(await refusal(model, { precision: precisions[i % 2], towers: [file.split('.')[0]] })).toMatchObject({
           code: 'WEIGHTS_FORMAT',
-          message: `"${file}" is damaged: the bytes of tensor ${name} do not have its check sum; fetch or pack the model again`,
+          message: `"${file}" is damaged: the bytes of tensor ${name} do not have its checksum; fetch or pack the model again`,
         });
         i++;
       }
@@ -73,12 +73,12 @@ describe('a damaged packed file', () => {
       for (const precision of precisions) {
         const error = await refusal(model, { precision });
         expect(error).toMatchObject({ code: 'WEIGHTS_FORMAT' });
-        expect(error.message).toContain('check sum');
+        expect(error.message).toContain('checksum');
       }
     }
   });
 
-  it('whose check sums were changed is refused', async () => {
+  it('whose checksums were changed is refused', async () => {
     for (const [key, edit] of [
       ['checksums', (sums: string) => sums.slice(8) + sums.slice(0, 8)],
       ['checksums', (sums: string) => sums.slice(8)],
@@ -144,7 +144,7 @@ describe('packed weights of another model than the configuration', () => {
   });
 });
 
-it('packed weights with a logit scale that no model has are refused, though their check sums are right', async () => {
+it('packed weights with a logit scale that no model has are refused, though their checksums are right', async () => {
   const damaged = editValues(packed, 'text.safetensors', 'logit_scale', (values) => {
     values[0] = 88;
   });
