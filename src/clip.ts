@@ -225,8 +225,9 @@ export class Clip {
       throw new TypeError(`encodeText: expected a string or an array of strings, got ${kindOf(input)}`);
     }
     const texts = checkTexts(list ? input : [input as string]);
-    const rows = await tokenizeAll(this.#session, texts, options.signal);
-    const embeddings = await encodeRows(this.#session, rows, options);
+    const own = { ...options }; // the caller may change it while texts are tokenized
+    const rows = await tokenizeAll(this.#session, texts, own.signal);
+    const embeddings = await encodeRows(this.#session, rows, own);
     return list ? embeddings : embeddings[0]!;
   }
 

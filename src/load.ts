@@ -194,11 +194,15 @@ async function readTokenizer(
   let made: Tokenizer | undefined;
   return () => {
     if (made) return made;
-    const tokenizer = Tokenizer.fromJSON(json, {
-      contextLength: text.contextLength,
-      ...(htmlEntities !== undefined && { htmlEntities }),
-      ...(repairs !== undefined && { repairs }),
-    });
+    const tokenizer = Tokenizer.forTower(
+      json,
+      {
+        contextLength: text.contextLength,
+        ...(htmlEntities !== undefined && { htmlEntities }),
+        ...(repairs !== undefined && { repairs }),
+      },
+      text.vocabSize,
+    );
     if (tokenizer.vocabSize > text.vocabSize) {
       throw new ClipError(
         'TOKENIZER',

@@ -101,11 +101,21 @@ export class Session {
     }, signal);
   }
 
-  /** A copy of the embedding at p, of unit length unless not wanted. */
+  /**
+   * A copy of the embedding at p, of unit length unless not wanted.
+   * @throws ClipError WEIGHTS_VALUE if it is zero or not finite, as finite but absurd weights make it
+   */
   take(p: Pointer, normalize = true): Float32Array {
-    const { engine, config } = this.alive();
+    const { engine, config, name } = this.alive();
     if (normalize) engine.kernels.l2Normalize({ x: p, n: config.embedDim });
-    return engine.view(p, config.embedDim).slice();
+    const embedding = engine.view(p, config.embedDim).slice();
+    if (!embedding.every(Number.isFinite) || embedding.every((value) => value === 0)) {
+      throw new ClipError(
+        'WEIGHTS_VALUE',
+        `"${name}" gives an embedding that is zero or not finite: its weights overflow`,
+      );
+    }
+    return embedding;
   }
 
   /** Releases the memory and stops the threads. */

@@ -23,7 +23,7 @@ export function addConvert(program: Command): void {
         'the tokenizer, and manifest.json with the SHA-256 of each file. The same model gives the same bytes. ' +
         'The result is read back and verified.',
     )
-    .argument('<model>', "a model's directory (OpenCLIP or Hugging Face layout), or its file of weights")
+    .argument('<model>', "a model's folder (OpenCLIP or Hugging Face layout), or its file of weights")
     .requiredOption('-o, --output <dir>', 'the new folder; it must not exist, or be empty')
     .addOption(new Option('--precision <kind>', 'of the weights').choices(['int8', 'f32']).default('int8'))
     .addOption(

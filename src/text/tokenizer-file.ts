@@ -83,9 +83,10 @@ export function fail(message: string, cause?: unknown): never {
 /**
  * Reads and checks the file.
  * @param json the file's text, or its parsed JSON
+ * @param rows of the text tower, so that no vocabulary is read that it cannot use
  * @throws ClipError `TOKENIZER` that names what is wrong
  */
-export function readTokenizerFile(json: string | object): TokenizerFile {
+export function readTokenizerFile(json: string | object, rows = MAX_TOKENS): TokenizerFile {
   let parsed: unknown = json;
   const tag = Object.prototype.toString.call(json).slice(8, -1);
   if (typeof json === 'object' && json !== null && tag !== 'Object' && tag !== 'Array') {
@@ -109,7 +110,7 @@ export function readTokenizerFile(json: string | object): TokenizerFile {
   checkOptions(model);
   checkPreTokenizer(parsed.pre_tokenizer);
   const endOfWord = model.end_of_word_suffix as string;
-  const vocabulary = readVocabulary(model.vocab, endOfWord);
+  const vocabulary = readVocabulary(model.vocab, endOfWord, rows);
   const merges = readMerges(model.merges, vocabulary);
   const added = readAddedTokens(parsed.added_tokens ?? [], vocabulary);
   checkIds(vocabulary, added);
@@ -159,10 +160,13 @@ function checkPreTokenizer(preTokenizer: unknown): void {
   if ((bytes.add_prefix_space ?? false) !== false) fail('"add_prefix_space" is set, which CLIP\'s has not');
 }
 
-function readVocabulary(vocab: unknown, endOfWord: string): Record<string, number> {
+function readVocabulary(vocab: unknown, endOfWord: string, rows: number): Record<string, number> {
   if (!isRecord(vocab)) fail('"model.vocab" is not an object of ids');
   const tokens = Object.keys(vocab);
-  if (tokens.length > MAX_TOKENS) fail(`"model.vocab" has ${tokens.length} tokens, expected at most ${MAX_TOKENS}`);
+  if (tokens.length > rows)
+    fail(
+      `"model.vocab" has ${tokens.length} tokens, expected at most ${rows}${rows < MAX_TOKENS ? ', the rows of the text tower' : ''}`,
+    );
   for (const token of tokens) {
     if (!isId(vocab[token])) {
       fail(`"model.vocab" has the id ${show(vocab[token])} for ${show(token)}, expected 0 to ${MAX_TOKENS - 1}`);
@@ -190,7 +194,10 @@ function byteCharacters(): string[] {
 
 function readMerges(merges: unknown, vocabulary: Record<string, number>): [string, string][] {
   if (!Array.isArray(merges)) fail('"model.merges" is not a list of pairs');
-  if (merges.length > MAX_TOKENS) fail(`"model.merges" has ${merges.length} pairs, expected at most ${MAX_TOKENS}`);
+  // Each merge makes a token of its own.
+  const most = Object.keys(vocabulary).length;
+  if (merges.length > most)
+    fail(`"model.merges" has ${merges.length} pairs, expected at most ${most}, one for each token`);
   // `from` reads holes as undefined, which `map` would skip.
   return Array.from(merges as unknown[], (merge, i): [string, string] => {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;

@@ -90,12 +90,17 @@ export class Tokenizer {
    * tokenizer.encode('a cat') // [49406, 320, 2368, 49407]
    */
   static fromJSON(json: string | object, options: TokenizerOptions = {}): Tokenizer {
+    return Tokenizer.forTower(json, options);
+  }
+
+  /** As `fromJSON`, for a text tower with this many rows. @internal */
+  static forTower(json: string | object, options: TokenizerOptions, rows?: number): Tokenizer {
     checkOptions('Tokenizer.fromJSON', options, { contextLength: 'any', htmlEntities: 'boolean', repairs: 'boolean' });
     const { contextLength = 77, ...cleaning } = options;
     if (!Number.isInteger(contextLength) || contextLength < 2) {
       throw new RangeError(`contextLength must be an integer of at least 2 (BOS and EOT), got ${contextLength}`);
     }
-    return new Tokenizer(readTokenizerFile(json), contextLength, cleaning);
+    return new Tokenizer(readTokenizerFile(json, rows), contextLength, cleaning);
   }
 
   /**

@@ -272,3 +272,20 @@ describe('damaged packed weights', () => {
     expect(error).toMatchObject({ code: 'WEIGHTS_FORMAT', message: expect.stringContaining('published weights') });
   });
 });
+
+describe('weights that are finite but absurd', () => {
+  // Nothing while loading tells them from large ones: the embedding does.
+  it.each(['int8', 'f32'] as const)('give an error instead of an embedding, in %s', async (precision) => {
+    const name = 'visual.transformer.resblocks.0.mlp.c_fc.weight';
+    const absurd = editValues(folder, WEIGHTS, name, (values) => {
+      values.fill(3e38);
+    });
+    using clip = await loadClip(storeOf(absurd), { precision, towers: ['image'] });
+    const { size } = clip.preprocess;
+    const picture = { data: new Uint8Array(size * size * 3).map((_, i) => i * 31), width: size, height: size };
+    expect(await rejection(clip.encodeImage(picture))).toMatchObject({
+      code: 'WEIGHTS_VALUE',
+      message: expect.stringMatching(/zero or not finite/),
+    });
+  });
+});

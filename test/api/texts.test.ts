@@ -103,7 +103,7 @@ describe('encodeText', () => {
     using clip = await loadClip(store, { towers: ['text'] });
     const error = await rejection(clip.encodeText('a cat'));
     expect(error).toMatchObject({ code: 'TOKENIZER' });
-    expect(error.message).toContain('49407');
+    expect(error.message).toContain('49408 tokens');
     expect(error.message).toContain('600');
   });
 

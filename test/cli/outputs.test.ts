@@ -65,7 +65,7 @@ describe('B04: an output that is an input', { timeout: 60_000 }, () => {
     ['a text file', { output: './texts.txt' }, /the same file as "texts.txt"/],
     ['one file for both', { output: 'x', index: './x' }, /--output and --index are the same file, "x"/],
     ["the other's temporary file", { output: 'x', index: 'x.partial' }, /are the same file/],
-    ['a model in a file', { output: './m.pt' }, /the same file as the model "m.pt"/, 'm.pt'],
+    ['a model in a file', { output: './m.pt' }, /the same file as the model's "m.pt"/, 'm.pt'],
     ['a file beside it', { output: 'sub/../tokenizer.json' }, /would be a file of the model/, 'm.pt'],
     ['weights of the model', { output: 'tiny/model.safetensors' }, /the same file as the model's "model.safetensors"/],
     ['what the model would read', { index: 'tiny/processor_config.json' }, /would be a file of the model "tiny"/],
