@@ -2,7 +2,9 @@
  * How a tower's weights are laid out, in memory and in a packed file alike: the same bytes in the same order, so that loading
  * a packed file is one copy. A slot is a weight of the graph; it is one or more tensors, each a multiple of 16 bytes.
  */
+
 import type { Linear, Norm, Precision } from './arithmetic.ts';
+import { PANEL_COLUMNS } from './contract.ts';
 import type { Pointer } from './kernels.ts';
 import { roundUp } from './numerics.ts';
 
@@ -67,17 +69,22 @@ function slotTensors(slot: Slot, precision: Precision): Omit<PackedTensor, 'offs
       return int8 ? [i8('.rows', rows, width), f32('.scale', roundUp(rows, 4))] : [f32('.rows', rows, width)];
     }
     case 'linear': {
-      const n = roundUp(slot.n, 8);
+      const n = roundUp(slot.n, PANEL_COLUMNS);
       const bias = slot.bias ? [f32('.bias', n)] : [];
-      if (!int8) return [f32('.panels', n / 8, slot.k, 8), ...bias];
+      if (!int8) return [f32('.panels', n / PANEL_COLUMNS, slot.k, PANEL_COLUMNS), ...bias];
       const sum = { name: `${name}.sum`, dtype: 'I32', shape: [n] } as const;
-      return [i8('.panels', n / 8, roundUp(slot.k, 4) / 2, 8, 2), f32('.scale', n), sum, ...bias];
+      return [
+        i8('.panels', n / PANEL_COLUMNS, roundUp(slot.k, 4) / 2, PANEL_COLUMNS, 2),
+        f32('.scale', n),
+        sum,
+        ...bias,
+      ];
     }
     case 'depthwise': {
       const { channels, kernel } = slot;
       const bias = f32('.bias', channels);
-      if (!int8) return [f32('.taps', channels / 8, kernel * kernel, 8), bias];
-      return [i8('.taps', channels / 8, tapPairs(kernel), 8, 2), f32('.scale', channels), bias];
+      if (!int8) return [f32('.taps', channels / PANEL_COLUMNS, kernel * kernel, PANEL_COLUMNS), bias];
+      return [i8('.taps', channels / PANEL_COLUMNS, tapPairs(kernel), PANEL_COLUMNS, 2), f32('.scale', channels), bias];
     }
   }
 }
@@ -145,7 +152,7 @@ export class Weights {
     const slot = this.#layout.slots.find((s) => s.name === name && s.kind === 'linear');
     if (slot?.kind !== 'linear') throw new RangeError(`the layout has no linear map "${name}"`);
     return {
-      n: roundUp(slot.n, 8),
+      n: roundUp(slot.n, PANEL_COLUMNS),
       k: slot.k,
       panels: this.pointer(`${name}.panels`),
       scale: this.pointer(`${name}.scale`),

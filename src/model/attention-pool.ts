@@ -9,7 +9,9 @@
  *
  * So the tokens are keys and values themselves, for a query of their width: 4 width² products instead of 2 tokens width².
  */
+
 import { Arithmetic, type KeyLists, type Linear, type Precision, type RowBuffer } from '../engine/arithmetic.ts';
+import { PANEL_COLUMNS } from '../engine/contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
@@ -117,7 +119,7 @@ export class AttentionPool {
       tokenQueries: plan.reserve(name, heads * width * 4),
       tokenSums: plan.reserve(name, heads * width * 4),
       attended: plan.reserve(name, width * 4),
-      embedding: plan.reserve(name, roundUp(embedDim, 8) * 4),
+      embedding: plan.reserve(name, roundUp(embedDim, PANEL_COLUMNS) * 4),
     };
   }
 

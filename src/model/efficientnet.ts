@@ -5,7 +5,7 @@
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import { Mode } from '../engine/calls.ts';
-import { ROW_GROUP } from '../engine/contract.ts';
+import { PANEL_COLUMNS, ROW_GROUP } from '../engine/contract.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
@@ -283,7 +283,7 @@ class EfficientNet implements ImageEncoder {
       x: [plan.reserve(name, values * 4), plan.reserve(name, values * 4)],
       features: plan.reserve(name, last.outSize ** 2 * config.head * 4),
       pooled: plan.reserve(name, config.head * 4),
-      embedding: plan.reserve(name, roundUp(embedDim, 8) * 4),
+      embedding: plan.reserve(name, roundUp(embedDim, PANEL_COLUMNS) * 4),
     };
   }
 

@@ -1,6 +1,7 @@
 /** CLIP's text tower (OpenAI's `model.py`, CLIP.encode_text): a causal transformer, pooled at the end token. */
 
 import type { KeyLists, Linear, Norm } from '../engine/arithmetic.ts';
+import { PANEL_COLUMNS } from '../engine/contract.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
@@ -115,7 +116,7 @@ export class TextTransformer {
 
   /** Bytes from one embedding that `encode` gives to the next. */
   get embeddingBytes(): number {
-    return (this.#projection ? roundUp(this.#projection.n, 8) : this.config.width) * 4;
+    return (this.#projection ? roundUp(this.#projection.n, PANEL_COLUMNS) : this.config.width) * 4;
   }
 
   /** The most nodes a chunk may have for this model: at least one whole text. */
@@ -133,7 +134,7 @@ export class TextTransformer {
       positions: ints(nodes),
       lists,
       pooledLists: { starts: ints(nodes), lengths: ints(nodes), entries: lists.entries },
-      embeddings: config.projection ? plan.reserve(name, nodes * roundUp(embedDim, 8) * 4) : 0,
+      embeddings: config.projection ? plan.reserve(name, nodes * roundUp(embedDim, PANEL_COLUMNS) * 4) : 0,
       ...planBlocks(plan, name, precision, config, nodes, nodes, threads),
     };
   }

@@ -2,6 +2,7 @@
 
 import type { KeyLists, Linear, Norm } from '../engine/arithmetic.ts';
 import { Mode } from '../engine/calls.ts';
+import { PANEL_COLUMNS } from '../engine/contract.ts';
 import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
@@ -133,7 +134,7 @@ class VisionTransformer implements ImageEncoder {
       lengths: plan.reserve(name, tokens * 4),
       entries: plan.reserve(name, tokens * 4),
     };
-    const embedding = config.projection ? plan.reserve(name, roundUp(embedDim, 8) * 4) : 0;
+    const embedding = config.projection ? plan.reserve(name, roundUp(embedDim, PANEL_COLUMNS) * 4) : 0;
     return {
       ...planPixels(plan, name, precision, windows(config), mean),
       lists,

@@ -1,16 +1,20 @@
 /** Weights in the order of the kernels (assembly/gemm-int8.ts, gemm-f32.ts, depthwise.ts), quantized or not. */
 
+import { PANEL_COLUMNS } from '../engine/contract.ts';
 import { tapPairs } from '../engine/layout.ts';
 import { roundUp, WEIGHT_MAX } from '../engine/numerics.ts';
+
+/** Where the panel of a row begins, in panels of `length` values a row. */
+const panelStart = (row: number, length: number) => Math.floor(row / PANEL_COLUMNS) * length * PANEL_COLUMNS;
 
 /** A matrix [n, k] in panels of 8 columns of the product, f32: [n/8][k][8]; missing rows are zeros. */
 export function packPanels(values: Float32Array, n: number, k: number, out: Float32Array): void {
   out.fill(0);
   for (let row = 0; row < n; row++) {
-    let at = (row >> 3) * k * 8 + (row & 7);
+    let at = panelStart(row, k) + (row % PANEL_COLUMNS);
     for (let i = row * k; i < (row + 1) * k; i++) {
       out[at] = values[i]!;
-      at += 8;
+      at += PANEL_COLUMNS;
     }
   }
 }
@@ -53,10 +57,10 @@ export function packPanelsInt8(values: Float32Array, n: number, k: number, input
   out.sum.fill(0);
   for (let r = 0; r < n; r++) {
     out.scale[r] = quantizeRow(values.subarray(r * k, (r + 1) * k), row) * inputScale;
-    const panel = (r >> 3) * padded * 8 + (r & 7) * 2;
+    const panel = panelStart(r, padded) + (r % PANEL_COLUMNS) * 2;
     let sum = 0;
     for (let i = 0; i < k; i++) {
-      out.panels[panel + (i >> 1) * 16 + (i & 1)] = row[i]!;
+      out.panels[panel + (i >> 1) * 2 * PANEL_COLUMNS + (i & 1)] = row[i]!;
       sum += row[i]!;
     }
     out.sum[r] = sum;
@@ -75,8 +79,8 @@ export function unpackPanelsInt8(
   const values = new Float32Array(n * k);
   for (let r = 0; r < n; r++) {
     const s = scale[r]! / inputScale;
-    const panel = (r >> 3) * padded * 8 + (r & 7) * 2;
-    for (let i = 0; i < k; i++) values[r * k + i] = panels[panel + (i >> 1) * 16 + (i & 1)]! * s;
+    const panel = panelStart(r, padded) + (r % PANEL_COLUMNS) * 2;
+    for (let i = 0; i < k; i++) values[r * k + i] = panels[panel + (i >> 1) * 2 * PANEL_COLUMNS + (i & 1)]! * s;
   }
   return values;
 }
@@ -109,8 +113,9 @@ export function packTapsInt8(
   const row = new Int8Array(count);
   for (let c = 0; c < channels; c++) {
     out.scale[c] = quantizeRow(values.subarray(c * count, (c + 1) * count), row) * inputScale;
-    const base = (c >> 3) * order.length * 8 + (c & 7) * 2;
-    for (const [i, tap] of order.entries()) out.taps[base + (i >> 1) * 16 + (i & 1)] = tap < 0 ? 0 : row[tap]!;
+    const base = panelStart(c, order.length) + (c % PANEL_COLUMNS) * 2;
+    for (const [i, tap] of order.entries())
+      out.taps[base + (i >> 1) * 2 * PANEL_COLUMNS + (i & 1)] = tap < 0 ? 0 : row[tap]!;
   }
 }
 
@@ -126,9 +131,10 @@ export function unpackTapsInt8(
   const count = kernel * kernel;
   const values = new Float32Array(channels * count);
   for (let c = 0; c < channels; c++) {
-    const base = (c >> 3) * order.length * 8 + (c & 7) * 2;
+    const base = panelStart(c, order.length) + (c % PANEL_COLUMNS) * 2;
     for (const [i, tap] of order.entries()) {
-      if (tap >= 0) values[c * count + tap] = (taps[base + (i >> 1) * 16 + (i & 1)]! * scale[c]!) / inputScale;
+      if (tap >= 0)
+        values[c * count + tap] = (taps[base + (i >> 1) * 2 * PANEL_COLUMNS + (i & 1)]! * scale[c]!) / inputScale;
     }
   }
   return values;
