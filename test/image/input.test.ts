@@ -335,7 +335,7 @@ describe('a URL', () => {
     });
     await expect(decodeImage(new URL('.', folder))).rejects.toMatchObject({
       code: 'IO',
-      message: expect.stringMatching(/directory/),
+      message: expect.stringMatching(/it is a folder/),
     });
     await expect(decodeImage(new URL('file:///dev/null'))).rejects.toMatchObject({
       code: 'IO',
