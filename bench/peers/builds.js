@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { commit, machine } from '../machine.js';
 import { Contestant } from './contestant.js';
 import { median } from './median.js';
-import { writeOpenClip } from './onnx/open-clip.js';
+import { VIT_B_32, writeOpenClip } from './onnx/open-clip.js';
 import { SyntheticWeights } from './onnx/weights.js';
 
 const here = new URL('../../', import.meta.url);
@@ -97,10 +97,11 @@ class Inputs {
     const folder = join(this.#folder, 'vit-b-32');
     if (!existsSync(folder)) {
       const weights = new SyntheticWeights(new URL('vit-b-32/manifest.json', golden));
+      // The image tower; older builds want the logit scale with it.
       for (const name of weights.tensors.keys()) {
         if (!name.startsWith('visual.') && name !== 'logit_scale') weights.tensors.delete(name);
       }
-      writeOpenClip(pathToFileURL(`${folder}/`), weights);
+      writeOpenClip(pathToFileURL(`${folder}/`), VIT_B_32, weights);
     }
     return folder;
   }
