@@ -18,6 +18,22 @@ export interface PartialFileOptions {
   readonly stopped?: () => { readonly kept: boolean; readonly note: string };
 }
 
+/** How everything begins that `embed` writes: rows, lines of the index, NumPy's files. */
+const BEGINNINGS = ['{"file"', '{"text"', '{"row"', '\x93NUMPY'];
+
+/** Whether there is no such file, or one that begins as ours do. */
+async function isOurs(path: string): Promise<boolean> {
+  const handle = await open(toPath(path), 'r').catch(() => undefined);
+  if (!handle) return true;
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+    const start = buffer.subarray(0, bytesRead).toString('latin1');
+    return BEGINNINGS.some((beginning) => beginning.startsWith(start) || start.startsWith(beginning));
+  } finally {
+    await handle.close();
+  }
+}
+
 export class PartialFile {
   /** The final path, with symbolic links resolved, so that a link stays a link. */
   readonly path: string;
@@ -38,12 +54,16 @@ export class PartialFile {
   }
 
   /**
-   * @param suffix appended to the final path while the file is incomplete
+   * @param suffix appended to the final path while the file is incomplete; a file of that name is replaced only if an
+   *   earlier run of ours left it
    * @throws ClipError IO
    */
   static async create(path: string, options: PartialFileOptions = {}, suffix = '.partial'): Promise<PartialFile> {
     const to = destination(path);
     const partial = `${to}${suffix}`;
+    if (!(await isOurs(partial))) {
+      throw new ClipError('IO', `${quote(partial)} exists and is not from an earlier run of edgeclip: move it away`);
+    }
     try {
       // A new inode instead of truncating: a concurrent run that still has the old file open must not write into this one.
       await rm(toPath(partial), { force: true });

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkOverwrites, type Outputs } from '../../src/cli/overwrites.ts';
@@ -212,4 +222,13 @@ describe.skipIf(!UNIX)('standard output', { timeout: 60_000 }, () => {
     expect(outcome.stderr).toMatch(message);
     expect(outcome.code).toBe(code);
   });
+});
+
+it('a file of another kind that has the name of a partial output is left alone', { timeout: 60_000 }, async () => {
+  writeFileSync('keep.json.partial', 'mine');
+  const { code, stderr } = await run('embed', 'a.png', '--output', 'keep.json');
+  expect(code).toBe(1);
+  expect(stderr).toContain('keep.json.partial" exists and is not from an earlier run of edgeclip');
+  expect(readFileSync('keep.json.partial', 'utf8')).toBe('mine');
+  rmSync('keep.json.partial');
 });
