@@ -82,7 +82,7 @@ const lateBuiltins = {
 const library = { index: 'src/index.ts', tokenizer: 'src/text/tokenizer.ts' };
 const codeSplitting = { groups: [{ name: 'library', test: /src[\\/]index\.ts$/ }] };
 
-/** One platform's build. `own`: dependencies are inside, for where there is no resolver of package names. */
+/** One platform's build. `own`: dependencies are bundled, as that platform cannot find packages by name. */
 async function buildPlatform(
   name,
   { input = library, dir = `dist/${name}`, chunks = '', own = true, plugins = [] } = {},

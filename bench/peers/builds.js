@@ -27,7 +27,7 @@ const EFFORT = {
 const LAUNCHES = 3;
 /** Fresh processes of each of the four columns, for the cold start. */
 const STARTS = 11;
-/** With fewer launches or rounds there is no verdict: the spread of so few is too small by chance. */
+/** With fewer launches or rounds we do not say which build is faster: so few may agree by chance. */
 const FEWEST = { launches: 2, rounds: 5 };
 /** Prompts of the text task. */
 const PROMPTS = 64;

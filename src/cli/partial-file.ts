@@ -23,6 +23,9 @@ const BEGINNINGS = ['{"file"', '{"text"', '{"row"', '\x93NUMPY'];
 
 /** Whether there is no such file, or one that begins as ours do. */
 async function isOurs(path: string): Promise<boolean> {
+  const there = await stat(toPath(path)).catch(() => undefined);
+  if (!there) return true;
+  if (!there.isFile()) return false;
   const handle = await open(toPath(path), 'r').catch(() => undefined);
   if (!handle) return true;
   try {

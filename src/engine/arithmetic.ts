@@ -206,46 +206,29 @@ export class Arithmetic {
     const { columns: slab, stride: slabStride } = output.slab ?? { columns: n, stride: 0 };
     const { width, gap } = output.line ?? { width: m, gap: 0 };
     this.autotuner.run(m, n, w.k, (variant) => {
-      if (this.precision === 'int8') {
-        kernels.gemmInt8({
-          a: a.data,
-          aScale: a.scale,
-          aHalves: a.halves,
-          b: w.panels,
-          bScale: w.scale,
-          bSum: w.sum,
-          bias,
-          m,
-          n,
-          k: roundUp(w.k, 4),
-          c,
-          ldc,
-          width,
-          gap,
-          slab,
-          slabStride,
-          mode: mode | variant,
-          scratch,
-          maxima,
-        });
-      } else {
-        kernels.gemmF32({
-          a: a.data,
-          b: w.panels,
-          bias,
-          m,
-          n,
-          k: w.k,
-          c,
-          ldc,
-          width,
-          gap,
-          slab,
-          slabStride,
-          mode: mode | variant,
-          scratch,
-        });
-      }
+      const call = {
+        a: a.data,
+        aScale: a.scale,
+        aHalves: a.halves,
+        b: w.panels,
+        bScale: w.scale,
+        bSum: w.sum,
+        bias,
+        m,
+        n,
+        k: this.precision === 'int8' ? roundUp(w.k, 4) : w.k,
+        c,
+        ldc,
+        width,
+        gap,
+        slab,
+        slabStride,
+        mode: mode | variant,
+        scratch,
+        maxima,
+      };
+      if (this.precision === 'int8') kernels.gemmInt8(call);
+      else kernels.gemmF32(call);
     });
   }
 

@@ -2,9 +2,9 @@
 import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import type { Tower } from '../model/config.ts';
-import { brokenLimit } from './json-limits.ts';
+import { parseIndex } from './json-limits.ts';
 import { plainName } from './plain-name.ts';
-import { type FileStore, ShardedSource } from './shards.ts';
+import { type FileStore, openAll, ShardedSource } from './shards.ts';
 import type { Source } from './source.ts';
 
 /** An index has a line for each tensor: some thousands. */
@@ -54,34 +54,16 @@ export async function checkpointShards(
   if (wanted.size === 0) {
     throw new ClipError('WEIGHTS_MISSING', `"${files.name}": ${name} has no tensor of the ${tower} tower`);
   }
-  const shards: Source[] = [];
-  try {
-    for (const file of wanted.keys()) {
-      const shard = await files.source(file);
-      if (!shard) throw new ClipError('WEIGHTS_MISSING', `"${files.name}": ${name} names ${file}, which is not there`);
-      shards.push(shard);
-    }
-  } catch (error) {
-    await Promise.all(shards.map((shard) => shard.close?.()));
-    throw error;
-  }
+  const shards = await openAll(files, wanted.keys(), (file) => `${name} names ${file}, which is not there`);
   return new CheckpointShards(name, shards, [...wanted.values()]);
 }
 
 /** The file of each tensor. */
 function readWeightMap(text: string, name: string): [string, string][] {
-  const fail = (what: string, cause?: unknown): never => {
-    throw new ClipError('WEIGHTS_FORMAT', `${name} ${what}`, { cause });
+  const fail = (what: string): never => {
+    throw new ClipError('WEIGHTS_FORMAT', `${name} ${what}`);
   };
-  if (text.length > MAX_INDEX) fail(`has ${text.length} characters, expected at most ${MAX_INDEX}`);
-  const broken = brokenLimit(new TextEncoder().encode(text), INDEX_LIMITS);
-  if (broken !== undefined) fail(`is not accepted: ${broken}`);
-  let index: unknown;
-  try {
-    index = JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    fail(`is not JSON: ${(cause as Error).message}`, cause);
-  }
+  const index = parseIndex(text, name, MAX_INDEX, INDEX_LIMITS);
   const map = isObject(index) ? index.weight_map : undefined;
   if (!isObject(map)) return fail(`has weight_map ${show(map)}, expected an object`);
   return Object.entries(map).map(([tensor, file]) => {

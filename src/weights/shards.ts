@@ -3,7 +3,7 @@
 import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
-import { brokenLimit } from './json-limits.ts';
+import { parseIndex } from './json-limits.ts';
 import { checkRange, type Source } from './source.ts';
 
 /** More shards than this are taken for a mistake. */
@@ -60,6 +60,30 @@ export interface FileStore {
 }
 
 /**
+ * Opens all these files, or none: if one fails, those opened before are closed.
+ * @param missing what to say of a file that is not there
+ * @throws ClipError WEIGHTS_MISSING for a file that is not there
+ */
+export async function openAll(
+  files: FileStore,
+  names: Iterable<string>,
+  missing: (name: string) => string,
+): Promise<Source[]> {
+  const opened: Source[] = [];
+  try {
+    for (const name of names) {
+      const source = await files.source(name);
+      if (!source) throw new ClipError('WEIGHTS_MISSING', `"${files.name}": ${missing(name)}`);
+      opened.push(source);
+    }
+  } catch (error) {
+    await Promise.all(opened.map((source) => source.close?.()));
+    throw error;
+  }
+  return opened;
+}
+
+/**
  * Opens the shards of a tower, or returns undefined if there is no index.
  * @throws ClipError WEIGHTS_FORMAT for an index that cannot be used; WEIGHTS_MISSING for a shard that is not there
  */
@@ -68,38 +92,16 @@ export async function shardedSource(files: FileStore, tower: Tower): Promise<Sha
   const text = await files.text(name);
   if (text === undefined) return undefined;
   const count = readIndex(text, `"${files.name}": ${name}`);
-  const shards: Source[] = [];
-  try {
-    for (let i = 0; i < count; i++) {
-      const shard = await files.source(shardName(tower, i, count));
-      if (!shard) {
-        throw new ClipError(
-          'WEIGHTS_MISSING',
-          `"${files.name}": ${name} says ${count} shards, but there is no ${shardName(tower, i, count)}`,
-        );
-      }
-      shards.push(shard);
-    }
-  } catch (error) {
-    await Promise.all(shards.map((shard) => shard.close?.()));
-    throw error;
-  }
+  const names = Array.from({ length: count }, (_, i) => shardName(tower, i, count));
+  const shards = await openAll(files, names, (shard) => `${name} says ${count} shards, but there is no ${shard}`);
   return new ShardedSource(name, shards);
 }
 
 function readIndex(text: string, name: string): number {
-  const fail = (what: string, cause?: unknown): never => {
-    throw new ClipError('WEIGHTS_FORMAT', `${name} ${what}`, { cause });
+  const fail = (what: string): never => {
+    throw new ClipError('WEIGHTS_FORMAT', `${name} ${what}`);
   };
-  if (text.length > MAX_INDEX) fail(`has ${text.length} characters, expected at most ${MAX_INDEX}`);
-  const broken = brokenLimit(new TextEncoder().encode(text), INDEX_LIMITS);
-  if (broken !== undefined) fail(`is not accepted: ${broken}`);
-  let index: unknown;
-  try {
-    index = JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    fail(`is not JSON: ${(cause as Error).message}`, cause);
-  }
+  const index = parseIndex(text, name, MAX_INDEX, INDEX_LIMITS);
   const { format, layout, shards } = (index ?? {}) as Record<string, unknown>;
   if (format !== 'edgeclip') fail('is not the index of a packed model: expected "format": "edgeclip"');
   if (layout !== LAYOUT_VERSION) {

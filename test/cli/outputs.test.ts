@@ -224,6 +224,18 @@ describe.skipIf(!UNIX)('standard output', { timeout: 60_000 }, () => {
   });
 });
 
+it.runIf(UNIX).each<[string, () => void]>([
+  ['folder', () => mkdirSync('keep.json.partial')],
+  ['named pipe', () => execFileSync('mkfifo', ['keep.json.partial'])],
+])('a %s that has the name of a partial output is left alone', { timeout: 60_000 }, async (_, make) => {
+  make();
+  const { code, stderr } = await run('embed', 'a.png', '--output', 'keep.json');
+  expect(code).toBe(1);
+  expect(stderr).toContain('keep.json.partial" exists and is not from an earlier run of edgeclip');
+  expect(existsSync('keep.json.partial')).toBe(true);
+  rmSync('keep.json.partial', { recursive: true });
+});
+
 it('a file of another kind that has the name of a partial output is left alone', { timeout: 60_000 }, async () => {
   writeFileSync('keep.json.partial', 'mine');
   const { code, stderr } = await run('embed', 'a.png', '--output', 'keep.json');

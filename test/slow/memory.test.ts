@@ -1,8 +1,5 @@
 /** R31: nothing is kept of pictures, broken ones included, nor of models that were disposed of. */
 import { readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import encodeJpeg, { init as initJpeg } from '@jsquash/jpeg/encode.js';
 import encodePng, { init as initPng } from '@jsquash/png/encode.js';
 import encodeWebp, { init as initWebp } from '@jsquash/webp/encode.js';
@@ -10,25 +7,12 @@ import { beforeAll, expect, it } from 'vitest';
 import type { Clip } from '../../src/clip.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
+import { residentBytes } from './resident-memory.ts';
 
 /** Growth of resident memory that is taken for noise: 15 kB for each of 400 pictures. */
 const NOISE = 6 << 20;
 /** The same of 50 tiny models, which take 4 MB each: four of them. Busy machines were seen at 7 MB. */
 const NOISE_OF_MODELS = 16 << 20;
-
-setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
-
-/** Resident bytes once garbage is collected: the least of some looks, since freed pages go back late. */
-async function residentBytes(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let look = 0; look < 6; look++) {
-    collect();
-    await pause(50);
-    least = Math.min(least, process.memoryUsage.rss());
-  }
-  return least;
-}
 
 /** A picture that no codec can press much, different for every seed. */
 function noisyPicture(width: number, height: number, seed: number): ImageData {

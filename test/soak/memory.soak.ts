@@ -1,31 +1,15 @@
 /** A server's day in minutes: pictures, broken pictures, texts and classifiers, with and without threads; memory must not grow. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
+import { residentBytes } from '../slow/resident-memory.ts';
 import { untilOver } from './duration.ts';
 
 /** Growth that is taken for noise, whatever the number of rounds. */
 const NOISE = 24 << 20;
 /** Rounds before the first look: engines optimize, caches fill. */
 const WARM_UP = 20;
-
-setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
-
-/** Resident bytes once garbage is collected: the least of some looks, since freed pages go back late. */
-async function residentBytes(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let look = 0; look < 6; look++) {
-    collect();
-    await pause(50);
-    least = Math.min(least, process.memoryUsage.rss());
-  }
-  return least;
-}
 
 it.each([1, 2])('resident memory does not grow, %i threads', async (threads) => {
   using clip = await loadClip(undefined, { threads });

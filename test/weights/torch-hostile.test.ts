@@ -1,5 +1,7 @@
 /** PyTorch files that were made to harm, or are damaged: refused with little read and little kept, and nothing is run. */
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
@@ -27,7 +29,7 @@ async function refusal(file: Uint8Array | Source): Promise<string> {
 const refusedPickle = (operations: Uint8Array | readonly number[]) => refusal(torchFile(operations));
 
 const ascii = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
-const command = push.text('touch /tmp/edgeclip-was-here');
+const command = push.text(`touch ${join(tmpdir(), 'edgeclip-was-here')}`);
 
 describe('a pickle that names what is not part of a state dict', () => {
   it.each<[string, Uint8Array]>([

@@ -96,16 +96,32 @@ function cutGemm(threads: number, shape: GemmShape, cell: number, halved: boolea
   });
 }
 
+/** Where packed rows of k values go from a row on, and their scales. */
+const int8Rows = ({ out, scale }: { out: Pointer; scale: Pointer }, k: number, row: number) => ({
+  out: out + row * k * 2,
+  scale: scale + row * 4,
+});
+const f32Rows = ({ out }: { out: Pointer }, k: number, row: number) => ({ out: out + row * k * 4 });
+
 export function splitKernels(runner: PartRunner): Kernels {
   const { own, threads } = runner;
   /** Rows in whole groups. */
   const groups = (m: number, k: number) => ranges(m, threads, atLeast(LEAST_VALUES / k, ROW_GROUP));
-  /** Output lines of a convolution: the lines before a part shift its first row. */
-  const lines = (call: { lines: number; across: number; firstRow: number }) =>
-    ranges(call.lines, threads, 1).map(([from, n]) => ({
-      from,
-      lines: n,
-      firstRow: call.firstRow + from * call.across,
+  /** Parts of a pass over rows of x; `rest` says what else differs in the part that begins at a row. */
+  const rowParts = <C extends { x: Pointer; stride: number; m: number; k: number }>(
+    call: C,
+    rest?: (row: number) => Partial<C>,
+  ) => groups(call.m, call.k).map(([row, m]) => ({ ...call, x: call.x + row * call.stride, m, ...rest?.(row) }));
+  /** Parts of a convolution by output lines: the lines before a part shift its first row. */
+  const lineParts = <C extends { lines: number; across: number; firstRow: number }>(
+    call: C,
+    rest: (line: number) => Partial<C>,
+  ) =>
+    ranges(call.lines, threads, 1).map(([line, lines]) => ({
+      ...call,
+      lines,
+      firstRow: call.firstRow + line * call.across,
+      ...rest(line),
     }));
 
   return {
@@ -153,13 +169,9 @@ export function splitKernels(runner: PartRunner): Kernels {
     },
 
     quantizeRows(call) {
-      const { x, stride, m, k, out, scale, maxima } = call;
-      const parts = groups(m, k).map(([row, rows]) => ({
-        ...call,
-        x: x + row * stride,
-        m: rows,
-        out: out + row * k * 2,
-        scale: scale + row * 4,
+      const { k, maxima } = call;
+      const parts = rowParts(call, (row) => ({
+        ...int8Rows(call, k, row),
         maxima: maxima === 0 ? 0 : maxima + row * MAXIMUM_BYTES,
       }));
       runner.run('quantizeRows', parts);
@@ -175,42 +187,21 @@ export function splitKernels(runner: PartRunner): Kernels {
     },
 
     packRows(call) {
-      const { x, stride, m, k, out } = call;
-      const parts = groups(m, k).map(([row, rows]) => ({
-        ...call,
-        x: x + row * stride,
-        m: rows,
-        out: out + row * k * 4,
-      }));
+      const parts = rowParts(call, (row) => f32Rows(call, call.k, row));
       runner.run('packRows', parts);
     },
 
     layerNorm(call) {
-      const { x, stride, m, k } = call;
-      const parts = groups(m, k).map(([row, rows]) => ({ ...call, x: x + row * stride, m: rows }));
-      runner.run('layerNorm', parts);
+      runner.run('layerNorm', rowParts(call));
     },
 
     layerNormQuantize(call) {
-      const { x, stride, m, k, out, scale } = call;
-      const parts = groups(m, k).map(([row, rows]) => ({
-        ...call,
-        x: x + row * stride,
-        m: rows,
-        out: out + row * k * 2,
-        scale: scale + row * 4,
-      }));
+      const parts = rowParts(call, (row) => int8Rows(call, call.k, row));
       runner.run('layerNormQuantize', parts);
     },
 
     layerNormPack(call) {
-      const { x, stride, m, k, out } = call;
-      const parts = groups(m, k).map(([row, rows]) => ({
-        ...call,
-        x: x + row * stride,
-        m: rows,
-        out: out + row * k * 4,
-      }));
+      const parts = rowParts(call, (row) => f32Rows(call, call.k, row));
       runner.run('layerNormPack', parts);
     },
 
@@ -238,36 +229,35 @@ export function splitKernels(runner: PartRunner): Kernels {
     },
 
     gatherInt8(call) {
-      const parts = lines(call).map(({ from, ...part }) => ({ ...call, firstLine: call.firstLine + from, ...part }));
+      const parts = lineParts(call, (line) => ({ firstLine: call.firstLine + line }));
       runner.run('gatherInt8', parts);
     },
 
     gatherF32(call) {
-      const parts = lines(call).map(({ from, ...part }) => ({ ...call, firstLine: call.firstLine + from, ...part }));
+      const parts = lineParts(call, (line) => ({ firstLine: call.firstLine + line }));
       runner.run('gatherF32', parts);
     },
 
     windowsInt8(call) {
-      const { channels, first, m, out, scale } = call;
+      const { channels, first, m } = call;
       const k = 9 * channels;
       const parts = groups(m, k).map(([row, rows]) => ({
         ...call,
         first: first + row,
         m: rows,
-        out: out + row * k * 2,
-        scale: scale + row * 4,
+        ...int8Rows(call, k, row),
       }));
       runner.run('windowsInt8', parts);
     },
 
     windowsF32(call) {
-      const { channels, first, m, out } = call;
+      const { channels, first, m } = call;
       const k = 9 * channels;
       const parts = groups(m, k).map(([row, rows]) => ({
         ...call,
         first: first + row,
         m: rows,
-        out: out + row * k * 4,
+        ...f32Rows(call, k, row),
       }));
       runner.run('windowsF32', parts);
     },
@@ -287,21 +277,13 @@ export function splitKernels(runner: PartRunner): Kernels {
 
     depthwiseInt8(call) {
       const { input, stride, lineBytes } = call;
-      const parts = lines(call).map(({ from, ...part }) => ({
-        ...call,
-        input: input + from * stride * lineBytes,
-        ...part,
-      }));
+      const parts = lineParts(call, (line) => ({ input: input + line * stride * lineBytes }));
       runner.run('depthwiseInt8', parts);
     },
 
     depthwiseF32(call) {
       const { input, stride, lineBytes } = call;
-      const parts = lines(call).map(({ from, ...part }) => ({
-        ...call,
-        input: input + from * stride * lineBytes,
-        ...part,
-      }));
+      const parts = lineParts(call, (line) => ({ input: input + line * stride * lineBytes }));
       runner.run('depthwiseF32', parts);
     },
   };
