@@ -1,7 +1,7 @@
 /**
  * The classifier's file: safetensors with one tensor, `embeddings` F32 [labels, embedDim], and metadata `format`, `version`,
- * `labels` (JSON), `logit_scale` and `crc32`: the checksum (8 hex digits) of all that is said here, so that no changed bit
- * becomes another answer.
+ * `labels` (JSON), `logit_scale`, `model` (its name), `image_tower` (its fingerprint, if it was loaded) and `crc32`: the checksum
+ * (8 hex digits) of all that is said here, so that no changed bit becomes another answer.
  */
 
 import { crc32 } from './crc32.ts';
@@ -14,8 +14,16 @@ import { parseSafetensorsHeader, type SafetensorsFile, writeSafetensors } from '
 /** What messages call the bytes. */
 const NAME = 'classifier file';
 const FORMAT = 'edgeclip-classifier';
-/** 2 has a checksum. */
-const VERSION = '2';
+/** 2 has a checksum, 3 says which model made it. */
+const VERSION = '3';
+const READABLE: readonly string[] = ['2', VERSION];
+
+/** The model whose towers a classifier belongs to. */
+export interface ClassifierMaker {
+  readonly name: string;
+  /** `info().image.fingerprint`; unknown if the image tower was not loaded. */
+  readonly imageTower?: string | undefined;
+}
 
 /** What is in the file. */
 export interface ClassifierData {
@@ -24,11 +32,20 @@ export interface ClassifierData {
   readonly embeddings: Float32Array;
   /** exp of the model's logit scale. */
   readonly logitScale: number;
+  /** Absent in files of version 2. */
+  readonly maker?: ClassifierMaker | undefined;
 }
 
-export function writeClassifier({ labels, embeddings, logitScale }: ClassifierData): Uint8Array {
+export function writeClassifier({ labels, embeddings, logitScale, maker }: ClassifierData): Uint8Array {
   const data = new Uint8Array(embeddings.buffer, embeddings.byteOffset, embeddings.byteLength);
-  const content = { format: FORMAT, version: VERSION, labels: JSON.stringify(labels), logit_scale: String(logitScale) };
+  const content = {
+    format: FORMAT,
+    version: VERSION,
+    labels: JSON.stringify(labels),
+    logit_scale: String(logitScale),
+    ...(maker && { model: maker.name }),
+    ...(maker?.imageTower !== undefined && { image_tower: maker.imageTower }),
+  };
   const shape = [labels.length, embeddings.length / labels.length];
   const metadata = { ...content, crc32: checksum(content, shape, data) };
   const parts = writeSafetensors([{ name: 'embeddings', dtype: 'F32', shape, data }], metadata);
@@ -53,10 +70,10 @@ export function readClassifier(bytes: Uint8Array): ClassifierData {
 
 function parse(bytes: Uint8Array): ClassifierData {
   const { metadata, tensors } = header(bytes);
-  const { format, version, labels: json = '', logit_scale = '', crc32: sum } = metadata;
+  const { format, version = '', labels: json = '', logit_scale = '', model, image_tower, crc32: sum } = metadata;
   if (format !== FORMAT) fail(`expected the format ${FORMAT}, got ${format ?? '(none)'}`);
   if (version === '1') fail('version 1 has no checksum: make the classifier again, which writes version 2');
-  if (version !== VERSION) fail(`expected version ${VERSION}, got ${version}`);
+  if (!READABLE.includes(version)) fail(`expected version ${READABLE.join(' or ')}, got ${version || '(none)'}`);
   const tensor = tensors.get('embeddings') ?? fail('it has no embeddings');
   const labels = checkLabels(JSON.parse(json));
   const [n, embedDim = 0] = tensor.shape;
@@ -70,7 +87,7 @@ function parse(bytes: Uint8Array): ClassifierData {
   const embeddings = new Float32Array(tensor.byteLength / 4);
   const data = new Uint8Array(embeddings.buffer);
   data.set(bytes.subarray(tensor.offset, tensor.offset + tensor.byteLength));
-  if (sum !== checksum({ format, version, labels: json, logit_scale }, tensor.shape, data)) {
+  if (sum !== checksum({ ...metadata, labels: json, logit_scale }, tensor.shape, data)) {
     fail('it is damaged: its checksum is not that of its labels and embeddings');
   }
   for (let i = 0; i < labels.length; i++) {
@@ -79,7 +96,12 @@ function parse(bytes: Uint8Array): ClassifierData {
     const length = Math.sqrt(square);
     if (!(Math.abs(length - 1) < 1e-3)) fail(`embedding ${i} has the length ${length}, expected 1`);
   }
-  return { labels, embeddings, logitScale };
+  return {
+    labels,
+    embeddings,
+    logitScale,
+    ...(model !== undefined && { maker: { name: model, imageTower: image_tower } }),
+  };
 }
 
 /** @throws ClipError CLASSIFIER_FORMAT that says what the bytes are instead, or how they are damaged */
@@ -94,9 +116,27 @@ function header(bytes: Uint8Array): SafetensorsFile {
   }
 }
 
+/**
+ * @throws ClipError CLASSIFIER_FORMAT, naming both models, if this one did not make the file: the embeddings have another length,
+ *   or the image towers differ. Towers are compared where both are known
+ */
+export function checkMaker(
+  { labels, embeddings, maker }: ClassifierData,
+  model: ClassifierMaker,
+  embedDim: number,
+): void {
+  const own = embeddings.length / labels.length;
+  const by = maker ? `made with "${maker.name}"` : 'made with another model';
+  if (own !== embedDim) fail(`it was ${by}: its embeddings have ${own} numbers, those of "${model.name}" ${embedDim}`);
+  if (maker?.imageTower === undefined || model.imageTower === undefined || maker.imageTower === model.imageTower)
+    return;
+  fail(`it was ${by}, whose image tower is ${maker.imageTower}; that of "${model.name}" is ${model.imageTower}`);
+}
+
 function checksum(content: Readonly<Record<string, string>>, shape: readonly number[], data: Uint8Array): string {
-  const { format, version, labels, logit_scale } = content;
-  const text = new TextEncoder().encode(JSON.stringify([format, version, labels, logit_scale, shape]));
+  const { format, version, labels, logit_scale, model, image_tower } = content;
+  const maker = version === '2' ? [] : [model, image_tower];
+  const text = new TextEncoder().encode(JSON.stringify([format, version, labels, logit_scale, ...maker, shape]));
   return crc32(data, crc32(text)).toString(16).padStart(8, '0');
 }
 

@@ -1,6 +1,13 @@
 /** Zero-shot classification: label embeddings, made once, against a picture's. */
 
-import { type ClassifierData, readClassifier, writeClassifier } from './classifier-file.ts';
+import {
+  type ClassifierData,
+  type ClassifierMaker,
+  checkMaker,
+  readClassifier,
+  writeClassifier,
+} from './classifier-file.ts';
+import type { ClipInfo } from './clip.ts';
 import type { EncodedImage, EncodeImageOptions, EncodeImagesOptions, EncodeOptions, Encoder } from './encoding.ts';
 import { atPosition, ClipError } from './errors.ts';
 import { type ImageInput, type TakenImage, takeImage } from './image/input.ts';
@@ -40,8 +47,10 @@ export interface Ranked {
 /** What is classified: a picture for the model's image tower, or an embedding of one, f32[embedDim] of any length (norm). */
 export type ClassifyInput = ImageInput | Float32Array;
 
-/** A model that a classifier sends its pictures to: a `Clip`. */
-export type ClassifierModel = Pick<Encoder, 'config' | 'encodeImages'>;
+/** A model that a classifier sends its pictures to: a `Clip`. Without `info`, only the length of its embeddings is checked. */
+export type ClassifierModel = Pick<Encoder, 'config' | 'encodeImages'> & {
+  info?(): Pick<ClipInfo, 'model' | 'image'>;
+};
 
 const CLASSIFIER: Readonly<Record<keyof ClassifierOptions, OptionType>> = {
   templates: 'any',
@@ -88,7 +97,11 @@ export class Classifier {
   }
 
   /** See `Clip.classifier`. @internal */
-  static async fromClasses(model: Encoder, classes: ClassList, options: ClassifierOptions): Promise<Classifier> {
+  static async fromClasses(
+    model: Encoder & ClassifierModel,
+    classes: ClassList,
+    options: ClassifierOptions,
+  ): Promise<Classifier> {
     checkOptions('classifier', options, CLASSIFIER);
     const { templates, signal, onProgress } = options;
     const { labels, total, count, prompt } = classPrompts(classes, templates);
@@ -119,14 +132,15 @@ export class Classifier {
     // Prompt after prompt of all classes, as the same template shares more beginnings than the same label does: for 1000
     // labels in 80 templates 0.03 % more tokens are computed than if all prompts were one batch (by labels, 4.4 % more).
     for (let k = 0; k < most; ) k = await embedFrom(k);
-    return new Classifier({ labels, embeddings: means.unitVectors(), logitScale }, model);
+    return new Classifier({ labels, embeddings: means.unitVectors(), logitScale, maker: makerOf(model) }, model);
   }
 
   /**
    * A classifier from the bytes of `toBytes`, which are copied. With a model it classifies pictures (the text tower need not
    * be loaded), without one only embeddings.
-   * @throws ClipError CLASSIFIER_FORMAT if the bytes are not a classifier's, damaged (any changed bit is found), or of
-   *   another version or embedding length; TypeError for what is not bytes or not a model
+   * @throws ClipError CLASSIFIER_FORMAT if the bytes are not a classifier's, damaged (any changed bit is found), of another
+   *   version, or made with another model (its precision and packing do not matter); TypeError for what is not bytes or not a
+   *   model
    * @example
    * const copy = Classifier.fromBytes(classifier.toBytes(), clip);
    * const [best] = await copy.classify(await readFile('examples/cat.png'));
@@ -140,13 +154,7 @@ export class Classifier {
       throw new TypeError(`fromBytes: expected a model from loadClip, got ${kindOf(model)}`);
     }
     const data = readClassifier(view);
-    const embedDim = data.embeddings.length / data.labels.length;
-    if (model && model.config.embedDim !== embedDim) {
-      throw new ClipError(
-        'CLASSIFIER_FORMAT',
-        `classifier file: its embeddings have ${embedDim} numbers, the model's ${model.config.embedDim}`,
-      );
-    }
+    if (model) checkMaker(data, makerOf(model) ?? { name: 'the model' }, model.config.embedDim);
     return new Classifier(data, model);
   }
 
@@ -273,6 +281,13 @@ function checkNotNumbers(input: unknown): void {
   if (!isNumbers && !(ArrayBuffer.isView(input) && /^a Float(16|64)Array$/.test(kindOf(input)))) return;
   const what = isNumbers ? 'an array of numbers' : kindOf(input);
   throw new TypeError(`classify: got ${what}: for an embedding pass Float32Array.from(numbers)`);
+}
+
+/** A folder's name without the path to it: a file's bytes do not depend on where the model lies. */
+function makerOf(model: ClassifierModel): ClassifierMaker | undefined {
+  const info = model.info?.();
+  if (info === undefined) return undefined;
+  return { name: /[^\\/]+(?=[\\/]*$)/.exec(info.model)?.[0] ?? info.model, imageTower: info.image?.fingerprint };
 }
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {

@@ -36,7 +36,15 @@ export interface ClipInfo {
   readonly towers: readonly Tower[];
   readonly embedDim: number;
   /** Absent if the model has no image tower. */
-  readonly image?: { readonly kind: string; readonly size: number };
+  readonly image?: {
+    readonly kind: string;
+    readonly size: number;
+    /**
+     * Tells one image tower from another: a checksum of its biases, norms and positions, 8 hexadecimal digits. The same in both
+     * precisions and for packed and published files. Absent if the tower was not loaded.
+     */
+    readonly fingerprint?: string;
+  };
   /** Absent if the model has no text tower. */
   readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
   readonly memory: { readonly total: number; readonly use: Readonly<MemoryUse> };
@@ -301,7 +309,8 @@ export class Clip {
    * embedDim; // 384
    */
   info(): ClipInfo {
-    const { name, config, engine, variant, threads, use, images, text, tokenizer, warnings } = this.#session.alive();
+    const { name, config, engine, variant, threads, use, images, fingerprint, text, tokenizer, warnings } =
+      this.#session.alive();
     const { vision, text: texts } = config;
     return deepFreeze({
       model: name,
@@ -310,7 +319,13 @@ export class Clip {
       threads: { ...threads },
       towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
       embedDim: config.embedDim,
-      ...(vision && { image: { kind: imageTower(config).description, size: vision.imageSize } }),
+      ...(vision && {
+        image: {
+          kind: imageTower(config).description,
+          size: vision.imageSize,
+          ...(fingerprint && { fingerprint: fingerprint() }),
+        },
+      }),
       ...(texts && {
         text: {
           contextLength: texts.contextLength,

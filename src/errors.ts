@@ -22,7 +22,7 @@ export type ClipErrorCode =
   | 'IMAGE_TOO_LARGE'
   /** A template has no place for the label, or the list of templates is empty. */
   | 'TEMPLATE'
-  /** A classifier file is damaged, of another version, or of another embedding length. */
+  /** A classifier file is damaged, of another version, or made with another model. */
   | 'CLASSIFIER_FORMAT'
   /** The tower that the call needs was not loaded. */
   | 'TOWER_NOT_LOADED'

@@ -27,6 +27,7 @@ import { notShared, provideModules } from './platform/modules.ts';
 import type { ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
+import { fingerprint } from './weights/fingerprint.ts';
 import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
 import { singleFile } from './weights/single-file.ts';
@@ -143,6 +144,7 @@ export async function loadClip(
       scratch: resample,
       ...(image && {
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
+        fingerprint: () => fingerprint(opened.image!.layout, bytes.subarray(places.image!)),
       }),
       ...(text && { text: text(weights('text'), engine) }),
       ...(text &&

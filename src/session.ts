@@ -32,6 +32,8 @@ export interface Parts {
   /** Where the resize works. */
   readonly scratch: Pointer;
   readonly images?: ImageBatch;
+  /** See `ClipInfo`. */
+  readonly fingerprint?: () => string;
   readonly text?: TextTransformer;
   readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;

@@ -47,17 +47,21 @@ export function addMaxPixels(command: Command): Command {
 }
 
 /**
- * Loads the given towers; the model's warnings go to standard error.
+ * Loads the given towers, or all that the model has; the model's warnings go to standard error.
  * @throws UsageError for an empty `--model`; ClipError as `loadClip`
  */
-export async function loadModel(options: ModelOptions, towers: readonly Tower[], progress: Progress): Promise<Clip> {
+export async function loadModel(
+  options: ModelOptions,
+  towers: readonly Tower[] | undefined,
+  progress: Progress,
+): Promise<Clip> {
   const { model, precision, threads, maxPixels } = options;
   if (model === '') throw emptyOption('--model');
   try {
     const clip = await loadClip(model, {
       precision,
       threads,
-      towers,
+      ...(towers && { towers }),
       ...(maxPixels !== undefined && { maxPixels }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });

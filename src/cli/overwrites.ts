@@ -12,7 +12,14 @@ import { fileKind } from './walk.ts';
 export interface Outputs {
   readonly output?: string;
   readonly index?: string;
+  readonly saveClassifier?: string;
 }
+
+/** The outputs that are given, by option. */
+const byOption = ({ output, index, saveClassifier }: Outputs) =>
+  Object.entries({ '--output': output, '--index': index, '--save-classifier': saveClassifier }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
 
 export interface Inputs {
   readonly pictures: Iterable<{ readonly name: string; readonly isFile: boolean }>;
@@ -30,7 +37,8 @@ const MODEL_FILE =
  * Refuses an output that is an input, another output, or one of the model's files, under whatever name.
  * @throws UsageError
  */
-export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): void {
+export function checkOverwrites(outputs: Outputs, inputs: Inputs): void {
+  const paths = byOption(outputs);
   const written = new Map<string, string>(); // option by file identity
   const add = (what: string, path: string, shown: string) => {
     const identity = fileIdentity(path);
@@ -39,21 +47,22 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
     if (other !== undefined) throw new UsageError(`${other} and ${what} are the same file, ${quote(shown)}`);
     written.set(identity, what);
   };
-  for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
-    if (path === undefined) continue;
-    add(option, path, output ?? path);
+  for (const [option, path] of paths) {
+    add(option, path, outputs.output ?? path);
     if (isDirect(path)) continue;
     const partial = partialPath(path);
     for (const beside of [partial, `${partial}.new`]) add(`${option}'s ${basename(beside)}`, beside, beside);
   }
-  if (output === undefined) addStandardOutput(written);
+  if (outputs.output === undefined) addStandardOutput(written);
   if (written.size === 0) return;
 
   const check = (what: string, identity: string | undefined) => {
     const option = identity === undefined ? undefined : written.get(identity);
     if (option === undefined) return;
-    const path = option === '--output' ? ` ${quote(output!)}` : option === '--index' ? ` ${quote(index!)}` : '';
-    throw new UsageError(`${option}${path} is the same file as ${what}, which is an input`);
+    const path = paths.find(([name]) => name === option)?.[1];
+    throw new UsageError(
+      `${option}${path === undefined ? '' : ` ${quote(path)}`} is the same file as ${what}, which is an input`,
+    );
   };
   for (const { name, isFile } of inputs.pictures) {
     if (isFile) check(`the image ${quote(name)}`, fileIdentity(name));
@@ -69,8 +78,8 @@ export function checkOverwrites({ output, index }: Outputs, inputs: Inputs): voi
   const model = isFile ? dirname(given) : given;
   if (isFile) check(`the model's ${quote(basename(given))}`, fileIdentity(given));
   for (const name of modelFiles(model)) check(`the model's ${quote(name)}`, fileIdentity(join(model, name)));
-  for (const [option, path] of Object.entries({ '--output': output, '--index': index })) {
-    if (path === undefined || isDirect(path)) continue;
+  for (const [option, path] of paths) {
+    if (isDirect(path)) continue;
     const to = destination(path);
     // Even a new file with such a name would become part of the model.
     if (MODEL_FILE.test(basename(to)) && dirname(to) === destination(model)) {

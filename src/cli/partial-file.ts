@@ -18,8 +18,10 @@ export interface PartialFileOptions {
   readonly stopped?: () => { readonly kept: boolean; readonly note: string };
 }
 
-/** How everything begins that `embed` writes: rows, lines of the index, NumPy's files. */
+/** How everything begins that is written: rows, lines of the index, NumPy's files; after eight bytes, classifiers. */
 const BEGINNINGS = ['{"file"', '{"text"', '{"row"', '\x93NUMPY'];
+const CLASSIFIER = '{"__metadata__":{"format":"edgeclip-classifier"';
+const LONGEST = 8 + CLASSIFIER.length;
 
 /** Whether there is no such file, or one that begins as ours do. */
 async function isOurs(path: string): Promise<boolean> {
@@ -29,9 +31,10 @@ async function isOurs(path: string): Promise<boolean> {
   const handle = await open(toPath(path), 'r').catch(() => undefined);
   if (!handle) return true;
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LONGEST), 0, LONGEST, 0);
     const start = buffer.subarray(0, bytesRead).toString('latin1');
-    return BEGINNINGS.some((beginning) => beginning.startsWith(start) || start.startsWith(beginning));
+    const isRows = BEGINNINGS.some((beginning) => beginning.startsWith(start) || start.startsWith(beginning));
+    return isRows || (bytesRead > 8 && CLASSIFIER.startsWith(start.slice(8)));
   } finally {
     await handle.close();
   }

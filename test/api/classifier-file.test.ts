@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
 import { writeClassifier } from '../../src/classifier-file.ts';
+import { crc32 } from '../../src/crc32.ts';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
@@ -85,6 +86,49 @@ describe('a classifier file', () => {
     expect(error?.message).toContain('384');
     expect(error?.message).toContain('96');
   });
+
+  it('names the model that made it, and is refused by another one of the same size, with both names', async () => {
+    const { metadata } = readCheckpoint(bytes);
+    expect(metadata.model).toBe('edgeclip default model');
+    expect(metadata.image_tower).toBe(clip.info().image!.fingerprint);
+    const other = { ...clip, config: clip.config, encodeImages: clip.encodeImages.bind(clip) };
+    const info = () => ({ model: 'models/fine-tuned/', image: { kind: '', size: 224, fingerprint: '01234567' } });
+    const error = failure(bytes, { ...other, info } as never);
+    expect(error?.message).toMatch(/made with "edgeclip default model".*that of "fine-tuned" is 01234567/);
+    // Where one of the towers is not known, nothing can be compared.
+    const unknown = () => ({ ...info(), image: { kind: '', size: 224 } });
+    expect(failure(bytes, { ...other, info: unknown } as never)).toBeUndefined();
+    expect(failure(bytes, other as never)).toBeUndefined();
+  });
+
+  it('serves the same model in the other precision, packing and naming', async () => {
+    const path = goldenPath('tiny-vit');
+    using maker = await loadClip(path);
+    const file = writeClassifier({
+      labels: ['cat'],
+      logitScale: 100,
+      embeddings: Float32Array.from({ length: 96 }, (_, i) => (i === 0 ? 1 : 0)),
+      maker: { name: 'tiny-vit', imageTower: maker.info().image!.fingerprint! },
+    });
+    using f32 = await loadClip(path, { precision: 'f32', towers: ['image'] });
+    using huggingFace = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['image'] });
+    for (const model of [f32, huggingFace]) expect(failure(file, model as typeof clip)).toBeUndefined();
+  });
+
+  it('of version 2, which does not name the model, is read', async () => {
+    const { labels, logitScale } = classifier;
+    const embeddings = vectorsOf(bytes);
+    const content = {
+      format: 'edgeclip-classifier',
+      version: '2',
+      labels: JSON.stringify(labels),
+      logit_scale: String(logitScale),
+    };
+    const text = utf8(JSON.stringify([...Object.values(content), [3, 384]]));
+    const sum = crc32(new Uint8Array(embeddings.buffer), crc32(text)).toString(16).padStart(8, '0');
+    const older = rewritten((file) => ({ ...file, metadata: { ...content, crc32: sum } }));
+    expect(await Classifier.fromBytes(older, clip).classify(photo)).toEqual(ranked);
+  });
 });
 
 describe('a classifier file that is none, or damaged', () => {
@@ -104,7 +148,8 @@ describe('a classifier file that is none, or damaged', () => {
       /edgeclip-classifier.*\(none\)/,
     ],
     ['the version before, without a checksum', withMetadata({ version: '1' }), /version 1 has no checksum.*again/],
-    ['another version', withMetadata({ version: '3' }), /version 2, got 3/],
+    ['another version', withMetadata({ version: '4' }), /version 2 or 3, got 4/],
+    ['another model than was summed', withMetadata({ model: 'mine' }), /checksum/],
     ['no labels', withMetadata({ labels: '[]' }), /empty/],
     ['labels that are no JSON', withMetadata({ labels: '["cat"' }), /./],
     ['labels that are not strings', withMetadata({ labels: '["cat",2,"dog"]' }), /label 1 must be a string/],
