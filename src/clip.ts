@@ -1,8 +1,7 @@
 /** The public model: embeds pictures and texts, makes classifiers. */
 
+import type { Backend } from './backend.ts';
 import { Classifier, type ClassifierOptions } from './classifier.ts';
-import { encodeEach } from './encode-images.ts';
-import { encodeRows, tokenizeAll } from './encode-texts.ts';
 import type {
   AnyImageOptions,
   EncodedImage,
@@ -21,9 +20,8 @@ import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
 import { imageLimits } from './image/limits.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
-import { imageTower } from './model/registry.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
-import { type Parts, Session, type ThreadInfo } from './session.ts';
+import type { ThreadInfo } from './session.ts';
 import { copyTokenIds, type TokenIds } from './text/end-token.ts';
 import type { ClassList } from './text/prompts.ts';
 
@@ -87,18 +85,18 @@ export class Clip {
   readonly config: ClipConfig;
   /** How pictures are prepared: pass it to `preprocess` to see what the tower sees. */
   readonly preprocess: PreprocessConfig;
-  readonly #session: Session;
+  readonly #backend: Backend;
 
-  private constructor(parts: Parts) {
-    if (parts?.engine === undefined) throw new TypeError('new Clip: models are made by loadClip(), not by hand');
-    this.config = deepFreeze(parts.config);
-    this.preprocess = deepFreeze(parts.preprocess);
-    this.#session = new Session(parts);
+  private constructor(backend: Backend) {
+    if (backend?.need === undefined) throw new TypeError('new Clip: models are made by loadClip(), not by hand');
+    this.config = deepFreeze(backend.config);
+    this.preprocess = deepFreeze(backend.preprocess);
+    this.#backend = backend;
   }
 
   /** For `loadClip`. @internal */
-  static fromParts(parts: Parts): Clip {
-    return new Clip(parts);
+  static fromBackend(backend: Backend): Clip {
+    return new Clip(backend);
   }
 
   /**
@@ -144,7 +142,7 @@ export class Clip {
     Float32Array | PromiseSettledResult<Float32Array> | Float32Array[] | PromiseSettledResult<Float32Array>[]
   > {
     checkOptions('encodeImage', options, ENCODE_IMAGE, 'for several pictures pass a list: encodeImage([a, b])');
-    this.#session.images(); // or the tower was not loaded
+    this.#backend.need('image');
     const { settled = false, onProgress, ...each } = options;
     const { maxBytes } = imageLimits(options);
     const list = Array.isArray(input) && typeof input[0] !== 'number'; // numbers are refused with advice
@@ -164,7 +162,7 @@ export class Clip {
     };
     const results: (Float32Array | PromiseSettledResult<Float32Array>)[] = [];
     try {
-      for await (const { index, embedding, error } of encodeEach(this.#session, taken, open, each, taken.length)) {
+      for await (const { index, embedding, error } of this.#backend.encodeImages(taken, open, each, taken.length)) {
         if (!embedding && !settled) throw position(index, error);
         if (!settled) results.push(embedding!);
         else if (embedding) results.push({ status: 'fulfilled', value: embedding });
@@ -199,7 +197,7 @@ export class Clip {
   ): AsyncGenerator<EncodedImage, void, undefined> {
     checkOptions('encodeImages', options, ENCODE_IMAGES);
     checkImageSource(images);
-    this.#session.images(); // or the tower was not loaded
+    this.#backend.need('image');
     const { maxBytes } = imageLimits(options);
     const take = (image: ImageInput) => (image instanceof TakenImage ? image : takeImage(image, maxBytes));
     const open = (item: ImageItem) => {
@@ -207,7 +205,7 @@ export class Clip {
       // What is there is copied before the source goes on, which may use its buffer again.
       return isThenable(image) ? image.then(take) : take(image);
     };
-    return encodeEach(this.#session, images, open, { ...options });
+    return this.#backend.encodeImages(images, open, { ...options });
   }
 
   /**
@@ -227,15 +225,14 @@ export class Clip {
     options: EncodeOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
     checkOptions('encodeText', options, ENCODE, 'for several texts pass a list: encodeText([a, b])');
-    this.#session.tokenizer();
+    this.#backend.need('tokenizer');
     const list = Array.isArray(input);
     if (!list && typeof input !== 'string') {
       throw new TypeError(`encodeText: expected a string or an array of strings, got ${kindOf(input)}`);
     }
     const texts = checkTexts(list ? input : [input as string]);
-    const own = { ...options }; // the caller may change it while texts are tokenized
-    const rows = await tokenizeAll(this.#session, texts, own.signal);
-    const embeddings = await encodeRows(this.#session, rows, own);
+    // Of the options a copy, too: the caller may change them while texts are tokenized.
+    const embeddings = await this.#backend.encodeText(texts, { ...options });
     return list ? embeddings : embeddings[0]!;
   }
 
@@ -247,12 +244,12 @@ export class Clip {
    * const [ids] = clip.tokenize(['a photo of a cat']); // [BOS, ..., EOT]
    */
   tokenize(texts: readonly string[]): number[][] {
-    const tokenizer = this.#session.tokenizer();
+    this.#backend.need('tokenizer');
     if (!Array.isArray(texts)) {
       const advice = typeof texts === 'string' ? `: pass [${JSON.stringify(texts).slice(0, 60)}]` : '';
       throw new TypeError(`tokenize: expected an array of strings, got ${kindOf(texts)}${advice}`);
     }
-    return checkTexts(texts).map((text) => tokenizer.encode(text));
+    return this.#backend.tokenize(checkTexts(texts));
   }
 
   /**
@@ -267,11 +264,11 @@ export class Clip {
    */
   async encodeTokens(ids: readonly TokenIds[], options: EncodeOptions = {}): Promise<Float32Array[]> {
     checkOptions('encodeTokens', options, ENCODE);
-    this.#session.text(); // or it was not loaded
+    this.#backend.need('text');
     if (!Array.isArray(ids)) {
       throw new TypeError(`encodeTokens: expected an array of lists of token ids, got ${kindOf(ids)}`);
     }
-    return encodeRows(this.#session, Array.from(ids, copyTokenIds), options);
+    return this.#backend.encodeTokens(Array.from(ids, copyTokenIds), { ...options });
   }
 
   /**
@@ -288,7 +285,7 @@ export class Clip {
    * best.label; // 'cat'
    */
   async classifier(classes: ClassList, options: ClassifierOptions = {}): Promise<Classifier> {
-    this.#session.tokenizer();
+    this.#backend.need('tokenizer');
     return Classifier.fromClasses(this, classes, options);
   }
 
@@ -297,7 +294,7 @@ export class Clip {
    * @throws ClipError TOWER_NOT_LOADED without the text tower, WEIGHTS_MISSING for a model that is a text tower alone, DISPOSED
    */
   get logitScale(): number {
-    return this.#session.logitScale;
+    return this.#backend.logitScale;
   }
 
   /**
@@ -309,38 +306,12 @@ export class Clip {
    * embedDim; // 384
    */
   info(): ClipInfo {
-    const { name, config, engine, variant, threads, use, images, fingerprint, text, tokenizer, warnings } =
-      this.#session.alive();
-    const { vision, text: texts } = config;
-    return deepFreeze({
-      model: name,
-      precision: engine.arithmetic.precision,
-      kernels: variant,
-      threads: { ...threads },
-      towers: [...(images ? (['image'] as const) : []), ...(text ? (['text'] as const) : [])],
-      embedDim: config.embedDim,
-      ...(vision && {
-        image: {
-          kind: imageTower(config).description,
-          size: vision.imageSize,
-          ...(fingerprint && { fingerprint: fingerprint() }),
-        },
-      }),
-      ...(texts && {
-        text: {
-          contextLength: texts.contextLength,
-          vocabSize: texts.vocabSize,
-          tokenizer: tokenizer !== undefined,
-        },
-      }),
-      memory: { total: engine.memory.buffer.byteLength, use: { ...use } },
-      warnings: [...warnings],
-    });
+    return deepFreeze(this.#backend.info());
   }
 
   /** Releases the memory and stops the threads. Every later call throws; calls that wait reject with ClipError DISPOSED. */
   dispose(): void {
-    this.#session.dispose();
+    this.#backend.dispose();
   }
 
   /** For `using` declarations (Node.js 24, TypeScript 5.2): disposes at the end of the block. */

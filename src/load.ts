@@ -20,11 +20,12 @@ import {
   type LoadOptions,
   loadArguments,
 } from './load-options.ts';
+import { LocalBackend } from './local-backend.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
 import { notShared, provideModules } from './platform/modules.ts';
-import type { ThreadInfo } from './session.ts';
+import type { Parts, ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { fingerprint } from './weights/fingerprint.ts';
@@ -131,7 +132,7 @@ export async function loadClip(
     const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
-    return Clip.fromParts({
+    const parts: Parts = {
       name: files.name,
       config,
       preprocess,
@@ -154,7 +155,8 @@ export async function loadClip(
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
       warnings,
-    });
+    };
+    return Clip.fromBackend(new LocalBackend(parts));
   } catch (error) {
     pool?.stop();
     throw error;
