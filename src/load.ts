@@ -168,8 +168,11 @@ export async function loadClip(
 /** The files of a model in a folder, or of one whose file of weights is named. */
 export const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
-/** How many threads there will be, of how many were asked for. */
-function threadCount(wanted: unknown): ThreadInfo {
+/**
+ * How many threads there will be, of how many were asked for.
+ * @throws RangeError
+ */
+export function threadCount(wanted: unknown): ThreadInfo {
   if (
     wanted !== 'auto' &&
     !(Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= MAX_THREADS)

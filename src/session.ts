@@ -131,6 +131,8 @@ export class Session {
 function towerNotLoaded(tower: Tower, { name, config }: Parts): ClipError {
   const isThere = (tower === 'image' ? config.vision : config.text) !== undefined;
   // The other tower is loaded, and stays if both are named.
+  const refused = config.refused?.[tower];
+  if (refused !== undefined) return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower cannot be built: ${refused}`);
   const reason = isThere ? "was not loaded: pass loadClip towers: ['image', 'text']" : `is not in "${name}"`;
   return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower ${reason}`);
 }

@@ -1,46 +1,62 @@
-/** `edgeclip info`: describes a model and its memory plan. */
+/** `edgeclip info`: describes a model and its memory plan, without reading its weights. */
 import type { Command } from 'commander';
-import type { ClipInfo } from '../clip.ts';
-import { visible } from './failure.ts';
-import { addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import { EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
+import { addModelOptions, type ModelOptions } from './model.ts';
+import { type ModelReport, reportModel, type TowerReport } from './model-report.ts';
 import { standardOutput } from './output.ts';
-import { Progress } from './progress.ts';
 import { runtimeVersions } from './runtime.ts';
 import { packageVersion } from './version.ts';
+
+const HELP = `
+Only the configuration and the headers of the weights are read. What the weights hold is checked when they are loaded.
+
+Exit code: 0 if every tower of the model loads; 1 if one does not, with the reason, or the model cannot be described;
+2 invalid command line.`;
 
 export function addInfo(program: Command): void {
   const command = program
     .command('info')
-    .summary('show the model, its memory plan in bytes, and versions')
-    .description('Loads a model and shows its structure, its memory plan in bytes, and versions.')
+    .summary('show a model, which of its towers load, its memory plan in bytes, and versions')
+    .description(
+      "Shows a model's structure, sizes and precision, which of its towers load and why one does not, the memory plan in " +
+        'bytes, and versions.',
+    )
+    .argument('[model]', 'as --model')
     .option('--json', 'print one JSON object on one line');
-  addModelOptions(command).action(info);
+  addModelOptions(command).addHelpText('after', HELP).action(info);
 }
 
-async function info(options: ModelOptions & { readonly json?: boolean }): Promise<void> {
+async function info(argument: string | undefined, options: ModelOptions & { readonly json?: boolean }): Promise<void> {
+  if (argument !== undefined && options.model !== undefined) {
+    throw new UsageError('the model is given twice: as an argument and as --model');
+  }
+  const model = argument ?? options.model;
+  if (model === '') throw argument === '' ? new UsageError('the model is empty') : emptyOption('--model');
   const output = standardOutput();
-  using clip = await loadModel(options, ['image', 'text'], new Progress());
+  const report = await reportModel(model, options);
   const runtime = runtimeVersions();
   const platform = `${process.platform} ${process.arch}`;
   const versions = { edgeclip: packageVersion(), ...runtime.versions, platform };
-  const report = clip.info();
   await output.write(options.json ? `${JSON.stringify({ ...report, versions })}\n` : sheet(report, runtime, platform));
+  if (Object.keys(report.refused).length > 0) process.exitCode = EXIT_FAILED;
 }
 
-function sheet(
-  { model, towers, image, text, embedDim, precision, kernels, threads, memory, warnings }: ClipInfo,
-  runtime: ReturnType<typeof runtimeVersions>,
-  platform: string,
-): string {
+const SOURCES = { openclip: "OpenCLIP's", huggingface: "Hugging Face's" } as const;
+
+function sheet(report: ModelReport, runtime: ReturnType<typeof runtimeVersions>, platform: string): string {
+  const { model, source, towers, image, text, refused, embedDim, precision, kernels, threads, memory, warnings } =
+    report;
   const [version, ...engine] = Object.entries(runtime.versions);
   const lines: [string, string | number][] = [
-    ['model', visible(model)],
-    ['towers', towers.join(', ')],
-    ['image', image ? `${image.kind}, ${image.size} x ${image.size} pixels` : 'none'],
-    [
+    ['model', `${visible(model)} (${SOURCES[source]} configuration)`],
+    ['towers', towers.join(', ') || 'none loads'],
+    ...towerLines('image', refused.image, image, image && `${image.size} x ${image.size} pixels`),
+    ...towerLines(
       'text',
-      text ? `${text.contextLength} tokens of ${text.vocabSize}${text.tokenizer ? '' : ', no tokenizer'}` : 'none',
-    ],
+      refused.text,
+      text,
+      text && `${text.contextLength} tokens of ${text.vocabSize}${text.tokenizer ? '' : ', no tokenizer'}`,
+    ),
     ['embedding', `${embedDim} numbers`],
     ['precision', precision],
     ['kernels', kernels],
@@ -60,4 +76,20 @@ function sheet(
     'memory in bytes (image and text activations share memory)\n',
     ...use.map(([name, bytes]) => `  ${name.padEnd(width)}  ${String(bytes).padStart(11)}\n`),
   ].join('');
+}
+
+/** What a tower is, then what its weights are; or why it does not load. */
+function towerLines(
+  tower: string,
+  refused: string | undefined,
+  report: TowerReport | undefined,
+  input: string | undefined,
+): [string, string][] {
+  if (refused !== undefined) return [[tower, `does not load: ${visible(refused)}`]];
+  if (!report) return [[tower, 'none']];
+  const { kind, shape, parameters, stored, file } = report;
+  return [
+    [tower, `${kind}, ${input}`],
+    ['', `${shape}; ${parameters.toLocaleString('en-US')} parameters, ${stored.join(' and ')} in ${visible(file)}`],
+  ];
 }

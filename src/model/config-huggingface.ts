@@ -6,7 +6,7 @@ import { ClipError } from '../errors.ts';
 import { Fields, type Neutral } from '../fields.ts';
 import { show } from '../json.ts';
 import type { ClipConfig, TextConfig, Tower, TransformerShape, VisionTransformerConfig } from './config.ts';
-import { checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+import { bothTowers, checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
 
 /** Fields that transformers saves with every model and that no CLIP model computes with. */
 const EVERY_MODEL: Neutral = {
@@ -84,8 +84,10 @@ export function parseHuggingFace(model: Fields, warn: (warning: string) => void)
   if (single) return towerConfig(sections[single.tower], single.tower, single.projection);
   return {
     embedDim,
-    vision: visionConfig(sections.image, true),
-    text: textConfig(sections.text, true),
+    ...bothTowers(
+      () => visionConfig(sections.image, true),
+      () => textConfig(sections.text, true),
+    ),
     source: 'huggingface',
   };
 }

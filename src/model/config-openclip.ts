@@ -12,7 +12,7 @@ import type {
   VisionConfig,
   VisionTransformerConfig,
 } from './config.ts';
-import { checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+import { bothTowers, checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
 
 /**
  * EfficientNet-Lite0 as in the published tf.keras and timm code (`tf_efficientnet_lite0`). Lite does not scale the
@@ -89,8 +89,10 @@ export function parseOpenClip(model: Fields): ClipConfig {
   model.refuseUnread(NEUTRAL.model, SWITCHES);
   return {
     embedDim,
-    vision: openClipVision(vision, activation),
-    text: openClipText(text, activation),
+    ...bothTowers(
+      () => openClipVision(vision, activation),
+      () => openClipText(text, activation),
+    ),
     source: 'openclip',
   };
 }

@@ -26,6 +26,8 @@ export interface VisionTransformerConfig extends TransformerShape {
   readonly kind: 'vit';
   /** Side of the square input in pixels, a multiple of `patch`. */
   readonly imageSize: number;
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  readonly trainedSize?: number;
   /** Side of a patch in pixels. */
   readonly patch: number;
   /** Whether a LayerNorm (`ln_pre`) comes before the first block. */
@@ -37,6 +39,8 @@ export interface ResNetConfig {
   readonly kind: 'resnet';
   /** Side of the square input in pixels, a multiple of 32. */
   readonly imageSize: number;
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  readonly trainedSize?: number;
   /** Channels after the stem; a stage's bottlenecks have width, 2 width, 4 width and 8 width planes, and four times that out. */
   readonly width: number;
   /** Bottlenecks in each stage. */
@@ -62,6 +66,8 @@ export interface EfficientNetConfig {
   readonly kind: 'efficientnet-lite';
   /** Side of the square input in pixels, a multiple of 32. */
   readonly imageSize: number;
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  readonly trainedSize?: number;
   /** Channels after the stem (3x3, stride 2). */
   readonly stem: number;
   readonly stages: readonly EfficientNetStage[];
@@ -92,6 +98,8 @@ export interface ClipConfig {
   readonly text?: TextConfig;
   /** Which format this was read from. */
   readonly source: 'openclip' | 'huggingface';
+  /** Why a tower that the model has cannot be built; the other one can. */
+  readonly refused?: { readonly [T in Tower]?: string };
 }
 
 /** The towers that the model has, image first. */

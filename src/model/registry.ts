@@ -28,9 +28,9 @@ export function imageTower({ vision, embedDim }: ClipConfig): ImageTower {
 }
 
 /** @throws ClipError WEIGHTS_MISSING if the model has no text tower */
-export function textTower({ vision, text, embedDim }: ClipConfig) {
+export function textTower({ vision, text, embedDim, refused }: ClipConfig) {
   if (!text) throw noTower('text');
-  return textTransformer(text, embedDim, vision !== undefined);
+  return textTransformer(text, embedDim, vision !== undefined || refused?.image !== undefined);
 }
 
 const noTower = (tower: Tower) => new ClipError('WEIGHTS_MISSING', `the model has no ${tower} tower`);

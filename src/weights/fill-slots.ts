@@ -19,18 +19,15 @@ export function convertedTower(from: PackedTower | PackedFile, model: PackedMode
   const { config, tower, normalization } = model;
   const definition = towerOf(config, tower);
   const wanted = definition.slots();
+  const lookup =
+    from instanceof PackedTower ? undefined : new TensorLookup(from.header, wanted, tower, definition.summary);
   const slots =
-    from instanceof PackedTower
-      ? new PackedSlots(from)
-      : new PublishedSlots(
-          from.source,
-          new TensorLookup(from.header, wanted, tower, definition.summary),
-          normalization,
-        );
+    from instanceof PackedTower ? new PackedSlots(from) : new PublishedSlots(from.source, lookup!, normalization);
   const layout = new Layout(wanted, precision);
   return {
     tower,
     layout,
+    stored: lookup?.dtypes ?? ['packed int8'],
     async fill(into, { signal, onProgress } = {}) {
       let loaded = 0;
       for (const slot of layout.slots) {

@@ -8,7 +8,7 @@ import {
 } from '../image/preprocess-config.ts';
 import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
-import { parseConfig } from '../model/parse-config.ts';
+import { parseTowers } from '../model/parse-config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
@@ -65,7 +65,7 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
   const file = openclip === undefined ? 'config.json' : 'open_clip_config.json';
   const config = inFile(files, file, () => {
-    const config = parseConfig(json, warn);
+    const config = parseTowers(json, warn);
     checkTowers(config);
     return config;
   });
@@ -151,10 +151,18 @@ function clipDefaults(size: number): PreprocessConfig {
 
 /**
  * The towers to load: those that are wanted, default all that the model has.
- * @throws ClipError WEIGHTS_MISSING for a tower that the model does not have
+ * @throws ClipError WEIGHTS_MISSING for a tower that the model does not have, CONFIG for one that cannot be built
  */
 export function towersToLoad({ name }: ModelFiles, config: ClipConfig, wanted?: readonly Tower[]): readonly Tower[] {
   const present = configTowers(config);
+  const refused = (wanted ?? (['image', 'text'] as const)).find((tower) => config.refused?.[tower] !== undefined);
+  if (refused !== undefined) {
+    const file = config.source === 'openclip' ? 'open_clip_config.json' : 'config.json';
+    throw new ClipError(
+      'CONFIG',
+      `"${name}": ${file}: ${config.refused![refused]}; the ${present[0]} tower loads alone: towers: ['${present[0]}']`,
+    );
+  }
   const missing = wanted?.find((tower) => !present.includes(tower));
   if (missing === undefined) return wanted ?? present;
   throw new ClipError('WEIGHTS_MISSING', `"${name}": the model has no ${missing} tower, only the ${present[0]} tower`);

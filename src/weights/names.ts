@@ -16,6 +16,8 @@ export class TensorLookup {
   readonly naming: Naming;
   readonly #tensors: ReadonlyMap<string, TensorInfo>;
 
+  readonly #dtypes = new Set<string>();
+
   /** 8-bit codes by the name in the file. */
   readonly #codes = new Map<string, CodeScales>();
 
@@ -49,6 +51,7 @@ export class TensorLookup {
       const shape = this.#storedShape(tensor);
       for (const [i, part] of this.parts(tensor).entries()) {
         checkShape(file, part, shape);
+        this.#dtypes.add(part.dtype);
         checkStrides(file, part);
         const codes = part.dtype === 'I8' ? codeScales(this.#names(tensor)[i]!, this.#tensors) : undefined;
         if (codes) this.#addCodes(file, part, codes);
@@ -80,6 +83,11 @@ export class TensorLookup {
     }
     requireReadable(file, scales);
     this.#codes.set(part.name, codes);
+  }
+
+  /** The element types of the tensors that are read, each once. */
+  get dtypes(): string[] {
+    return [...this.#dtypes];
   }
 
   /** Where in the file a tensor is: its parts, whose rows are concatenated. */

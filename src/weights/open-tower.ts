@@ -39,6 +39,7 @@ export async function openTower(
     return {
       tower,
       layout,
+      stored: [`packed ${precision}`],
       fill: (into, { signal, onProgress, checksum } = {}) =>
         packed.readAll(into, { signal, checksum, onBytes: (loaded) => onProgress?.({ tower, loaded, total }) }),
     };

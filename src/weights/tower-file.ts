@@ -10,6 +10,8 @@ export type LoadProgress = (progress: { tower: Tower; loaded: number; total: num
 export interface TowerFile {
   readonly tower: Tower;
   readonly layout: Layout;
+  /** Element types of the tower's tensors in the file, or how it is packed: `packed int8`. */
+  readonly stored: readonly string[];
   /**
    * Fills `into` (layout.byteLength bytes, at a multiple of 4), some tensors at a time; nothing is kept.
    * @throws ClipError WEIGHTS_*, IO; the signal's reason if aborted

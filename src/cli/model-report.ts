@@ -1,0 +1,159 @@
+/** What a model is and needs, from its configuration and the headers of its files: no weights are read. */
+import { defaultFiles } from '#platform';
+import type { Precision } from '../engine/arithmetic.ts';
+import type { KernelVariant } from '../engine/kernels.ts';
+import type { MemoryUse } from '../engine/memory.ts';
+import { chooseVariant } from '../engine/variants.ts';
+import { ClipError } from '../errors.ts';
+import { DEFAULT_MAX_PIXELS } from '../image/limits.ts';
+import { modelFiles, threadCount } from '../load.ts';
+import { type ClipConfig, configTowers, type Tower, type VisionConfig } from '../model/config.ts';
+import { planModel } from '../model/plan.ts';
+import { imageTower, textTower, towerSlots } from '../model/registry.ts';
+import { publishedTensors } from '../model/slots.ts';
+import type { ThreadInfo } from '../session.ts';
+import { CheckedFiles } from '../weights/checked-files.ts';
+import { readDescription, towerSource } from '../weights/model-files.ts';
+import { openTower } from '../weights/open-tower.ts';
+import type { TowerFile } from '../weights/tower-file.ts';
+
+export interface ReportOptions {
+  readonly precision: Precision;
+  readonly threads: number | 'auto';
+}
+
+/** A tower's size and its file. */
+export interface TowerReport {
+  /** Its structure in a word or two. */
+  readonly kind: string;
+  /** Its layers in a few words. */
+  readonly shape: string;
+  readonly parameters: number;
+  /** The file with its weights, or the index of several. */
+  readonly file: string;
+  /** Element types in the file, or how it is packed. */
+  readonly stored: readonly string[];
+  /** Bytes of its weights in memory, in the wanted precision. */
+  readonly bytes: number;
+}
+
+export interface ModelReport {
+  readonly model: string;
+  /** Whose configuration it has. */
+  readonly source: ClipConfig['source'];
+  readonly precision: Precision;
+  readonly kernels: KernelVariant;
+  readonly threads: ThreadInfo;
+  /** The towers that load. */
+  readonly towers: readonly Tower[];
+  readonly embedDim: number;
+  readonly image?: TowerReport & { readonly size: number };
+  readonly text?: TowerReport & {
+    readonly contextLength: number;
+    readonly vocabSize: number;
+    readonly tokenizer: boolean;
+  };
+  /** Why a tower does not load. */
+  readonly refused: { readonly [T in Tower]?: string };
+  /** The memory plan in bytes of the towers that load. */
+  readonly memory: { readonly total: number; readonly use: Readonly<MemoryUse> };
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Describes a model.
+ * @throws ClipError CONFIG, IO, UNSUPPORTED if nothing of it can be described. What is wrong with one tower is in `refused`
+ */
+export async function reportModel(model: string | undefined, options: ReportOptions): Promise<ModelReport> {
+  const { precision } = options;
+  const files = new CheckedFiles(model === undefined ? defaultFiles() : modelFiles(model));
+  const threads = threadCount(options.threads);
+  const { config, preprocess, warnings } = await readDescription(files);
+  const refused: { [T in Tower]?: string } = { ...config.refused };
+  const opened: { [T in Tower]?: TowerFile & { readonly file: string } } = {};
+  for (const tower of configTowers(config)) {
+    try {
+      const source = await towerSource(files, tower);
+      try {
+        const file = await openTower(source, config, tower, precision, preprocess);
+        opened[tower] = { ...file, file: source.name };
+      } finally {
+        await source.close?.();
+      }
+    } catch (error) {
+      if (!(error instanceof ClipError)) throw error;
+      refused[tower] = error.message;
+    }
+  }
+  const towers = configTowers(config).filter((tower) => opened[tower] !== undefined);
+  const { image, text } = opened;
+  return {
+    model: files.name,
+    source: config.source,
+    precision,
+    kernels: await chooseVariant(),
+    threads,
+    towers,
+    embedDim: config.embedDim,
+    ...(image && { image: { ...towerReport(config, 'image', image), size: config.vision!.imageSize } }),
+    ...(text && {
+      text: {
+        ...towerReport(config, 'text', text),
+        contextLength: config.text!.contextLength,
+        vocabSize: config.text!.vocabSize,
+        tokenizer: (await files.text('tokenizer.json')) !== undefined,
+      },
+    }),
+    refused,
+    memory: towers.length > 0 ? await memoryPlan() : { total: 0, use: {} },
+    warnings,
+  };
+
+  async function memoryPlan() {
+    const split = threads.count > 1 ? (await import('../engine/threads/split.ts')).splitKernels : undefined;
+    const maxPixels = DEFAULT_MAX_PIXELS;
+    const input = { config, preprocess, precision, opened, maxPixels, threads: threads.count, split, whole: false };
+    const { plan } = planModel(input);
+    return { total: plan.byteLength, use: plan.use };
+  }
+}
+
+function towerReport(config: ClipConfig, tower: Tower, { layout, stored, file }: TowerFile & { file: string }) {
+  return {
+    kind: (tower === 'image' ? imageTower(config) : textTower(config)).description,
+    shape: tower === 'image' ? imageShape(config.vision!) : transformerShape(config.text!),
+    parameters: parameters(config, tower),
+    file: baseName(file),
+    stored,
+    bytes: layout.byteLength,
+  };
+}
+
+function imageShape(vision: VisionConfig): string {
+  if (vision.kind === 'vit') return transformerShape(vision);
+  const blocks = vision.kind === 'resnet' ? vision.layers : vision.stages.map(({ repeats }) => repeats);
+  return `stages of ${blocks.join(', ')} blocks`;
+}
+
+const transformerShape = (shape: {
+  layers: number;
+  width: number;
+  heads: number;
+  mlpWidth: number;
+  activation: string;
+}) =>
+  `${shape.layers} layers of width ${shape.width}, ${shape.heads} ${shape.heads === 1 ? 'head' : 'heads'}, MLP of ${shape.mlpWidth}, ${shape.activation}`;
+
+/** Numbers in the published tensors of a tower, each counted once. */
+function parameters(config: ClipConfig, tower: Tower): number {
+  const counts = new Map<string, number>();
+  for (const tensor of towerSlots(config, tower).flatMap(publishedTensors)) {
+    counts.set(
+      tensor.openclip.join(),
+      tensor.shape.reduce((a, b) => a * b, 1),
+    );
+  }
+  return [...counts.values()].reduce((a, b) => a + b, 0);
+}
+
+const baseName = (path: string) => path.split(/[/\\]/).at(-1)!;
