@@ -19,7 +19,10 @@ const options = { precision: 'int8', threads: 1 } as const;
 const config = JSON.parse(readFileSync(goldenPath('tiny-vit/open_clip_config.json'), 'utf8'));
 
 /** A copy of the golden model with another configuration. */
-function variant(name: string, change: (model: Record<'vision_cfg' | 'text_cfg', Record<string, unknown>>) => void): string {
+function variant(
+  name: string,
+  change: (model: Record<'vision_cfg' | 'text_cfg', Record<string, unknown>>) => void,
+): string {
   const path = join(work, name);
   cpSync(goldenPath('tiny-vit'), path, { recursive: true });
   const changed = structuredClone(config);
