@@ -14,6 +14,5 @@ export { packRows, quantizeRows } from './packed-rows';
 export { subtractZeroPoints, gatherF32, gatherInt8 } from './patches';
 export { addFloats, averagePool, meanRows } from './pooling';
 export { dotRows, softmax } from './ranking';
-export { resampleColumns, resampleRows, splitRow } from './resample';
 export { strassenRows } from './strassen';
 export { windowsF32, windowsInt8 } from './windows';

@@ -1,10 +1,9 @@
 /** From a file's bytes: decode, resize, embed; and the resize of a large photo alone. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { compiledKernels } from '../src/engine/compiled.ts';
-import { instantiateKernels } from '../src/engine/kernels.ts';
-import { MemoryPlan } from '../src/engine/memory.ts';
 import { cropGeometry } from '../src/image/geometry.ts';
-import { cropBytes, resampleCrop } from '../src/image/resample.ts';
+import { compiledPictures } from '../src/image/kernels.ts';
+import { Crop, takePixels } from '../src/image/resample.ts';
+import { Workspace } from '../src/image/workspace.ts';
 import { loadClip } from '../src/load.ts';
 import { vitB32 } from './models.ts';
 import { randomPicture } from './random.ts';
@@ -55,10 +54,9 @@ const eachOf = (n: number, { medianMs, bestMs, leastMs }: Timing) => ({
 async function resize(width: number, height: number): Promise<() => void> {
   const picture = randomPicture(width, height);
   const geometry = cropGeometry(width, height, SIZE, 'floor');
-  const plan = new MemoryPlan();
-  const scratch = plan.reserve('resize', cropBytes(picture, geometry));
-  const out = plan.reserve('crop', SIZE * SIZE * 3);
-  const memory = plan.allocate();
-  const kernels = instantiateKernels(await compiledKernels('simd'), memory);
-  return () => resampleCrop(kernels, memory, scratch, picture, geometry, out);
+  const workspace = new Workspace(await compiledPictures());
+  return () => {
+    workspace.clear();
+    takePixels(workspace, new Crop(workspace, { ...picture, planar: false }, geometry), picture);
+  };
 }

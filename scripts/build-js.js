@@ -16,7 +16,7 @@ const text = (value) =>
     .replace(/\n/g, '\\n')
     .replace(/\r/g, '\\r')}'`;
 const base64 = (path) => text(read(path).toString('base64'));
-const wasm = ['simd', 'relaxed', 'jpeg', 'png', 'webp'];
+const wasm = ['simd', 'relaxed', 'pictures', 'jpeg', 'png', 'webp'];
 const wasmPath = (name) => (name in { simd: 1, relaxed: 1 } ? `dist/kernels-${name}.wasm` : `dist/${name}.wasm`);
 const embedded = {
   config: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/open_clip_config.json'))))};\n`,

@@ -1,6 +1,6 @@
 // Compiles assembly/ with asc, then lets Binaryen's wasm-opt go over the release builds.
-// Output: build/kernels-debug.wasm (tests), dist/kernels-simd.wasm, dist/kernels-relaxed.wasm. The decoders of @jsquash are
-// copied beside them, so that every platform finds all of its files at addresses of the package's own.
+// Output: dist/kernels-simd.wasm, dist/kernels-relaxed.wasm, dist/pictures.wasm, and for tests build/kernels-debug.wasm and
+// build/pictures-debug.wasm. The decoders of @jsquash are copied beside them, so that every platform finds all of its files at addresses of the package's own.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 
@@ -8,11 +8,18 @@ const run = (bin, args) => execFileSync(process.execPath, [`node_modules/${bin}`
 
 mkdirSync('build', { recursive: true });
 mkdirSync('dist', { recursive: true });
-for (const target of ['debug', 'simd', 'relaxed']) {
-  run('assemblyscript/bin/asc.js', ['--target', target]);
-  if (target === 'debug') continue;
-  const input = `build/kernels-${target}.wasm`;
-  const output = `dist/kernels-${target}.wasm`;
+const targets = {
+  debug: { entry: 'assembly/index.ts' },
+  simd: { entry: 'assembly/index.ts', file: 'kernels-simd.wasm' },
+  relaxed: { entry: 'assembly/index.ts', file: 'kernels-relaxed.wasm' },
+  'pictures-debug': { entry: 'assembly/pictures/index.ts' },
+  pictures: { entry: 'assembly/pictures/index.ts', file: 'pictures.wasm' },
+};
+for (const [target, { entry, file }] of Object.entries(targets)) {
+  run('assemblyscript/bin/asc.js', [entry, '--target', target]);
+  if (file === undefined) continue;
+  const input = `build/${file}`;
+  const output = `dist/${file}`;
   // A tile inlined into its only caller would share that one's registers, and spill: asc, at level 1, inlines only where it is
   // told to, and this keeps wasm-opt from it.
   const flags = [

@@ -3,11 +3,9 @@
 import type { EncodedImage, EncodeImagesOptions } from './encoding.ts';
 import type { Pointer } from './engine/kernels.ts';
 import { ClipError } from './errors.ts';
-import { decodeWith } from './image/decode.ts';
-import { cropGeometry } from './image/geometry.ts';
+import { cropImage } from './image/crop.ts';
 import { TakenImage } from './image/input.ts';
 import { type ImageLimits, imageLimits } from './image/limits.ts';
-import { resampleCrop } from './image/resample.ts';
 import { Lookahead } from './lookahead.ts';
 import { yieldIfDue } from './scheduler.ts';
 import type { Session } from './session.ts';
@@ -98,11 +96,11 @@ async function prepare(
   pixels: Pointer,
   options: EncodeImagesOptions,
 ): Promise<void> {
-  await decodeWith(image, { orient: options.orient, ...limitsOf(session, options) }, (raw) => {
-    const { engine, scratch, preprocess } = session.alive();
-    const geometry = cropGeometry(raw.width, raw.height, preprocess.size, preprocess.crop);
-    resampleCrop(engine.kernels, engine.memory, scratch, raw, geometry, pixels);
-  });
+  const { preprocess } = session.alive();
+  const { size } = preprocess;
+  await cropImage(image, { orient: options.orient, ...limitsOf(session, options) }, preprocess, (write) =>
+    write(session.alive().engine.bytes.subarray(pixels, pixels + size * size * 3)),
+  );
 }
 
 /** The call's limits, which cannot exceed those of loading. */

@@ -89,12 +89,11 @@ export async function loadClip(
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
     }
     const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).splitKernels : undefined;
-    const { plan, places, scratch, control, resample, image, programs, text } = planModel({
+    const { plan, places, scratch, control, image, programs, text } = planModel({
       config,
       preprocess,
       precision,
       opened,
-      maxPixels,
       threads: threads.count,
       split,
       whole: probe !== undefined,
@@ -142,7 +141,6 @@ export async function loadClip(
       ...(pool && { pool }),
       use: plan.use,
       maxPixels,
-      scratch: resample,
       ...(image && {
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
         fingerprint: () => fingerprint(opened.image!.layout, bytes.subarray(places.image!)),

@@ -29,8 +29,6 @@ export interface Parts {
   readonly pool?: ThreadPool;
   readonly use: MemoryUse;
   readonly maxPixels: number;
-  /** Where the resize works. */
-  readonly scratch: Pointer;
   readonly images?: ImageBatch;
   /** See `ClipInfo`. */
   readonly fingerprint?: () => string;

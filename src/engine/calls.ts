@@ -66,9 +66,6 @@ export const FIELDS = {
   l2Normalize: ['x', 'n'],
   dotRows: ['rows', 'n', 'd', 'q', 'out'],
   softmax: ['x', 'n', 'scale', 'table'],
-  splitRow: ['row', 'planes', 'stride', 'pixels', 'channels'],
-  resampleColumns: ['planes', 'stride', 'starts', 'coefficients', 'groups', 'count', 'out'],
-  resampleRows: ['ring', 'stride', 'ringRows', 'first', 'taps', 'coefficients', 'out', 'bytes'],
   mapFunction: ['x', 'n', 'kind', 'table'],
   xxh32: ['at', 'bytes', 'out'],
 } as const;
@@ -171,9 +168,6 @@ export function namedKernels<R>(wasm: Positional<R>): Named<R> {
     l2Normalize: (c) => wasm.l2Normalize(c.x, c.n),
     dotRows: (c) => wasm.dotRows(c.rows, c.n, c.d, c.q, c.out),
     softmax: (c) => wasm.softmax(c.x, c.n, c.scale, c.table),
-    splitRow: (c) => wasm.splitRow(c.row, c.planes, c.stride, c.pixels, c.channels),
-    resampleColumns: (c) => wasm.resampleColumns(c.planes, c.stride, c.starts, c.coefficients, c.groups, c.count, c.out),
-    resampleRows: (c) => wasm.resampleRows(c.ring, c.stride, c.ringRows, c.first, c.taps, c.coefficients, c.out, c.bytes),
     mapFunction: (c) => wasm.mapFunction(c.x, c.n, c.kind, c.table),
     xxh32: (c) => wasm.xxh32(c.at, c.bytes, c.out),
   };

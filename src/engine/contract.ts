@@ -88,17 +88,6 @@ export const STRASSEN_PRODUCTS = 7;
 /** Columns that two levels take together. */
 export const QUARTERED_COLUMNS = 4 * PANEL_COLUMNS;
 
-// ---- Resize (assembly/resample.ts) ----
-
-/** Coefficients of a pixel come in groups of this many. */
-export const TAP_GROUP = 8;
-/** Pixels of a vector of bytes. */
-export const PIXEL_LANES = 16;
-/** Pillow's fixed point (Resample.c, PRECISION_BITS = 32 - 8 - 2): bits after the point of a coefficient. */
-export const RESAMPLE_BITS = 22;
-/** A coefficient is hi * 2^TAP_LOW_BITS + lo. */
-export const TAP_LOW_BITS = 15;
-
 // ---- Powers of two (assembly/math.ts, src/model/logit-scale.ts) ----
 //
 // 2^f = 1 + f Q(f) for f in [-1/2, 1/2], with Q the minimax polynomial of degree 5; relative error 2.6e-9.

@@ -39,34 +39,38 @@ export interface DecodeOptions {
  *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
 export function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
-  return decodeWith(input, options, (image, borrowed) => (borrowed ? { ...image, data: image.data.slice() } : image));
+  return decodeWith(input, options, (image, orientation, borrowed) => {
+    if (orientation !== 1) return turnUpright(image, orientation);
+    return borrowed ? { ...image, data: image.data.slice() } : image;
+  });
 }
 
 /**
  * Decodes a picture and calls `use` while the pixels are still in the decoder's memory, so they are not copied.
  *
- * @param use must not keep `image.data` if `borrowed`, and must not be asynchronous
+ * @param use gets the picture as it is stored and the orientation, 1 to 8, in which it is wanted; must not keep `image.data`
+ *   if `borrowed`, and must not be asynchronous
  * @returns what `use` returns
  * @throws as {@link decodeImage}, and what `use` throws
  */
 export async function decodeWith<T>(
   input: ImageInput | TakenImage,
   options: DecodeOptions,
-  use: (image: RawImage, borrowed: boolean) => T,
+  use: (image: RawImage, orientation: number, borrowed: boolean) => T,
 ): Promise<T> {
   const limits = imageLimits(options);
   // Pixels are used before anything is awaited, so they need no copy.
   const pixels = input instanceof TakenImage ? input.pixels : pixelsAtOnce(input);
-  if (pixels) return use(fromRawPixels(pixels, limits), false);
+  if (pixels) return use(fromRawPixels(pixels, limits), 1, false);
   const taken = input instanceof TakenImage ? input : takeImage(input, limits.maxBytes);
   const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
   checkBytes(bytes.length, limits);
   const format = sniffFormat(bytes);
   const { metadata, decode } = readers[format](bytes, limits);
-  const turn = options.orient === true ? orientationOf(await metadata()) : 1;
+  const orientation = options.orient === true ? orientationOf(await metadata()) : 1;
   let result: { value: T } | undefined;
   await decode((image, borrowed) => {
-    result = { value: turn === 1 ? use(image, borrowed) : use(turnUpright(image, turn), false) };
+    result = { value: use(image, orientation, borrowed) };
   });
   return (result as { value: T }).value;
 }

@@ -19,16 +19,23 @@ export function orientationOf({ exif, xmp }: Metadata): number {
 }
 
 /**
- * The picture turned upright, as a new one of 3 channels.
+ * How the upright picture runs through the stored one: whether its rows are columns there, and which axes of the stored
+ * picture it walks backwards.
  *
  *   stored as  1 F   2 mirrored   3 upside down   4 flipped   5 to 8: the same four with rows and columns swapped
  */
+export function turnOf(orientation: number): { swap: boolean; backwardX: boolean; backwardY: boolean } {
+  return {
+    swap: orientation >= 5,
+    backwardX: orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8,
+    backwardY: orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7,
+  };
+}
+
+/** The picture turned upright, as a new one of 3 channels. */
 export function turnUpright(image: RawImage, orientation: number): RawImage {
   const { data, width, height, channels } = image;
-  const swap = orientation >= 5;
-  // Orientations whose upright rows / columns run backwards in the stored picture.
-  const backwardX = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
-  const backwardY = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
+  const { swap, backwardX, backwardY } = turnOf(orientation);
   const turned = new Uint8Array(width * height * 3);
   const [outWidth, outHeight] = swap ? [height, width] : [width, height];
   const stepX = (backwardX ? -1 : 1) * channels;

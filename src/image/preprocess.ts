@@ -1,15 +1,9 @@
 /** From a picture to the pixels that a tower takes: decoded, resized, cropped. */
-import type { Kernels } from '../engine/calls.ts';
-import { compiledKernels } from '../engine/compiled.ts';
-import { instantiateKernels } from '../engine/kernels.ts';
-import { ClipError } from '../errors.ts';
 import { checkOptions, type OptionType } from '../options.ts';
 import { yieldIfDue } from '../scheduler.ts';
-import { type DecodeOptions, decodeWith, type ImageInput, takeImage } from './decode.ts';
-import { cropGeometry } from './geometry.ts';
+import { cropImage } from './crop.ts';
+import { type DecodeOptions, type ImageInput, takeImage } from './decode.ts';
 import { checkedPreprocessConfig, type PreprocessConfig } from './preprocess-config.ts';
-import type { RawImage } from './raw-image.ts';
-import { cropBytes, resampleCrop } from './resample.ts';
 
 /** The pixels that a tower takes: u8[height, width, 3], RGB, rows from top to bottom. */
 export interface PreprocessedImage {
@@ -40,8 +34,12 @@ export async function preprocess(
   checkedPreprocessConfig(config);
   const taken = takeImage(image, options.maxBytes);
   await yieldIfDue(options.signal);
-  const module = await compiledKernels('simd'); // the resize has no relaxed instructions
-  return decodeWith(taken, options, (raw) => crop(module, raw, config));
+  const { size } = config;
+  return cropImage(taken, options, config, (write) => {
+    const data = new Uint8Array(size * size * 3);
+    write(data);
+    return { data, width: size, height: size };
+  });
 }
 
 const PREPROCESS: Readonly<Record<keyof DecodeOptions, OptionType>> = {
@@ -50,32 +48,3 @@ const PREPROCESS: Readonly<Record<keyof DecodeOptions, OptionType>> = {
   maxBytes: 'number',
   signal: 'signal',
 };
-
-const PAGE = 65_536;
-/** The kernels' own memory, a few hundred kB: created when first needed, replaced when a picture needs more. */
-let workspace: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | undefined;
-
-/** @throws ClipError UNSUPPORTED if there is not enough memory */
-function createWorkspace(module: WebAssembly.Module, pages: number): NonNullable<typeof workspace> {
-  try {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    return { memory, kernels: instantiateKernels(module, memory) };
-  } catch (cause) {
-    const message = `not enough memory to resize the image: ${(cause as Error).message}`;
-    throw new ClipError('UNSUPPORTED', message, { cause });
-  }
-}
-
-function crop(module: WebAssembly.Module, raw: RawImage, config: PreprocessConfig): PreprocessedImage {
-  const { size } = config;
-  const geometry = cropGeometry(raw.width, raw.height, size, config.crop);
-  const scratch = cropBytes(raw, geometry);
-  const pages = Math.ceil((scratch + size * size * 3) / PAGE);
-  if (!workspace || workspace.memory.buffer.byteLength < pages * PAGE) {
-    workspace = undefined; // so that its memory can be freed first
-    workspace = createWorkspace(module, pages);
-  }
-  const { kernels, memory } = workspace;
-  resampleCrop(kernels, memory, 0, raw, geometry, scratch);
-  return { data: new Uint8Array(memory.buffer, scratch, size * size * 3).slice(), width: size, height: size };
-}

@@ -1,247 +1,249 @@
 /**
- * The bicubic resize of Pillow 13 and a crop, streamed: source rows pass through a small region of wasm memory. Only the
- * rows and columns that the crop needs are computed, so a picture of 1 x 20,000 pixels costs no more than its crop.
+ * The bicubic resize of Pillow 13 and a crop, streamed: rows come in order, as decoders hand them out, and only those rows and
+ * columns are computed that the crop needs, so a picture of 1 x 20,000 pixels costs no more than its crop.
+ *
+ * Pictures that are to be turned upright are not turned: the crop is computed as they lie. An axis that runs backwards takes
+ * the taps of the upright picture from its other end, and where rows are columns the passes change places. Integer sums do
+ * not depend on their order, so the bytes are those of the turned picture.
  */
-
-import type { Kernels } from '../engine/calls.ts';
-import { PIXEL_LANES, TAP_GROUP, TAP_LOW_BITS } from '../engine/contract.ts';
 import type { Pointer } from '../engine/kernels.ts';
+import { PIXEL_LANES, TAP_GROUP, TAP_LOW_BITS } from './contract.ts';
 import type { CropGeometry } from './geometry.ts';
-import { DEFAULT_MAX_PIXELS, MAX_SIDE } from './limits.ts';
+import { turnOf } from './orientation.ts';
 import type { RawImage } from './raw-image.ts';
-import { Taps, tapCount } from './taps.ts';
+import type { RowFormat, Rows } from './rows.ts';
+import { Taps } from './taps.ts';
+import type { Workspace } from './workspace.ts';
 
-/** Vertical pass first: rows of the crop that are computed together. More copy the source fewer times but need more memory. */
-const BAND = 4;
-/** Vertical pass first: bytes of band and ring together, unless a strip of one vector needs more. */
-const STRIP_BYTES = 212_992;
-
-export interface ResampleLimits {
-  /** Side of the square crop, in pixels. */
-  readonly target: number;
-  /** Longest side of a source picture. Default (and most) 65,535. */
-  readonly maxSide?: number;
-  /** Maximum number of pixels of a source picture: bounds its short side, on which the memory depends. Default 100,000,000. */
-  readonly maxPixels?: number;
-}
-
-/** Width and height in pixels. */
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-/**
- * Bytes of scratch that {@link resampleCrop} needs for any picture within the limits: 362,704 for a target of 224 and the
- * default limits. It grows with the short side of the picture, about 35 bytes per pixel of it, and not with the long one.
- */
-export function resampleBytes({ target, maxSide = MAX_SIDE, maxPixels = DEFAULT_MAX_PIXELS }: ResampleLimits): number {
-  const bytes = (short: number, verticalFirst: boolean) => {
-    // The long edge is rounded down by less than one, so its scale may be larger than short / target, but not than this.
-    const scale = Math.max(1, short / Math.max(target - 1, 0.5));
-    const taps = tapCount(scale);
-    return layout(target, taps, taps, Math.ceil(target * scale) + taps + 1, verticalFirst).bytes;
-  };
-  const short = Math.min(maxSide, Math.floor(Math.sqrt(maxPixels)));
-  // Vertical first means height > width (2 - 1 / (width - target)), see isVerticalFirst: from a difference of 16 on, > 1.9.
-  const tall = Math.min(short, Math.max(target + 16, Math.ceil(Math.sqrt(maxPixels / 1.9))));
-  return Math.max(bytes(short, false), tall > target ? bytes(tall, true) : 0);
-}
-
-/** Bytes of scratch that {@link resampleCrop} needs for this one picture. */
-export function cropBytes(image: Size, geometry: CropGeometry): number {
-  return planCrop(image, geometry).bytes;
-}
+/** Pixels in memory are fed in rows of this many bytes together. */
+const FEED_BYTES = 32_768;
 
 /**
  * Which pass comes first, as it changes the rounding: the condition of Pillow 13 (Resample.c, ImagingResampleInner; Pillow
  * 12 and before always begin with the horizontal pass). Pictures more than about twice as high as wide begin with the
  * vertical one.
  */
-export function isVerticalFirst(image: Size, geometry: CropGeometry): boolean {
+export function isVerticalFirst(image: { width: number; height: number }, geometry: CropGeometry): boolean {
   const fewerRows = image.height - geometry.resizedHeight;
   return fewerRows > 0 && fewerRows > 2 * (image.width - geometry.resizedWidth);
 }
 
+/** One axis of the crop, as the picture lies: `size` pixels from `offset` of the resized axis. */
+interface Axis {
+  readonly taps: Taps;
+  readonly offset: number;
+  /** First source pixel that the crop needs, and one past the last. */
+  readonly first: number;
+  readonly end: number;
+}
+
 /**
- * Resizes `image` and writes the crop at `out`: u8[size, size, 3], RGB. Bytes equal those of Pillow 13's
+ * Resizes a picture's rows and keeps the crop: bytes equal those of Pillow 13's
  * `image.convert("RGB").resize((resizedWidth, resizedHeight), Resampling.BICUBIC)` cropped likewise.
- *
- * @param scratch start of at least `resampleBytes(..)` bytes, a multiple of 16
- * @param out start of size * size * 3 bytes; nothing beyond is touched
  */
-export function resampleCrop(
-  kernels: Kernels,
-  memory: WebAssembly.Memory,
-  scratch: Pointer,
-  image: RawImage,
-  geometry: CropGeometry,
-  out: Pointer,
-): void {
-  const { width, height } = image;
-  const { size } = geometry;
-  if (width === geometry.resizedWidth && height === geometry.resizedHeight) {
-    copyCrop(new Uint8Array(memory.buffer, out, size * size * 3), image, geometry);
-    return;
+export class Crop {
+  readonly #workspace: Workspace;
+  readonly #format: RowFormat;
+  readonly #size: number;
+  readonly #swap: boolean;
+  readonly #across: Axis;
+  readonly #down: Axis;
+  readonly #verticalFirst: boolean;
+  /** Whether the picture has its size already: Pillow's `resize` returns a copy. */
+  readonly #same: boolean;
+  readonly #at: ReturnType<typeof layout>;
+  /** Rows of the crop that are done. */
+  #done = 0;
+
+  /**
+   * @param geometry that of the picture as it is upright
+   * @param orientation as EXIF has it, 1 to 8
+   * @throws ClipError UNSUPPORTED if there is not enough memory
+   */
+  constructor(workspace: Workspace, format: RowFormat, geometry: CropGeometry, orientation = 1) {
+    const { swap, backwardX, backwardY } = turnOf(orientation);
+    const { size, left, top, resizedWidth, resizedHeight } = geometry;
+    const { width, height } = format;
+    const upright = swap ? { width: height, height: width } : format;
+    this.#workspace = workspace;
+    this.#format = format;
+    this.#size = size;
+    this.#swap = swap;
+    this.#same = upright.width === resizedWidth && upright.height === resizedHeight;
+    this.#across = axis(width, swap ? resizedHeight : resizedWidth, swap ? top : left, size, backwardX);
+    this.#down = axis(height, swap ? resizedWidth : resizedHeight, swap ? left : top, size, backwardY);
+    this.#verticalFirst = isVerticalFirst(upright, geometry) !== swap;
+    this.#at = layout(workspace, format, size, this.#across, this.#down, this.#verticalFirst);
+    this.#writeColumnTaps();
   }
-  const crop = { kernels, memory, scratch, image, geometry, out, ...planCrop(image, geometry) };
-  writeColumnTaps(crop);
-  if (crop.verticalFirst) resampleVerticalFirst(crop);
-  else resampleHorizontalFirst(crop);
-}
 
-/** A crop's taps and the layout of its scratch. */
-function planCrop(image: Size, geometry: CropGeometry) {
-  const across = new Taps(image.width, geometry.resizedWidth);
-  const down = new Taps(image.height, geometry.resizedHeight);
-  const columns = across.span(geometry.left, geometry.size);
-  const verticalFirst = isVerticalFirst(image, geometry);
-  return { across, down, columns, ...layout(geometry.size, across.count, down.count, columns, verticalFirst) };
-}
+  /** The first row of the source that the crop needs. */
+  get firstRow(): number {
+    return this.#down.first;
+  }
 
-interface Crop extends ReturnType<typeof planCrop> {
-  readonly kernels: Kernels;
-  readonly memory: WebAssembly.Memory;
-  readonly scratch: Pointer;
-  readonly image: RawImage;
-  readonly geometry: CropGeometry;
-  readonly out: Pointer;
-}
+  /** One past the last row of the source that the crop needs. */
+  get endRow(): number {
+    return this.#down.end;
+  }
 
-/** Each source row is resized to the crop's width once, into a ring of rows; the vertical pass reads from there. */
-function resampleHorizontalFirst(crop: Crop): void {
-  const { memory, scratch, image, geometry, out, across, down, columns } = crop;
-  const { width, channels } = image;
-  const { size, left, top } = geometry;
-  const source = new Uint8Array(image.data.buffer, image.data.byteOffset, image.data.byteLength);
-  const row = new Uint8Array(memory.buffer, scratch + crop.rows, columns * channels);
-  const firstColumn = across.first(left);
-  let next = down.first(top);
-  for (let y = 0; y < size; y++) {
-    const first = down.first(top + y);
-    const taps = writeRowTaps(crop, top + y, 0);
-    for (next = Math.max(next, first); next < first + taps; next++) {
-      const start = (next * width + firstColumn) * channels;
-      row.set(source.subarray(start, start + row.length));
-      resampleRow(crop, scratch + crop.rows, scratch + crop.ring + (next % down.count) * crop.ringStride);
+  /** Takes the next rows of the source. All that the crop needs must come once, in order; others do not matter. */
+  take(rows: Rows): void {
+    const end = Math.min(rows.first + rows.count, this.endRow);
+    for (let y = Math.max(rows.first, this.firstRow); y < end; y++) {
+      const at = rows.at + (y - rows.first) * rows.stride;
+      if (this.#same) this.#copyRow(y, at, rows.plane);
+      else if (this.#verticalFirst) this.#takeVerticalFirst(y, at, rows.plane);
+      else this.#takeHorizontalFirst(y, at, rows.plane);
     }
-    blendRows(crop, first, taps, 0, out + y * size * 3, size * 3);
   }
-}
 
-/**
- * The vertical pass reads source rows from a ring, so wide ones are taken in strips of columns, each of them for a band of
- * output rows; the horizontal pass then resizes the band. If one strip is enough, each source row is copied once.
- */
-function resampleVerticalFirst(crop: Crop): void {
-  const { memory, scratch, image, geometry, out, across, down, columns } = crop;
-  const { width, channels } = image;
-  const { size, left, top } = geometry;
-  const source = new Uint8Array(image.data.buffer, image.data.byteOffset, image.data.byteLength);
-  const ring = new Uint8Array(memory.buffer, scratch + crop.ring, down.count * crop.ringStride);
-  const line = new Uint8Array(memory.buffer, scratch + crop.line, size * 3);
-  const output = new Uint8Array(memory.buffer, out, size * size * 3);
-  const firstColumn = across.first(left);
-  const strip = Math.min(columns, Math.floor(crop.ringStride / channels));
-  let next = 0;
-  for (let band = 0; band < size; band += BAND) {
-    const end = Math.min(band + BAND, size);
-    for (let y = band; y < end; y++) writeRowTaps(crop, top + y, y - band);
-    for (let x = 0; x < columns; x += strip) {
-      const bytes = Math.min(strip, columns - x) * channels;
-      if (strip < columns) next = 0; // the ring holds rows of another strip
-      for (let y = band; y < end; y++) {
-        const first = down.first(top + y);
-        const taps = down.end(top + y) - first;
-        for (next = Math.max(next, first); next < first + taps; next++) {
-          const start = (next * width + firstColumn + x) * channels;
-          ring.set(source.subarray(start, start + bytes), (next % down.count) * crop.ringStride);
-        }
-        const to = scratch + crop.rows + (y - band) * crop.rowStride + x * channels;
-        blendRows(crop, first, taps, y - band, to, bytes);
+  /** Writes the crop to `out`: u8[size, size, 3], RGB. All rows must have come. */
+  write(out: Uint8Array): void {
+    const size = this.#size;
+    const { crop } = this.#at;
+    const bytes = this.#workspace.bytes.subarray(crop, crop + size * size * 3);
+    if (!this.#swap) {
+      out.set(bytes);
+      return;
+    }
+    for (let y = 0, to = 0; y < size; y++) {
+      for (let x = 0, from = y * 3; x < size; x++, from += size * 3, to += 3) {
+        out[to] = bytes[from] as number;
+        out[to + 1] = bytes[from + 1] as number;
+        out[to + 2] = bytes[from + 2] as number;
       }
     }
-    for (let y = band; y < end; y++) {
-      resampleRow(crop, scratch + crop.rows + (y - band) * crop.rowStride, scratch + crop.line);
-      output.set(line, y * size * 3);
+  }
+
+  /** The row is resized to the crop's width, into a ring of rows; the vertical pass reads from there. */
+  #takeHorizontalFirst(y: number, row: Pointer, plane: number): void {
+    const { ring, ringStride, crop } = this.#at;
+    this.#resampleRow(row, plane, this.#across.first, ring + (y % this.#down.taps.count) * ringStride);
+    for (let next = this.#nextRow(y); next !== undefined; next = this.#nextRow(y)) {
+      this.#blendRows(next, crop + next * this.#size * 3, this.#size * 3);
     }
+  }
+
+  /** The columns that the crop needs go into the ring; rows of the vertical pass are then resized to the crop's width. */
+  #takeVerticalFirst(y: number, row: Pointer, plane: number): void {
+    const { ring, ringStride, blended, line, crop, columns } = this.#at;
+    const { channels, planar } = this.#format;
+    const { bytes } = this.#workspace;
+    const slot = ring + (y % this.#down.taps.count) * ringStride;
+    const planes = planar ? 3 : 1;
+    const planeBytes = (columns * channels) / planes;
+    for (let p = 0; p < planes; p++) {
+      const from = row + p * plane + this.#across.first * (planar ? 1 : channels);
+      bytes.copyWithin(slot + p * planeBytes, from, from + planeBytes);
+    }
+    for (let next = this.#nextRow(y); next !== undefined; next = this.#nextRow(y)) {
+      this.#blendRows(next, blended, columns * channels);
+      this.#resampleRow(blended, planeBytes, 0, line);
+      bytes.copyWithin(crop + next * this.#size * 3, line, line + this.#size * 3);
+    }
+  }
+
+  /** The next row of the crop, if all of its source rows up to `y` suffice. */
+  #nextRow(y: number): number | undefined {
+    const { taps, offset } = this.#down;
+    if (this.#done === this.#size) return undefined;
+    const row = taps.backward ? this.#size - 1 - this.#done : this.#done;
+    if (taps.end(offset + row) > y + 1) return undefined;
+    this.#done++;
+    return row;
+  }
+
+  /** The horizontal pass: source pixels from `first` of a row to `size` RGB pixels. One byte more is written. */
+  #resampleRow(row: Pointer, plane: number, first: number, to: Pointer): void {
+    const { kernels } = this.#workspace;
+    const { planes, planeStride, columns, starts, acrossTable, groups } = this.#at;
+    const { channels, planar } = this.#format;
+    let from = row + first;
+    let stride = planar ? plane : 0; // gray is its own plane three times
+    if (channels !== 1 && !planar) {
+      kernels.splitRow(row + first * channels, planes, planeStride, roundUp(columns), channels);
+      from = planes;
+      stride = planeStride;
+    }
+    kernels.resampleColumns(from, stride, starts, acrossTable, groups, this.#size, to);
+  }
+
+  /** The vertical pass: a row of the crop from its source rows in the ring. */
+  #blendRows(row: number, to: Pointer, bytes: number): void {
+    const { taps, offset } = this.#down;
+    const { ring, ringStride, downTable } = this.#at;
+    const first = taps.first(offset + row);
+    const count = this.#writeRowTaps(offset + row);
+    const { kernels } = this.#workspace;
+    kernels.resampleRows(ring, ringStride, taps.count, first % taps.count, count, downTable, to, bytes);
+  }
+
+  #copyRow(y: number, row: Pointer, plane: number): void {
+    const { bytes } = this.#workspace;
+    const { channels, planar } = this.#format;
+    const { taps, offset } = this.#across;
+    const line = (this.#down.taps.backward ? this.#format.height - 1 - y : y) - this.#down.offset;
+    if (line < 0 || line >= this.#size) return; // a row that a filter would reach
+    const step = planar ? 1 : channels;
+    const channel = planar ? plane : channels === 1 ? 0 : 1;
+    let from = row + (taps.backward ? this.#format.width - 1 - offset : offset) * step;
+    for (let x = 0, to = this.#at.crop + line * this.#size * 3; x < this.#size; x++, to += 3) {
+      bytes[to] = bytes[from] as number;
+      bytes[to + 1] = bytes[from + channel] as number;
+      bytes[to + 2] = bytes[from + 2 * channel] as number;
+      from += taps.backward ? -step : step;
+    }
+  }
+
+  /** Writes the horizontal pass's first pixels and coefficients: one table for all rows. */
+  #writeColumnTaps(): void {
+    const { taps, offset, first } = this.#across;
+    const { starts, acrossTable, groups } = this.#at;
+    const { buffer } = this.#workspace.memory;
+    const start = new Uint32Array(buffer, starts, this.#size);
+    const table = new Int16Array(buffer, acrossTable, this.#size * groups * 2 * TAP_GROUP);
+    table.fill(0);
+    for (let x = 0; x < this.#size; x++) {
+      start[x] = taps.first(offset + x) - first;
+      const count = taps.fill(offset + x);
+      for (let t = 0; t < count; t++) {
+        const at = (x * groups + Math.floor(t / TAP_GROUP)) * 2 * TAP_GROUP + (t % TAP_GROUP);
+        splitCoefficient(table, at, at + TAP_GROUP, taps.fixed[t] as number);
+      }
+    }
+  }
+
+  /** Writes the coefficients of a row of the vertical pass; returns how many. */
+  #writeRowTaps(index: number): number {
+    const { taps } = this.#down;
+    const pair = new Int16Array(this.#workspace.memory.buffer, this.#at.downTable, 2 * (taps.count + 1));
+    const count = taps.fill(index);
+    // Rows go in pairs: hi hi, lo lo; an odd last row is paired with a coefficient of zero.
+    for (let t = 0; t < count; t++) splitCoefficient(pair, 2 * t - (t % 2), 2 * t - (t % 2) + 2, taps.fixed[t] as number);
+    if (count % 2 === 1) pair[2 * count - 1] = pair[2 * count + 1] = 0;
+    return count;
   }
 }
 
-/** The horizontal pass: one row of `columns` pixels to `size` RGB pixels. One byte more is written. */
-function resampleRow(crop: Crop, row: Pointer, to: Pointer): void {
-  const { kernels, scratch, geometry } = crop;
-  const { channels } = crop.image;
-  const planes = scratch + crop.planes;
-  kernels.splitRow({ row, planes, stride: crop.planeStride, pixels: crop.pixels, channels });
-  kernels.resampleColumns({
-    planes,
-    stride: crop.planeStride,
-    starts: scratch + crop.starts,
-    coefficients: scratch + crop.acrossTable,
-    groups: crop.groups,
-    count: geometry.size,
-    out: to,
-  });
-}
-
-/** The vertical pass: source rows first .. first + taps - 1 of the ring, weighted with a table of `writeRowTaps`. */
-function blendRows(crop: Crop, first: number, taps: number, table: number, to: Pointer, bytes: number): void {
-  const { kernels, scratch, down } = crop;
-  kernels.resampleRows({
-    ring: scratch + crop.ring,
-    stride: crop.ringStride,
-    ringRows: down.count,
-    first: first % down.count,
-    taps,
-    coefficients: scratch + crop.downTable + table * crop.downStride,
-    out: to,
-    bytes,
-  });
-}
-
-/** The crop of a picture that has its size already: Pillow's `resize` returns a copy. */
-function copyCrop(out: Uint8Array, { data, width, channels }: RawImage, { size, left, top }: CropGeometry): void {
-  for (let y = 0; y < size; y++) {
-    const start = ((top + y) * width + left) * channels;
-    const row = data.subarray(start, start + size * channels);
-    if (channels === 3) {
-      out.set(row, y * size * 3);
-      continue;
-    }
-    for (let x = 0, at = y * size * 3; x < size; x++) {
-      out[at++] = row[x * 4]!;
-      out[at++] = row[x * 4 + 1]!;
-      out[at++] = row[x * 4 + 2]!;
-    }
+/** Feeds a crop the pixels that it needs of a picture in memory. */
+export function takePixels(workspace: Workspace, crop: Crop, image: RawImage): void {
+  const { width, channels } = image;
+  const data = new Uint8Array(image.data.buffer, image.data.byteOffset, image.data.byteLength);
+  const stride = width * channels;
+  const most = Math.max(1, Math.floor(FEED_BYTES / stride));
+  const at = workspace.reserve(Math.min(most, crop.endRow - crop.firstRow) * stride);
+  for (let first = crop.firstRow; first < crop.endRow; first += most) {
+    const count = Math.min(most, crop.endRow - first);
+    workspace.bytes.set(data.subarray(first * stride, (first + count) * stride), at);
+    crop.take({ at, stride, plane: 0, first, count });
   }
 }
 
-/** Writes the horizontal pass's first pixels and coefficients: one table for all rows. */
-function writeColumnTaps({ memory, scratch, across, geometry: { left, size }, ...plan }: Crop): void {
-  const starts = new Uint32Array(memory.buffer, scratch + plan.starts, size);
-  const table = new Int16Array(memory.buffer, scratch + plan.acrossTable, size * plan.groups * 2 * TAP_GROUP);
-  table.fill(0);
-  const firstColumn = across.first(left);
-  for (let x = 0; x < size; x++) {
-    starts[x] = across.first(left + x) - firstColumn;
-    const taps = across.fill(left + x);
-    for (let t = 0; t < taps; t++) {
-      const at = (x * plan.groups + Math.floor(t / TAP_GROUP)) * 2 * TAP_GROUP + (t % TAP_GROUP);
-      splitCoefficient(table, at, at + TAP_GROUP, across.fixed[t] as number);
-    }
-  }
-}
-
-/** Writes the coefficients of output row `index` of the vertical pass as the table of that number; returns how many. */
-function writeRowTaps({ memory, scratch, down, ...plan }: Crop, index: number, table: number): number {
-  const at = scratch + plan.downTable + table * plan.downStride;
-  const pair = new Int16Array(memory.buffer, at, 2 * (down.count + 1));
-  const taps = down.fill(index);
-  // Rows go in pairs: hi hi, lo lo; an odd last row is paired with a coefficient of zero.
-  for (let t = 0; t < taps; t++) splitCoefficient(pair, 2 * t - (t % 2), 2 * t - (t % 2) + 2, down.fixed[t] as number);
-  if (taps % 2 === 1) pair[2 * taps - 1] = pair[2 * taps + 1] = 0;
-  return taps;
+function axis(from: number, to: number, offset: number, size: number, backward: boolean): Axis {
+  const taps = new Taps(from, to, backward);
+  const [low, high] = backward ? [offset + size - 1, offset] : [offset, offset + size - 1];
+  return { taps, offset, first: taps.first(low), end: taps.end(high) };
 }
 
 /** c = hi * 2^15 + lo with lo in 0..32767, as the kernels want it. */
@@ -250,41 +252,37 @@ function splitCoefficient(table: Int16Array, hi: number, lo: number, coefficient
   table[lo] = coefficient & ((1 << TAP_LOW_BITS) - 1);
 }
 
-/** Byte offsets of the scratch's parts. All are multiples of 16. */
-function layout(size: number, tapsAcross: number, tapsDown: number, columns: number, verticalFirst: boolean) {
-  let bytes = 0;
-  const take = (count: number) => {
-    const start = bytes;
-    bytes += roundUp(count);
-    return start;
-  };
-  const groups = Math.ceil(tapsAcross / TAP_GROUP);
+/** Addresses of the crop's parts. */
+function layout(
+  workspace: Workspace,
+  { channels, planar }: RowFormat,
+  size: number,
+  across: Axis,
+  down: Axis,
+  verticalFirst: boolean,
+) {
+  const columns = across.end - across.first;
+  const groups = Math.ceil(across.taps.count / TAP_GROUP);
   // The last pixel's taps are read in whole groups, so planes reach one group further.
   const planeStride = roundUp(columns + TAP_GROUP);
-  const rowStride = planeStride * 4;
-  const downStride = roundUp((tapsDown + 1) * 4);
   // The horizontal pass writes one byte more than a row.
   const lineBytes = roundUp(size * 3 + 1);
-  const band = verticalFirst ? BAND : 1;
-  const ringStride = verticalFirst ? stripStride(columns, tapsDown, band * rowStride) : lineBytes;
-  const starts = take(size * 4);
-  const acrossTable = take(size * groups * TAP_GROUP * 4);
-  const downTable = take(downStride * band);
-  const rows = take(rowStride * band);
-  const planes = take(planeStride * 3);
-  const line = take(verticalFirst ? lineBytes : 0);
-  const ring = take(ringStride * tapsDown);
-  const pixels = roundUp(columns);
+  const ringStride = verticalFirst ? roundUp(columns * channels) : lineBytes;
+  const split = channels !== 1 && !planar;
   return {
-    ...{ verticalFirst, starts, acrossTable, downTable, downStride, rows, rowStride, planes, planeStride },
-    ...{ line, ring, ringStride, groups, pixels, bytes },
+    columns,
+    groups,
+    planeStride,
+    ringStride,
+    starts: workspace.reserve(size * 4),
+    acrossTable: workspace.reserve(size * groups * TAP_GROUP * 4),
+    downTable: workspace.reserve((down.taps.count + 1) * 4),
+    planes: split ? workspace.reserve(planeStride * 3) : 0,
+    ring: workspace.reserve(ringStride * down.taps.count),
+    blended: verticalFirst ? workspace.reserve(roundUp(columns * channels) + PIXEL_LANES * channels) : 0,
+    line: verticalFirst ? workspace.reserve(lineBytes) : 0,
+    crop: workspace.reserve(size * size * 3),
   };
-}
-
-/** Bytes of a ring row of source pixels (of 4 channels): the full row, or the most that keeps the ring within its bounds. */
-function stripStride(columns: number, taps: number, bandBytes: number): number {
-  const most = Math.floor((STRIP_BYTES - bandBytes) / taps / PIXEL_LANES) * PIXEL_LANES;
-  return Math.min(roundUp(columns * 4), Math.max(PIXEL_LANES, most));
 }
 
 function roundUp(bytes: number): number {

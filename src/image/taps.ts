@@ -1,6 +1,6 @@
 /** The filter taps of Pillow 13's bicubic resize along one axis: source pixels and weights of each output pixel. */
 
-import { RESAMPLE_BITS } from '../engine/contract.ts';
+import { RESAMPLE_BITS } from './contract.ts';
 
 /** One in Pillow's fixed point. */
 const ONE = 2 ** RESAMPLE_BITS;
@@ -8,7 +8,7 @@ const ONE = 2 ** RESAMPLE_BITS;
 const SUPPORT = 2;
 
 /** Most taps of one output pixel at a scale of at least 1 (Resample.c, ksize of precompute_coeffs). */
-export function tapCount(scale: number): number {
+function tapCount(scale: number): number {
   return Math.ceil(SUPPORT * scale) * 2 + 1;
 }
 
@@ -20,6 +20,8 @@ export function tapCount(scale: number): number {
 export class Taps {
   /** Maximum number of taps of a pixel. */
   readonly count: number;
+  /** Whether source pixels count from the other end: the taps of a mirrored picture, as it lies. */
+  readonly backward: boolean;
   /** The coefficients that the last `fill` computed, 22 bits after the point. */
   readonly fixed: Int32Array;
   readonly #weights: Float64Array;
@@ -28,8 +30,9 @@ export class Taps {
   readonly #filterScale: number;
   readonly #support: number;
 
-  constructor(from: number, to: number) {
+  constructor(from: number, to: number, backward = false) {
     this.#from = from;
+    this.backward = backward;
     this.#scale = from / to;
     this.#filterScale = Math.max(this.#scale, 1);
     this.#support = SUPPORT * this.#filterScale;
@@ -40,25 +43,20 @@ export class Taps {
 
   /** First source pixel of output pixel `index`. */
   first(index: number): number {
-    return Math.max(0, Math.trunc(this.#center(index) - this.#support + 0.5));
+    return this.backward ? this.#from - this.#end(index) : this.#first(index);
   }
 
   /** One past the last source pixel. */
   end(index: number): number {
-    return Math.min(this.#from, Math.trunc(this.#center(index) + this.#support + 0.5));
-  }
-
-  /** How many source pixels output pixels index .. index + count - 1 take together. */
-  span(index: number, count: number): number {
-    return this.end(index + count - 1) - this.first(index);
+    return this.backward ? this.#from - this.#first(index) : this.#end(index);
   }
 
   /** Computes the coefficients of output pixel `index` into `fixed`; returns how many. */
   fill(index: number): number {
     const weights = this.#weights;
     const center = this.#center(index);
-    const first = this.first(index);
-    const taps = this.end(index) - first;
+    const first = this.#first(index);
+    const taps = this.#end(index) - first;
     const inverse = 1 / this.#filterScale;
     let total = 0;
     for (let t = 0; t < taps; t++) {
@@ -68,9 +66,17 @@ export class Taps {
     }
     for (let t = 0; t < taps; t++) {
       const weight = total === 0 ? (weights[t] as number) : (weights[t] as number) / total;
-      this.fixed[t] = Math.trunc(weight * ONE + (weight < 0 ? -0.5 : 0.5));
+      this.fixed[this.backward ? taps - 1 - t : t] = Math.trunc(weight * ONE + (weight < 0 ? -0.5 : 0.5));
     }
     return taps;
+  }
+
+  #first(index: number): number {
+    return Math.max(0, Math.trunc(this.#center(index) - this.#support + 0.5));
+  }
+
+  #end(index: number): number {
+    return Math.min(this.#from, Math.trunc(this.#center(index) + this.#support + 0.5));
   }
 
   #center(index: number): number {

@@ -8,7 +8,6 @@ import { roundUp } from '../engine/numerics.ts';
 import { ThreadPool } from '../engine/threads/pool.ts';
 import type { splitKernels } from '../engine/threads/split.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
-import { resampleBytes } from '../image/resample.ts';
 import type { ClipConfig, Tower } from './config.ts';
 import { ImagePrograms } from './image-programs.ts';
 import { imageTower, textTower } from './registry.ts';
@@ -19,7 +18,6 @@ export interface PlanInput {
   readonly precision: Precision;
   /** The towers to load, opened: what the plan needs is how their weights are laid out. */
   readonly opened: { readonly [T in Tower]?: { readonly layout: Layout } };
-  readonly maxPixels: number;
   readonly threads: number;
   /** `splitKernels`, where there are threads. */
   readonly split?: typeof splitKernels | undefined;
@@ -28,7 +26,7 @@ export interface PlanInput {
 }
 
 /** All addresses of a model: weights first, then what both towers share, then the activations, those of one tower over the other's. */
-export function planModel({ config, preprocess, precision, opened, maxPixels, threads, split, whole }: PlanInput) {
+export function planModel({ config, preprocess, precision, opened, threads, split, whole }: PlanInput) {
   const plan = new MemoryPlan();
   const places: Partial<Record<Tower, number>> = {};
   for (const tower of ['image', 'text'] as const) {
@@ -43,7 +41,6 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
   const scratchBytes = roundUp(Arithmetic.scratchBytes(width, keys), 64);
   const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };
   const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
-  const resample = image ? plan.reserve('resize', resampleBytes({ target: preprocess.size, maxPixels })) : 0;
   // The first batch slot is computed by all threads, or is the first of several on a thread each. A probe needs one slot only.
   const batchSlots = image ? (whole ? 1 : threads) : 0;
   const { mean } = preprocess;
@@ -58,5 +55,5 @@ export function planModel({ config, preprocess, precision, opened, maxPixels, th
   const encoders = createImage.map((create) => (engine: Engine) => create(weights!, engine));
   const programs =
     split && encoders.length > 1 ? ImagePrograms.plan(plan, precision, encoders, scratch, split) : undefined;
-  return { plan, places, scratch, control, resample, image: createImage[0], programs, text: createText };
+  return { plan, places, scratch, control, image: createImage[0], programs, text: createText };
 }

@@ -31,6 +31,7 @@ declare module '*/embedded/wasm.js' {
   /** Base64 by name. */
   export const simd: string;
   export const relaxed: string;
+  export const pictures: string;
   export const jpeg: string;
   export const png: string;
   export const webp: string;

@@ -1,11 +1,10 @@
 /** No platform at all (`edgeclip/core`): the caller gives everything. */
 import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/source.ts';
-import { CODEC_FILES } from './codec-files.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
 
 export async function wasmFile(name: WasmName): Promise<WasmFile> {
-  const file = name in CODEC_FILES ? CODEC_FILES[name as keyof typeof CODEC_FILES] : `kernels-${name}.wasm`;
+  const file = name === 'simd' || name === 'relaxed' ? `kernels-${name}.wasm` : `${name}.wasm`;
   throw new ClipError('IO', `edgeclip/core reads no files: give loadClip({ wasm: { ${name}: the module of edgeclip/${file} } })`); // biome-ignore format: one line
 }
 

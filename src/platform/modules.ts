@@ -9,7 +9,7 @@ import { ClipError } from '../errors.ts';
 import type { CodecName, WasmFile, WasmName } from './platform.ts';
 import type { WasmSource, WasmSources } from './wasm-sources.ts';
 
-const NAMES: readonly string[] = ['simd', 'relaxed', 'jpeg', 'png', 'webp'] satisfies WasmName[];
+const NAMES: readonly string[] = ['simd', 'relaxed', 'pictures', 'jpeg', 'png', 'webp'] satisfies WasmName[];
 
 const given = new Map<WasmName, WasmSource>();
 const modules = new Map<string, Promise<WebAssembly.Module>>();
@@ -42,6 +42,9 @@ export function notShared(name: WasmName): string | undefined {
 /** The module of a kernel build, for a `shared` memory or one of its own. */
 export const kernelModule = (name: KernelVariant, shared: boolean): Promise<WebAssembly.Module> =>
   compiled(name, shared);
+
+/** The module that decodes and resizes pictures. */
+export const picturesModule = (): Promise<WebAssembly.Module> => compiled('pictures', false);
 
 /** The module of an image decoder. */
 export const codecModule = (name: CodecName): Promise<WebAssembly.Module> => compiled(name, false);

@@ -18,8 +18,8 @@ export type StartThread = (message: object) => Thread;
 
 /** The image decoders. */
 export type CodecName = 'jpeg' | 'png' | 'webp';
-/** The WebAssembly files of the package: two builds of the kernels, three image decoders. */
-export type WasmName = KernelVariant | CodecName;
+/** The WebAssembly files of the package: two builds of the kernels, the pictures' module, image decoders. */
+export type WasmName = KernelVariant | 'pictures' | CodecName;
 
 /** A file's bytes, or the module where a runtime compiles no bytes. */
 export type WasmFile = WebAssembly.Module | Uint8Array<ArrayBuffer>;

@@ -5,13 +5,15 @@ export type WasmSource = object | string;
 
 /**
  * WebAssembly for hosts on which the package cannot find its own files. The files are `edgeclip/kernels-simd.wasm`,
- * `edgeclip/kernels-relaxed.wasm`, `edgeclip/jpeg.wasm`, `edgeclip/png.wasm` and `edgeclip/webp.wasm`.
+ * `edgeclip/kernels-relaxed.wasm`, `edgeclip/pictures.wasm`, `edgeclip/jpeg.wasm`, `edgeclip/png.wasm` and `edgeclip/webp.wasm`.
  */
 export interface WasmSources {
   /** The kernels that run everywhere. */
   readonly simd?: WasmSource | undefined;
   /** The kernels for relaxed SIMD. */
   readonly relaxed?: WasmSource | undefined;
+  /** JPEG, PNG and the resize. */
+  readonly pictures?: WasmSource | undefined;
   readonly jpeg?: WasmSource | undefined;
   readonly png?: WasmSource | undefined;
   readonly webp?: WasmSource | undefined;

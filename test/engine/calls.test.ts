@@ -7,6 +7,7 @@ import { MOST_ARGUMENTS, THREADED_KERNELS } from '../../src/engine/threads/steps
 const names = Object.keys(FIELDS) as KernelName[];
 const folder = new URL('../../assembly/', import.meta.url);
 const sources = readdirSync(folder)
+  .filter((file) => file.endsWith('.ts'))
   .map((file) => readFileSync(new URL(file, folder), 'utf8'))
   .join('\n');
 const wasm = new WebAssembly.Module(readFileSync(new URL('../../dist/kernels-simd.wasm', import.meta.url)));

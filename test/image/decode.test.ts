@@ -318,7 +318,7 @@ describe('decodeWith', () => {
 
   it('lends the pixels of a file without copying them', async () => {
     for (const file of ['jpeg-420.jpg', 'png-rgb8.png', 'webp-lossy.webp']) {
-      const [borrowed, ownBuffer] = await decodeWith(await read(file), {}, ({ data }, lent) => [
+      const [borrowed, ownBuffer] = await decodeWith(await read(file), {}, ({ data }, _, lent) => [
         lent,
         data.buffer.byteLength === data.byteLength,
       ]);

@@ -8,7 +8,7 @@ import { decodeImage } from '../../src/image/decode.ts';
 import { cropGeometry } from '../../src/image/geometry.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { type PreprocessConfig, preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
-import { cropBytes, isVerticalFirst } from '../../src/image/resample.ts';
+import { isVerticalFirst } from '../../src/image/resample.ts';
 import { pillowCrop } from './reference.ts';
 
 const golden = new URL('../golden/', import.meta.url);
@@ -56,17 +56,6 @@ describe('R13, R17: a picture with a long side', () => {
   ])('of %i x %i costs no more than its crop', async (width, height) => {
     const bytes = await read(`image-cases/r17-${width}x${height}.png`);
     expect(colours((await preprocess(bytes, config)).data)).toEqual([[10, 200, 30]]);
-    // The whole resized picture would have 3 GB.
-    expect(cropBytes({ width, height }, cropGeometry(width, height, 224, 'half-even'))).toBeLessThan(50_000);
-  });
-
-  it.each([
-    [60_000, 3],
-    [65_535, 500],
-    [500, 65_535],
-    [9, 65_535],
-  ])('of %i x %i needs little memory', (width, height) => {
-    expect(cropBytes({ width, height }, cropGeometry(width, height, 224, 'floor'))).toBeLessThan(50_000);
   });
 
   it('that is tall is resized vertically first, as in Pillow 13, and differs from Pillow 12', async () => {

@@ -1,44 +1,38 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { instantiateKernels } from '../../src/engine/kernels.ts';
 import { type CropGeometry, cropGeometry } from '../../src/image/geometry.ts';
 import type { RawImage } from '../../src/image/raw-image.ts';
-import { cropBytes, isVerticalFirst, resampleBytes, resampleCrop } from '../../src/image/resample.ts';
-import { pillowCrop, pillowResize } from './reference.ts';
+import { turnUpright } from '../../src/image/orientation.ts';
+import { Crop, isVerticalFirst, takePixels } from '../../src/image/resample.ts';
+import { Workspace } from '../../src/image/workspace.ts';
+import { pillowCrop } from './reference.ts';
 
-const module = await WebAssembly.compile(await readFile(new URL('../../dist/kernels-simd.wasm', import.meta.url)));
+const module = await WebAssembly.compile(await readFile(new URL('../../dist/pictures.wasm', import.meta.url)));
 
-describe('resampleBytes', () => {
-  it('covers every picture within its limits, in both orders, and is not far above them', () => {
-    for (const target of [1, 2, 3, 16, 224, 336]) {
-      for (const maxPixels of [1, 50, 10_000, 1_000_000, 100_000_000]) {
-        const most = resampleBytes({ target, maxPixels });
-        const root = Math.floor(Math.sqrt(maxPixels));
-        let largest = 0;
-        for (let short = 1; short <= root; short = short === root ? root + 1 : Math.min(root, Math.ceil(short * 1.3))) {
-          const tallest = Math.floor(maxPixels / short);
-          for (const long of [short, short + 1, 2 * short - 1, 2 * short + 1, 3 * short, tallest, 65_535]) {
-            if (long > 65_535 || short * long > maxPixels) continue;
-            for (const [width, height] of [
-              [short, long],
-              [long, short],
-            ] as const) {
-              const geometry = cropGeometry(width, height, target, 'floor');
-              const need = cropBytes({ width, height }, geometry);
-              expect(need, `${width} x ${height} to ${target}`).toBeLessThanOrEqual(most);
-              largest = Math.max(largest, need);
-            }
-          }
-        }
-        expect(largest, `${maxPixels} pixels to ${target}`).toBeGreaterThan(most / (target < 3 ? 20 : 8));
-      }
+describe('the memory of a crop', () => {
+  it('follows the short side, whatever the long one is', () => {
+    for (const [width, height, most] of [
+      [1, 1, 20_000],
+      [65_535, 3, 20_000],
+      [9, 65_535, 20_000],
+      [65_535, 500, 50_000],
+      [500, 65_535, 50_000],
+      [4000, 3000, 130_000],
+      [10_000, 10_000, 400_000],
+    ] as const) {
+      const workspace = new Workspace(module);
+      const before = workspace.used;
+      new Crop(workspace, { width, height, channels: 3, planar: false }, cropGeometry(width, height, 224, 'floor'));
+      expect(workspace.used - before - 224 * 224 * 3, `${width} x ${height}`).toBeLessThan(most);
     }
   });
 
-  it('stays far below 4 MB with the default limits', () => {
-    expect(resampleBytes({ target: 224 })).toBe(362_704);
-    expect(resampleBytes({ target: 336 })).toBeLessThan(500_000);
+  it('holds the rows of one output row where the vertical pass is first', () => {
+    const workspace = new Workspace(module);
+    const [width, height] = [3000, 6100];
+    new Crop(workspace, { width, height, channels: 3, planar: false }, cropGeometry(width, height, 224, 'floor'));
+    expect(workspace.used).toBeLessThan(3000 * 3 * (4 * (3000 / 224) + 3) + 300_000);
   });
 });
 
@@ -53,16 +47,17 @@ function noise(width: number, height: number, channels: 3 | 4): RawImage {
   return { data: hashes.subarray(0, width * height * channels), width, height, channels };
 }
 
-const memory = new WebAssembly.Memory({ initial: 32, maximum: 32 });
-const kernels = instantiateKernels(module, memory);
-
-function ourCrop(image: RawImage, geometry: CropGeometry): Uint8Array {
-  const scratch = cropBytes(image, geometry);
-  resampleCrop(kernels, memory, 0, image, geometry, scratch);
-  return new Uint8Array(memory.buffer, scratch, geometry.size ** 2 * 3).slice();
+/** The crop of a picture whose rows come as decoders give them. */
+function ourCrop(image: RawImage, geometry: CropGeometry, orientation = 1): Uint8Array {
+  const workspace = new Workspace(module);
+  const crop = new Crop(workspace, { ...image, planar: false }, geometry, orientation);
+  takePixels(workspace, crop, image);
+  const out = new Uint8Array(geometry.size ** 2 * 3);
+  crop.write(out);
+  return out;
 }
 
-describe('resampleCrop', () => {
+describe('a crop', () => {
   it('is the reference for 240 random pictures, in both orders', () => {
     let state = 18;
     const random = (below: number) => {
@@ -101,13 +96,64 @@ describe('resampleCrop', () => {
     expect(Buffer.from(ourCrop(image, geometry)).equals(pillowCrop(image, geometry))).toBe(true);
   });
 
-  it('takes wide pictures in strips, with the same result', () => {
-    const image = noise(700, 1550, 3);
-    const geometry = cropGeometry(image.width, image.height, 4, 'floor');
-    expect(isVerticalFirst(image, geometry)).toBe(true);
-    // A ring of whole rows alone would be larger than all of the scratch.
-    expect(cropBytes(image, geometry)).toBeLessThan(image.width * 4 * 4 * (image.height / geometry.resizedHeight));
-    expect(Buffer.from(ourCrop(image, geometry)).equals(pillowCrop(image, geometry))).toBe(true);
+  it.each([2, 3, 4, 5, 6, 7, 8])('of a picture in orientation %i is that of the picture turned upright', (orientation) => {
+    let vertical = 0;
+    for (const [width, height] of [
+      [40, 31],
+      [31, 40],
+      [90, 17],
+      [17, 90],
+      [5, 5],
+      [8, 12],
+      [3, 2],
+    ] as const) {
+      for (const size of [1, 5, 8]) {
+        for (const channels of [3, 4] as const) {
+          const image = noise(width, height, channels);
+          const upright = turnUpright(image, orientation);
+          const geometry = cropGeometry(upright.width, upright.height, size, 'floor');
+          if (isVerticalFirst(upright, geometry)) vertical++;
+          const same = Buffer.from(ourCrop(image, geometry, orientation)).equals(pillowCrop(upright, geometry));
+          expect(same, `${width} x ${height} x ${channels} to ${size}`).toBe(true);
+        }
+      }
+    }
+    expect(vertical).toBeGreaterThan(3);
+  });
+
+  it.each([1, 2, 3, 6])('takes gray rows and planes, in orientation %i', (orientation) => {
+    for (const [width, height] of [
+      [40, 31],
+      [17, 90],
+      [8, 8],
+    ] as const) {
+      for (const kind of ['gray', 'planar'] as const) {
+        const image = noise(width, height, 3);
+        const data = new Uint8Array(image.data);
+        if (kind === 'gray') for (let i = 0; i < data.length; i++) data[i] = image.data[3 * Math.floor(i / 3)]!;
+        const upright = turnUpright({ ...image, data }, orientation);
+        const geometry = cropGeometry(upright.width, upright.height, 8, 'floor');
+        const workspace = new Workspace(module);
+        const planes = kind === 'gray' ? 1 : 3;
+        const format = { width, height, channels: planes as 1 | 3, planar: kind === 'planar' };
+        const crop = new Crop(workspace, format, geometry, orientation);
+        const [plane, stride] = [width + 5, 3 * (width + 5)];
+        const at = workspace.reserve(2 * stride);
+        for (let first = 0; first < height; first += 2) {
+          const count = Math.min(2, height - first);
+          for (let y = 0; y < count; y++) {
+            for (let i = 0; i < planes * width; i++) {
+              const [p, x] = [Math.floor(i / width), i % width];
+              workspace.bytes[at + y * stride + p * plane + x] = data[((first + y) * width + x) * 3 + p]!;
+            }
+          }
+          crop.take({ at, stride, plane: kind === 'planar' ? plane : 0, first, count });
+        }
+        const out = new Uint8Array(8 * 8 * 3);
+        crop.write(out);
+        expect(Buffer.from(out).equals(pillowCrop(upright, geometry)), `${width} x ${height}, ${kind}`).toBe(true);
+      }
+    }
   });
 
   it('is what Pillow 13 makes of 200 random sizes', async () => {
@@ -124,7 +170,7 @@ describe('resampleCrop', () => {
     }
   });
 
-  it('writes inside its scratch and its output only', () => {
+  it('writes inside its own parts of the workspace only', () => {
     for (const [width, height, size] of [
       [40, 31, 8],
       [3, 90, 5],
@@ -135,25 +181,17 @@ describe('resampleCrop', () => {
       [500, 1200, 3],
     ] as const) {
       for (const channels of [3, 4] as const) {
-        const data = Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 7919) >> 3);
+        const image = noise(width, height, channels);
         const geometry = cropGeometry(width, height, size, 'floor');
-        const bytes = cropBytes({ width, height }, geometry);
-        const memory = new WebAssembly.Memory({ initial: 4, maximum: 4 });
-        const all = new Uint8Array(memory.buffer).fill(0xa5);
-        const [scratch, out] = [4096, 4096 + bytes + 4096];
-        const kernels = instantiateKernels(module, memory);
-        resampleCrop(kernels, memory, scratch, { data, width, height, channels }, geometry, out);
-        const whole = pillowResize({ data, width, height, channels }, geometry.resizedWidth, geometry.resizedHeight);
-        for (let y = 0; y < size; y++) {
-          const row = ((y + geometry.top) * geometry.resizedWidth + geometry.left) * 3;
-          expect(all.slice(out + y * size * 3, out + (y + 1) * size * 3)).toEqual(whole.slice(row, row + size * 3));
+        const workspace = new Workspace(module);
+        const before = workspace.reserve(4096);
+        const crop = new Crop(workspace, { ...image, planar: false }, geometry);
+        const after = workspace.reserve(4096);
+        workspace.bytes.fill(0xa5, before, before + 4096).fill(0xa5, after, after + 4096);
+        takePixels(workspace, crop, image);
+        for (const at of [before, after]) {
+          expect(workspace.bytes.subarray(at, at + 4096).every((value) => value === 0xa5)).toBe(true);
         }
-        const outside = [
-          all.subarray(0, scratch),
-          all.subarray(scratch + bytes, out),
-          all.subarray(out + size * size * 3),
-        ];
-        expect(outside.every((part) => part.every((value) => value === 0xa5))).toBe(true);
       }
     }
   });

@@ -23,7 +23,6 @@ export async function towersOf(
     preprocess,
     precision,
     opened,
-    maxPixels: 1_000_000,
     threads: 1,
     whole,
   });

@@ -99,7 +99,7 @@ describe('WebAssembly that the caller gives', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['a name', { gif: EMPTY }, /"gif" is not one of simd, relaxed, jpeg, png, webp/],
+    ['a name', { gif: EMPTY }, /"gif" is not one of simd, relaxed, pictures, jpeg, png, webp/],
     ['a number', { simd: 42 }, /wasm\.simd must be a WebAssembly\.Module, its bytes, or an address/],
     ['a promise', { png: Promise.resolve(EMPTY) }, /wasm\.png must be .*Promise/],
     ['null', { png: null }, /wasm\.png must be/],

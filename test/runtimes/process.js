@@ -20,6 +20,7 @@ const core = {
   entry,
   wasm: {
     simd: await WebAssembly.compile(await fromPackage('kernels-simd.wasm')),
+    pictures: await fromPackage('pictures.wasm'),
     jpeg: await fromPackage('jpeg.wasm'),
     png: (await fromPackage('png.wasm')).buffer,
     webp: await fromPackage('webp.wasm'),

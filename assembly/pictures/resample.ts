@@ -9,7 +9,7 @@
 //   | hi0 hi1 .. hi7 (i16) | lo0 lo1 .. lo7 (i16) | next group ..
 // They are computed in TypeScript (src/image/taps.ts).
 
-import { PIXEL_LANES, RESAMPLE_BITS, TAP_GROUP, TAP_LOW_BITS } from '../src/engine/contract';
+import { PIXEL_LANES, RESAMPLE_BITS, TAP_GROUP, TAP_LOW_BITS } from '../../src/image/contract';
 
 /** a0 b0 a1 b1 .. a7 b7 */
 @inline
@@ -77,6 +77,7 @@ export function splitRow(row: usize, planes: usize, stride: usize, pixels: i32, 
  * `starts`: u32 [count], first tap of each output pixel, counted from the beginning of the planes.
  * `coefficients`: [count][groups] of the layout above. `out`: 3 * count bytes, and one more is overwritten.
  * Planes are read up to start + 8 * groups; beyond the taps the bytes only have to be readable, as their coefficient is zero.
+ * A stride of 0 makes gray pixels of one plane.
  *
  *   eight bytes of a plane   p0 .. p7  -> i16
  *   . hi0 .. hi7             hiR: (h0p0+h1p1) (h2p2+h3p3) (h4p4+h5p5) (h6p6+h7p7)
@@ -92,7 +93,7 @@ export function resampleColumns(
   count: i32,
   out: usize,
 ): void {
-  assert(groups > 0 && count > 0 && stride > 0);
+  assert(groups > 0 && count > 0);
   const half = i32x4.splat(1 << (RESAMPLE_BITS - 1));
   const size = <usize>groups * (4 * TAP_GROUP);
   const last = starts + ((<usize>count) << 2);

@@ -1,0 +1,54 @@
+/** The pictures' module (assembly/pictures), compiled and instantiated. */
+import type { Pointer } from '../engine/kernels.ts';
+import { requireWebAssembly } from '../engine/compiled.ts';
+import { ClipError } from '../errors.ts';
+import { picturesModule } from '../platform/modules.ts';
+
+/** What the module exports. The sources in assembly/pictures say what the arguments are. */
+export interface PictureKernels {
+  splitRow(row: Pointer, planes: Pointer, stride: number, pixels: number, channels: number): void;
+  resampleColumns(
+    planes: Pointer,
+    stride: number,
+    starts: Pointer,
+    coefficients: Pointer,
+    groups: number,
+    count: number,
+    out: Pointer,
+  ): void;
+  resampleRows(
+    ring: Pointer,
+    stride: number,
+    ringRows: number,
+    first: number,
+    taps: number,
+    coefficients: Pointer,
+    out: Pointer,
+    bytes: number,
+  ): void;
+}
+
+/**
+ * The compiled module. A failure is tried again by the next call.
+ * @throws ClipError UNSUPPORTED if this runtime has no WebAssembly or does not compile it; IO if its file cannot be read
+ */
+export async function compiledPictures(): Promise<WebAssembly.Module> {
+  requireWebAssembly();
+  try {
+    return await picturesModule();
+  } catch (cause) {
+    if (cause instanceof ClipError) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ClipError('UNSUPPORTED', `this runtime does not compile the image decoder pictures.wasm: ${message}`, {
+      cause,
+    });
+  }
+}
+
+/** @internal */
+export function instantiatePictures(module: WebAssembly.Module, memory: WebAssembly.Memory): PictureKernels {
+  const abort = () => {
+    throw new WebAssembly.RuntimeError('assertion failed in pictures.wasm');
+  };
+  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as PictureKernels;
+}
