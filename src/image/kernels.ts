@@ -1,6 +1,7 @@
 /** The pictures' module (assembly/pictures), compiled and instantiated. */
-import type { Pointer } from '../engine/kernels.ts';
+
 import { requireWebAssembly } from '../engine/compiled.ts';
+import type { Pointer } from '../engine/kernels.ts';
 import { ClipError } from '../errors.ts';
 import { picturesModule } from '../platform/modules.ts';
 

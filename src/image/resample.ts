@@ -220,7 +220,8 @@ export class Crop {
     const pair = new Int16Array(this.#workspace.memory.buffer, this.#at.downTable, 2 * (taps.count + 1));
     const count = taps.fill(index);
     // Rows go in pairs: hi hi, lo lo; an odd last row is paired with a coefficient of zero.
-    for (let t = 0; t < count; t++) splitCoefficient(pair, 2 * t - (t % 2), 2 * t - (t % 2) + 2, taps.fixed[t] as number);
+    for (let t = 0; t < count; t++)
+      splitCoefficient(pair, 2 * t - (t % 2), 2 * t - (t % 2) + 2, taps.fixed[t] as number);
     if (count % 2 === 1) pair[2 * count - 1] = pair[2 * count + 1] = 0;
     return count;
   }

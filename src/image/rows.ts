@@ -12,7 +12,7 @@
  *       else if (step !== 'busy') crop.take(step);
  *     }
  *
- * read.ts does this with files and streams, and lets the event loop turn between two steps.
+ * The caller lets the event loop turn between two steps.
  */
 import type { Pointer } from '../engine/kernels.ts';
 import type { Metadata } from './orientation.ts';

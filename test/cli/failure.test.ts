@@ -22,7 +22,15 @@ group('an error', { timeout: 60_000 }, () => {
     try {
       for (const name of ['node_modules', 'weights']) symlinkSync(join(projectPath, name), join(copy, name));
       cpSync(join(projectPath, 'package.json'), join(copy, 'package.json'));
-      for (const part of ['cli', 'chunks', 'kernels-simd.wasm', 'kernels-relaxed.wasm', 'pictures.wasm', 'png.wasm', 'jpeg.wasm']) {
+      for (const part of [
+        'cli',
+        'chunks',
+        'kernels-simd.wasm',
+        'kernels-relaxed.wasm',
+        'pictures.wasm',
+        'png.wasm',
+        'jpeg.wasm',
+      ]) {
         cpSync(join(projectPath, 'dist', part), join(copy, 'dist', part), { recursive: true });
       }
       rmSync(join(copy, 'dist', missing));

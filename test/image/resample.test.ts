@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { type CropGeometry, cropGeometry } from '../../src/image/geometry.ts';
-import type { RawImage } from '../../src/image/raw-image.ts';
 import { turnUpright } from '../../src/image/orientation.ts';
+import type { RawImage } from '../../src/image/raw-image.ts';
 import { Crop, isVerticalFirst, takePixels } from '../../src/image/resample.ts';
 import { Workspace } from '../../src/image/workspace.ts';
 import { pillowCrop } from './reference.ts';
@@ -96,30 +96,33 @@ describe('a crop', () => {
     expect(Buffer.from(ourCrop(image, geometry)).equals(pillowCrop(image, geometry))).toBe(true);
   });
 
-  it.each([2, 3, 4, 5, 6, 7, 8])('of a picture in orientation %i is that of the picture turned upright', (orientation) => {
-    let vertical = 0;
-    for (const [width, height] of [
-      [40, 31],
-      [31, 40],
-      [90, 17],
-      [17, 90],
-      [5, 5],
-      [8, 12],
-      [3, 2],
-    ] as const) {
-      for (const size of [1, 5, 8]) {
-        for (const channels of [3, 4] as const) {
-          const image = noise(width, height, channels);
-          const upright = turnUpright(image, orientation);
-          const geometry = cropGeometry(upright.width, upright.height, size, 'floor');
-          if (isVerticalFirst(upright, geometry)) vertical++;
-          const same = Buffer.from(ourCrop(image, geometry, orientation)).equals(pillowCrop(upright, geometry));
-          expect(same, `${width} x ${height} x ${channels} to ${size}`).toBe(true);
+  it.each([2, 3, 4, 5, 6, 7, 8])(
+    'of a picture in orientation %i is that of the picture turned upright',
+    (orientation) => {
+      let vertical = 0;
+      for (const [width, height] of [
+        [40, 31],
+        [31, 40],
+        [90, 17],
+        [17, 90],
+        [5, 5],
+        [8, 12],
+        [3, 2],
+      ] as const) {
+        for (const size of [1, 5, 8]) {
+          for (const channels of [3, 4] as const) {
+            const image = noise(width, height, channels);
+            const upright = turnUpright(image, orientation);
+            const geometry = cropGeometry(upright.width, upright.height, size, 'floor');
+            if (isVerticalFirst(upright, geometry)) vertical++;
+            const same = Buffer.from(ourCrop(image, geometry, orientation)).equals(pillowCrop(upright, geometry));
+            expect(same, `${width} x ${height} x ${channels} to ${size}`).toBe(true);
+          }
         }
       }
-    }
-    expect(vertical).toBeGreaterThan(3);
-  });
+      expect(vertical).toBeGreaterThan(3);
+    },
+  );
 
   it.each([1, 2, 3, 6])('takes gray rows and planes, in orientation %i', (orientation) => {
     for (const [width, height] of [
