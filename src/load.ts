@@ -77,17 +77,21 @@ export async function loadClip(
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess, warnings } = await readDescription(files);
   const towers = towersToLoad(files, config, options.towers);
-  const tokenizer = towers.includes('text') ? await readTokenizer(files, config, options) : undefined;
+  // Its code is parsed while the weights are read. A file of weights that cannot be used is reported first.
+  const tokenizerReady = towers.includes('text') ? readTokenizer(files, config, options) : undefined;
+  tokenizerReady?.catch(() => {});
 
   const sources: Source[] = [];
   let pool: ThreadPool | undefined;
   try {
     const opened: Partial<Record<Tower, TowerFile>> = {};
-    for (const tower of towers) {
+    const opening = towers.map(async (tower) => {
       const source = await towerSource(files, tower);
       sources.push(source);
       opened[tower] = await openTower(source, config, tower, precision, preprocess, signal);
-    }
+    });
+    await Promise.allSettled(opening); // so that every file that was opened is closed below
+    for (const tower of opening) await tower;
     const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).splitKernels : undefined;
     const { plan, places, scratch, control, image, programs, text } = planModel({
       config,
@@ -127,6 +131,7 @@ export async function loadClip(
       pool = undefined;
       threads = { count: 1, reason: error.message };
     });
+    const tokenizer = await tokenizerReady;
     const kernels = pool && split ? split(pool) : own;
     const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));

@@ -79,34 +79,31 @@ export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[
 }
 
 export function efficientNet(config: EfficientNetConfig, embedDim: number): ImageTower {
+  const blocks = invertedResiduals(config);
   return {
     description: config.kind,
     summary: `an EfficientNet with stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`,
     scratch: { width: config.head, keys: 0 },
-    slots: () => slots(config, embedDim),
-    check: () => checkChannels(config),
+    slots: () => slots(config, blocks, embedDim),
+    check: () => checkChannels(config, blocks),
     plan(memory, options) {
-      const state = EfficientNet.plan(memory, options, config, embedDim);
-      return (weights, engine) => new EfficientNet(config, weights, state, engine);
+      const state = EfficientNet.plan(memory, options, config, blocks, embedDim);
+      return (weights, engine) => new EfficientNet(config, blocks, weights, state, engine);
     },
   };
 }
 
 /** The kernels take 8 channels at once. */
-function checkChannels(config: EfficientNetConfig): void {
-  const counts = [
-    config.head,
-    ...invertedResiduals(config).flatMap(({ input, wide, output }) => [input, wide, output]),
-  ];
+function checkChannels({ head }: EfficientNetConfig, blocks: readonly InvertedResidual[]): void {
+  const counts = [head, ...blocks.flatMap(({ input, wide, output }) => [input, wide, output])];
   const odd = counts.find((count) => count % 8 !== 0);
   if (odd === undefined) return;
   throw new ClipError('CONFIG', `image tower: expected channels in multiples of 8, got ${odd}`);
 }
 
-function slots(config: EfficientNetConfig, embedDim: number): TowerSlot[] {
+function slots(config: EfficientNetConfig, blocks: readonly InvertedResidual[], embedDim: number): TowerSlot[] {
   const trunk = 'visual.trunk';
   const { stem, head, bnEps: eps } = config;
-  const blocks = invertedResiduals(config);
   const { output } = blocks.at(-1)!;
   const conv = (conv: string, shape: readonly number[], norm: string) =>
     convolution(`${trunk}.${conv}`, shape, `${trunk}.${norm}`, eps);
@@ -233,11 +230,17 @@ class EfficientNet implements ImageEncoder {
   readonly #proj: Linear;
   readonly #residual: Linear | undefined;
 
-  constructor(config: EfficientNetConfig, weights: Weights, state: EfficientNetState, engine: Engine) {
+  constructor(
+    config: EfficientNetConfig,
+    blocks: readonly InvertedResidual[],
+    weights: Weights,
+    state: EfficientNetState,
+    engine: Engine,
+  ) {
     this.config = config;
     this.#engine = engine;
     this.#state = state;
-    this.#blocks = invertedResiduals(config).map((block, i) => {
+    this.#blocks = blocks.map((block, i) => {
       const name = `visual.trunk.${block.name}`;
       const taps = `${name}.depthwise`;
       return {
@@ -261,11 +264,11 @@ class EfficientNet implements ImageEncoder {
     plan: MemoryPlan,
     { precision, mean, whole }: ImagePlanOptions,
     config: EfficientNetConfig,
+    blocks: readonly InvertedResidual[],
     embedDim: number,
   ): EfficientNetState {
     const name = 'image activations';
     const cell = precision === 'int8' ? 2 : 4;
-    const blocks = invertedResiduals(config);
     const bands = blocks.map((block) => (whole ? block.outSize : bandLines(block, cell)));
     const most = (bytes: (block: InvertedResidual, band: number) => number) =>
       Math.max(...blocks.map((block, i) => bytes(block, bands[i]!)));
