@@ -2,7 +2,7 @@
 // a hundred. What is loaded by import() stays apart. Each platform's folder is as deep as src/platform, so that addresses
 // relative to a source file lead to the same files from its build.
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, relative } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
 
 const read = (path) => readFileSync(path);
@@ -79,13 +79,23 @@ const lateBuiltins = {
   },
 };
 
+/** For `edgeclip/image`: the code of texts is another file, which says that it is not there, and so are their weights. */
+const withoutText = {
+  name: 'without-text',
+  resolveId(id) {
+    const isText = /\/(?:text\/tokenizer|model\/text-transformer|text-transformer|encode-texts|text\/end-token)\.ts$/;
+    if (isText.test(id) || /\/(?:text\.bin|embedded\/(?:text|tokenizer)\.js)$/.test(id))
+      return resolve('src/text/absent.ts');
+  },
+};
+
 const library = { index: 'src/index.ts', tokenizer: 'src/text/tokenizer.ts' };
-const codeSplitting = { groups: [{ name: 'library', test: /src[\\/]index\.ts$/ }] };
+const codeSplitting = { groups: [{ name: 'library', test: /src[\\/](?:index|image-only)\.ts$/ }] };
 
 /** One platform's build. `own`: dependencies are bundled, as that platform cannot find packages by name. */
 async function buildPlatform(
   name,
-  { input = library, dir = `dist/${name}`, chunks = '', own = true, plugins = [] } = {},
+  { input = library, dir = `dist/${name}`, chunks = '[name]', own = true, plugins = [] } = {},
 ) {
   await build({
     input,
@@ -93,15 +103,32 @@ async function buildPlatform(
     platform: name === 'node' ? 'node' : 'neutral',
     external: own ? [] : isPackage,
     resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
-    plugins: [assets(dir), decoders, ...plugins],
-    output: { dir, entryFileNames: '[name].js', chunkFileNames: `${chunks}[name].js`, comments: false, codeSplitting },
+    checks: { ineffectiveDynamicImport: false }, // of what stands for texts
+    plugins: [...plugins, assets(dir), decoders],
+    output: { dir, entryFileNames: '[name].js', chunkFileNames: `${chunks}.js`, comments: false, codeSplitting },
   });
 }
 
-const nodeInput = { index: library.index, 'text/tokenizer': library.tokenizer, 'cli/main': 'src/cli/main.ts' };
-await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/', own: false });
-for (const name of ['browser', 'workerd', 'edge-light', 'core']) await buildPlatform(name);
-await buildPlatform('bundle', { plugins: [lateBuiltins] });
+const imageOnly = { image: 'src/image-only.ts' };
+const nodeInput = {
+  index: library.index,
+  ...imageOnly,
+  'text/tokenizer': library.tokenizer,
+  'cli/main': 'src/cli/main.ts',
+};
+await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/[name]', own: false });
+// In browsers and Node what is imported later is not transferred, so `edgeclip/image` shares its files with `edgeclip`.
+await buildPlatform('browser', { input: { ...library, ...imageOnly } });
+for (const [name, plugins] of [
+  ['workerd', []],
+  ['edge-light', []],
+  ['core', []],
+  ['bundle', [lateBuiltins]],
+]) {
+  await buildPlatform(name, { plugins });
+  if (name !== 'core')
+    await buildPlatform(name, { input: imageOnly, chunks: 'image-[name]', plugins: [...plugins, withoutText] });
+}
 
 // The worker thread of browsers.
 const thread = { name: 'thread', resolveId: (id) => (id === 'thread' ? id : undefined), load: (id) => (id === 'thread' ? "export { WEB_PRELUDE } from './src/platform/web-worker.ts'; export { WORKER_SOURCE } from './src/engine/threads/worker-source.ts';" : undefined) }; // biome-ignore format: one line

@@ -37,5 +37,7 @@ export type { ThreadInfo } from './session.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
 export type { TokenIds } from './text/end-token.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
+export { type Fetch, type FetchedResponse, fetchedFiles } from './weights/fetched-files.ts';
 export type { ModelFiles } from './weights/source.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';
+export { type ByteStream, type OpenStream, streamSource } from './weights/stream-source.ts';

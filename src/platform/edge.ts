@@ -1,7 +1,19 @@
-/** What edge runtimes share: one thread, a clock that stands still while code runs, and no files. */
+/** What edge runtimes share: one thread, a clock that stands still while code runs, little memory, and no files. */
+import { ClipError } from '../errors.ts';
+import { fetchedFiles } from '../weights/fetched-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import type { StartThread } from './platform.ts';
 
-export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
+export { readAddress, readFileUrl } from './fetched.ts';
+
+/** Weights are streamed: as a blob, as browsers have them outside of the script's memory, they would be in it twice. */
+export function directoryFiles(directory: string): ModelFiles {
+  try {
+    return fetchedFiles(directory);
+  } catch (cause) {
+    throw new ClipError('IO', `"${directory}" is not an address that can be fetched here`, { cause });
+  }
+}
 
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;

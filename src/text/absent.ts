@@ -1,0 +1,17 @@
+/**
+ * Stands for the code of texts in the builds of `edgeclip/image` (scripts/build-js.js). None of it is reached there: the text
+ * tower is not loaded, and its calls say so.
+ */
+import { ClipError } from '../errors.ts';
+
+function absent(): never {
+  throw new ClipError('TOWER_NOT_LOADED', 'edgeclip/image has no text tower: import edgeclip');
+}
+
+/** A model's configuration may describe a text tower, which nothing looks at. */
+export const textTransformer = () => ({ check() {}, slots: absent, plan: absent });
+export const encodeRows = absent;
+export const tokenizeAll = absent;
+export const copyTokenIds = absent;
+export const Tokenizer = { forTower: absent };
+export default '';
