@@ -1,0 +1,121 @@
+// What every example that is a service must do, over HTTP: answers, refusals, many requests at once.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const golden = (name) => readFileSync(fileURLToPath(new URL(`../golden/${name}`, import.meta.url)));
+
+export const PHOTOS = {
+  cat: golden('photos/cat.png'),
+  rocket: golden('photos/rocket.jpg'),
+  small: golden('preprocess/inputs/jpeg_gray_310x240.jpg'),
+  webp: golden('preprocess/inputs/webp_lossless_320x256.webp'),
+};
+
+/** A PNG's header that says 60000 x 60000 pixels. */
+function hugePng() {
+  const png = Buffer.from(PHOTOS.cat);
+  png.writeUInt32BE(60_000, 16);
+  png.writeUInt32BE(60_000, 20);
+  return png;
+}
+
+/** Every request that must be refused, with its status and code. R26 of field reports: a bad picture was status 500. */
+function refusals(maxBytes) {
+  const form = new FormData();
+  form.append('image', new Blob([]), 'empty.jpg');
+  const post = (body, headers) => ({ method: 'POST', body, headers });
+  return [
+    ['a text', '/classify', post('hello'), 415, 'IMAGE_FORMAT'],
+    ['nothing', '/classify', post(''), 415, 'IMAGE_FORMAT'],
+    ['a form with an empty file', '/embed', post(form), 415, 'IMAGE_FORMAT'],
+    ['100 bytes of a JPEG', '/classify', post(PHOTOS.rocket.subarray(0, 100)), 400, 'IMAGE_TRUNCATED'],
+    ['half of a PNG', '/embed', post(PHOTOS.cat.subarray(0, PHOTOS.cat.length >> 1)), 400, 'IMAGE_TRUNCATED'],
+    ['too many pixels', '/classify', post(hugePng()), 413, 'IMAGE_TOO_LARGE'],
+    ['too many bytes', '/embed', post(Buffer.concat([PHOTOS.rocket, Buffer.alloc(maxBytes)])), 413, 'IMAGE_TOO_LARGE'],
+    ['another method', '/classify', {}, 405, 'METHOD'],
+    ['another method', '/embed', { method: 'PUT', body: PHOTOS.cat }, 405, 'METHOD'],
+    ['another path', '/nothing', post(PHOTOS.cat), 404, 'NOT_FOUND'],
+    ['no number of labels', '/classify?top=none', post(PHOTOS.cat), 400, 'TOP'],
+  ];
+}
+
+/** @returns {Promise<number>} how many requests were answered as they must be */
+export async function checkService(base, { expected, maxBytes = 10_000_000 }) {
+  let checks = 0;
+  const url = (path) => new URL(path, base);
+  const embed = async (photo, init = {}) => {
+    const response = await fetch(url('/embed'), { method: 'POST', body: PHOTOS[photo], ...init });
+    assert.equal(response.status, 200, `${photo}: ${response.status}`);
+    return (await response.json()).embedding;
+  };
+  const good = async () => {
+    for (const photo of Object.keys(PHOTOS)) assert.deepEqual(await embed(photo), expected[photo], photo);
+    for (const [photo, label] of [
+      ['cat', 'cat'],
+      ['rocket', 'rocket'],
+    ]) {
+      // biome-ignore format: one line
+      const headers = { 'content-type': 'text/plain' }; // judged by its bytes
+      const response = await fetch(url('/classify?top=2'), { method: 'POST', body: PHOTOS[photo], headers });
+      const { labels } = await response.json();
+      assert.equal(labels.length, 2);
+      assert.equal(labels[0].label, label);
+      assert.ok(labels[0].score > labels[1].score && labels[0].score <= 1);
+    }
+    checks += Object.keys(PHOTOS).length + 2;
+  };
+  await good();
+
+  const about = await fetch(url('/'));
+  assert.equal(about.status, 200);
+  assert.match(await about.text(), /POST \/classify/);
+  checks++;
+
+  for (const [what, path, init, status, code] of refusals(maxBytes)) {
+    const response = await fetch(url(path), init);
+    const text = await response.text();
+    const shown = `${what}: ${response.status} ${text.slice(0, 300)}`;
+    assert.equal(response.status, status, shown);
+    const { error, message } = JSON.parse(text);
+    assert.match(error, new RegExp(`^(?:${code})$`), shown);
+    assert.ok(message.length > 10 && !/\n|\bat \S+:\d+|node_modules/.test(text), shown);
+    if (status === 405) assert.equal(response.headers.get('allow'), 'POST');
+    checks++;
+  }
+
+  // R30: 16 at once, one of them aborted and one bad; each has the bits of its lone run.
+  const controller = new AbortController();
+  const aborted = embed('cat', { signal: controller.signal }).then(
+    () => 'answered', // it may have been done before
+    (error) => error.name,
+  );
+  const names = Object.keys(PHOTOS);
+  const together = Array.from({ length: 14 }, (_, i) => embed(names[i % names.length]));
+  const bad = fetch(url('/embed'), { method: 'POST', body: 'no picture' });
+  controller.abort();
+  for (const [i, embedding] of (await Promise.all(together)).entries()) {
+    assert.deepEqual(embedding, expected[names[i % names.length]], `${i} of 14 at once`);
+  }
+  assert.equal((await bad).status, 415);
+  assert.match(await aborted, /^(?:AbortError|answered)$/);
+  checks += 16;
+
+  // B09: who asks for something else need not wait for all pictures.
+  let pending = 20;
+  const busy = Array.from({ length: pending }, () => embed('cat').finally(() => pending--));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await (await fetch(url('/'))).text();
+  assert.ok(pending > 0, 'a request for nothing waited for 20 pictures');
+  await Promise.all(busy);
+  checks++;
+
+  await good();
+  return checks;
+}
+
+/** First requests, at once, to a service that has loaded nothing: all are answered alike. */
+export async function firstRequests(base) {
+  const request = { method: 'POST', body: PHOTOS.cat };
+  return Promise.all(Array.from({ length: 8 }, async () => (await fetch(new URL('/classify', base), request)).status));
+}
