@@ -13,7 +13,10 @@ import * as image from 'edgeclip/image';
 let loads = 0;
 export async function loadClip(...args) {
   console.log(\`load \${++loads}\`);
-  if (loads === 1) throw new Error('the first load fails');
+  if (loads === 1) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    throw new Error('the first load fails');
+  }
   return image.loadClip(...args);
 }
 `;
