@@ -38,6 +38,8 @@ const HEAD = 1 << 16;
  * @example
  * const { size } = await bucket.head(name);
  * const source = streamSource(async (offset) => (await bucket.get(name, { range: { offset } })).body, size, name);
+ * await source.readInto(0, new Uint8Array(8)); // the first bytes
+ * await source.close();
  */
 export function streamSource(open: OpenStream, byteLength: number, name = 'stream'): Source {
   return new StreamSource(async (offset) => ({ stream: await open(offset), offset }), byteLength, name);

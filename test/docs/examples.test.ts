@@ -41,6 +41,19 @@ afterAll(() => {
 });
 
 const classifier = () => clip.classifier(['cat', 'dog', 'cup of coffee']);
+/** Cloudflare's static assets and a bucket, with the embedded model's files. */
+const stored = (name: string) => readFile(root(`weights/default/${name}`));
+const assets = {
+  fetch: async (address: string) => {
+    const bytes = await stored(basename(new URL(address).pathname)).catch(() => undefined);
+    return bytes ? new Response(new Uint8Array(bytes)) : new Response(null, { status: 404 });
+  },
+};
+const bucket = {
+  head: async (name: string) => ({ size: (await stored(name)).length }),
+  get: async (name: string, { range }: { range: { offset: number } }) =>
+    new Response(new Uint8Array((await stored(name)).subarray(range.offset))),
+};
 /** What an example may use without making it. */
 const given = {
   clip: () => clip,
@@ -51,6 +64,9 @@ const given = {
   embedding: async () => clip.encodeImage(await file('cat.png')),
   classifierBytes: async () => (await classifier()).toBytes(),
   frame: async () => new Uint8Array(await file('cat.png')),
+  env: () => ({ ASSETS: assets }),
+  bucket: () => bucket,
+  name: () => 'image.bin',
   join: () => join,
   tmpdir: () => tmpdir,
   readFile: () => (path: string, encoding?: 'utf8') => readFile(found(path), encoding),
