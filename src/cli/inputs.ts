@@ -192,7 +192,7 @@ async function listedNames(path: string, nulls: boolean): Promise<string[]> {
   return names;
 }
 
-function fileInput(path: string, say: Say): PictureInput {
+export function fileInput(path: string, say: Say): PictureInput {
   return { name: path, isFile: true, read: () => readPicture(path, say) };
 }
 

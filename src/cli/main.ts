@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { addClassify } from './classify.ts';
 import { addConvert } from './convert.ts';
 import { addEmbed } from './embed.ts';
+import { addEval } from './eval.ts';
 import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failure.ts';
 import { addInfo } from './info.ts';
 import { checkStandardOutput, watchStandardOutput } from './output.ts';
@@ -48,6 +49,7 @@ const program = new Command('edgeclip')
   .addHelpText('after', EXAMPLES);
 addClassify(program);
 addEmbed(program);
+addEval(program);
 addInfo(program);
 addConvert(program);
 program

@@ -13,11 +13,12 @@ export interface Outputs {
   readonly output?: string;
   readonly index?: string;
   readonly saveClassifier?: string;
+  readonly html?: string;
 }
 
 /** The outputs that are given, by option. */
-const byOption = ({ output, index, saveClassifier }: Outputs) =>
-  Object.entries({ '--output': output, '--index': index, '--save-classifier': saveClassifier }).filter(
+const byOption = ({ output, index, saveClassifier, html }: Outputs) =>
+  Object.entries({ '--output': output, '--index': index, '--save-classifier': saveClassifier, '--html': html }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   );
 
