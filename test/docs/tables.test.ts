@@ -33,7 +33,7 @@ describe('options of the command line', () => {
 
   it('those of every command are in the README, and no others', async () => {
     const offered = new Set<string>();
-    for (const command of ['classify', 'embed', 'info']) {
+    for (const command of ['classify', 'embed', 'info', 'eval']) {
       const { stdout } = await edgeclip([command, '--help']);
       const options = part(stdout, 'Options:', 'Images:').matchAll(/^ {2}(-[^\s,]+)(?:, (--[\w-]+))?/gm);
       for (const [, first, second] of options) for (const name of [first, second]) if (name) offered.add(name);
