@@ -6,12 +6,9 @@ import { ClipError } from './errors.ts';
 import { cropImage } from './image/crop.ts';
 import { TakenImage } from './image/input.ts';
 import { type ImageLimits, imageLimits } from './image/limits.ts';
-import { Lookahead } from './lookahead.ts';
+import { Lookahead, READ_AHEAD } from './lookahead.ts';
 import { yieldIfDue } from './scheduler.ts';
 import type { Session } from './session.ts';
-
-/** Pictures that are read ahead, for each that is computed at once. */
-const READ_AHEAD = 2;
 
 /**
  * Each picture's embedding or error, in order: what is computed together is read together, and the next are read meanwhile.

@@ -2,6 +2,9 @@
 
 import { macrotask, untilAborted } from './scheduler.ts';
 
+/** Pictures that are read ahead, for each that is computed at once. */
+export const READ_AHEAD = 2;
+
 /** Items that are nearly ready are waited for this long, to be computed together with the first. */
 const GATHER_MS = 10;
 

@@ -31,7 +31,7 @@ try {
 
 async function generate() {
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: [path('src/index.ts'), path('src/text/tokenizer.ts')],
+    entryPoints: [path('src/index.ts'), path('src/worker/index.ts'), path('src/text/tokenizer.ts')],
     tsconfig: fileURLToPath(new URL('tsconfig.json', import.meta.url)),
     plugin: ['typedoc-plugin-markdown'],
     readme: 'none',
@@ -62,7 +62,7 @@ async function generate() {
   app.validate(project);
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('see above');
   await app.generateOutputs(project);
-  return [HEAD, part('index.md', "'edgeclip'"), part('text/tokenizer.md', "'edgeclip/tokenizer'")]
+  return [HEAD, part('index.md', "'edgeclip'"), part('worker.md', "'edgeclip/worker'"), part('text/tokenizer.md', "'edgeclip/tokenizer'")]
     .join('\n\n')
     .concat('\n');
 }

@@ -61,11 +61,17 @@ async function responseSource(response: Response): Promise<Source> {
   return blobSource(await body(response, 'blob'), response.url);
 }
 
-/** Relative addresses are the page's, or the worker script's. */
+/** What relative addresses are relative to; by default to the page's, or the worker script's. */
+let base: string | undefined;
+
+/** Resolves relative addresses against another one: in the worker of `edgeclip/worker`, the page's. */
+export function resolveAgainst(address: string | undefined): void {
+  base = address;
+}
+
 function absolute(address: string): URL {
-  const base = globalThis.location?.href;
   try {
-    return new URL(address, base || undefined);
+    return new URL(address, base ?? (globalThis.location?.href || undefined));
   } catch (cause) {
     throw new ClipError('IO', `"${address}" is not an address that can be fetched here`, { cause });
   }

@@ -22,9 +22,7 @@ export class CheckedFiles implements ModelFiles {
 
   /** @throws TypeError if `files` is not a `ModelFiles` */
   constructor(files: ModelFiles, signal?: AbortSignal) {
-    if (typeof files?.text !== 'function' || typeof files.source !== 'function') {
-      throw new TypeError(`model files must have the methods text(name) and source(name), got ${show(files)}`);
-    }
+    checkFiles(files);
     this.name = typeof files.name === 'string' ? files.name : 'model';
     if (typeof files.weights === 'string') this.weights = files.weights;
     this.#files = files;
@@ -116,6 +114,12 @@ export class CheckedFiles implements ModelFiles {
       throw new ClipError('IO', `"${this.name}": cannot read ${name}: ${reason}`, { cause });
     }
   }
+}
+
+/** @throws TypeError if `files` is not a `ModelFiles` */
+export function checkFiles(files: ModelFiles): void {
+  if (typeof files?.text === 'function' && typeof files.source === 'function') return;
+  throw new TypeError(`model files must have the methods text(name) and source(name), got ${show(files)}`);
 }
 
 function isLength(value: unknown): boolean {

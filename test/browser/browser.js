@@ -17,7 +17,9 @@ const PATIENCE_MS = 240_000;
 
 export const ISOLATED = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 /** No script but the page's own files, and WebAssembly. */
-export const STRICT = { 'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
+export const STRICT = {
+  'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'",
+};
 
 /** Debian's packages of these names. */
 export const BROWSERS = {

@@ -1,4 +1,5 @@
 import * as edgeclip from './node_modules/edgeclip/dist/browser/index.js';
+import * as worker from './node_modules/edgeclip/dist/browser/worker.js';
 import * as bundle from './node_modules/edgeclip/dist/bundle/index.js';
 import * as entry from './node_modules/edgeclip/dist/core/index.js';
 import { PICTURES, runSuite } from './suite.js';
@@ -34,7 +35,16 @@ export async function run(mode) {
   const kernels = ['simd', 'relaxed'];
   const noModel = '/no/such/model';
   if (mode === 'plain') {
-    const results = await runSuite({ edgeclip, bundle, core: await core(), pictures, kernels, threads: [1], noModel });
+    const results = await runSuite({
+      edgeclip,
+      bundle,
+      worker,
+      core: await core(),
+      pictures,
+      kernels,
+      threads: [1],
+      noModel,
+    });
     const clip = await edgeclip.loadClip(undefined, { towers: ['image'], threads: 2 });
     const { count, reason } = clip.info().threads;
     clip.dispose();
@@ -43,5 +53,5 @@ export async function run(mode) {
   }
   if (!crossOriginIsolated) throw new Error('not cross-origin isolated');
   if (mode === 'open') return runSuite({ edgeclip, bundle, core: await core(), pictures, kernels: [], threads: [1, 2], noModel }); // biome-ignore format: one line
-  return runSuite({ edgeclip, pictures, kernels, threads: [1, 2, 4], noModel });
+  return runSuite({ edgeclip, worker, pictures, kernels, threads: [1, 2, 4], noModel });
 }

@@ -23,7 +23,7 @@ const PICTURES = {
 };
 const NODE = inside('node-22/bin/node');
 const BUN = inside('@oven/bun-linux-x64/bin/bun');
-const ENTRY = { plain: 'edgeclip', bundle: 'edgeclip/bundle' };
+const ENTRY = { plain: 'edgeclip', bundle: 'edgeclip/bundle', worker: 'edgeclip/worker' };
 
 const { folder: consumer, remove } = consumers();
 
@@ -109,8 +109,8 @@ async function webpack(folder, config) {
   await run(NODE, [inside('webpack/bin/webpack.js'), '--config', 'webpack.config.cjs'], folder);
 }
 
-async function viteDev(name) {
-  const folder = project(name, ENTRY.plain);
+const viteDev = (entry) => async (name) => {
+  const folder = project(name, ENTRY[entry]);
   pictures(join(folder, 'public'));
   const child = spawn(NODE, [inside('vite/bin/vite.js'), '--host', 'localhost', '--port', '5199', '--strictPort'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }); // biome-ignore format: one line
   const server = await serve(folder);
@@ -126,7 +126,7 @@ async function viteDev(name) {
     child.kill();
     server.stop();
   }
-}
+};
 
 /** Next.js with `output: 'standalone'`: a route on Node, the same on the edge runtime, and a client component. */
 async function next(name) {
@@ -162,18 +162,24 @@ async function next(name) {
 }
 
 const CASES = {
-  'vite dev': viteDev,
+  'vite dev': viteDev('plain'),
+  'vite dev, edgeclip/worker': viteDev('worker'),
   'vite build': webCase('plain', 'dist', vite),
   'vite build, worker': webCase('plain', 'dist', (folder) => {
     html(folder, 'page-of-worker.js');
     return vite(folder);
   }),
+  'vite build, edgeclip/worker': webCase('worker', 'dist', vite),
   'webpack web': webCase('plain', 'dist', async (folder) => {
     await webpack(folder, { entry: './page.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
   }),
   'webpack web, worker': webCase('plain', 'dist', async (folder) => {
     await webpack(folder, { entry: './page-of-worker.js' });
+    html(join(folder, 'dist'), 'main.js', 'text/javascript');
+  }),
+  'webpack web, edgeclip/worker': webCase('worker', 'dist', async (folder) => {
+    await webpack(folder, { entry: './page.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
   }),
   'webpack node': nodeCase('plain', 'dist/main.js', (folder) =>

@@ -11,6 +11,7 @@ async function start(specifier) {
   return { entry, ms: Math.round(performance.now() - from) };
 }
 const { entry: edgeclip, ms } = await start('edgeclip');
+const { entry: worker, ms: workerMs } = await start('edgeclip/worker');
 const { entry: bundle, ms: bundleMs } = await start('edgeclip/bundle');
 
 const read = async (path) => new Uint8Array(await readFile(new URL(path, import.meta.url)));
@@ -33,5 +34,10 @@ const core = {
   },
 };
 const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model' };
-const results = await runSuite({ edgeclip, bundle, core, pictures, ...options });
-console.log(JSON.stringify({ results, start: `edgeclip ${ms} ms, edgeclip/bundle ${bundleMs} ms` }));
+const results = await runSuite({ edgeclip, bundle, core, worker, pictures, ...options });
+console.log(
+  JSON.stringify({
+    results,
+    start: `edgeclip ${ms} ms, edgeclip/worker ${workerMs} ms, edgeclip/bundle ${bundleMs} ms`,
+  }),
+);

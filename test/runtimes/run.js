@@ -88,7 +88,8 @@ function browser(command, mode, headers = {}) {
 }
 
 const relaxed = ['relaxed 1', 'relaxed 2', 'relaxed 4'];
-const threads = ['simd 2', 'simd 4', 'relaxed 2', 'relaxed 4', 'bundle 2'];
+const threads = ['simd 2', 'simd 4', 'relaxed 2', 'relaxed 4', 'bundle 2', 'worker 2'];
+const inWorker = ['worker', 'worker 2', 'worker error', 'turning'];
 /** How to run each, and which checks it cannot pass: these must be told as missing, with a reason, or not be there. */
 const RUNTIMES = {
   'node 20': { run: processRuntime(node(20)), lacks: relaxed },
@@ -97,18 +98,29 @@ const RUNTIMES = {
   'node 26': { run: processRuntime(node(26)), lacks: [] },
   deno: { run: processRuntime(deno, ['run', '--allow-all', '--quiet']), lacks: [] },
   bun: { run: processRuntime(bun), lacks: [] },
-  workerd: { run: workerd, lacks: [...threads, 'bundle', 'core'] },
-  'edge-runtime': { run: edgeRuntime, lacks: [...threads, 'bundle', 'core'] },
+  workerd: { run: workerd, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
+  'edge-runtime': { run: edgeRuntime, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
 };
 for (const command of ['chromium', 'firefox-esr']) {
   const strict = { ...ISOLATED, ...STRICT };
   const inBundle = ['bundle', 'bundle 2', 'core'];
   RUNTIMES[`${command} page`] = { run: browser(command, 'page', strict), lacks: inBundle };
   RUNTIMES[`${command} worker`] = { run: browser(command, 'worker', strict), lacks: inBundle };
-  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4)] }; // biome-ignore format: one line
+  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker] }; // biome-ignore format: one line
   RUNTIMES[`${command} plain`] = { run: browser(command, 'plain'), lacks: threads };
 }
-const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', ...relaxed, 'bundle', 'bundle 2', 'core'];
+const CHECKS = [
+  'automatic',
+  'error',
+  'simd 1',
+  'simd 2',
+  'simd 4',
+  ...relaxed,
+  'bundle',
+  'bundle 2',
+  'core',
+  ...inWorker,
+];
 
 const write = process.argv.includes('--write');
 const only = process.argv.slice(2).filter((argument) => argument !== '--write');

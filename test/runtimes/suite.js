@@ -140,8 +140,23 @@ export function given({ loadClip, ClipError, bytesSource }, pictures, wasm, file
   }));
 }
 
-/** Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` the entry; either may be missing. */
-export async function runSuite({ edgeclip, bundle, core, pictures, kernels, threads, noModel }) {
+/** How often a timer ticks for each picture that a worker computes: the event loop turns all the time. In this thread, once. */
+async function turning({ loadClip }, picture) {
+  const clip = await loadClip({ towers: ['image'] });
+  await clip.encodeImage(picture);
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 4);
+  await clip.encodeImage(Array(20).fill(picture));
+  clearInterval(timer);
+  clip.dispose();
+  return ticks > 2 * 20 ? { groups: {} } : { error: `${ticks} ticks while 20 pictures were computed` };
+}
+
+/**
+ * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` and `worker` are entries; each may be
+ * missing.
+ */
+export async function runSuite({ edgeclip, bundle, core, worker, pictures, kernels, threads, noModel }) {
   const results = {
     automatic: await automatic(edgeclip, pictures),
     error: await missingModel(edgeclip, noModel),
@@ -150,6 +165,14 @@ export async function runSuite({ edgeclip, bundle, core, pictures, kernels, thre
   if (bundle) results.bundle = (await matrix(bundle, pictures, { kernels: ['simd'], threads: [1] }))['simd 1'];
   if (bundle && threads.length > 1) {
     results['bundle 2'] = (await matrix(bundle, pictures, { kernels: ['simd'], threads: [2] }))['simd 2'];
+  }
+  if (worker) {
+    const options = { kernels: ['simd'], threads: threads.filter((count) => count < 4) };
+    const { 'simd 1': one, 'simd 2': two } = await matrix(worker, pictures, options);
+    results.worker = one;
+    if (two) results['worker 2'] = two;
+    results['worker error'] = one.missing ? one : await missingModel(worker, noModel);
+    results.turning = await attempt(worker.ClipError, () => turning(worker, pictures[CAT]));
   }
   if (core) results.core = await given(core.entry, pictures, core.wasm, core.files);
   return results;

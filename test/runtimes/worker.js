@@ -1,4 +1,5 @@
 import * as edgeclip from 'edgeclip';
+import * as worker from 'edgeclip/worker';
 import { runSuite } from './suite.js';
 
 /** The pictures come in the request: a list of lengths, a line feed, the bytes. */
@@ -12,6 +13,6 @@ export default {
       return bytes.subarray(at - length, at);
     });
     const options = { kernels: ['simd', 'relaxed'], threads: [1], noModel: 'no such model' };
-    return Response.json(await runSuite({ edgeclip, pictures, ...options }));
+    return Response.json(await runSuite({ edgeclip, worker, pictures, ...options }));
   },
 };

@@ -1,0 +1,290 @@
+/** The caller's end of a worker: calls that wait, pictures on their way, and what happens if the worker dies. */
+
+import type { Backend, Need } from '../backend.ts';
+import type { ClipInfo } from '../clip.ts';
+import type { EncodedImage, EncodeImagesOptions, EncodeOptions, Progress } from '../encoding.ts';
+import { ClipError } from '../errors.ts';
+import type { TakenImage } from '../image/input.ts';
+import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
+import type { PreprocessConfig } from '../image/preprocess-config.ts';
+import { Lookahead, READ_AHEAD } from '../lookahead.ts';
+import type { ClipConfig } from '../model/config.ts';
+import { untilAborted } from '../scheduler.ts';
+import type { HostedWorker, StartWorker } from './host.ts';
+import { LOADING, type Loaded, type Reply, type Request, type SentPicture } from './protocol.ts';
+import { receiveError } from './sent-error.ts';
+
+/** A call that the worker knows of. */
+interface Call {
+  /** How many answers of the worker it waits for. */
+  waits: number;
+  receive(reply: Reply): void;
+  /** The worker has ended. */
+  fail(error: Error): void;
+}
+
+/** A worker and the calls on it. */
+export class Caller {
+  readonly #worker: HostedWorker;
+  readonly #calls = new Map<number, Call>();
+  #last = LOADING;
+  #waits = 0;
+  #end: { readonly code: 'DISPOSED' | 'WORKER'; readonly message: string } | undefined;
+
+  /** @throws ClipError UNSUPPORTED where there are no workers */
+  constructor(start: StartWorker) {
+    this.#worker = start(
+      (reply) => this.#receive(reply),
+      (reason) => this.#close('WORKER', `the worker died: ${reason}. Load the model again`),
+    );
+    this.#worker.hold(false);
+  }
+
+  get disposed(): boolean {
+    return this.#end?.code === 'DISPOSED';
+  }
+
+  /** @throws ClipError DISPOSED, or WORKER if it died */
+  alive(): void {
+    if (this.#end) throw new ClipError(this.#end.code, this.#end.message);
+  }
+
+  /** Begins a call. @throws ClipError DISPOSED, WORKER */
+  begin(receive: Call['receive'], fail: Call['fail'], id = ++this.#last): number {
+    this.alive();
+    this.#calls.set(id, { waits: 0, receive, fail });
+    return id;
+  }
+
+  /** Sends a message; `answers`: how many more the call waits for. Only then is the process kept alive. */
+  post(call: number, request: Request, answers: number, transfer: ArrayBuffer[] = []): void {
+    if (this.#end) return;
+    this.#worker.post(request, transfer);
+    this.expect(call, answers);
+  }
+
+  /** That a call waits for more answers, or for fewer. */
+  expect(id: number, answers: number): void {
+    const call = this.#calls.get(id);
+    if (!call || answers === 0) return;
+    const before = this.#waits;
+    call.waits += answers;
+    this.#waits += answers;
+    if (before === 0 || this.#waits === 0) this.#worker.hold(this.#waits > 0);
+  }
+
+  /** Ends a call. The worker is told if it does not know yet. */
+  end(id: number): void {
+    if (!this.#calls.has(id)) return;
+    this.#forget(id);
+    this.#worker.post({ kind: 'end', call: id }, []);
+  }
+
+  /** Ends the worker. */
+  dispose(): void {
+    this.#close('DISPOSED', 'this model was disposed of');
+  }
+
+  #receive(reply: Reply): void {
+    const call = this.#calls.get(reply.call);
+    if (reply.kind === 'done' || reply.kind === 'failed' || reply.kind === 'loaded') this.#forget(reply.call);
+    call?.receive(reply);
+  }
+
+  #forget(id: number): void {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    this.expect(id, -call.waits);
+    this.#calls.delete(id);
+  }
+
+  #close(code: 'DISPOSED' | 'WORKER', message: string): void {
+    if (this.#end) return;
+    this.#end = { code, message };
+    const calls = [...this.#calls];
+    for (const [id] of calls) this.#forget(id);
+    this.#worker.stop();
+    for (const [, { fail }] of calls) fail(new ClipError(code, message));
+  }
+}
+
+/** The model in a worker. */
+export class RemoteBackend implements Backend {
+  readonly config: ClipConfig;
+  readonly preprocess: PreprocessConfig;
+  readonly #caller: Caller;
+  readonly #loaded: Loaded;
+
+  constructor(caller: Caller, loaded: Loaded) {
+    this.config = loaded.config;
+    this.preprocess = loaded.preprocess;
+    this.#caller = caller;
+    this.#loaded = loaded;
+  }
+
+  get logitScale(): number {
+    this.#caller.alive();
+    const { logitScale } = this.#loaded;
+    if (typeof logitScale === 'number') return logitScale;
+    throw receiveError(logitScale);
+  }
+
+  info(): ClipInfo {
+    this.#caller.alive();
+    return this.#loaded.info;
+  }
+
+  need(what: Need): void {
+    this.#caller.alive();
+    const missing = this.#loaded.missing[what];
+    if (missing) throw receiveError(missing);
+  }
+
+  async *encodeImages<I>(
+    source: Iterable<I> | AsyncIterable<I>,
+    open: (item: I) => TakenImage | PromiseLike<TakenImage>,
+    { signal, ...options }: EncodeImagesOptions,
+  ): AsyncGenerator<EncodedImage, void, undefined> {
+    const limits = imageLimits(options);
+    const call = new ImageCall(this.#caller, options);
+    const ahead = new Lookahead(source, READ_AHEAD * this.#loaded.info.threads.count, async (item: I) =>
+      call.embed(await readPicture(await open(item), limits, signal)),
+    );
+    try {
+      for (let index = 0; ; index++) {
+        const [result] = await ahead.take(1, signal);
+        if (this.#caller.disposed) this.#caller.alive();
+        if (result === undefined) return;
+        if (result.status === 'fulfilled') yield { index, embedding: result.value };
+        else if (result.reason === call.failure) throw result.reason;
+        else yield { index, error: result.reason };
+      }
+    } finally {
+      call.end();
+      await ahead.close();
+    }
+  }
+
+  encodeText(texts: readonly string[], options: EncodeOptions): Promise<Float32Array[]> {
+    return this.#encode(options, (call) => ({ kind: 'texts', texts, ...call }));
+  }
+
+  encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]> {
+    return this.#encode(options, (call) => ({ kind: 'tokens', rows, ...call }));
+  }
+
+  tokenize(): never {
+    const advice = "use the Tokenizer of 'edgeclip/tokenizer', or loadClip of 'edgeclip'";
+    throw new ClipError('UNSUPPORTED', `tokenize answers at once, and this model is in a worker: ${advice}`);
+  }
+
+  dispose(): void {
+    this.#caller.dispose();
+  }
+
+  async #encode(
+    { signal, onProgress, normalize }: EncodeOptions,
+    request: (call: { call: number; normalize: boolean | undefined; progress: boolean }) => Request,
+  ): Promise<Float32Array[]> {
+    signal?.throwIfAborted();
+    const { embedDim } = this.config;
+    const embeddings: Float32Array[] = [];
+    let id = 0;
+    const answer = new Promise<void>((resolve, reject) => {
+      const progress = inOrder<Progress>(onProgress, reject);
+      const receive = (reply: Reply) => {
+        if (reply.kind === 'vectors') {
+          // Each with a buffer of its own, as callers may transfer them.
+          for (let at = 0; at < reply.values.length; at += embedDim)
+            embeddings.push(reply.values.slice(at, at + embedDim));
+        } else if (reply.kind === 'progress') progress.tell(reply.progress as Progress);
+        else if (reply.kind === 'failed') reject(receiveError(reply.error));
+        else if (reply.kind === 'done') progress.after(resolve);
+      };
+      id = this.#caller.begin(receive, reject);
+      this.#caller.post(id, request({ call: id, normalize, progress: onProgress !== undefined }), 1);
+    });
+    try {
+      await untilAborted(answer, signal);
+      return embeddings;
+    } finally {
+      this.#caller.end(id);
+    }
+  }
+}
+
+/** The pictures of one call of `encodeImages`. */
+class ImageCall {
+  /** Why the call as a whole has failed. */
+  failure: Error | undefined;
+  readonly #caller: Caller;
+  readonly #id: number;
+  readonly #waiting = new Map<number, { resolve(embedding: Float32Array): void; reject(error: Error): void }>();
+  #sent = 0;
+
+  constructor(caller: Caller, options: Omit<EncodeImagesOptions, 'signal'>) {
+    this.#caller = caller;
+    this.#id = caller.begin(
+      (reply) => this.#receive(reply),
+      (error) => this.#fail(error),
+    );
+    caller.post(this.#id, { kind: 'images', call: this.#id, options }, 0);
+  }
+
+  /** Has a picture embedded. @throws its own error, or `failure` */
+  embed(picture: SentPicture): Promise<Float32Array> {
+    if (this.failure) throw this.failure;
+    const index = this.#sent++;
+    const answer = new Promise<Float32Array>((resolve, reject) => this.#waiting.set(index, { resolve, reject }));
+    const { buffer } = picture.bytes ?? picture.pixels!.data;
+    this.#caller.post(this.#id, { kind: 'image', call: this.#id, picture }, 1, [buffer as ArrayBuffer]);
+    return answer;
+  }
+
+  end(): void {
+    this.#caller.end(this.#id);
+  }
+
+  #receive(reply: Reply): void {
+    if (reply.kind === 'failed') this.#fail(receiveError(reply.error));
+    if (reply.kind !== 'embedded') return;
+    const waiting = this.#waiting.get(reply.index);
+    this.#waiting.delete(reply.index);
+    this.#caller.expect(this.#id, -1);
+    if (reply.embedding) waiting?.resolve(reply.embedding);
+    else waiting?.reject(receiveError(reply.error!));
+  }
+
+  #fail(error: Error): void {
+    this.failure = error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+/** The picture in buffers that may be transferred. What exceeds `maxBytes` was not copied, and must not be. */
+async function readPicture(
+  image: TakenImage,
+  limits: ImageLimits,
+  signal: AbortSignal | undefined,
+): Promise<SentPicture> {
+  if (image.pixels) return { pixels: image.pixels };
+  const bytes = image.bytes ?? (await image.read!(limits, signal));
+  checkBytes(bytes.length, limits);
+  return { bytes: image.bytes ?? new Uint8Array(bytes) }; // what reading gave may be the caller's own
+}
+
+/** Calls back one after the other, also if that takes time; the first failure is the last call. */
+export function inOrder<P>(callback: ((progress: P) => unknown) | undefined, failed: (error: unknown) => void) {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    tell(progress: P): void {
+      last = last.then(() => callback?.(progress));
+      last.catch(failed);
+    },
+    /** After all that was told, unless one failed. */
+    after(done: () => void): void {
+      last.then(done, () => {});
+    },
+  };
+}
