@@ -62,7 +62,12 @@ async function generate() {
   app.validate(project);
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('see above');
   await app.generateOutputs(project);
-  return [HEAD, part('index.md', "'edgeclip'"), part('worker.md', "'edgeclip/worker'"), part('text/tokenizer.md', "'edgeclip/tokenizer'")]
+  return [
+    HEAD,
+    part('index.md', "'edgeclip'"),
+    part('worker.md', "'edgeclip/worker'"),
+    part('text/tokenizer.md', "'edgeclip/tokenizer'"),
+  ]
     .join('\n\n')
     .concat('\n');
 }

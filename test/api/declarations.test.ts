@@ -28,6 +28,9 @@ it('a strict program with the library ES2022 and the types of Node.js alone', { 
     program,
     `import { type Clip, loadClip, nearest } from './edgeclip/index.js';
      import { Tokenizer } from './edgeclip/text/tokenizer.js';
+     import { loadClip as loadInWorker } from './edgeclip/worker/index.js';
+     const inWorker: Clip = await loadInWorker({ towers: ['image'] });
+     inWorker.dispose();
      const clip: Clip = await loadClip({ towers: ['image'] });
      const embedding: Float32Array = await clip.encodeImage(new Uint8Array(8));
      await nearest(embedding, [embedding], 1);
