@@ -2,15 +2,18 @@
 import { ClipError } from '../errors.ts';
 import type { CodecName } from '../platform/platform.ts';
 import { decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
-import { type ImageFormat, sniffFormat } from './format.ts';
+import { sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
 import { checkJpegData, findJpegEnd, jpegMetadata, readJpegHeader } from './jpeg.ts';
 import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
 import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
-import { isDataIntact, isGray16, readPngContent, readPngHeader, stillPng } from './png.ts';
-import { pngMetadata } from './png-metadata.ts';
+import { PngDecoder } from './png.ts';
 import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
+import { readRows } from './read.ts';
+import { takePixels } from './resample.ts';
+import type { PictureHeader, RowFormat, RowSink, Rows } from './rows.ts';
 import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './webp.ts';
+import { type Workspace, withWorkspace } from './workspace.ts';
 
 export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 
@@ -38,52 +41,119 @@ export interface DecodeOptions {
  *   the picture or a decoder cannot be read, UNSUPPORTED if a decoder cannot start or has not enough memory;
  *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
-export function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
-  return decodeWith(input, options, (image, orientation, borrowed) => {
-    if (orientation !== 1) return turnUpright(image, orientation);
-    return borrowed ? { ...image, data: image.data.slice() } : image;
+export async function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
+  const limits = imageLimits(options);
+  const pixels = input instanceof TakenImage ? input.pixels : pixelsAtOnce(input);
+  if (pixels) return fromRawPixels(pixels, limits);
+  const taken = input instanceof TakenImage ? input : takeImage(input, limits.maxBytes);
+  return withWorkspace(async (workspace) => {
+    let whole: WholePicture | undefined;
+    let turn = 1;
+    await decodeRows(workspace, taken, options, (format, orientation) => {
+      turn = orientation;
+      whole = new WholePicture(workspace, format);
+      return whole;
+    });
+    const { image } = whole as WholePicture;
+    return turn === 1 ? image : turnUpright(image, turn);
   });
 }
+
+/** Keeps all rows, gray ones as RGB. */
+class WholePicture implements RowSink {
+  readonly firstRow = 0;
+  readonly endRow: number;
+  readonly image: RawImage;
+  readonly #workspace: Workspace;
+  readonly #format: RowFormat;
+
+  constructor(workspace: Workspace, format: RowFormat) {
+    const { width, height } = format;
+    const channels = format.channels === 4 ? 4 : 3;
+    this.#workspace = workspace;
+    this.#format = format;
+    this.endRow = height;
+    this.image = { data: new Uint8Array(width * height * channels), width, height, channels };
+  }
+
+  take({ at, stride, plane, first, count }: Rows): void {
+    const { bytes } = this.#workspace;
+    const { data, width, channels } = this.image;
+    const { planar } = this.#format;
+    for (let y = 0; y < count; y++) {
+      const row = at + y * stride;
+      const to = (first + y) * width * channels;
+      if (this.#format.channels === channels && !planar) {
+        data.set(bytes.subarray(row, row + width * channels), to);
+        continue;
+      }
+      const channel = planar ? plane : 0;
+      for (let x = 0; x < width; x++) {
+        data[to + 3 * x] = bytes[row + x] as number;
+        data[to + 3 * x + 1] = bytes[row + channel + x] as number;
+        data[to + 3 * x + 2] = bytes[row + 2 * channel + x] as number;
+      }
+    }
+  }
+}
+
+/** For what takes the rows of a picture with this size, and the orientation, 1 to 8, in which it is wanted. */
+export type BeginRows = (format: RowFormat, orientation: number) => RowSink;
 
 /**
- * Decodes a picture and calls `use` while the pixels are still in the decoder's memory, so they are not copied.
+ * Decodes a picture into a sink of rows. The event loop turns in between, and the signal is looked at.
  *
- * @param use gets the picture as it is stored and the orientation, 1 to 8, in which it is wanted; must not keep `image.data`
- *   if `borrowed`, and must not be asynchronous
- * @returns what `use` returns
- * @throws as {@link decodeImage}, and what `use` throws
+ * @param begin is called once, before the first row. Its errors and the sink's pass as they are
+ * @throws as {@link decodeImage}
  */
-export async function decodeWith<T>(
-  input: ImageInput | TakenImage,
+export async function decodeRows(
+  workspace: Workspace,
+  taken: TakenImage,
   options: DecodeOptions,
-  use: (image: RawImage, orientation: number, borrowed: boolean) => T,
-): Promise<T> {
+  begin: BeginRows,
+): Promise<void> {
   const limits = imageLimits(options);
-  // Pixels are used before anything is awaited, so they need no copy.
-  const pixels = input instanceof TakenImage ? input.pixels : pixelsAtOnce(input);
-  if (pixels) return use(fromRawPixels(pixels, limits), 1, false);
-  const taken = input instanceof TakenImage ? input : takeImage(input, limits.maxBytes);
+  if (taken.pixels) {
+    passPixels(workspace, fromRawPixels(taken.pixels, limits), 1, begin);
+    return;
+  }
   const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
   checkBytes(bytes.length, limits);
+  const orient = options.orient === true;
   const format = sniffFormat(bytes);
+  if (format === 'png') {
+    let file: Uint8Array | undefined = bytes;
+    const next = () => {
+      const whole = file;
+      file = undefined;
+      return whole;
+    };
+    const start = (header: PictureHeader) => {
+      checkHeader('PNG', header, limits);
+      return begin(header, orient ? orientationOf(header.metadata) : 1);
+    };
+    await readRows(new PngDecoder(workspace, orient), next, start, options.signal);
+    return;
+  }
   const { metadata, decode } = readers[format](bytes, limits);
-  const orientation = options.orient === true ? orientationOf(await metadata()) : 1;
-  let result: { value: T } | undefined;
-  await decode((image, borrowed) => {
-    result = { value: use(image, orientation, borrowed) };
-  });
-  return (result as { value: T }).value;
+  const orientation = orient ? orientationOf(metadata()) : 1;
+  await decode((image) => passPixels(workspace, image, orientation, begin));
 }
 
-type Deliver = (image: RawImage, borrowed: boolean) => void;
+function passPixels(workspace: Workspace, image: RawImage, orientation: number, begin: BeginRows): void {
+  const { width, height, channels } = image;
+  takePixels(workspace, begin({ width, height, channels, planar: false }, orientation), image);
+}
+
+type Deliver = (image: RawImage) => void;
 
 interface Picture {
-  metadata(): Metadata | Promise<Metadata>;
+  metadata(): Metadata;
   decode(deliver: Deliver): Promise<void>;
 }
 
-/** Each checks the file's header and that it is complete, then says how to get its pixels. */
-const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: ImageLimits) => Picture } = {
+/** Formats that are decoded as a whole. Each checks the file's header and that it is complete, then says how to get its pixels. */
+const readers: { readonly [format in 'jpeg' | 'webp']: (bytes: Uint8Array, limits: ImageLimits) => Picture } = {
   jpeg(bytes, limits) {
     const header = readJpegHeader(bytes);
     checkHeader('JPEG', header, limits);
@@ -93,15 +163,6 @@ const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: I
       async decode(deliver) {
         checkJpegData(data, await runCodec('jpeg', 'JPEG', { ...header, bytes: data.bytes }, deliver));
       },
-    };
-  },
-  png(bytes, limits) {
-    const header = readPngHeader(bytes);
-    checkHeader('PNG', header, limits);
-    const content = readPngContent(bytes, header);
-    return {
-      metadata: () => pngMetadata(content.metadata),
-      decode: (deliver) => decodePng(bytes, content, deliver),
     };
   },
   webp(bytes, limits) {
@@ -114,24 +175,6 @@ const readers: { readonly [format in ImageFormat]: (bytes: Uint8Array, limits: I
     };
   },
 };
-
-async function decodePng(
-  bytes: Uint8Array,
-  content: ReturnType<typeof readPngContent>,
-  deliver: Deliver,
-): Promise<void> {
-  const receive: Deliver = isGray16(content) ? (image) => deliver(clipGrey16(image), false) : deliver;
-  if (!(await isDataIntact(content)))
-    throw new ClipError('IMAGE_FORMAT', 'damaged PNG: wrong checksum of its picture data');
-  try {
-    await runCodec('png', 'PNG', { ...content, bytes: stillPng(bytes, content) }, receive);
-  } catch (error) {
-    if (!content.cut || (error as Partial<ClipError>).code !== 'IMAGE_FORMAT') throw error;
-    throw new ClipError('IMAGE_TRUNCATED', `truncated PNG: the file ends after ${bytes.length} bytes`, {
-      cause: error,
-    });
-  }
-}
 
 async function decodeWebp(
   bytes: Uint8Array,
@@ -146,9 +189,9 @@ async function decodeWebp(
   if (frame.left + frame.width > header.width || frame.top + frame.height > header.height) {
     throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame reaches beyond the canvas');
   }
-  await runCodec('webp', 'animated WebP', frame, (image, borrowed) => {
-    if (image.width === header.width && image.height === header.height) deliver(image, borrowed);
-    else deliver(placeOnCanvas(image, header, frame), false);
+  await runCodec('webp', 'animated WebP', frame, (image) => {
+    if (image.width === header.width && image.height === header.height) deliver(image);
+    else deliver(placeOnCanvas(image, header, frame));
   });
 }
 
@@ -160,7 +203,7 @@ async function runCodec(name: CodecName, what: string, image: EncodedImage, deli
   let delivered: { error: unknown } | undefined;
   const sink: PixelSink = (data, width, height) => {
     try {
-      deliver({ data, width, height, channels: 4 }, true);
+      deliver({ data, width, height, channels: 4 });
     } catch (error) {
       delivered = { error };
     }
@@ -185,15 +228,6 @@ function checkHeader(format: string, header: { width: number; height: number }, 
   const { width, height } = header;
   rejectEmpty(format, width, height);
   checkSize(format, width, height, limits);
-}
-
-/** Gray of 16 bits arrives as high byte (R, G, B) and low byte (A); Pillow clips the value at 255. */
-function clipGrey16({ data, width, height }: RawImage): RawImage {
-  const rgb = new Uint8Array(width * height * 3);
-  for (let to = 0, from = 0; to < rgb.length; to += 3, from += 4) {
-    rgb.fill(data[from] === 0 ? (data[from + 3] as number) : 255, to, to + 3);
-  }
-  return { data: rgb, width, height, channels: 3 };
 }
 
 /** A frame smaller than the canvas: the remaining area is black, whatever background the file specifies, as in Pillow. */

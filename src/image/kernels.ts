@@ -27,6 +27,17 @@ export interface PictureKernels {
     out: Pointer,
     bytes: number,
   ): void;
+  inflateStart(state: Pointer, out: Pointer): void;
+  inflate(state: Pointer): number;
+  crcTables(tables: Pointer): void;
+  crc32(tables: Pointer, before: number, at: Pointer, bytes: number): number;
+  adler32(before: number, at: Pointer, bytes: number): number;
+  unfilterRow(type: number, row: Pointer, above: Pointer, out: Pointer, bytes: number, pixel: number): void;
+  everySecond(row: Pointer, out: Pointer, count: number): void;
+  clip16(row: Pointer, out: Pointer, count: number): void;
+  unpackBits(row: Pointer, out: Pointer, count: number, depth: number, scale: number): void;
+  lookUp(row: Pointer, palette: Pointer, out: Pointer, count: number): void;
+  scatter(row: Pointer, out: Pointer, count: number, channels: number, step: number): void;
 }
 
 /**
@@ -46,10 +57,17 @@ export async function compiledPictures(): Promise<WebAssembly.Module> {
   }
 }
 
-/** @internal */
+/** @throws ClipError UNSUPPORTED if the module does not start */
 export function instantiatePictures(module: WebAssembly.Module, memory: WebAssembly.Memory): PictureKernels {
   const abort = () => {
     throw new WebAssembly.RuntimeError('assertion failed in pictures.wasm');
   };
-  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as PictureKernels;
+  try {
+    const kernels = new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as PictureKernels;
+    if (!kernels.resampleRows) throw new Error('it is not the file that is expected');
+    return kernels;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new ClipError('UNSUPPORTED', `cannot start the image decoder pictures.wasm: ${message}`, { cause });
+  }
 }

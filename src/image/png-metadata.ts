@@ -1,46 +1,112 @@
 /** EXIF and XMP in the chunks of a PNG file, found where Pillow 13 finds them (PngImagePlugin, Image.getexif). */
+import { Inflater } from './inflater.ts';
 import type { Metadata } from './orientation.ts';
-import type { PngChunk } from './png.ts';
+import { chunkType, IEND, PngChunks } from './png-chunks.ts';
+import { CHUNKS_AT_A_TIME } from './png-data.ts';
+import type { Step } from './rows.ts';
+import type { Workspace } from './workspace.ts';
+
+const EXIF = chunkType('eXIf');
+const TEXT = chunkType('tEXt');
+const COMPRESSED_TEXT = chunkType('zTXt');
+const INTERNATIONAL_TEXT = chunkType('iTXt');
 
 const XMP = 'XML:com.adobe.xmp';
 /** ImageMagick's way of keeping EXIF: hexadecimal text after a line with the name and one with the length. */
 const RAW_PROFILE = 'Raw profile type exif';
-/** Maximum number of bytes of an inflated text, as in Pillow (MAX_TEXT_CHUNK). */
+/** Longest keyword (PNG specification, 11.3.3.2), and the zero behind it. */
+const KEYWORD_BYTES = 80;
+/** Maximum number of bytes of a text, and of all texts of a file, as in Pillow (MAX_TEXT_CHUNK, MAX_TEXT_MEMORY). */
 const MAX_TEXT = 1_048_576;
+const MAX_TEXTS = 67_108_864;
 
-/** The last chunk of a kind counts; `eXIf` (or a text named `exif`) comes before the raw profile. */
-export async function pngMetadata(chunks: readonly PngChunk[]): Promise<Metadata> {
+/**
+ * Reads the chunks of a whole file. The last of a kind counts; `eXIf` (or a text named `exif`) comes before the raw profile.
+ * Takes a few steps if there are many chunks.
+ */
+export function* pngMetadata(file: Uint8Array, workspace: Workspace): Generator<Step, Metadata> {
+  const chunks = new PngChunks();
+  chunks.push(file);
   let exif: Uint8Array | undefined;
   let profile: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
-  for (const { type, body } of chunks) {
-    if (type === 'eXIf') {
+  const texts = new Texts(workspace);
+  for (let passed = 1; chunks.next() && chunks.type !== IEND; passed++) {
+    if (passed % CHUNKS_AT_A_TIME === 0) yield 'busy';
+    const { type } = chunks;
+    if (type !== EXIF && type !== TEXT && type !== COMPRESSED_TEXT && type !== INTERNATIONAL_TEXT) continue;
+    const body = chunks.content(chunks.left);
+    if (!body || chunks.left > 0 || chunks.sum() === undefined) break;
+    if (type === EXIF) {
       exif = body;
       continue;
     }
-    const nul = body.indexOf(0);
+    const nul = body.subarray(0, KEYWORD_BYTES).indexOf(0);
     const keyword = latin1(body.subarray(0, Math.max(nul, 0)));
-    if (keyword === 'exif' && type === 'tEXt') exif = body.subarray(nul + 1);
+    if (keyword === 'exif' && type === TEXT) exif = body.subarray(nul + 1);
     if (keyword !== XMP && keyword !== RAW_PROFILE) continue;
-    const text = await textOf(type, body.subarray(nul + 1));
+    const text = texts.read(type, body.subarray(nul + 1));
     if (keyword === XMP) xmp = text ?? xmp;
     else profile = (text && rawProfile(latin1(text))) ?? profile;
+    yield 'busy';
   }
   return { exif: exif ?? profile, xmp };
 }
 
-/** The text behind the keyword of a text chunk (PNG specification, 11.3.3); undefined if it cannot be read. */
-async function textOf(type: string, rest: Uint8Array): Promise<Uint8Array | undefined> {
-  if (type === 'tEXt') return rest;
-  if (type === 'zTXt') return rest[0] === 0 ? inflate(rest.subarray(1)) : undefined;
-  // iTXt: compression flag, method, language and translated keyword, each ended by a zero byte.
-  const [compressed, method] = rest;
-  const language = rest.indexOf(0, 2);
-  const translated = language < 0 ? -1 : rest.indexOf(0, language + 1);
-  if (translated < 0) return undefined;
-  const text = rest.subarray(translated + 1);
-  if (compressed === 0) return text;
-  return method === 0 ? inflate(text) : undefined;
+/** Texts of a file, within the limits. */
+class Texts {
+  readonly #workspace: Workspace;
+  #inflater: Inflater | undefined;
+  #left = MAX_TEXTS;
+
+  constructor(workspace: Workspace) {
+    this.#workspace = workspace;
+  }
+
+  /** The text behind the keyword of a chunk (PNG specification, 11.3.3); undefined if it cannot be read or is too long. */
+  read(type: number, rest: Uint8Array): Uint8Array | undefined {
+    if (type === TEXT) return this.#plain(rest);
+    if (type === COMPRESSED_TEXT) return rest[0] === 0 ? this.#inflate(rest.subarray(1)) : undefined;
+    // iTXt: compression flag, method, language and translated keyword, each ended by a zero byte.
+    const [compressed, method] = rest;
+    const language = rest.indexOf(0, 2);
+    const translated = language < 0 ? -1 : rest.indexOf(0, language + 1);
+    if (translated < 0) return undefined;
+    const text = rest.subarray(translated + 1);
+    if (compressed === 0) return this.#plain(text);
+    return method === 0 ? this.#inflate(text) : undefined;
+  }
+
+  #plain(text: Uint8Array): Uint8Array | undefined {
+    this.#left -= text.length;
+    return text.length <= MAX_TEXT && this.#left >= 0 ? text : undefined;
+  }
+
+  /** Undefined if the stream is damaged, incomplete or too long. */
+  #inflate(bytes: Uint8Array): Uint8Array | undefined {
+    if (this.#left <= 0) return undefined;
+    this.#inflater ??= new Inflater(this.#workspace, 0);
+    const inflater = this.#inflater;
+    inflater.restart();
+    const text = new Uint8Array(MAX_TEXT);
+    let length = 0;
+    for (let at = 0; ; ) {
+      const fed = bytes.subarray(at, at + inflater.room);
+      inflater.feed(fed, 0);
+      at += fed.length;
+      for (let result = inflater.run(MAX_TEXT); ; result = inflater.run(MAX_TEXT)) {
+        const count = inflater.available;
+        this.#left -= count;
+        if (length + count > MAX_TEXT) return undefined;
+        text.set(this.#workspace.bytes.subarray(inflater.at, inflater.at + count), length);
+        length += count;
+        inflater.take(count);
+        if (result === 'done') return inflater.isIntact ? text.slice(0, length) : undefined;
+        if (result === 'damaged' || (result === 'input' && at === bytes.length)) return undefined;
+        if (result === 'input') break;
+      }
+    }
+  }
 }
 
 /** The bytes of a raw profile; undefined if they are not hexadecimal. */
@@ -48,29 +114,6 @@ function rawProfile(text: string): Uint8Array | undefined {
   const hex = text.split('\n').slice(3).join('').replace(/\s/g, '');
   if (hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex)) return undefined;
   return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
-}
-
-/** Inflates a zlib stream; undefined if it is damaged or becomes too large, or where the runtime cannot inflate. */
-async function inflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-  if (typeof DecompressionStream === 'undefined') return undefined;
-  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream('deflate'));
-  const reader = stream.getReader();
-  const text = new Uint8Array(MAX_TEXT);
-  let length = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text.subarray(0, length);
-      if (length + value.length > MAX_TEXT) {
-        await reader.cancel();
-        return undefined;
-      }
-      text.set(value, length);
-      length += value.length;
-    }
-  } catch {
-    return undefined;
-  }
 }
 
 function latin1(bytes: Uint8Array): string {

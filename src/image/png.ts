@@ -1,192 +1,109 @@
 /**
- * The structure of a PNG file: size, kind, metadata; and a plain still PNG made of it for the decoder. That one has no
- * animation, no transparency (Pillow's convert("RGB") drops it and keeps the color) and nothing else that could make the
- * decoder fail.
+ * PNG, row by row, as `Image.open(..).convert("RGB")` of Pillow 13 sees it: transparency and color profiles do not count, gray of
+ * 16 bits is clipped at 255. Of an animation, the picture that is shown where animations are not known.
  */
 import { crc32 } from '../crc32.ts';
-import { ClipError } from '../errors.ts';
-import { hasText } from './bytes.ts';
+import { concatenate } from './bytes.ts';
+import type { Metadata } from './orientation.ts';
+import { IDAT, IEND, IHDR, PLTE, PngChunks } from './png-chunks.ts';
+import { CHUNKS_AT_A_TIME, truncatedPng } from './png-data.ts';
+import { damagedPng, PNG_HEADER_BYTES, type PngHeader, readPngHeader } from './png-header.ts';
+import { pngMetadata } from './png-metadata.ts';
+import { interlacedRows, plainRows } from './png-rows.ts';
+import { rowChannels } from './png-samples.ts';
+import type { PictureHeader, RowDecoder, Step } from './rows.ts';
+import type { Workspace } from './workspace.ts';
 
-/** Bytes before the first chunk, and around a chunk's data (length and type before, checksum after). */
-const SIGNATURE = 8;
-const BEFORE = 8;
-const AFTER = 4;
+const NO_METADATA: Metadata = { exif: undefined, xmp: undefined };
 
-/** Allowed bit depths by color type (PNG specification, table 11.1). */
-const DEPTHS: { readonly [colorType: number]: readonly number[] } = {
-  0: [1, 2, 4, 8, 16],
-  2: [8, 16],
-  3: [1, 2, 4, 8],
-  4: [8, 16],
-  6: [8, 16],
-};
+export class PngDecoder implements RowDecoder {
+  header: PictureHeader | undefined;
+  readonly #workspace: Workspace;
+  readonly #chunks = new PngChunks();
+  /** The pieces of the file, if all of it must come first. */
+  readonly #pieces: Uint8Array[] | undefined;
+  readonly #steps = this.#decode();
 
-/** Types of chunks that may hold EXIF or XMP (png-metadata.ts). */
-const METADATA: readonly string[] = ['eXIf', 'tEXt', 'zTXt', 'iTXt'];
-
-export interface PngHeader {
-  readonly width: number;
-  readonly height: number;
-  readonly depth: number;
-  readonly colorType: number;
-}
-
-export interface PngChunk {
-  /** Type of the chunk, e.g. `tEXt`. */
-  readonly type: string;
-  readonly body: Uint8Array;
-}
-
-export interface PngContent extends PngHeader {
-  /** Chunks that may hold EXIF or XMP, in the file's order. */
-  readonly metadata: readonly PngChunk[];
-  readonly palette: Uint8Array | undefined;
-  /** Content of the IDAT chunks with the CRC in the file, undefined if the file ends before it. */
-  readonly data: readonly { readonly bytes: Uint8Array; readonly sum: number | undefined }[];
-  /** Whether the file ends before its IEND chunk. */
-  readonly cut: boolean;
-}
-
-/** @throws ClipError IMAGE_TRUNCATED or IMAGE_FORMAT */
-export function readPngHeader(bytes: Uint8Array): PngHeader {
-  if (bytes.length < SIGNATURE + BEFORE + 13 + AFTER) {
-    throw new ClipError(
-      'IMAGE_TRUNCATED',
-      `truncated PNG: the file ends after ${bytes.length} bytes, inside its header`,
-    );
+  /**
+   * @param orient whether EXIF and XMP are wanted. They may stand behind the rows, so the file is held as a whole then. Default
+   *   false
+   */
+  constructor(workspace: Workspace, orient = false) {
+    this.#workspace = workspace;
+    this.#pieces = orient ? [] : undefined;
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(SIGNATURE) !== 13 || !hasText(bytes, SIGNATURE + 4, 'IHDR'))
-    throw damaged('the first chunk is not a header');
-  checkSum(view, bytes, SIGNATURE, 13);
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  const [depth, colorType, compression, filter, interlace] = bytes.subarray(24, 29) as unknown as number[];
-  if (
-    !DEPTHS[colorType as number]?.includes(depth as number) ||
-    compression !== 0 ||
-    filter !== 0 ||
-    (interlace as number) > 1
-  ) {
-    throw damaged(
-      `a header with bit depth ${depth}, color type ${colorType}, methods ${compression}, ${filter}, ${interlace}`,
-    );
-  }
-  return { width, height, depth: depth as number, colorType: colorType as number };
-}
 
-/** Reads all chunks. A file that ends early is reported, not refused: its picture data may still be complete. */
-export function readPngContent(bytes: Uint8Array, header: PngHeader): PngContent {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const data: { bytes: Uint8Array; sum: number | undefined }[] = [];
-  let palette: Uint8Array | undefined;
-  const metadata: PngChunk[] = [];
-  let cut = true;
-  for (let at = SIGNATURE; at + BEFORE <= bytes.length; ) {
-    const length = view.getUint32(at);
-    const start = at + BEFORE;
-    const end = start + length;
-    const content = bytes.subarray(start, end);
-    const whole = end + AFTER <= bytes.length;
-    if (hasText(bytes, at + 4, 'IDAT')) data.push({ bytes: content, sum: whole ? view.getUint32(end) : undefined });
-    if (hasText(bytes, at + 4, 'IEND')) {
-      cut = false;
-      break;
+  push(bytes: Uint8Array): void {
+    if (this.#pieces) this.#pieces.push(bytes);
+    else this.#chunks.push(bytes);
+  }
+
+  end(): void {
+    this.#chunks.isComplete = true;
+  }
+
+  step(): Step {
+    return this.#steps.next().value;
+  }
+
+  *#decode(): Generator<Step, 'end'> {
+    let metadata = NO_METADATA;
+    if (this.#pieces) {
+      while (!this.#chunks.isComplete) yield 'input';
+      const [first, ...more] = this.#pieces;
+      const file = first && more.length === 0 ? first : concatenate(this.#pieces);
+      this.#chunks.push(file);
+      metadata = yield* pngMetadata(file, this.#workspace);
     }
-    if (!whole) break;
-    if (hasText(bytes, at + 4, 'PLTE') && palette === undefined) {
-      checkSum(view, bytes, at, length);
-      palette = content;
+    const png = yield* this.#readHeader();
+    this.header = { width: png.width, height: png.height, channels: rowChannels(png), planar: false, metadata };
+    yield 'header';
+    const palette = yield* this.#findData();
+    yield* (png.interlaced ? interlacedRows : plainRows)(this.#workspace, png, palette, this.#chunks);
+    return 'end';
+  }
+
+  *#readHeader(): Generator<Step, PngHeader> {
+    const chunks = this.#chunks;
+    const where = ', inside its header';
+    while (!chunks.next()) yield this.#missing(where);
+    if (chunks.type !== IHDR || chunks.left !== PNG_HEADER_BYTES) throw damagedPng('the first chunk is not a header');
+    return readPngHeader(yield* this.#wholeChunk('IHDR', where));
+  }
+
+  /** Goes on to the first IDAT chunk. Returns the palette on the way: the first, if there are several. */
+  *#findData(): Generator<Step, Uint8Array | undefined> {
+    const chunks = this.#chunks;
+    const where = ', before its picture data';
+    let palette: Uint8Array | undefined;
+    for (let passed = 1; ; passed++) {
+      while (!chunks.next()) yield this.#missing(where);
+      if (chunks.type === IDAT) return palette;
+      if (chunks.type === IEND) throw damagedPng('no picture data');
+      if (chunks.type === PLTE) palette ??= yield* this.#wholeChunk('PLTE', where);
+      if (passed % CHUNKS_AT_A_TIME === 0) yield 'busy';
     }
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + BEFORE));
-    if (METADATA.includes(type)) metadata.push({ type, body: content });
-    at = end + AFTER;
   }
-  if (data.length === 0) {
-    if (cut)
-      throw new ClipError(
-        'IMAGE_TRUNCATED',
-        `truncated PNG: the file ends after ${bytes.length} bytes, before its picture data`,
-      );
-    throw damaged('no picture data');
+
+  /** The content of the chunk. @throws ClipError IMAGE_FORMAT if its checksum is wrong */
+  *#wholeChunk(type: 'IHDR' | 'PLTE', where: string): Generator<Step, Uint8Array> {
+    const chunks = this.#chunks;
+    const parts: Uint8Array[] = [];
+    while (chunks.left > 0) {
+      const part = chunks.content(chunks.left);
+      if (part) parts.push(part.slice());
+      else yield this.#missing(where);
+    }
+    const content = concatenate(parts);
+    let sum = chunks.sum();
+    for (; sum === undefined; sum = chunks.sum()) yield this.#missing(where);
+    const letters = Uint8Array.from(type, (letter) => letter.charCodeAt(0));
+    if (sum !== crc32(content, crc32(letters))) throw damagedPng(`wrong checksum in chunk ${type}`);
+    return content;
   }
-  return { ...header, metadata, palette, data, cut };
-}
 
-/** Gray of 16 bits: its two bytes per pixel pass through the decoder as gray and alpha, see {@link stillPng}. */
-export function isGray16({ depth, colorType }: PngHeader): boolean {
-  return depth === 16 && colorType === 0;
-}
-
-/**
- * A PNG with header, palette and data only. The data keep the file's checksums, which the decoder does not look at.
- *
- * Gray of 16 bits is relabelled as 8-bit gray with alpha: PNG's filters and interlacing work on bytes, so the decoder
- * returns both bytes of each sample unchanged. Both are needed because Pillow clips such samples at 255 (its I;16 to L)
- * where other decoders take the high byte.
- */
-export function stillPng(original: Uint8Array, content: PngContent): Uint8Array {
-  const palette = content.colorType === 3 ? fullPalette(content) : undefined;
-  const size = content.data.reduce((sum, part) => sum + BEFORE + part.bytes.length + AFTER, 0);
-  const bytes = new Uint8Array(33 + (palette ? BEFORE + palette.length + AFTER : 0) + size + BEFORE + AFTER);
-  const view = new DataView(bytes.buffer);
-  let at = SIGNATURE;
-  const put = (type: string, body: Uint8Array, sum?: number) => {
-    view.setUint32(at, body.length);
-    for (let i = 0; i < 4; i++) bytes[at + 4 + i] = type.charCodeAt(i);
-    bytes.set(body, at + BEFORE);
-    const end = at + BEFORE + body.length;
-    view.setUint32(end, sum ?? crc32(bytes.subarray(at + 4, end)));
-    at = end + AFTER;
-  };
-  bytes.set(original.subarray(0, SIGNATURE));
-  const header = new Uint8Array(original.subarray(16, 29)); // a copy
-  if (isGray16(content)) header.set([8, 4], 8);
-  put('IHDR', header);
-  if (palette) put('PLTE', palette);
-  for (const part of content.data) put('IDAT', part.bytes, part.sum ?? 0);
-  put('IEND', new Uint8Array(0));
-  return bytes;
-}
-
-/** One entry for each value of the bit depth. Entries that the file does not define are black, as in Pillow. */
-function fullPalette({ palette, depth }: PngContent): Uint8Array {
-  const full = new Uint8Array(3 * 2 ** depth);
-  if (palette)
-    full.set(palette.subarray(0, full.length - (full.length % 3)).subarray(0, palette.length - (palette.length % 3)));
-  return full;
-}
-
-function damaged(what: string): ClipError {
-  return new ClipError('IMAGE_FORMAT', `damaged PNG: ${what}`);
-}
-
-function checkSum(view: DataView, bytes: Uint8Array, chunk: number, length: number): void {
-  const end = chunk + BEFORE + length;
-  if (view.getUint32(end) !== crc32(bytes.subarray(chunk + 4, end))) {
-    throw damaged(`wrong checksum in chunk ${String.fromCharCode(...bytes.subarray(chunk + 4, chunk + 8))}`);
+  #missing(where: string): Step {
+    if (!this.#chunks.isComplete) return 'input';
+    throw truncatedPng(this.#chunks, where);
   }
 }
-
-/**
- * Whether the picture data is intact. The decoder checks nothing, so flipped bits would become wrong pixels. As with
- * Pillow, a wrong CRC of a chunk is ignored if the checksum inside the compressed data (Adler-32) is right; that costs
- * inflating it once more, so it is checked only then.
- */
-export async function isDataIntact({ data, cut }: PngContent): Promise<boolean> {
-  const wrong = data.some(({ bytes, sum }) => sum !== undefined && crc32(bytes, IDAT_CRC) !== sum);
-  if (!wrong) return true;
-  if (cut || typeof DecompressionStream === 'undefined') return false;
-  const inflated = new Blob(data.map(({ bytes }) => bytes as Uint8Array<ArrayBuffer>))
-    .stream()
-    .pipeThrough(new DecompressionStream('deflate'))
-    .getReader();
-  try {
-    while (!(await inflated.read()).done);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The CRC register behind the letters IDAT: a chunk's sum covers its type and its content. */
-const IDAT_CRC = 0x35af061e;

@@ -11,7 +11,7 @@ import { PIXEL_LANES, TAP_GROUP, TAP_LOW_BITS } from './contract.ts';
 import type { CropGeometry } from './geometry.ts';
 import { turnOf } from './orientation.ts';
 import type { RawImage } from './raw-image.ts';
-import type { RowFormat, Rows } from './rows.ts';
+import type { RowFormat, RowSink, Rows } from './rows.ts';
 import { Taps } from './taps.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -41,7 +41,7 @@ interface Axis {
  * Resizes a picture's rows and keeps the crop: bytes equal those of Pillow 13's
  * `image.convert("RGB").resize((resizedWidth, resizedHeight), Resampling.BICUBIC)` cropped likewise.
  */
-export class Crop {
+export class Crop implements RowSink {
   readonly #workspace: Workspace;
   readonly #format: RowFormat;
   readonly #size: number;
@@ -227,17 +227,17 @@ export class Crop {
   }
 }
 
-/** Feeds a crop the pixels that it needs of a picture in memory. */
-export function takePixels(workspace: Workspace, crop: Crop, image: RawImage): void {
+/** Feeds a sink the pixels that it needs of a picture in memory. */
+export function takePixels(workspace: Workspace, sink: RowSink, image: RawImage): void {
   const { width, channels } = image;
   const data = new Uint8Array(image.data.buffer, image.data.byteOffset, image.data.byteLength);
   const stride = width * channels;
   const most = Math.max(1, Math.floor(FEED_BYTES / stride));
-  const at = workspace.reserve(Math.min(most, crop.endRow - crop.firstRow) * stride);
-  for (let first = crop.firstRow; first < crop.endRow; first += most) {
-    const count = Math.min(most, crop.endRow - first);
+  const at = workspace.reserve(Math.min(most, sink.endRow - sink.firstRow) * stride);
+  for (let first = sink.firstRow; first < sink.endRow; first += most) {
+    const count = Math.min(most, sink.endRow - first);
     workspace.bytes.set(data.subarray(first * stride, (first + count) * stride), at);
-    crop.take({ at, stride, plane: 0, first, count });
+    sink.take({ at, stride, plane: 0, first, count });
   }
 }
 

@@ -51,6 +51,15 @@ export interface Rows {
   readonly count: number;
 }
 
+/** What takes the rows of a picture. */
+export interface RowSink {
+  /** The first row that is needed, and one past the last. */
+  readonly firstRow: number;
+  readonly endRow: number;
+  /** Takes the next rows. All that are needed come once, in order; others do not matter. */
+  take(rows: Rows): void;
+}
+
 /** Bytes behind a row that the resize may read. Workspaces end with as many. */
 export const ROW_SLACK = 64;
 

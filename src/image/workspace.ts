@@ -25,10 +25,10 @@ export class Workspace {
   constructor(module: WebAssembly.Module) {
     try {
       this.memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
-      this.kernels = instantiatePictures(module, this.memory);
     } catch (cause) {
       throw notEnough(PAGE, cause);
     }
+    this.kernels = instantiatePictures(module, this.memory);
     this.#view = new Uint8Array(this.memory.buffer);
   }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, decodeWith, type ImageInput } from '../../src/image/decode.ts';
+import { decodeImage, decodeRows, type ImageInput, takeImage } from '../../src/image/decode.ts';
+import { withWorkspace } from '../../src/image/workspace.ts';
 
 interface Case {
   file: string;
@@ -291,17 +292,18 @@ describe('decodeImage', () => {
   });
 });
 
-describe('decodeWith', () => {
-  it('passes on what the user of the pixels returns or throws', async () => {
+describe('decodeRows', () => {
+  it('passes on what the taker of the rows throws', async () => {
     for (const file of ['jpeg-420.jpg', 'png-rgb8.png', 'webp-lossy.webp', 'r02-animated.webp']) {
       const bytes = await read(file);
-      const image = await decodeImage(bytes);
-      expect(await decodeWith(bytes, {}, ({ data }) => data.slice())).toEqual(image.data);
       const thrown = new Error('mine');
-      const failing = decodeWith(bytes, {}, () => {
+      const fail = () => {
         throw thrown;
-      });
-      await expect(failing).rejects.toBe(thrown);
+      };
+      const sinks = [fail, () => ({ firstRow: 0, endRow: 1, take: fail })];
+      for (const begin of sinks) {
+        await expect(withWorkspace((workspace) => decodeRows(workspace, takeImage(bytes), {}, begin))).rejects.toBe(thrown);
+      }
     }
   });
 
@@ -315,17 +317,6 @@ describe('decodeWith', () => {
       expect(await decodeImage(bytes)).toEqual(first);
     },
   );
-
-  it('lends the pixels of a file without copying them', async () => {
-    for (const file of ['jpeg-420.jpg', 'png-rgb8.png', 'webp-lossy.webp']) {
-      const [borrowed, ownBuffer] = await decodeWith(await read(file), {}, ({ data }, _, lent) => [
-        lent,
-        data.buffer.byteLength === data.byteLength,
-      ]);
-      // They are a part of the decoder's memory, not an array of their own.
-      expect([borrowed, ownBuffer]).toEqual([true, false]);
-    }
-  });
 });
 
 /** The pixels as hex of RGB, row by row. */
