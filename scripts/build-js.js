@@ -16,7 +16,7 @@ const text = (value) =>
     .replace(/\n/g, '\\n')
     .replace(/\r/g, '\\r')}'`;
 const base64 = (path) => text(read(path).toString('base64'));
-const wasm = ['simd', 'relaxed', 'pictures', 'jpeg', 'png', 'webp'];
+const wasm = ['simd', 'relaxed', 'pictures', 'jpeg', 'webp'];
 const wasmPath = (name) => (name in { simd: 1, relaxed: 1 } ? `dist/kernels-${name}.wasm` : `dist/${name}.wasm`);
 const embedded = {
   config: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/open_clip_config.json'))))};\n`,
@@ -155,7 +155,7 @@ const { WEB_PRELUDE, WORKER_SOURCE } = await import(`data:text/javascript,${enco
 writeFileSync('dist/thread.js', `${WEB_PRELUDE}${WORKER_SOURCE}`);
 
 // The licences of what is copied or built into dist (NOTICE).
-const licences = ['jpeg', 'png', 'webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
+const licences = ['jpeg', 'webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
 licences.push('@huggingface/tokenizers/LICENSE', 'entities/LICENSE');
 const ruled = (path) => `${'='.repeat(120)}\n${path}\n${'='.repeat(120)}\n\n${read(`node_modules/${path}`)}`;
 writeFileSync('dist/LICENSES.txt', licences.map(ruled).join('\n'));

@@ -36,7 +36,6 @@ for (const [target, { entry, file }] of Object.entries(targets)) {
 }
 const decoders = {
   jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm',
-  png: 'png/codec/pkg/squoosh_png_bg.wasm',
   webp: 'webp/codec/dec/webp_dec.wasm',
 };
 for (const [name, file] of Object.entries(decoders)) {

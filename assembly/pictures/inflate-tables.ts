@@ -224,7 +224,7 @@ export function secondEntry(table: usize, entry: u64, bits: u64): u64 {
 /** A length or distance: its base and the extra bits behind its code, with which `bits` begin. */
 // @ts-expect-error: decorator
 @inline
-export function valueOf(entry: u64, bits: u64): usize {
+export function baseAndExtra(entry: u64, bits: u64): usize {
   const extra = (bits & ((<u64>1 << (entry & 63)) - 1)) >> ((entry >> 8) & 15);
   return <usize>((entry >> 16) + extra);
 }

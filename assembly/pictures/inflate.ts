@@ -16,7 +16,7 @@ import {
 } from '../../src/image/contract';
 import {
   DISTANCE_SYMBOLS, END, END_OF_BLOCK, INVALID, LENGTH_SYMBOLS, LITERAL, makeFixed, makeRawTable, makeTables, RAW_SYMBOLS, SECOND,
-  SPECIAL, secondEntry, valueOf,
+  SPECIAL, secondEntry, baseAndExtra,
 } from './inflate-tables';
 
 // What the state's `mode` says comes next.
@@ -156,7 +156,7 @@ function inflateFast(state: usize): i32 {
         break;
       }
     }
-    const length = valueOf(entry, bits);
+    const length = baseAndExtra(entry, bits);
     bits >>= entry & 63;
     count -= entry & 63;
     bits |= load<u64>(at) << count;
@@ -174,7 +174,7 @@ function inflateFast(state: usize): i32 {
         break;
       }
     }
-    const distance = valueOf(entry, bits);
+    const distance = baseAndExtra(entry, bits);
     bits >>= entry & 63;
     count -= entry & 63;
     if (distance > out - first) {
@@ -214,7 +214,7 @@ function inflateSymbol(state: usize): i32 {
   } else if (entry & END) {
     store<u32>(state, load<u32>(state, INFLATE_LAST) ? SUM : BLOCK, INFLATE_MODE);
   } else {
-    const length = valueOf(entry, bits >> used);
+    const length = baseAndExtra(entry, bits >> used);
     used += entry & 63;
     entry = <u64>load<u32>(distances + (<usize>((bits >> used) & ((<u64>1 << <u64>load<u32>(state, INFLATE_DISTANCE_SIZE)) - 1)) << 2));
     if (entry & SECOND) {
@@ -223,7 +223,7 @@ function inflateSymbol(state: usize): i32 {
     }
     if (used + (entry & 63) > count) return INFLATE_INPUT;
     if (entry & INVALID) return INFLATE_DAMAGED;
-    const distance = valueOf(entry, bits >> used);
+    const distance = baseAndExtra(entry, bits >> used);
     if (distance > out - <usize>load<u32>(state, INFLATE_FIRST)) return INFLATE_DAMAGED;
     out = copyMatch(state, out, distance, length);
   }

@@ -27,7 +27,7 @@ interface Codec {
   decode(bytes: Uint8Array, sink: PixelSink): string;
 }
 
-const factories = { jpeg: mozjpeg, png: squooshPng, webp: libwebp };
+const factories = { jpeg: mozjpeg, webp: libwebp };
 const codecs = new Map<CodecName, Promise<Codec>>();
 
 /**
@@ -218,58 +218,4 @@ function withGlobals<T>(values: { readonly [name: string]: unknown }, run: () =>
   } finally {
     restore();
   }
-}
-
-/** What the PNG decoder (Rust, wasm-bindgen) exports, as far as it is used here. */
-interface PngExports {
-  memory: WebAssembly.Memory;
-  __wbindgen_malloc(bytes: number, align: number): number;
-  __wbindgen_free(pointer: number, bytes: number, align: number): void;
-  decode(pointer: number, bytes: number): number;
-}
-
-/**
- * wasm-bindgen's glue code keeps one instance forever, so it is not used. `decode` needs a single import, which makes an
- * ImageData of a buffer that it hands over; import names end in a hash, so only their beginnings are compared.
- */
-async function squooshPng(module: WebAssembly.Module): Promise<Codec> {
-  let consume: PixelSink = () => {};
-  const imports: Record<string, unknown> = {};
-  for (const { name } of WebAssembly.Module.imports(module)) {
-    if (name.startsWith('__wbg_newwithownedu8clampedarray')) {
-      imports[name] = (pointer: number, bytes: number, width: number, height: number) => {
-        consume(new Uint8Array(wasm.memory.buffer, pointer >>> 0, bytes), width >>> 0, height >>> 0);
-        wasm.__wbindgen_free(pointer, bytes, 1);
-        return 0;
-      };
-    } else if (name.startsWith('__wbindgen_throw')) {
-      imports[name] = (pointer: number, bytes: number) => {
-        throw new Error(new TextDecoder().decode(new Uint8Array(wasm.memory.buffer, pointer, bytes).slice()));
-      };
-    } else {
-      imports[name] = () => 0;
-    }
-  }
-  const instance = await WebAssembly.instantiate(module, { wbg: imports as WebAssembly.ModuleImports });
-  const wasm = instance.exports as unknown as PngExports;
-  if (!wasm.memory || !wasm.decode) throw new Error('the file is not the decoder that is expected');
-  return {
-    memory: wasm.memory,
-    decode(bytes, sink) {
-      let failure: { error: unknown } | undefined;
-      consume = (data, width, height) => {
-        try {
-          sink(data, width, height);
-        } catch (error) {
-          failure = { error };
-        }
-      };
-      const pointer = wasm.__wbindgen_malloc(bytes.length, 1) >>> 0;
-      new Uint8Array(wasm.memory.buffer).set(bytes, pointer);
-      wasm.decode(pointer, bytes.length);
-      consume = () => {};
-      if (failure) throw failure.error;
-      return '';
-    },
-  };
 }

@@ -105,6 +105,7 @@ export type BeginRows = (format: RowFormat, orientation: number) => RowSink;
  *
  * @param begin is called once, before the first row. Its errors and the sink's pass as they are
  * @throws as {@link decodeImage}
+ * @internal
  */
 export async function decodeRows(
   workspace: Workspace,

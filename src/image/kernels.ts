@@ -57,7 +57,7 @@ export async function compiledPictures(): Promise<WebAssembly.Module> {
   }
 }
 
-/** @throws ClipError UNSUPPORTED if the module does not start */
+/** @throws ClipError UNSUPPORTED if the module does not start. @internal */
 export function instantiatePictures(module: WebAssembly.Module, memory: WebAssembly.Memory): PictureKernels {
   const abort = () => {
     throw new WebAssembly.RuntimeError('assertion failed in pictures.wasm');

@@ -33,6 +33,5 @@ declare module '*/embedded/wasm.js' {
   export const relaxed: string;
   export const pictures: string;
   export const jpeg: string;
-  export const png: string;
   export const webp: string;
 }

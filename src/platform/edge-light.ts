@@ -6,7 +6,6 @@ import jpeg from '../../dist/jpeg.wasm?module';
 import relaxed from '../../dist/kernels-relaxed.wasm?module';
 import simd from '../../dist/kernels-simd.wasm?module';
 import pictures from '../../dist/pictures.wasm?module';
-import png from '../../dist/png.wasm?module';
 import webp from '../../dist/webp.wasm?module';
 import type { WasmFile, WasmName } from './platform.ts';
 
@@ -23,6 +22,6 @@ export {
 } from './edge.ts';
 export { defaultFiles } from './embedded-model.ts';
 
-const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, png, webp };
+const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, webp };
 
 export const wasmFile = async (name: WasmName): Promise<WasmFile> => WASM[name];

@@ -5,7 +5,7 @@ export type WasmSource = object | string;
 
 /**
  * WebAssembly for hosts on which the package cannot find its own files. The files are `edgeclip/kernels-simd.wasm`,
- * `edgeclip/kernels-relaxed.wasm`, `edgeclip/pictures.wasm`, `edgeclip/jpeg.wasm`, `edgeclip/png.wasm` and `edgeclip/webp.wasm`.
+ * `edgeclip/kernels-relaxed.wasm`, `edgeclip/pictures.wasm`, `edgeclip/jpeg.wasm` and `edgeclip/webp.wasm`.
  */
 export interface WasmSources {
   /** The kernels that run everywhere. */
@@ -15,6 +15,5 @@ export interface WasmSources {
   /** JPEG, PNG and the resize. */
   readonly pictures?: WasmSource | undefined;
   readonly jpeg?: WasmSource | undefined;
-  readonly png?: WasmSource | undefined;
   readonly webp?: WasmSource | undefined;
 }

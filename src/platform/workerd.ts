@@ -8,7 +8,6 @@ import jpeg from '../../dist/jpeg.wasm';
 import relaxed from '../../dist/kernels-relaxed.wasm';
 import simd from '../../dist/kernels-simd.wasm';
 import pictures from '../../dist/pictures.wasm';
-import png from '../../dist/png.wasm';
 import webp from '../../dist/webp.wasm';
 import type { ModelFiles } from '../weights/source.ts';
 import { bytesSource } from '../weights/source.ts';
@@ -27,7 +26,7 @@ export {
   startThread,
 } from './edge.ts';
 
-const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, png, webp };
+const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, webp };
 
 export const wasmFile = async (name: WasmName): Promise<WasmFile> => WASM[name];
 

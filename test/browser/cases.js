@@ -18,7 +18,7 @@ async function core() {
       simd: (await fetched(inPackage('dist/kernels-simd.wasm'))).buffer,
       pictures: await fetched(inPackage('dist/pictures.wasm')),
       jpeg: await WebAssembly.compile(await fetched(inPackage('dist/jpeg.wasm'))),
-      png: await fetched(inPackage('dist/png.wasm')),
+      pictures: await fetched(inPackage('dist/pictures.wasm')),
       webp: await fetched(inPackage('dist/webp.wasm')),
     },
     files: {

@@ -302,7 +302,9 @@ describe('decodeRows', () => {
       };
       const sinks = [fail, () => ({ firstRow: 0, endRow: 1, take: fail })];
       for (const begin of sinks) {
-        await expect(withWorkspace((workspace) => decodeRows(workspace, takeImage(bytes), {}, begin))).rejects.toBe(thrown);
+        await expect(withWorkspace((workspace) => decodeRows(workspace, takeImage(bytes), {}, begin))).rejects.toBe(
+          thrown,
+        );
       }
     }
   });

@@ -3,7 +3,7 @@ import * as core from '../../src/platform/core.ts';
 
 it('edgeclip/core says what to give for each thing that it does not have', async () => {
   await expect(core.wasmFile('simd')).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('edgeclip/kernels-simd.wasm') }); // biome-ignore format: one line
-  await expect(core.wasmFile('png')).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('edgeclip/png.wasm') }); // biome-ignore format: one line
+  await expect(core.wasmFile('webp')).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('edgeclip/webp.wasm') }); // biome-ignore format: one line
   await expect(core.readAddress('a.wasm')).rejects.toMatchObject({ code: 'IO', message: expect.stringContaining('"a.wasm"') }); // biome-ignore format: one line
   await expect(core.readFileUrl('file:///a.png', () => {})).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   expect(() => core.directoryFiles('models/x')).toThrow(/"models\/x" as ModelFiles/);

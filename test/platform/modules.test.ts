@@ -46,7 +46,7 @@ describe('WebAssembly that the caller gives', () => {
     ['an address', async (name) => wasm(name).href],
     ['a path', async (name) => fileURLToPath(wasm(name))],
   ])('may be %s', async (_, source) => {
-    const given = { simd: await source('kernels-simd'), png: await source('png') };
+    const given = { simd: await source('kernels-simd'), pictures: await source('pictures') };
     expect(await embedding(given)).toEqual(expected);
   });
 
@@ -55,7 +55,9 @@ describe('WebAssembly that the caller gives', () => {
     await new Promise<void>((resolve) => server.listen(0, resolve));
     const address = `http://localhost:${(server.address() as AddressInfo).port}/`;
     try {
-      expect(await embedding({ simd: `${address}kernels-simd`, png: new URL('png', address) })).toEqual(expected);
+      expect(await embedding({ simd: `${address}kernels-simd`, pictures: new URL('pictures', address) })).toEqual(
+        expected,
+      );
     } finally {
       server.close();
     }
@@ -63,16 +65,16 @@ describe('WebAssembly that the caller gives', () => {
 
   it('is what runs, in place of the own files', async () => {
     await expect(embedding({ simd: EMPTY })).rejects.toThrow();
-    await expect(embedding({ png: EMPTY })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
-    await expect(embedding({ png: EMPTY.subarray(0, 4) })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(embedding({ pictures: EMPTY })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    await expect(embedding({ pictures: EMPTY.subarray(0, 4) })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
 
   it('serves preprocess, too, until other files are given', async () => {
     const { loadClip, preprocess, preprocessConfigFromOpenClip } = await fresh();
     const config = preprocessConfigFromOpenClip(undefined, 224);
-    (await loadClip({ towers: ['image'], wasm: { png: EMPTY } })).dispose();
+    (await loadClip({ towers: ['image'], wasm: { pictures: EMPTY } })).dispose();
     await expect(preprocess(photo, config)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
-    (await loadClip({ towers: ['image'], wasm: { png: await bytesOf('png') } })).dispose();
+    (await loadClip({ towers: ['image'], wasm: { pictures: await bytesOf('pictures') } })).dispose();
     expect((await preprocess(photo, config)).data.length).toBe(224 * 224 * 3);
   });
 
@@ -99,10 +101,10 @@ describe('WebAssembly that the caller gives', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['a name', { gif: EMPTY }, /"gif" is not one of simd, relaxed, pictures, jpeg, png, webp/],
+    ['a name', { gif: EMPTY }, /"gif" is not one of simd, relaxed, pictures, jpeg, webp/],
     ['a number', { simd: 42 }, /wasm\.simd must be a WebAssembly\.Module, its bytes, or an address/],
-    ['a promise', { png: Promise.resolve(EMPTY) }, /wasm\.png must be .*Promise/],
-    ['null', { png: null }, /wasm\.png must be/],
+    ['a promise', { pictures: Promise.resolve(EMPTY) }, /wasm\.pictures must be .*Promise/],
+    ['null', { pictures: null }, /wasm\.pictures must be/],
     ['a module itself', 'kernels.wasm', /wasm must be an object/],
   ])('that is none of these is a TypeError: %s', async (_, sources, message) => {
     const { loadClip } = await fresh();

@@ -21,9 +21,8 @@ const core = {
   entry,
   wasm: {
     simd: await WebAssembly.compile(await fromPackage('kernels-simd.wasm')),
-    pictures: await fromPackage('pictures.wasm'),
+    pictures: (await fromPackage('pictures.wasm')).buffer,
     jpeg: await fromPackage('jpeg.wasm'),
-    png: (await fromPackage('png.wasm')).buffer,
     webp: await fromPackage('webp.wasm'),
   },
   files: {

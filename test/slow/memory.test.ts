@@ -1,11 +1,11 @@
 /** R31: nothing is kept of pictures, broken ones included, nor of models that were disposed of. */
 import { readFile } from 'node:fs/promises';
 import encodeJpeg, { init as initJpeg } from '@jsquash/jpeg/encode.js';
-import encodePng, { init as initPng } from '@jsquash/png/encode.js';
 import encodeWebp, { init as initWebp } from '@jsquash/webp/encode.js';
 import { beforeAll, expect, it } from 'vitest';
 import type { Clip } from '../../src/clip.ts';
 import { loadClip } from '../../src/load.ts';
+import { encodePng } from '../image/png-file.ts';
 import { goldenPath } from '../model/golden.ts';
 import { residentBytes } from './resident-memory.ts';
 
@@ -37,12 +37,12 @@ beforeAll(async () => {
   const module = async (path: string) =>
     WebAssembly.compile(await readFile(new URL(import.meta.resolve(`@jsquash/${path}`))));
   await initJpeg(await module('jpeg/codec/enc/mozjpeg_enc.wasm'));
-  await initPng(await module('png/codec/pkg/squoosh_png_bg.wasm'));
   await initWebp(await module('webp/codec/enc/webp_enc_simd.wasm'));
   for (const [i, [width, height]] of sizes.entries()) {
-    for (const encode of [encodeJpeg, encodePng, encodeWebp]) {
-      files.push(new Uint8Array(await encode(noisyPicture(width, height, i))));
-    }
+    const picture = noisyPicture(width, height, i);
+    files.push(new Uint8Array(await encodeJpeg(picture)));
+    files.push(encodePng(picture.data, width, height, 4));
+    files.push(new Uint8Array(await encodeWebp(picture)));
   }
 });
 
