@@ -4,14 +4,15 @@ import type { Precision } from './engine/arithmetic.ts';
 import { TILE_VARIANTS, type TileVariant } from './engine/autotuning.ts';
 import type { Probe } from './engine/engine.ts';
 import type { KernelVariant } from './engine/kernels.ts';
+import type { HubOptions } from './hub/access.ts';
 import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
+import { isSliceable, type Model } from './open-model.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
-import type { ModelFiles } from './weights/source.ts';
 import type { LoadProgress } from './weights/tower-file.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends HubOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
   readonly precision?: Precision | undefined;
   /** Which towers to load. Default all that the model has. */
@@ -34,9 +35,13 @@ export interface LoadOptions {
    * be found. They serve the whole process from then on, `preprocess` included.
    */
   readonly wasm?: WasmSources | undefined;
+  /** The model's configuration, parsed, for weights that have none beside them: `config.json` or `open_clip_config.json`. */
+  readonly config?: object | undefined;
+  /** The model's tokenizer, the parsed `tokenizer.json`, if it has none or another one is wanted. */
+  readonly tokenizer?: object | undefined;
   /** Stops the loading. */
   readonly signal?: AbortSignal | undefined;
-  /** Called while the weights are loaded. */
+  /** Called while files are fetched and while the weights are loaded. */
   readonly onProgress?: LoadProgress | undefined;
   /** Sees every layer's activations, of all rows. @internal */
   readonly probe?: Probe | undefined;
@@ -47,7 +52,7 @@ export interface LoadOptions {
 /** What `loadClip` takes when everything is in one object. */
 export interface LoadClipOptions extends LoadOptions {
   /** The model: as the first argument of the other signature. */
-  readonly model?: string | ModelFiles | undefined;
+  readonly model?: Model | undefined;
 }
 
 const LOAD: Readonly<Record<Exclude<keyof LoadClipOptions, keyof typeof INTERNAL>, OptionType>> = {
@@ -62,6 +67,13 @@ const LOAD: Readonly<Record<Exclude<keyof LoadClipOptions, keyof typeof INTERNAL
   signal: 'signal',
   onProgress: 'function',
   wasm: 'any',
+  config: 'any',
+  tokenizer: 'any',
+  revision: 'string',
+  accessToken: 'string',
+  cacheDir: 'string',
+  localFilesOnly: 'boolean',
+  fetch: 'function',
 };
 
 /** Options for tests: accepted, but no message names them. */
@@ -69,10 +81,10 @@ const INTERNAL = { probe: 'function', variant: 'any' } as const satisfies Readon
 
 /** Tells the two signatures apart: files have functions, options are a plain object. */
 export function loadArguments(
-  first: string | ModelFiles | LoadClipOptions | undefined,
+  first: Model | LoadClipOptions | undefined,
   second: LoadOptions | undefined,
-): { model: string | ModelFiles | undefined; options: LoadOptions } {
-  const isOptions = isPlainObject(first) && !isFiles(first);
+): { model: Model | undefined; options: LoadOptions } {
+  const isOptions = isPlainObject(first) && !isFiles(first) && !isSliceable(first);
   if (isOptions && second !== undefined) {
     throw new TypeError(
       'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
@@ -91,8 +103,8 @@ export function loadArguments(
 }
 
 /** Checks the internal options, and returns the others. */
-function withoutInternal(options: LoadClipOptions | ModelFiles): object {
-  if (!isPlainObject(options)) return options; // refused as it is
+function withoutInternal(options: Model | LoadClipOptions): object {
+  if (!isPlainObject(options)) return options as unknown as object; // refused as it is
   const { probe, variant, ...others } = options as LoadClipOptions;
   checkOptions('loadClip', { probe, variant }, INTERNAL);
   return others;
@@ -108,11 +120,11 @@ function checkModel(model: unknown): void {
     throw new TypeError(`loadClip: the model is a folder, got ${kindOf(model)}: pass its path, fileURLToPath(url)`);
   }
   if (model === undefined || typeof model === 'string') return;
-  if (typeof model === 'object' && model !== null && isFiles(model)) return;
+  if (isSliceable(model) || (typeof model === 'object' && model !== null && isFiles(model))) return;
   const isUrl = Object.prototype.toString.call(model) === '[object URL]';
   const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
   throw new TypeError(
-    `loadClip: the model must be a folder or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
+    `loadClip: the model must be a folder, a name, a file (Blob) or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Loading a model: open its files, plan the memory, fill it, and put the towers on it. */
 
-import { clockRuns, defaultFiles, directoryFiles, noThreads, processors, startThread } from '#platform';
+import { clockRuns, defaultFiles, noThreads, processors, startThread } from '#platform';
 import { Clip } from './clip.ts';
 import { TileAutotuner } from './engine/autotuning.ts';
 import { Mode } from './engine/calls.ts';
@@ -24,6 +24,7 @@ import { LocalBackend } from './local-backend.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
+import { type Model, openModel } from './open-model.ts';
 import { notShared, provideModules } from './platform/modules.ts';
 import type { Parts, ThreadInfo } from './session.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -31,7 +32,6 @@ import { CheckedFiles } from './weights/checked-files.ts';
 import { fingerprint } from './weights/fingerprint.ts';
 import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
-import { singleFile } from './weights/single-file.ts';
 import type { ModelFiles, Source } from './weights/source.ts';
 import type { TowerFile } from './weights/tower-file.ts';
 
@@ -55,18 +55,15 @@ const AUTO_THREADS = 8;
  * const load = () => loadClip('models/ViT-B-32', { precision: 'f32' }); // a folder
  * const loadFile = () => loadClip('models/ViT-B-32.pt');
  */
-export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
+export function loadClip(model?: Model, options?: LoadOptions): Promise<Clip>;
 export function loadClip(options: LoadClipOptions): Promise<Clip>;
-export async function loadClip(
-  modelOrOptions?: string | ModelFiles | LoadClipOptions,
-  secondOptions?: LoadOptions,
-): Promise<Clip> {
+export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondOptions?: LoadOptions): Promise<Clip> {
   const { model, options } = loadArguments(modelOrOptions, secondOptions);
   const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
   checkVariant(options.variant);
   checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
   signal?.throwIfAborted();
-  const found = model === undefined ? defaultFiles() : typeof model === 'string' ? modelFiles(model) : model;
+  const found = model === undefined ? defaultFiles() : await openModel(model, options);
   const files = new CheckedFiles(found, signal);
   if (options.wasm !== undefined) provideModules(options.wasm);
   let threads = threadCount(options.threads ?? 1);
@@ -167,9 +164,6 @@ export async function loadClip(
     await Promise.all(sources.map((source) => source.close?.()));
   }
 }
-
-/** The files of a model in a folder, or of one whose file of weights is named. */
-export const modelFiles = (path: string): ModelFiles => singleFile(path, directoryFiles) ?? directoryFiles(path);
 
 /**
  * How many threads there will be, of how many were asked for.

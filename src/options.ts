@@ -1,7 +1,7 @@
 /** Checks of arguments: what came, and what to do instead, in one sentence. */
 
 /** What an option must be; `any` is checked where it is used. `undefined` always means the default. */
-export type OptionType = 'boolean' | 'number' | 'function' | 'signal' | 'any';
+export type OptionType = 'boolean' | 'number' | 'string' | 'function' | 'signal' | 'any';
 
 /**
  * Checks an options object: its own names and their types.

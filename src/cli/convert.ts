@@ -1,7 +1,7 @@
 /** `edgeclip convert`: any model to a folder of packed files. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Precision } from '../engine/arithmetic.ts';
-import { modelFiles } from '../load.ts';
+import { openModel } from '../open-model.ts';
 import { UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { writePackedFolder } from './packed-folder.ts';
@@ -63,7 +63,7 @@ async function convert(model: string, { output, precision, shardSize, json }: Co
   const out = standardOutput();
   const progress = new Progress();
   try {
-    const manifest = await writePackedFolder(modelFiles(model), output, {
+    const manifest = await writePackedFolder(await openModel(model), output, {
       precision,
       shardBytes: shardSize,
       onProgress: ({ tower, loaded, total }) => progress.show(`converting ${tower} tower`, loaded, total, false),

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
+import { ioReason } from '../platform/io-reason.ts';
 import { directoryFiles } from '../platform/node.ts';
 import { configOfWeights, readDescription, towerSource, towersToLoad } from '../weights/model-files.ts';
 import { openTower } from '../weights/open-tower.ts';
@@ -13,7 +14,6 @@ import { packTower } from '../weights/packing.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import type { LoadProgress } from '../weights/tower-file.ts';
 import { quote } from './failure.ts';
-import { ioReason } from './io-reason.ts';
 
 export interface PackedFolderOptions {
   readonly precision: Precision;

@@ -10,6 +10,7 @@ import type { StartThread, WasmFile, WasmName } from './platform.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
 export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
+export { modelAt } from './web-models.ts';
 export { maySleep, noThreads, processors } from './web-worker.ts';
 
 const WASM: Record<WasmName, () => URL> = {

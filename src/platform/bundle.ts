@@ -6,8 +6,10 @@
 import { decodeBase64 } from './base64.ts';
 import * as web from './fetched.ts';
 import * as nodeFiles from './node-files.ts';
+import * as nodeModels from './node-models.ts';
 import * as nodeProcess from './node-process.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import * as webModels from './web-models.ts';
 import * as webWorker from './web-worker.ts';
 
 export { defaultFiles } from './embedded-model.ts';
@@ -22,8 +24,8 @@ export async function wasmFile(name: WasmName): Promise<WasmFile> {
 export const readAddress: typeof web.readAddress = (address) => (onNode() ? nodeFiles : web).readAddress(address);
 export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
   (onNode() ? nodeFiles : web).readFileUrl(href, checkBytes);
-export const directoryFiles: typeof web.directoryFiles = (directory) =>
-  (onNode() ? nodeFiles : web).directoryFiles(directory);
+export const modelAt: typeof webModels.modelAt = (text, options) =>
+  (onNode() ? nodeModels : webModels).modelAt(text, options);
 export const clockRuns = (): boolean => true;
 export const distrustRelaxed = (): string | undefined => (onNode() ? nodeProcess.distrustRelaxed() : undefined);
 export const processors = (): number => (onNode() ? nodeProcess : webWorker).processors();

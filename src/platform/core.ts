@@ -25,8 +25,8 @@ export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
 
-export function directoryFiles(directory: string): ModelFiles {
-  throw new ClipError('IO', `edgeclip/core reads no files: give "${directory}" as ModelFiles ({ name, text, source })`);
+export async function modelAt(text: string): Promise<ModelFiles> {
+  throw new ClipError('IO', `edgeclip/core reads no files: give "${text}" as ModelFiles ({ name, text, source })`);
 }
 
 export function defaultFiles(): ModelFiles {

@@ -11,9 +11,9 @@ import type { WasmFile, WasmName } from './platform.ts';
 
 export {
   clockRuns,
-  directoryFiles,
   distrustRelaxed,
   maySleep,
+  modelAt,
   noThreads,
   processors,
   readAddress,

@@ -1,19 +1,19 @@
 /** What edge runtimes share: one thread, a clock that stands still while code runs, little memory, and no files. */
 import { ClipError } from '../errors.ts';
 import { fetchedFiles } from '../weights/fetched-files.ts';
-import type { ModelFiles } from '../weights/source.ts';
 import type { StartThread } from './platform.ts';
+import { modelsAt } from './web-models.ts';
 
 export { readAddress, readFileUrl } from './fetched.ts';
 
 /** Weights are streamed: as a blob, as browsers have them outside of the script's memory, they would be in it twice. */
-export function directoryFiles(directory: string): ModelFiles {
+export const modelAt = modelsAt((directory, fetch) => {
   try {
-    return fetchedFiles(directory);
+    return fetchedFiles(directory, fetch && ((address, init) => fetch(address, init)));
   } catch (cause) {
     throw new ClipError('IO', `"${directory}" is not an address that can be fetched here`, { cause });
   }
-}
+});
 
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;

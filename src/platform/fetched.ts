@@ -1,5 +1,7 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
+import type { OpenOptions } from '../open-model.ts';
+import { singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
 
@@ -34,6 +36,11 @@ export function directoryFiles(directory: string): ModelFiles {
       return response && responseSource(response);
     },
   };
+}
+
+/** A model's folder, or its file of weights with its folder, at an address. @throws ClipError IO for what is not an address */
+export function modelAddress(address: string, _options: OpenOptions): ModelFiles {
+  return singleFile(address, directoryFiles) ?? directoryFiles(address);
 }
 
 /** The file at an address as a source. @throws ClipError IO */

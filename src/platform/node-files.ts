@@ -3,7 +3,6 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClipError } from '../errors.ts';
-import { looksLikeHubName } from '../weights/hub-name.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { checkRange, type Source } from '../weights/source.ts';
 import * as web from './fetched.ts';
@@ -120,6 +119,13 @@ function fileError(path: string, error: NodeJS.ErrnoException): ClipError {
 /** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
 const MAX_TEXT = 128 << 20;
 
+/** A text file of a model. @throws ClipError `IO` if it cannot be read, or is longer than any model's */
+export async function readText(path: string): Promise<string> {
+  const size = await regularFileSize(path);
+  if (size <= MAX_TEXT) return readTextFile(path);
+  throw new ClipError('IO', `cannot read "${path}": it has ${size} bytes, expected a text of at most ${MAX_TEXT}`);
+}
+
 /**
  * A model's folder. Its methods throw ClipError `IO` if a file is there and cannot be read, or if there is no such folder.
  */
@@ -132,14 +138,9 @@ export function directoryFiles(directory: string): ModelFiles {
     if (code === 'ENOENT') return undefined;
     throw error;
   };
-  const text = async (path: string) => {
-    const size = await regularFileSize(path);
-    if (size <= MAX_TEXT) return readTextFile(path);
-    throw new ClipError('IO', `cannot read "${path}": it has ${size} bytes, expected a text of at most ${MAX_TEXT}`);
-  };
   return {
     name: directory,
-    text: (name) => text(join(directory, name)).catch(missing),
+    text: (name) => readText(join(directory, name)).catch(missing),
     source: (name) => fileSource(join(directory, name)).catch(missing),
   };
 }
@@ -152,9 +153,5 @@ async function checkFolder(directory: string): Promise<void> {
     throw new ClipError('IO', `the model "${directory}" is a file: pass the folder that holds the model's files`);
   }
   if (found.code !== 'ENOENT') throw fileError(directory, found);
-  const hint =
-    looksLikeHubName(directory) || /^https?:/.test(directory)
-      ? '. This version does not download models: pass the folder into which you downloaded it, or files of your own'
-      : '';
-  throw new ClipError('IO', `the model folder "${directory}" does not exist${hint}`, { cause: found });
+  throw new ClipError('IO', `the model folder "${directory}" does not exist`, { cause: found });
 }

@@ -11,6 +11,7 @@ import { fileSource, readAddress, readTextFile } from './node-files.ts';
 import type { WasmFile, WasmName } from './platform.ts';
 
 export { directoryFiles, fileSource, readAddress, readFileUrl, readTextFile } from './node-files.ts';
+export { modelAt } from './node-models.ts';
 export { distrustRelaxed, maySleep, noThreads, processors, startThread } from './node-process.ts';
 
 const WASM: Record<WasmName, () => URL> = {

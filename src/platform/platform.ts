@@ -4,6 +4,7 @@
  * address is made before it is needed: `import.meta.url` is undefined in some runtimes.
  */
 import type { KernelVariant } from '../engine/kernels.ts';
+import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
 
 /** A running worker thread. It must not keep the process alive. */
@@ -46,8 +47,11 @@ export interface Platform {
   /** Why there are no worker threads here; undefined where there are. */
   noThreads(): string | undefined;
   startThread: StartThread;
-  /** The files of a model in a folder, or at an address. */
-  directoryFiles(directory: string): ModelFiles;
+  /**
+   * The files of a model by its path, its address or its name.
+   * @throws ClipError IO, CONFIG if there is none; the signal's reason if aborted
+   */
+  modelAt(text: string, options: OpenOptions): Promise<ModelFiles>;
   /** The model inside the package. */
   defaultFiles(): ModelFiles;
 }

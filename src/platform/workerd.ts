@@ -16,9 +16,9 @@ import type { WasmFile, WasmName } from './platform.ts';
 
 export {
   clockRuns,
-  directoryFiles,
   distrustRelaxed,
   maySleep,
+  modelAt,
   noThreads,
   processors,
   readAddress,

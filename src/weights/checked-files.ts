@@ -68,11 +68,12 @@ export class CheckedFiles implements ModelFiles {
     return undefined;
   }
 
-  /** What to add to a message that none of these files is there; empty unless web pages came instead. */
+  /** What to add to a message that none of these files is there: the files' own note, and whether web pages came instead. */
   pagesNote(...names: string[]): string {
     const pages = names.filter((name) => this.webPages.has(name));
-    if (pages.length === 0) return '';
-    return `; a web page came instead of ${pages.join(', ')}: the address or the login may be wrong`;
+    const note = this.#files.note ?? '';
+    if (pages.length === 0) return note;
+    return `${note}; a web page came instead of ${pages.join(', ')}: the address or the login may be wrong`;
   }
 
   #checkedSource(name: string, found: unknown): Source {

@@ -14,7 +14,6 @@ import { CheckedFiles } from './checked-files.ts';
 import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
 import { describeForeign } from './foreign.ts';
 import { readTensorFile } from './headers.ts';
-import { looksLikeHubName } from './hub-name.ts';
 import { indexName, shardedSource } from './shards.ts';
 import type { ModelFiles, Source } from './source.ts';
 
@@ -51,14 +50,12 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json')) ?? (await configOfWeights(files));
   if (json === undefined) {
-    // In a browser a hub's name is a relative address.
-    const hub = looksLikeHubName(files.name) ? '; this version does not download models by name' : '';
     const pages = files.pagesNote('open_clip_config.json', 'config.json');
     const beside =
       files.weights === undefined ? '' : " beside it, and it is not OpenAI's own (TorchScript), which needs none";
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": there is no open_clip_config.json and no config.json${beside}${pages}${hub}`,
+      `"${files.name}": there is no open_clip_config.json and no config.json${beside}${pages}`,
     );
   }
   const warnings: string[] = [];

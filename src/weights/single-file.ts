@@ -3,6 +3,9 @@ import type { ModelFiles } from './source.ts';
 
 const WEIGHTS_FILE = /^(.*[/\\])?([^/\\?#]+\.(?:safetensors|bin|pt|pth|ckpt))$/is;
 
+/** Whether a path ends as a file of weights does. */
+export const isWeightsName = (path: string): boolean => WEIGHTS_FILE.test(path);
+
 /**
  * The model's files, if `path` ends as a file of weights does; undefined for a folder's.
  * @param folder gives the files of a folder

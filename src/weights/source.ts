@@ -25,6 +25,8 @@ export interface ModelFiles {
   readonly name: string;
   /** The file of weights to take, whatever is beside it. Default: the first that is there of the usual names. */
   readonly weights?: string;
+  /** Added to a message that a file is missing, with its punctuation: where was looked, and why not elsewhere. */
+  readonly note?: string;
   /** A text file by its name, or undefined if there is none. */
   text(name: string): Promise<string | undefined>;
   /** A binary file by its name, or undefined if there is none. */
@@ -81,6 +83,65 @@ export function blobSource(
       signal?.throwIfAborted();
     },
   };
+}
+
+/** What parts can be read of: a `Blob` or `File`, bytes, or a store of the caller's own with range reads. */
+export interface Sliceable {
+  readonly size?: number;
+  readonly byteLength?: number;
+  /** Bytes from `start` up to, not including, `end`. */
+  slice(start: number, end: number): SlicePart | Promise<SlicePart>;
+}
+
+type SlicePart = ArrayBuffer | ArrayBufferView | { arrayBuffer(): Promise<ArrayBuffer> };
+
+/**
+ * A source over an object with `slice(start, end)`, which gives bytes or something with `arrayBuffer()`. Only what is needed
+ * is read.
+ * @param name what error messages call it
+ * @throws TypeError if it has neither `size` nor `byteLength`
+ */
+export function sliceSource(store: Sliceable, name = 'file'): Source {
+  const byteLength = store.size ?? store.byteLength;
+  if (!Number.isSafeInteger(byteLength) || byteLength! < 0) {
+    throw new TypeError(`"${name}" must have its length in bytes as size or byteLength, got ${String(byteLength)}`);
+  }
+  return {
+    name,
+    byteLength: byteLength!,
+    async readInto(offset, target, signal) {
+      checkRange(this, offset, target.byteLength);
+      for (let done = 0; done < target.byteLength; done += BLOB_STEP) {
+        signal?.throwIfAborted();
+        const start = offset + done;
+        const end = offset + Math.min(done + BLOB_STEP, target.byteLength);
+        const bytes = bytesOf(await sliced(store, start, end, name));
+        if (bytes?.byteLength !== end - start) {
+          const got = bytes ? `${bytes.byteLength} bytes` : 'no bytes';
+          throw new ClipError('IO', `"${name}": slice(${start}, ${end}) gave ${got}, expected ${end - start}`);
+        }
+        target.set(bytes, done);
+      }
+      signal?.throwIfAborted();
+    },
+  };
+}
+
+async function sliced(store: Sliceable, start: number, end: number, name: string): Promise<unknown> {
+  try {
+    const part: unknown = await store.slice(start, end);
+    const { arrayBuffer } = (part ?? {}) as Partial<Blob>;
+    return typeof arrayBuffer === 'function' ? await arrayBuffer.call(part) : part;
+  } catch (cause) {
+    throw new ClipError('IO', `"${name}": reading failed: ${reason(cause)}`, { cause });
+  }
+}
+
+/** By tag: buffers of other realms are not instances of this realm's class. */
+function bytesOf(part: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(part)) return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+  const isBuffer = /^\[object (?:Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(part));
+  return isBuffer ? new Uint8Array(part as ArrayBuffer) : undefined;
 }
 
 /** @throws ClipError `IO` if bytes [offset, offset + length) are not inside the source. */

@@ -4,8 +4,15 @@ import type { Layout } from '../engine/layout.ts';
 import type { Tower } from '../model/config.ts';
 import type { Checksum } from './checksum.ts';
 
-/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
-export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
+/**
+ * Called while loading: with the bytes of a file that is fetched, and then with the bytes of a tower's memory that are filled,
+ * and their total.
+ */
+export type LoadProgress = (
+  progress:
+    | { readonly file: string; readonly tower?: undefined; readonly loaded: number; readonly total: number }
+    | { readonly tower: Tower; readonly file?: undefined; readonly loaded: number; readonly total: number },
+) => void;
 
 export interface TowerFile {
   readonly tower: Tower;

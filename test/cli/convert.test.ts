@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { byteSize } from '../../src/cli/convert.ts';
 import { type Manifest, writePackedFolder } from '../../src/cli/packed-folder.ts';
-import { loadClip, modelFiles } from '../../src/load.ts';
+import { loadClip } from '../../src/load.ts';
+import { openModel } from '../../src/open-model.ts';
 import { readCheckpoint, readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 import { push, stateDict, torchFile } from '../weights/torch-writer.ts';
@@ -23,10 +24,7 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 const picture = syntheticPicture(80);
 const expected = readGolden('tiny-vit/expected.json');
 
-async function vectors(
-  model: Parameters<typeof modelFiles>[0] | ReturnType<typeof storeOf>,
-  precision: 'int8' | 'f32',
-) {
+async function vectors(model: string | ReturnType<typeof storeOf>, precision: 'int8' | 'f32') {
   using clip = await loadClip(model, { precision });
   return [await clip.encodeImage(picture), ...(await clip.encodeTokens(expected.token_ids))];
 }
@@ -52,7 +50,7 @@ describe('convert', () => {
     'writes %s that loads with the same bits, and a manifest of what it wrote',
     async (precision) => {
       const out = join(work, `plain ${precision}`);
-      const manifest = await writePackedFolder(modelFiles(goldenPath('tiny-vit')), out, { precision });
+      const manifest = await writePackedFolder(await openModel(goldenPath('tiny-vit')), out, { precision });
       expect(await vectors(out, precision)).toEqual(await vectors(goldenPath('tiny-vit'), precision));
       const names = ['image.safetensors', 'manifest.json', 'open_clip_config.json', 'text.safetensors'];
       expect(readdirSync(out).sort()).toEqual(names);
@@ -69,8 +67,8 @@ describe('convert', () => {
   it('R06: gives the same bytes from the state dict and the training checkpoint of the model, and again', async () => {
     const { 'open_clip_config.json': config } = folder;
     const models = {
-      safetensors: modelFiles(goldenPath('tiny-vit')),
-      again: modelFiles(goldenPath('tiny-vit')),
+      safetensors: await openModel(goldenPath('tiny-vit')),
+      again: await openModel(goldenPath('tiny-vit')),
       dict: storeOf({
         'open_clip_config.json': config!,
         'open_clip_pytorch_model.bin': torchFile(stateDict(tensors), storages),
@@ -90,7 +88,7 @@ describe('convert', () => {
 
   it("takes Hugging Face's files, packed ones, and shards", async () => {
     const huggingface = join(work, 'huggingface');
-    await writePackedFolder(modelFiles(goldenPath('tiny-vit-hf')), huggingface, {
+    await writePackedFolder(await openModel(goldenPath('tiny-vit-hf')), huggingface, {
       precision: 'int8',
       shardBytes: 100_000,
     });
@@ -100,15 +98,15 @@ describe('convert', () => {
     for (const name of shards) expect(readFileSync(join(huggingface, name)).length).toBeLessThanOrEqual(100_000);
     expect(await vectors(huggingface, 'int8')).toEqual(await vectors(goldenPath('tiny-vit-hf'), 'int8'));
     // From shards to one file.
-    await writePackedFolder(modelFiles(huggingface), join(work, 'joined'), { precision: 'int8' });
-    await writePackedFolder(modelFiles(goldenPath('tiny-vit-hf')), join(work, 'direct'), { precision: 'int8' });
+    await writePackedFolder(await openModel(huggingface), join(work, 'joined'), { precision: 'int8' });
+    await writePackedFolder(await openModel(goldenPath('tiny-vit-hf')), join(work, 'direct'), { precision: 'int8' });
     expect(filesOf(join(work, 'joined'))).toEqual(filesOf(join(work, 'direct')));
   });
 
   it("writes the configuration that OpenAI's own file does not have, and the tokenizer", async () => {
     const out = join(work, 'openai');
     const tokenizer = readFileSync('weights/default/tokenizer.json', 'utf8');
-    const files = { ...modelFiles(goldenPath('torch/openai.pt')) };
+    const files = { ...(await openModel(goldenPath('torch/openai.pt'))) };
     const text = async (name: string) => (name === 'tokenizer.json' ? tokenizer : undefined);
     await writePackedFolder({ ...files, text }, out, { precision: 'f32' });
     expect(JSON.parse(readFileSync(join(out, 'open_clip_config.json'), 'utf8')).model_cfg.vision_cfg.image_size).toBe(
@@ -125,7 +123,7 @@ describe('convert', () => {
     const full = join(work, 'full');
     mkdirSync(full);
     writeFileSync(join(full, 'mine.txt'), 'mine');
-    const good = modelFiles(goldenPath('tiny-vit'));
+    const good = await openModel(goldenPath('tiny-vit'));
     const options = { precision: 'int8' } as const;
     expect(await rejection(writePackedFolder(good, full, options))).toMatchObject({
       code: 'IO',

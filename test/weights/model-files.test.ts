@@ -136,15 +136,11 @@ describe('a configuration', () => {
     expect(message).toBe('"it": images are cropped to 96 pixels, but the image tower takes 80');
   });
 
-  it("that is not there, of a model with a hub's name: says that models are not downloaded", async () => {
-    const message = async (name: string) => (await rejection(readDescription(storeOf({}, name)))).message;
-    const none = 'there is no open_clip_config.json and no config.json';
-    expect(await message('openai/clip-vit-base-patch32')).toBe(
-      `"openai/clip-vit-base-patch32": ${none}; this version does not download models by name`,
-    );
-    for (const name of ['https://host/models/clip/', './models/clip', '/models/clip', 'clip']) {
-      expect(await message(name)).toBe(`"${name}": ${none}`);
-    }
+  it('that is not there: the message ends with the note of the files', async () => {
+    const none = '"it": there is no open_clip_config.json and no config.json';
+    expect((await rejection(readDescription(storeOf({}, 'it')))).message).toBe(none);
+    const noted = { ...storeOf({}, 'it'), note: '; only the cache was looked at' };
+    expect((await rejection(readDescription(noted))).message).toBe(`${none}; only the cache was looked at`);
   });
 
   it('passes its warnings on', async () => {

@@ -6,6 +6,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   ELOOP: 'its symbolic links form a loop',
+  EROFS: 'the file system is read-only',
+  EFBIG: 'the file would be larger than is allowed',
+  EDQUOT: 'the quota of disk space is used up',
   ENOSPC: 'no space is left on the device',
   ENAMETOOLONG: 'the name is too long',
 };

@@ -1,0 +1,161 @@
+/** The files of a model on a hub, through the cache: each is fetched when it is first asked for, and then read from disk. */
+import { rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ClipError } from '../errors.ts';
+import { fileSource, readText } from '../platform/node-files.ts';
+import type { ModelFiles } from '../weights/source.ts';
+import type { HubOptions } from './access.ts';
+import { type CachedFile, ModelCache, made, writing } from './cache.ts';
+import { discard, HubError, send } from './client.ts';
+import { fileId, idKind } from './digest.ts';
+import { download } from './download.ts';
+import { type NodeAccess, nodeAccess } from './environment.ts';
+import { type HubFile, isDigest, type Listing, listFiles, modelName } from './listing.ts';
+import { withLock } from './lock.ts';
+import { type HubName, isCommit } from './name.ts';
+
+/** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
+const ALWAYS_CHECKED = 1 << 20;
+
+/**
+ * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
+ * @throws ClipError IO if the model is neither on the hub nor in the cache, or may not be read; the signal's reason if aborted
+ */
+export async function openCached(
+  name: HubName,
+  options: HubOptions,
+  load: Pick<NodeAccess, 'signal' | 'onProgress'>,
+): Promise<ModelFiles> {
+  const access = await nodeAccess(options, load);
+  const cache = new ModelCache(access.cacheDir, name.id);
+  const known = await cache.commit(name.revision);
+  if (access.offline) {
+    if (known === undefined) throw notCached(name, access);
+    return new CachedFiles(name, access, cache, known);
+  }
+  // What a commit holds never changes: the hub is asked only for what the cache lacks.
+  if (isCommit(name.revision)) return new CachedFiles(name, access, cache, name.revision);
+  try {
+    const listing = await listFiles(access, name, known === undefined ? undefined : 1);
+    // A cache that cannot be written serves as it is.
+    if (await cache.commit(listing.commit)) await cache.writeRef(name.revision, listing.commit).catch(() => {});
+    return new CachedFiles(name, access, cache, listing.commit, listing);
+  } catch (error) {
+    const passing = error instanceof HubError && error.status !== 404 && error.status !== 410;
+    if (known === undefined || !passing) throw error;
+    return new CachedFiles(name, { ...access, offline: true }, cache, known, undefined, error);
+  }
+}
+
+class CachedFiles implements ModelFiles {
+  readonly name: string;
+  readonly note?: string;
+  readonly #model: HubName;
+  readonly #access: NodeAccess;
+  readonly #cache: ModelCache;
+  readonly #commit: string;
+  #listing: Promise<Listing | undefined> | undefined;
+
+  constructor(
+    model: HubName,
+    access: NodeAccess,
+    cache: ModelCache,
+    commit: string,
+    listing?: Listing,
+    problem?: HubError,
+  ) {
+    this.name = modelName(model);
+    this.#model = model;
+    this.#access = access;
+    this.#cache = cache;
+    this.#commit = commit;
+    if (listing) this.#listing = Promise.resolve(listing);
+    const why = problem ? `: ${problem.message}` : ' (localFilesOnly, HF_HUB_OFFLINE)';
+    if (access.offline) this.note = `; only the cache was looked at, "${cache.snapshot(commit)}"${why}`;
+  }
+
+  async text(name: string): Promise<string | undefined> {
+    const path = await this.#path(name);
+    return path === undefined ? undefined : readText(path);
+  }
+
+  async source(name: string) {
+    const path = await this.#path(name);
+    return path === undefined ? undefined : fileSource(path);
+  }
+
+  /** A file's path in the cache, fetched if need be; undefined if the model has none of this name. */
+  async #path(name: string): Promise<string | undefined> {
+    const found = await this.#cache.find(this.#commit, name);
+    if (found && (await this.#isGood(found))) return found.path;
+    this.#listing ??= this.#readListing();
+    const listing = await this.#listing;
+    const file = listing?.files.get(name);
+    if (!file) return undefined;
+    if (!this.#access.offline) return this.#fetch(file, listing!);
+    throw new ClipError('IO', `"${this.name}": ${name} is not in the cache${this.note}`);
+  }
+
+  /** The list of the commit's files that the cache has, or else the hub's; undefined if it may not be asked. */
+  async #readListing(): Promise<Listing | undefined> {
+    const kept = await this.#cache.listing(this.#commit);
+    if (kept || this.#access.offline) return kept;
+    return listFiles(this.#access, { ...this.#model, revision: this.#commit });
+  }
+
+  /**
+   * Whether a cached file is what it was: power cuts and full disks leave files of the right length with other bytes.
+   * @throws ClipError IO if it is not, and cannot be fetched
+   */
+  async #isGood(found: CachedFile): Promise<boolean> {
+    const { id, path, bytes } = found;
+    if (id === undefined || (bytes > ALWAYS_CHECKED && (await this.#cache.wasChecked(found)))) return true;
+    const own = await fileId(path, id, this.#access.signal);
+    if (own === id) {
+      if (bytes > ALWAYS_CHECKED) await this.#cache.markChecked(id);
+      return true;
+    }
+    if (this.#access.offline) {
+      throw new ClipError('IO', `"${this.name}": the cached file "${path}" is damaged: its ${idKind(id)} is ${own}, expected ${id}. Load once with the hub in reach: it will be fetched anew`); // biome-ignore format: one line
+    }
+    await this.#cache.remove(found);
+    return false;
+  }
+
+  async #fetch(file: HubFile, listing: Listing): Promise<string> {
+    const { id: model, revision } = this.#model;
+    const address = file.path.split('/').map(encodeURIComponent).join('/');
+    const url = `${this.#access.endpoint}/${model}/resolve/${this.#commit}/${address}`;
+    const id = file.id ?? (await this.#askId(url, file.path));
+    const target = this.#cache.blob(id);
+    await made(dirname(target));
+    await withLock(this.#cache.lock(id), this.#access.signal, async () => {
+      // It came while this load waited, or under another name.
+      if ((await stat(target).catch(() => undefined))?.isFile()) {
+        if ((await fileId(target, id, this.#access.signal)) === id) return;
+        await writing(target, () => rm(target));
+      }
+      const { size, path: name } = file;
+      await download(this.#access, { model: this.name, name, url, size, id, target, partial: this.#cache.partial(id) });
+      if ((size ?? 0) > ALWAYS_CHECKED) await this.#cache.markChecked(id);
+    });
+    const path = await this.#cache.link(this.#commit, file.path, id);
+    await this.#cache.writeRef(revision, this.#commit);
+    await this.#cache.keepListing(listing);
+    return path;
+  }
+
+  /** The ETag of a file, for hubs whose listing has no checksums. */
+  async #askId(url: string, name: string): Promise<string> {
+    const answer = await send(this.#access, { model: this.name, url, method: 'HEAD' });
+    await discard(answer);
+    const tag = answer.hub.get('x-linked-etag') ?? answer.hub.get('etag') ?? '';
+    const id = tag.replace(/^W\//, '').replaceAll('"', '');
+    if (isDigest(id)) return id;
+    throw new ClipError('IO', `"${this.name}": the hub tells no checksum of ${name}, expected a SHA-256 or a git object id as its ETag, got ${JSON.stringify(tag)}`); // biome-ignore format: one line
+  }
+}
+
+function notCached(name: HubName, { cacheDir }: NodeAccess): ClipError {
+  return new ClipError('IO', `"${modelName(name)}" is not in the cache "${cacheDir}", and nothing may be fetched (localFilesOnly, HF_HUB_OFFLINE)`); // biome-ignore format: one line
+}

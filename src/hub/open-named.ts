@@ -1,0 +1,51 @@
+/** A model by its name: on a hub, or one of OpenCLIP's, which are on a hub too. */
+import { ClipError } from '../errors.ts';
+import type { OpenOptions } from '../open-model.ts';
+import type { ModelFiles } from '../weights/source.ts';
+import type { HubAccess, HubOptions } from './access.ts';
+import { HubError } from './client.ts';
+import { type HubName, hubName, isRevision } from './name.ts';
+import { publishedModel } from './published.ts';
+
+/** Opens a model on a hub in the way of this runtime. */
+export type OpenHub = (
+  name: HubName,
+  options: HubOptions,
+  load: Pick<HubAccess, 'signal' | 'onProgress'>,
+) => Promise<ModelFiles>;
+
+/** @throws ClipError IO, CONFIG; the signal's reason if aborted */
+export async function openNamed(text: string, options: OpenOptions, open: OpenHub): Promise<ModelFiles> {
+  const published = publishedModel(text);
+  const name = published ? hubName(published.repository)! : hubName(text)!;
+  const { revision, signal, onProgress } = options;
+  try {
+    const files = await open(revision === undefined ? name : revised(text, name, revision), options, {
+      signal,
+      onProgress,
+    });
+    return published ? { ...methods(files), name: text } : files;
+  } catch (error) {
+    if (!(error instanceof HubError) || name.certain || published || ![401, 404].includes(error.status)) throw error;
+    throw new ClipError('IO', `there is no folder ${JSON.stringify(text)}, and ${error.message}`, { cause: error });
+  }
+}
+
+function revised(text: string, name: HubName, revision: string): HubName {
+  if (!isRevision(revision)) {
+    throw new RangeError(`revision must be a branch, tag or commit, got ${JSON.stringify(revision)}`);
+  }
+  if (/@/.test(text) && name.revision !== revision) {
+    throw new TypeError(`loadClip: the revision came twice: ${JSON.stringify(text)} and ${JSON.stringify(revision)}`);
+  }
+  return { ...name, revision };
+}
+
+function methods(files: ModelFiles): Omit<ModelFiles, 'name'> {
+  const { note } = files;
+  return {
+    ...(note !== undefined && { note }),
+    text: (name) => files.text(name),
+    source: (name) => files.source(name),
+  };
+}

@@ -1,0 +1,48 @@
+/** OpenCLIP's two-part names (`ViT-B-32/laion2b_s34b_b79k`) and those of OpenAI's `clip.load` (`ViT-B/32`). */
+import { ClipError } from '../errors.ts';
+import { PUBLISHED, type PublishedModel, type PublishedTag } from './published-models.ts';
+
+/** A published model, one row of `edgeclip models`. */
+export interface PublishedName extends PublishedTag {
+  /** `MODEL/TAG`. */
+  readonly name: string;
+  readonly parameters: number | undefined;
+  readonly unsupported: string | undefined;
+}
+
+/** The names of `clip.load` with a slash in them; the ResNets' have none and could be folders. */
+const OPENAI_NAMES: Readonly<Record<string, string>> = {
+  'ViT-B/32': 'ViT-B-32',
+  'ViT-B/16': 'ViT-B-16',
+  'ViT-L/14': 'ViT-L-14',
+  'ViT-L/14@336px': 'ViT-L-14-336',
+};
+
+/** All of them, in OpenCLIP's order. */
+export function publishedModels(): PublishedName[] {
+  return Object.entries(PUBLISHED).flatMap(([model, entry]) =>
+    Object.keys(entry.tags).map((tag) => named(model, tag, entry)),
+  );
+}
+
+/**
+ * The published model of a name, as OpenCLIP reads it: tags in any case, `-` for `_`; undefined if it is no such name.
+ * @throws ClipError CONFIG for a tag that a model of OpenCLIP does not have
+ */
+export function publishedModel(text: string): PublishedName | undefined {
+  const openai = Object.hasOwn(OPENAI_NAMES, text) ? OPENAI_NAMES[text]! : undefined;
+  const [given = '', tagText, ...rest] = openai === undefined ? text.split('/') : [openai, 'openai'];
+  const quick = given.endsWith('-quickgelu');
+  const model = quick ? given.slice(0, -'-quickgelu'.length) : given;
+  const entry = Object.hasOwn(PUBLISHED, model) ? PUBLISHED[model]! : undefined;
+  if (!entry || tagText === undefined || rest.length > 0) return undefined;
+  const tag = tagText.toLowerCase().replaceAll('-', '_');
+  const tags = Object.keys(entry.tags).filter((one) => !quick || entry.tags[one]!.quickGelu);
+  if (tags.includes(tag)) return named(model, tag, entry);
+  throw new ClipError('CONFIG', `OpenCLIP publishes no ${JSON.stringify(tagText)} of ${given}, only ${tags.join(', ') || 'none'}`); // biome-ignore format: one line
+}
+
+function named(model: string, tag: string, entry: PublishedModel): PublishedName {
+  const { parameters, unsupported } = entry;
+  return { name: `${model}/${tag}`, parameters, unsupported, ...entry.tags[tag]! };
+}

@@ -1,0 +1,37 @@
+/** Models of Node, Deno and Bun: paths, addresses and names told apart. */
+import { stat } from 'node:fs/promises';
+import { ClipError } from '../errors.ts';
+import { hubName } from '../hub/name.ts';
+import type { OpenOptions } from '../open-model.ts';
+import { isWeightsName, singleFile } from '../weights/single-file.ts';
+import type { ModelFiles } from '../weights/source.ts';
+import { directoryFiles } from './node-files.ts';
+
+/**
+ * - `https://…` is a folder at an address, unless it is the page of a model on a hub;
+ * - what begins with `hf:`, `hf-hub:` or `hf://` is a model on a hub;
+ * - what exists is a folder or a file, with its blanks or without those around it;
+ * - `org/name`, if there is no such folder, is an OpenCLIP name or a model on a hub; `./org/name` never is.
+ */
+export async function modelAt(text: string, options: OpenOptions): Promise<ModelFiles> {
+  const trimmed = text.trim();
+  const name = hubName(trimmed);
+  if (!name?.certain) {
+    if (/^https?:/i.test(trimmed)) return (await import('./fetched.ts')).modelAddress(trimmed, options);
+    for (const path of new Set([text, trimmed]))
+      if (path !== '' && (await exists(path))) return pathFiles(path, options);
+    if (!name || isWeightsName(trimmed)) return pathFiles(text, options);
+  }
+  const { openNamed } = await import('../hub/open-named.ts');
+  const { openCached } = await import('../hub/cached-files.ts');
+  return openNamed(trimmed, options, openCached);
+}
+
+function pathFiles(path: string, { revision }: OpenOptions): ModelFiles {
+  if (revision !== undefined) {
+    throw new ClipError('CONFIG', `${JSON.stringify(path)} is a path, which has no revision; for a model on a hub, put hf: before its name`); // biome-ignore format: one line
+  }
+  return singleFile(path, directoryFiles) ?? directoryFiles(path);
+}
+
+const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false); // biome-ignore format: one line
