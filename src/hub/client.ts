@@ -5,10 +5,8 @@
 import { ClipError } from '../errors.ts';
 import type { HubAccess } from './access.ts';
 
-/** How often a request is sent if the answer may be another one later. */
-export const ATTEMPTS = 4;
-/** The pause before the second attempt, which doubles each time. */
-const FIRST_PAUSE_MS = 300;
+/** How often a request is sent if the answer may be another one later, and the pause before the second, which doubles each time. */
+export const RETRY = { attempts: 4, pauseMs: 300 };
 /** A server may ask for a longer pause than this, in seconds; then it is the caller who should come back. */
 const LONGEST_PAUSE_S = 30;
 /** A server that sends nothing for so long is taken as gone. */
@@ -52,11 +50,11 @@ export class HubError extends ClipError {
  * @throws HubError; the signal's reason if aborted
  */
 export async function send(access: HubAccess, request: HubRequest): Promise<HubAnswer> {
-  const attempts = request.attempts ?? ATTEMPTS;
+  const attempts = request.attempts ?? RETRY.attempts;
   for (let attempt = 1; ; attempt++) {
     access.signal?.throwIfAborted();
     let error: HubError;
-    let wait = FIRST_PAUSE_MS * 2 ** (attempt - 1);
+    let wait = RETRY.pauseMs * 2 ** (attempt - 1);
     try {
       const answer = await follow(access, request);
       const { response } = answer;

@@ -7,7 +7,7 @@ import { ClipError } from '../errors.ts';
 import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
 import { writing } from './cache.ts';
-import { ATTEMPTS, discard, type HubAnswer, HubError, pause, send } from './client.ts';
+import { discard, type HubAnswer, HubError, pause, RETRY, send } from './client.ts';
 import { fileId, idKind } from './digest.ts';
 
 export interface Download {
@@ -23,8 +23,6 @@ export interface Download {
   readonly target: string;
 }
 
-/** The pause before a connection that broke is made anew; bytes that came in between begin the count again. */
-const PAUSE_MS = 300;
 /** A page that comes instead of a file shows in its first bytes. */
 const PAGE_HEAD = 512;
 
@@ -63,9 +61,10 @@ async function fetchAll(access: HubAccess, file: Download): Promise<boolean> {
         access.signal?.throwIfAborted();
         if (!(error instanceof Broken)) throw error;
         length = (await handle.stat()).size;
+        // Bytes that came begin the count again.
         failures = length > before ? 1 : failures + 1;
-        if (failures >= ATTEMPTS) throw new HubError(0, `"${file.model}": ${file.name} broke off at ${length} of ${file.size ?? 'unknown'} bytes, ${ATTEMPTS} times: ${error.message}; the next load goes on from there`, { cause: error.cause }); // biome-ignore format: one line
-        await pause(PAUSE_MS * 2 ** (failures - 1), access.signal);
+        if (failures >= RETRY.attempts) throw new HubError(0, `"${file.model}": ${file.name} broke off at ${length} of ${file.size ?? 'unknown'} bytes, ${RETRY.attempts} times: ${error.message}; the next load goes on from there`, { cause: error.cause }); // biome-ignore format: one line
+        await pause(RETRY.pauseMs * 2 ** (failures - 1), access.signal);
       }
     }
     // Before the new name: a file whose name outlives a power cut and whose bytes do not is full of zeros.

@@ -27,25 +27,25 @@ const OPENAI = 'https://openaipublic.azureedge.net/clip/models/';
 // biome-ignore format: one line for each tag
 export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "RN50": { parameters: 102.01, tags: {
-    "openai": { repository: "timm/resnet50_clip.openai", quickGelu: true, license: "MIT", file: OPENAI + "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt" },
+    "openai": { repository: "timm/resnet50_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt` },
     "yfcc15m": { repository: "timm/resnet50_clip.yfcc15m", quickGelu: true },
     "cc12m": { repository: "timm/resnet50_clip.cc12m", quickGelu: true },
   } },
   "RN101": { parameters: 119.69, tags: {
-    "openai": { repository: "timm/resnet101_clip.openai", quickGelu: true, license: "MIT", file: OPENAI + "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599/RN101.pt" },
+    "openai": { repository: "timm/resnet101_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599/RN101.pt` },
     "yfcc15m": { repository: "timm/resnet101_clip.yfcc15m", quickGelu: true },
   } },
   "RN50x4": { parameters: 178.3, tags: {
-    "openai": { repository: "timm/resnet50x4_clip.openai", quickGelu: true, license: "MIT", file: OPENAI + "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd/RN50x4.pt" },
+    "openai": { repository: "timm/resnet50x4_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd/RN50x4.pt` },
   } },
   "RN50x16": { parameters: 290.98, tags: {
-    "openai": { repository: "timm/resnet50x16_clip.openai", quickGelu: true, license: "MIT", file: OPENAI + "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa/RN50x16.pt" },
+    "openai": { repository: "timm/resnet50x16_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa/RN50x16.pt` },
   } },
   "RN50x64": { parameters: 623.26, tags: {
-    "openai": { repository: "timm/resnet50x64_clip.openai", quickGelu: true, license: "MIT", file: OPENAI + "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c/RN50x64.pt" },
+    "openai": { repository: "timm/resnet50x64_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c/RN50x64.pt` },
   } },
   "ViT-B-32": { parameters: 151.28, tags: {
-    "openai": { repository: "timm/vit_base_patch32_clip_224.openai", quickGelu: true, license: "MIT", file: OPENAI + "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt" },
+    "openai": { repository: "timm/vit_base_patch32_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt` },
     "laion400m_e31": { repository: "timm/vit_base_patch32_clip_224.laion400m_e31", quickGelu: true },
     "laion400m_e32": { repository: "timm/vit_base_patch32_clip_224.laion400m_e32", quickGelu: true },
     "laion2b_e16": { repository: "timm/vit_base_patch32_clip_224.laion2b_e16" },
@@ -72,7 +72,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "datacomp_s34b_b86k": { repository: "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", license: "MIT" },
   } },
   "ViT-B-16": { parameters: 149.62, tags: {
-    "openai": { repository: "timm/vit_base_patch16_clip_224.openai", quickGelu: true, license: "MIT", file: OPENAI + "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt" },
+    "openai": { repository: "timm/vit_base_patch16_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt` },
     "laion400m_e31": { repository: "timm/vit_base_patch16_clip_224.laion400m_e31" },
     "laion400m_e32": { repository: "timm/vit_base_patch16_clip_224.laion400m_e32" },
     "laion2b_s34b_b88k": { repository: "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", license: "MIT" },
@@ -93,7 +93,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "laion400m_e32": { repository: "timm/vit_base_patch16_plus_clip_240.laion400m_e31" },
   } },
   "ViT-L-14": { parameters: 427.62, tags: {
-    "openai": { repository: "timm/vit_large_patch14_clip_224.openai", quickGelu: true, license: "MIT", file: OPENAI + "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt" },
+    "openai": { repository: "timm/vit_large_patch14_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt` },
     "laion400m_e31": { repository: "timm/vit_large_patch14_clip_224.laion400m_e31" },
     "laion400m_e32": { repository: "timm/vit_large_patch14_clip_224.laion400m_e32" },
     "laion2b_s32b_b82k": { repository: "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", license: "MIT" },
@@ -107,7 +107,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "dfn2b_s39b": { repository: "apple/DFN2B-CLIP-ViT-L-14-39B", license: "Apple Sample Code License" },
   } },
   "ViT-L-14-336": { parameters: 427.94, tags: {
-    "openai": { repository: "timm/vit_large_patch14_clip_336.openai", quickGelu: true, license: "MIT", file: OPENAI + "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02/ViT-L-14-336px.pt" },
+    "openai": { repository: "timm/vit_large_patch14_clip_336.openai", quickGelu: true, license: "MIT", file: `${OPENAI}3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02/ViT-L-14-336px.pt` },
   } },
   "ViT-H-14": { parameters: 986.11, tags: {
     "laion2b_s32b_b79k": { repository: "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", license: "MIT" },

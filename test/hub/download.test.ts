@@ -1,53 +1,24 @@
 /** Models by name from a fake hub: what is fetched, how downloads go on after a cut, and what is refused. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import type { LoadOptions } from '../../src/load-options.ts';
 import { readCheckpoint, readFolder, rejection, writeCheckpoint } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
-import { goldenPath, syntheticPicture } from '../model/golden.ts';
-import { type Asked, FakeHub, sha256 } from './fake-hub.ts';
+import { goldenPath } from '../model/golden.ts';
+import { type Asked, sha256 } from './fake-hub.ts';
+import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
-const NAME = 'someone/tiny-vit';
-const FOLDER = 'models--someone--tiny-vit';
-const picture = syntheticPicture(80);
-const model = readFolder('tiny-vit');
-const WEIGHTS = 'open_clip_model.safetensors';
-const weights = model[WEIGHTS]!;
-
-let hub: FakeHub;
-let top: string;
-beforeEach(async () => {
-  hub = await FakeHub.start();
-  top = mkdtempSync(join(tmpdir(), 'edgeclip hub #1 100% '));
-  process.env.HF_ENDPOINT = hub.address;
-  process.env.HF_HOME = join(top, 'home');
-});
-afterEach(async () => {
-  delete process.env.HF_ENDPOINT;
-  delete process.env.HF_HOME;
-  rmSync(top, { recursive: true, force: true });
-  await hub.stop();
-});
-
-const cache = (...path: string[]) => join(top, 'home', 'hub', FOLDER, ...path);
-
-async function embedding(name = NAME, options: LoadOptions = {}): Promise<Float32Array> {
-  using clip = await loadClip(name, { towers: ['image'], ...options });
-  return await clip.encodeImage(picture);
-}
-const golden = () => embedding(goldenPath('tiny-vit'));
+useFakeHub();
 
 describe('a model by its name', () => {
   it('is fetched: configuration and weights, nothing else, and only once', async () => {
-    hub.publish(NAME, { ...model, 'README.md': '# x', 'pytorch_model.bin': 'x', 'onnx/model.safetensors': 'x' });
+    here.hub.publish(NAME, { ...model, 'README.md': '# x', 'pytorch_model.bin': 'x', 'onnx/model.safetensors': 'x' });
     const expected = await golden();
     expect(await embedding()).toEqual(expected);
-    expect(hub.fetched()).toEqual(['open_clip_config.json', WEIGHTS]);
+    expect(here.hub.fetched()).toEqual(['open_clip_config.json', WEIGHTS]);
     expect(await embedding(` ${NAME}\n`)).toEqual(expected);
-    expect(hub.fetched()).toHaveLength(2);
+    expect(here.hub.fetched()).toHaveLength(2);
   });
 
   it.each([
@@ -57,12 +28,12 @@ describe('a model by its name', () => {
     `https://huggingface.co/${NAME}`,
     `https://huggingface.co/${NAME}/tree/main`,
   ])('as %s', async (name) => {
-    hub.publish(NAME, model);
+    here.hub.publish(NAME, model);
     expect(await embedding(name)).toEqual(await golden());
   });
 
   it('has the name in info(), and reports each file that is fetched', async () => {
-    hub.publish(NAME, model);
+    here.hub.publish(NAME, model);
     const seen = new Map<string, [number, number]>();
     using clip = await loadClip(NAME, { onProgress: ({ file, loaded, total }) => file && seen.set(file, [loaded, total]) }); // biome-ignore format: one line
     expect(clip.info().model).toBe(NAME);
@@ -70,24 +41,24 @@ describe('a model by its name', () => {
   });
 
   it('at a revision: of the name, or of the options', async () => {
-    const commit = hub.publish(NAME, model, 'v1.0');
-    hub.publish(NAME, { 'config.json': '{}' });
+    const commit = here.hub.publish(NAME, model, 'v1.0');
+    here.hub.publish(NAME, { 'config.json': '{}' });
     const expected = await golden();
     expect(await embedding(`${NAME}@v1.0`)).toEqual(expected);
     expect(await embedding(NAME, { revision: 'v1.0' })).toEqual(expected);
-    const asked = hub.asked.length;
+    const asked = here.hub.asked.length;
     expect(await embedding(`${NAME}@${commit}`)).toEqual(expected);
-    expect(hub.asked.length, 'a commit never changes: the hub is not asked').toBe(asked);
+    expect(here.hub.asked.length, 'a commit never changes: the hub is not asked').toBe(asked);
     expect(readFileSync(cache('refs', 'v1.0'), 'utf8')).toBe(commit);
     await expect(embedding(`${NAME}@v1.0`, { revision: 'v2' })).rejects.toThrow(TypeError);
     expect((await rejection(embedding(`${NAME}@v3`))).message).toContain(`the hub has no revision "v3" of "${NAME}"`);
   });
 
   it('keeps the token with the hub', async () => {
-    hub.publish(NAME, model);
-    hub.token = 'hf_secret';
+    here.hub.publish(NAME, model);
+    here.hub.token = 'hf_secret';
     expect(await embedding(NAME, { accessToken: 'hf_secret' })).toEqual(await golden());
-    const tokens = (at: Asked['at']) => hub.asked.filter((one) => one.at === at).map((one) => one.authorization);
+    const tokens = (at: Asked['at']) => here.hub.asked.filter((one) => one.at === at).map((one) => one.authorization);
     expect(new Set(tokens('hub'))).toEqual(new Set(['Bearer hf_secret']));
     expect(new Set(tokens('files'))).toEqual(new Set([undefined]));
   });
@@ -99,14 +70,14 @@ describe('a model by its name', () => {
     const image = tensors.filter(({ name }) => !/^text_/.test(name));
     const names = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
     const map = [...image.map(({ name }) => [name, names[0]!]), ...text.map(({ name }) => [name, names[1]!])];
-    hub.publish(NAME, {
+    here.hub.publish(NAME, {
       ...rest,
       [names[0]!]: writeCheckpoint({ tensors: image, metadata: {} }),
       [names[1]!]: writeCheckpoint({ tensors: text, metadata: {} }),
       'model.safetensors.index.json': JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }),
     });
     expect(await embedding()).toEqual(await embedding(goldenPath('tiny-vit-hf')));
-    expect(hub.fetched().filter((name) => name.endsWith('.safetensors'))).toEqual([names[0]]);
+    expect(here.hub.fetched().filter((name) => name.endsWith('.safetensors'))).toEqual([names[0]]);
   });
 });
 
@@ -115,46 +86,46 @@ describe('a download that breaks off', () => {
   const cuts = [1, 2, 3].map(() => random.integer(1, weights.length - 1));
 
   it.each(['given', 'ignored', 'other', 'refused'] as const)('goes on, ranges %s', async (ranges) => {
-    hub.publish(NAME, model);
-    hub.ranges = ranges;
-    hub.cuts = [cuts[0]!, 1000];
+    here.hub.publish(NAME, model);
+    here.hub.ranges = ranges;
+    here.hub.cuts = [cuts[0]!, 1000];
     expect(await embedding()).toEqual(await golden());
-    const starts = hub.asked.filter(({ at }) => at === 'files').map(({ range }) => range);
+    const starts = here.hub.asked.filter(({ at }) => at === 'files').map(({ range }) => range);
     expect(starts.slice(0, 2)).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/)]);
     expect(readdirSync(cache('blobs')).filter((name) => !/^[0-9a-f]+$/.test(name))).toEqual([]);
   });
 
   it('gives up after some attempts without a byte, and the next load goes on where it ended', async () => {
-    hub.publish(NAME, model);
-    hub.cuts = [cuts[1]!, 0, 0, 0, 0, 0];
+    here.hub.publish(NAME, model);
+    here.hub.cuts = [cuts[1]!, 0, 0, 0, 0, 0];
     const error = await rejection(embedding());
     expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
-    const here = statSync(cache('blobs', `${sha256(weights)}.edgeclip.incomplete`)).size;
-    expect(here).toBeGreaterThan(0);
-    expect(error.message).toContain(`broke off at ${here} of ${weights.length} bytes`);
-    hub.cuts = [];
-    hub.asked.length = 0;
+    const length = statSync(cache('blobs', `${sha256(weights)}.edgeclip.incomplete`)).size;
+    expect(length).toBeGreaterThan(0);
+    expect(error.message).toContain(`broke off at ${length} of ${weights.length} bytes`);
+    here.hub.cuts = [];
+    here.hub.asked.length = 0;
     expect(await embedding()).toEqual(await golden());
-    expect(hub.asked.find(({ at }) => at === 'files')!.range).toBe(`bytes=${here}-`);
+    expect(here.hub.asked.find(({ at }) => at === 'files')!.range).toBe(`bytes=${length}-`);
   });
 
   it('by the signal: its reason comes, and the partial file stays', async () => {
-    hub.publish(NAME, model);
-    hub.slow = { bytes: 4096, ms: 5 };
+    here.hub.publish(NAME, model);
+    here.hub.slow = { bytes: 4096, ms: 5 };
     const stop = new AbortController();
     const reason = new Error('enough');
     const loading = embedding(NAME, { signal: stop.signal, onProgress: ({ file }) => file === WEIGHTS && stop.abort(reason) }); // biome-ignore format: one line
     expect(await rejection(loading)).toBe(reason);
-    hub.slow = undefined;
+    here.hub.slow = undefined;
     expect(await embedding()).toEqual(await golden());
-    expect(hub.asked.findLast(({ at }) => at === 'files')!.range).toMatch(/^bytes=\d+-$/);
+    expect(here.hub.asked.findLast(({ at }) => at === 'files')!.range).toMatch(/^bytes=\d+-$/);
   });
 
   it('whose beginning is damaged is fetched anew', async () => {
-    hub.publish(NAME, model);
-    hub.cuts = [cuts[2]!, 0, 0, 0, 0];
+    here.hub.publish(NAME, model);
+    here.hub.cuts = [cuts[2]!, 0, 0, 0, 0];
     await rejection(embedding());
-    hub.cuts = [];
+    here.hub.cuts = [];
     writeFileSync(cache('blobs', `${sha256(weights)}.edgeclip.incomplete`), random.bytes(cuts[2]!));
     expect(await embedding()).toEqual(await golden());
   });
@@ -162,20 +133,20 @@ describe('a download that breaks off', () => {
 
 describe('what comes', () => {
   it('with other bytes than announced is refused and goes away', async () => {
-    hub.publish(NAME, model);
+    here.hub.publish(NAME, model);
     const bad = weights.slice().fill(0, weights.length / 2);
-    hub.intercept = ({ at }, response) => at === 'files' && !!response.end(bad);
+    here.hub.intercept = ({ at }, response) => at === 'files' && !!response.end(bad);
     const error = await rejection(embedding());
     expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
     expect(error.message).toContain(`its SHA-256 is ${sha256(bad)}, expected ${sha256(weights)}`);
     expect(readdirSync(cache('blobs')).filter((name) => name.startsWith(sha256(weights)))).toEqual([]);
-    hub.intercept = undefined;
+    here.hub.intercept = undefined;
     expect(await embedding()).toEqual(await golden());
   });
 
   it('longer than announced is refused and goes away', async () => {
-    hub.publish(NAME, model);
-    hub.intercept = ({ at }, response) => at === 'files' && !!response.end(Buffer.concat([weights, weights]));
+    here.hub.publish(NAME, model);
+    here.hub.intercept = ({ at }, response) => at === 'files' && !!response.end(Buffer.concat([weights, weights]));
     expect((await rejection(embedding())).message).toContain(`more than ${weights.length} bytes came`);
     expect(readdirSync(cache('blobs')).filter((name) => name.startsWith(sha256(weights)))).toEqual([]);
   });
@@ -183,15 +154,16 @@ describe('what comes', () => {
   it.each(['open_clip_config.json', WEIGHTS, 'listing'])(
     'R28 a: a web page with status 200 instead of the %s: is said and not kept',
     async (what) => {
-      hub.publish(NAME, model);
+      here.hub.publish(NAME, model);
       const page = '<!DOCTYPE html>\n<html><body>Welcome to the airport</body></html>';
       const hit = ({ at, path }: Asked) =>
         what === 'listing' ? path.includes('/revision/') : what === WEIGHTS ? at === 'files' : path.includes(what);
-      hub.intercept = (asked, response) => hit(asked) && !!response.setHeader('content-type', 'text/html').end(page);
+      here.hub.intercept = (asked, response) =>
+        hit(asked) && !!response.setHeader('content-type', 'text/html').end(page);
       const error = await rejection(embedding());
       expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
       expect(error.message).toContain('a web page came');
-      hub.intercept = undefined;
+      here.hub.intercept = undefined;
       expect(await embedding()).toEqual(await golden());
     },
   );
@@ -211,21 +183,21 @@ describe('a status', () => {
     [500, {}, 'the hub is out of order, try again later'],
     [418, {}, `cannot get "${NAME}" (127.0.0.1`],
   ])('%i %j says what to do', async (status, headers, message) => {
-    hub.intercept = (_, response) => !!response.writeHead(status, headers).end('no');
+    here.hub.intercept = (_, response) => !!response.writeHead(status, headers).end('no');
     const error = await rejection(embedding());
     expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
     expect(error.message).toContain(message);
     expect(error.message).toContain(`status ${status}`);
-    expect(hub.asked.length).toBe(status === 500 ? 4 : 1);
+    expect(here.hub.asked.length).toBe(status === 500 ? 4 : 1);
   });
 
   it.each([429, 500, 502, 503, 504, 408])('%i passes: it is asked again', async (status) => {
-    hub.publish(NAME, model);
+    here.hub.publish(NAME, model);
     const left = new Map([
       ['hub', 1],
       ['files', 1],
     ]);
-    hub.intercept = ({ at }, response) => {
+    here.hub.intercept = ({ at }, response) => {
       const times = left.get(at)!;
       left.set(at, times - 1);
       return times > 0 && !!response.writeHead(status, { 'retry-after': '0' }).end();
@@ -234,13 +206,13 @@ describe('a status', () => {
   });
 
   it('nobody there: the host and the reason', async () => {
-    await hub.stop();
+    await here.hub.stop();
     const { message } = await rejection(embedding());
     expect(message).toMatch(/^cannot get "someone\/tiny-vit": 127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/);
   });
 
   it('of a name that is no folder either says both', async () => {
     expect((await rejection(embedding('models/clip'))).message).toMatch(/^there is no folder "models\/clip", and the hub shows no model "models\/clip"/); // biome-ignore format: one line
-    expect(existsSync(join(top, 'home', 'hub'))).toBe(false);
+    expect(existsSync(join(here.top, 'home', 'hub'))).toBe(false);
   });
 });

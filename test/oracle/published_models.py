@@ -93,7 +93,7 @@ for model, tags in _PRETRAINED.items():
         if stated := license(model, tag, repository):
             parts.append(f"license: {json.dumps(stated)}")
         if tag == "openai":
-            parts.append(f"file: OPENAI + {json.dumps(OPENAI[model])}")
+            parts.append(f"file: `${{OPENAI}}{OPENAI[model]}`")
         lines.append(f"    {json.dumps(tag)}: {{ {', '.join(parts)} }},")
     lines.append("  } },")
 
