@@ -70,7 +70,13 @@ const lateBuiltins = {
   resolveId: (id) => (id.startsWith('node:') ? `\0${id}` : undefined),
   load(id) {
     if (!id.startsWith('\0node:')) return;
-    const names = { 'node:fs/promises': ['open', 'readFile', 'stat'], 'node:os': ['availableParallelism'], 'node:path': ['join'], 'node:url': ['fileURLToPath'] }; // biome-ignore format: one line
+    const names = {
+      'node:crypto': ['createHash'],
+      'node:fs/promises': ['copyFile', 'mkdir', 'open', 'readFile', 'readlink', 'rename', 'rm', 'stat', 'symlink', 'utimes', 'writeFile'], // biome-ignore format: one line
+      'node:os': ['availableParallelism', 'homedir', 'hostname'],
+      'node:path': ['basename', 'dirname', 'join', 'relative', 'resolve'],
+      'node:url': ['fileURLToPath'],
+    };
     const module = id.slice(1);
     if (!names[module]) throw new Error(`edgeclip/bundle: which names of ${module}?`);
     return names[module]

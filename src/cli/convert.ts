@@ -3,11 +3,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Precision } from '../engine/arithmetic.ts';
 import { openModel } from '../open-model.ts';
 import { UsageError, visible } from './failure.ts';
+import { addSourceOptions, type SourceOptions, sourceOptions } from './model.ts';
 import { standardOutput } from './output.ts';
 import { writePackedFolder } from './packed-folder.ts';
 import { Progress } from './progress.ts';
 
-interface ConvertOptions {
+interface ConvertOptions extends SourceOptions {
   readonly output: string;
   readonly precision: Precision;
   readonly shardSize?: number;
@@ -15,7 +16,7 @@ interface ConvertOptions {
 }
 
 export function addConvert(program: Command): void {
-  program
+  const command = program
     .command('convert')
     .summary("write a model in edgeclip's packed format")
     .description(
@@ -23,7 +24,7 @@ export function addConvert(program: Command): void {
         'the tokenizer, and manifest.json with the SHA-256 of each file. The same model gives the same bytes. ' +
         'The result is read back and verified.',
     )
-    .argument('<model>', "a model's folder (OpenCLIP or Hugging Face layout), or its file of weights")
+    .argument('<model>', "a model on a hub by its name, a model's folder, or its file of weights")
     .requiredOption('-o, --output <dir>', 'the new folder; it must not exist, or be empty')
     .addOption(new Option('--precision <kind>', 'of the weights').choices(['int8', 'f32']).default('int8'))
     .addOption(
@@ -32,8 +33,8 @@ export function addConvert(program: Command): void {
         'most bytes of a file, as 24MiB or 25000000 (default: one file per tower)',
       ).argParser(byteSize),
     )
-    .option('--json', 'the manifest, as one object on one line')
-    .action(convert);
+    .option('--json', 'the manifest, as one object on one line');
+  addSourceOptions(command).action(convert);
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -58,15 +59,17 @@ export function byteSize(text: string): number {
   return bytes;
 }
 
-async function convert(model: string, { output, precision, shardSize, json }: ConvertOptions): Promise<void> {
+async function convert(model: string, options: ConvertOptions): Promise<void> {
+  const { output, precision, shardSize, json } = options;
   if (model === '' || output === '') throw new UsageError(`${model === '' ? 'the model' : '--output'} is empty`);
   const out = standardOutput();
   const progress = new Progress();
   try {
-    const manifest = await writePackedFolder(await openModel(model), output, {
+    const files = await openModel(model, await sourceOptions(options, progress));
+    const manifest = await writePackedFolder(files, output, {
       precision,
       shardBytes: shardSize,
-      onProgress: ({ tower, loaded, total }) => progress.show(`converting ${tower} tower`, loaded, total, false),
+      onProgress: ({ tower, loaded, total }) => progress.show(`converting ${tower} tower`, loaded, total, 'plain'),
     });
     progress.clear();
     const lines = manifest.files.map(({ name, bytes, sha256 }) => `${sha256}  ${name}  ${bytes} bytes\n`);

@@ -7,6 +7,7 @@ import { addEmbed } from './embed.ts';
 import { addEval } from './eval.ts';
 import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failure.ts';
 import { addInfo } from './info.ts';
+import { addModels } from './models.ts';
 import { checkStandardOutput, watchStandardOutput } from './output.ts';
 import { packageVersion } from './version.ts';
 import { isPictureName } from './walk.ts';
@@ -19,6 +20,7 @@ Examples:
   $ edgeclip classify photos/ --recursive --labels-file labels.txt --json > ranked.jsonl
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
   $ edgeclip embed --text "a photo of a cat"
+  $ edgeclip classify cat.png --labels "cat, dog" --model openai/clip-vit-base-patch32
   $ edgeclip convert ViT-B-32.pt --output vit-b-32 --shard-size 24MiB
 
 edgeclip COMMAND --help lists the options of a command.`;
@@ -52,6 +54,7 @@ addEmbed(program);
 addEval(program);
 addInfo(program);
 addConvert(program);
+addModels(program);
 program
   .helpCommand(false)
   .command('help [command]')

@@ -5,15 +5,72 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
+import type { OpenOptions } from '../open-model.ts';
+import { readTextFile } from '../platform/node.ts';
+import type { LoadProgress } from '../weights/tower-file.ts';
 import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import type { Progress } from './progress.ts';
 
-export interface ModelOptions {
+export interface ModelOptions extends SourceOptions {
   readonly model?: string;
   readonly precision: Precision;
   readonly threads: number | 'auto';
   readonly maxPixels?: number;
 }
+
+/** How a model is found and fetched. */
+export interface SourceOptions {
+  readonly revision?: string;
+  readonly cacheDir?: string;
+  readonly offline?: boolean;
+  readonly config?: string;
+  readonly tokenizer?: string;
+}
+
+/** The options of every command that takes a model. */
+export function addSourceOptions(command: Command): Command {
+  return command
+    .option('--revision <name>', 'branch, tag or commit of a model on a hub, as NAME@REVISION (default: main)')
+    .option('--cache-dir <dir>', 'folder of downloaded models (default: HF_HUB_CACHE, or ~/.cache/huggingface/hub)')
+    .option('--offline', 'use only downloaded models, as HF_HUB_OFFLINE=1 does')
+    .option('--config <file>', "the model's config.json or open_clip_config.json, if it is not beside the weights")
+    .option('--tokenizer <file>', "the model's tokenizer.json, if it is not beside the weights");
+}
+
+/**
+ * The options of `loadClip` for them.
+ * @throws UsageError for an empty one, or a file that is not JSON; ClipError IO if it cannot be read
+ */
+export async function sourceOptions(options: SourceOptions, progress: Progress): Promise<OpenOptions> {
+  const { revision, cacheDir, offline, config, tokenizer } = options;
+  for (const [name, value] of Object.entries({ '--revision': revision, '--cache-dir': cacheDir })) {
+    if (value === '') throw emptyOption(name);
+  }
+  const parsed = async (name: string, path: string | undefined) => {
+    if (path === undefined) return undefined;
+    if (path === '') throw emptyOption(name);
+    try {
+      return JSON.parse(await readTextFile(path)) as object;
+    } catch (error) {
+      if (error instanceof ClipError) throw error;
+      throw new UsageError(`${name}: ${quote(path)} is not JSON: ${(error as Error).message}`);
+    }
+  };
+  const download = ({ file, loaded, total }: Parameters<LoadProgress>[0]) => {
+    if (file !== undefined) progress.show(`fetching ${visible(file)}`, loaded, total, 'bytes');
+  };
+  return {
+    onProgress: download,
+    ...(revision !== undefined && { revision }),
+    ...(cacheDir !== undefined && { cacheDir }),
+    ...(offline && { localFilesOnly: true }),
+    ...without({ config: await parsed('--config', config), tokenizer: await parsed('--tokenizer', tokenizer) }),
+  };
+}
+
+/** Without what is undefined: the options of `loadClip` that were not given. */
+const without = <T extends object>(options: T): Partial<T> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 function threads(text: string): number | 'auto' {
   if (text === 'auto') return text;
@@ -25,11 +82,13 @@ function threads(text: string): number | 'auto' {
 }
 
 export function addModelOptions(command: Command): Command {
-  return command
-    .option(
-      '--model <path>',
-      "a model's folder (OpenCLIP or Hugging Face layout), or its file of weights; without it, the embedded model",
-    )
+  return addSourceOptions(
+    command.option(
+      '--model <model>',
+      "a model on a hub by its name (org/name, or one that 'edgeclip models' lists), a folder (OpenCLIP or Hugging Face " +
+        'layout), or a file of weights; without it, the embedded model',
+    ),
+  )
     .addOption(new Option('--precision <kind>', 'arithmetic').choices(['int8', 'f32']).default('int8'))
     .addOption(
       new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')
@@ -58,12 +117,17 @@ export async function loadModel(
   const { model, precision, threads, maxPixels } = options;
   if (model === '') throw emptyOption('--model');
   try {
+    const source = await sourceOptions(options, progress);
     const clip = await loadClip(model, {
+      ...source,
       precision,
       threads,
       ...(towers && { towers }),
       ...(maxPixels !== undefined && { maxPixels }),
-      onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
+      onProgress: (event) => {
+        source.onProgress!(event);
+        if (event.tower) progress.show(`loading ${event.tower} tower`, event.loaded, event.total, 'plain');
+      },
     });
     for (const warning of clip.info().warnings) progress.line(`warning: ${visible(warning)}`);
     return clip;

@@ -19,8 +19,11 @@ export class Progress {
     this.#stream = stream;
   }
 
-  /** Shows that `done` of `total` are done. `counted`: also show the rate and the time left (not useful for bytes). */
-  show(task: string, done: number, total: number, counted = true): void {
+  /**
+   * Shows that `done` of `total` are done. `counted`: with the rate and the time left; `bytes`: the same, as sizes; `plain`:
+   * without.
+   */
+  show(task: string, done: number, total: number, kind: 'counted' | 'bytes' | 'plain' = 'counted'): void {
     if (!this.#stream.isTTY) return;
     const now = performance.now();
     const same = this.#task === task && this.#total === total;
@@ -31,31 +34,33 @@ export class Progress {
       this.#start = { time: now, done };
     }
     if (now - this.#since < PATIENCE_MS) return;
-    const pace = counted ? this.#pace(now, done) : '';
+    const pace = kind === 'plain' ? '' : this.#pace(now, done, kind === 'bytes');
+    const amount = kind === 'bytes' ? `${megabytes(done)}/${megabytes(total)} MB` : `${done}/${total}`;
     if (this.#bar) {
-      this.#bar.update(done, { pace });
+      this.#bar.update(done, { pace, amount });
       return;
     }
     // Line wrapping and cursor are left alone, so that a killed run leaves the terminal intact. Restoring them in a signal
     // handler would delay Ctrl-C until the current computation ends.
     this.#bar = new cliProgress.SingleBar({
       stream: this.#stream,
-      format: `${task} [{bar}] {value}/{total}{pace}`,
+      format: `${task} [{bar}] {amount}{pace}`,
       barsize: 30,
       linewrap: true,
       clearOnComplete: true,
     });
-    this.#bar.start(total, done, { pace });
+    this.#bar.start(total, done, { pace, amount });
     process.once('exit', this.#onExit);
   }
 
   /** ", 45/s, 1:05 left", or nothing while it is too early. */
-  #pace(now: number, done: number): string {
+  #pace(now: number, done: number, bytes: boolean): string {
     const { time, done: before } = this.#start;
     const seconds = (now - time) / 1000;
     if (seconds * 1000 < PACE_MS || done <= before) return '';
     const rate = (done - before) / seconds;
     const left = `${duration((this.#total - done) / rate)} left`;
+    if (bytes) return `, ${megabytes(rate)} MB/s, ${left}`;
     return `, ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s, ${left}`;
   }
 
@@ -75,6 +80,8 @@ export class Progress {
 
   readonly #onExit = () => this.clear();
 }
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
 /** `m:ss` or `h:mm:ss`. */
 function duration(seconds: number): string {

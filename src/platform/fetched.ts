@@ -1,6 +1,7 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../open-model.ts';
+import { BLOCK, changed, type FetchRange, rangedSource } from '../weights/ranged-source.ts';
 import { singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
@@ -12,10 +13,10 @@ const MAX_TEXT = 128 << 20;
  * A model's folder: the address that the names of its files are appended to. A file that answers 404 is not there.
  * @throws ClipError IO for what is not an address
  */
-export function directoryFiles(directory: string): ModelFiles {
+export function directoryFiles(directory: string, fetcher: typeof fetch = globalFetch): ModelFiles {
   const base = absolute(directory.endsWith('/') ? directory : `${directory}/`);
   const find = async (name: string) => {
-    const response = await get(new URL(name, base).href, [404, 410]);
+    const response = await get(new URL(name, base).href, { fetcher, expected: [404, 410] });
     if (response.ok) return response;
     await response.body?.cancel().catch(() => {});
     return undefined;
@@ -31,16 +32,53 @@ export function directoryFiles(directory: string): ModelFiles {
       }
       return response && body(response, 'text');
     },
-    source: async (name) => {
-      const response = await find(name);
-      return response && responseSource(response);
-    },
+    source: (name) => fileSource(new URL(name, base).href, fetcher),
   };
 }
 
 /** A model's folder, or its file of weights with its folder, at an address. @throws ClipError IO for what is not an address */
-export function modelAddress(address: string, _options: OpenOptions): ModelFiles {
-  return singleFile(address, directoryFiles) ?? directoryFiles(address);
+export function modelAddress(address: string, { fetch }: OpenOptions): ModelFiles {
+  const folder = (directory: string) => directoryFiles(directory, fetch);
+  return singleFile(address, folder) ?? folder(address);
+}
+
+/** Not `fetch` itself: in browsers it must be called as the global's method, and tests replace it. */
+const globalFetch: typeof fetch = (input, init) => fetch(input, init);
+
+/**
+ * A file as a source, undefined if there is none. Its first block is fetched; where the server gives ranges, the others when
+ * they are needed, so that a tower's tensors come alone. Else the whole file came.
+ */
+async function fileSource(address: string, fetcher: typeof fetch): Promise<Source | undefined> {
+  const headers = { range: `bytes=0-${BLOCK - 1}` };
+  const response = await get(address, { fetcher, headers, expected: [404, 410, 416] });
+  if (response.status === 416) return responseSource(await get(address, { fetcher })); // an empty file
+  if (!response.ok) {
+    await response.body?.cancel().catch(() => {});
+    return undefined;
+  }
+  const [, last, total] = /^bytes 0-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
+  if (response.status !== 206) return responseSource(response);
+  if (total === undefined || Number(last) + 1 !== Math.min(BLOCK, Number(total))) {
+    // Another origin may hide how long the file is.
+    await response.body?.cancel().catch(() => {});
+    return responseSource(await get(address, { fetcher }));
+  }
+  const first = new Uint8Array(await body(response, 'arrayBuffer'));
+  // Compressed on its way: the places are others.
+  if (first.byteLength !== Number(last) + 1) return responseSource(await get(address, { fetcher }));
+  const { url } = response;
+  const size = Number(total);
+  const fetchRange: FetchRange = async (start, end) => {
+    const part = await get(address, { fetcher, headers: { range: `bytes=${start}-${end - 1}` } });
+    if (part.status === 200) return responseSource(part);
+    const length = Number(/\/(\d+)$/.exec(part.headers.get('content-range') ?? '')?.[1] ?? size);
+    if (length !== size) throw changed(url, size, length);
+    const bytes = new Uint8Array(await body(part, 'arrayBuffer'));
+    if (bytes.byteLength === end - start) return bytes;
+    throw new ClipError('IO', `"${url}": ${bytes.byteLength} bytes came for ${start} to ${end}`);
+  };
+  return rangedSource(url, size, fetchRange, first);
 }
 
 /** The file at an address as a source. @throws ClipError IO */
@@ -88,12 +126,21 @@ function absolute(address: string): URL {
  * Fetches what is there, or gets one of these statuses.
  * @throws ClipError IO for any other answer, or none
  */
-async function get(address: string, expected: readonly number[] = []): Promise<Response> {
-  const response = await fetch(address).catch((cause) => {
+async function get(
+  address: string,
+  { expected = [], headers, fetcher = globalFetch }: GetOptions = {},
+): Promise<Response> {
+  const response = await fetcher(address, headers && { headers }).catch((cause) => {
     throw new ClipError('IO', `cannot fetch "${address}": ${(cause as Error).message}`, { cause });
   });
   if (response.ok || expected.includes(response.status)) return response;
   throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);
+}
+
+interface GetOptions {
+  readonly expected?: readonly number[];
+  readonly headers?: Record<string, string>;
+  readonly fetcher?: typeof fetch | undefined;
 }
 
 interface Bodies {

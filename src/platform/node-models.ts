@@ -5,6 +5,7 @@ import { hubName } from '../hub/name.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
+import { modelAddress } from './fetched.ts';
 import { directoryFiles } from './node-files.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function modelAt(text: string, options: OpenOptions): Promise<Model
   const trimmed = text.trim();
   const name = hubName(trimmed);
   if (!name?.certain) {
-    if (/^https?:/i.test(trimmed)) return (await import('./fetched.ts')).modelAddress(trimmed, options);
+    if (/^https?:/i.test(trimmed)) return modelAddress(trimmed, options);
     for (const path of new Set([text, trimmed]))
       if (path !== '' && (await exists(path))) return pathFiles(path, options);
     if (!name || isWeightsName(trimmed)) return pathFiles(text, options);

@@ -23,19 +23,20 @@ describe('in a pipe', { timeout: 60_000 }, () => {
 });
 
 describe('the progress bar', () => {
-  it.each([
-    ['images', 1000, 100, true, 'images [###] 100/1000, 50/s, 0:18 left'],
-    ['images', 100_000, 4, true, 'images [###] 4/100000, 2.0/s, 13:53:18 left'],
-    ['images', 200, 200, true, 'images [###] 200/200, 100/s, 0:00 left'],
-    ['loading image tower', 100, 50, false, 'loading image tower [###] 50/100'],
-  ])('of %s (%i) tells pace and time left after two seconds', (task, total, done, counted, shown) => {
+  it.each<[string, number, number, 'counted' | 'bytes' | 'plain', string]>([
+    ['images', 1000, 100, 'counted', 'images [###] 100/1000, 50/s, 0:18 left'],
+    ['images', 100_000, 4, 'counted', 'images [###] 4/100000, 2.0/s, 13:53:18 left'],
+    ['images', 200, 200, 'counted', 'images [###] 200/200, 100/s, 0:00 left'],
+    ['loading image tower', 100, 50, 'plain', 'loading image tower [###] 50/100'],
+    ['fetching x', 600e6, 150e6, 'bytes', 'fetching x [###] 150.0/600.0 MB, 75.0 MB/s, 0:06 left'],
+  ])('of %s (%i) tells pace and time left after two seconds', (task, total, done, kind, shown) => {
     vi.useFakeTimers({ toFake: ['performance'] });
     try {
       const { stream: to, written } = stream(true);
       const progress = new Progress(to);
-      progress.show(task, 0, total, counted); // too early to be drawn, but the task begins here
+      progress.show(task, 0, total, kind); // too early to be drawn, but the task begins here
       vi.advanceTimersByTime(2000);
-      progress.show(task, done, total, counted);
+      progress.show(task, done, total, kind);
       progress.clear();
       const line = written().replace(/[\u2580-\u259f=-]+/u, '###'); // the bar itself
       expect(line).toContain(shown);

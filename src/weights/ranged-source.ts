@@ -1,0 +1,64 @@
+/**
+ * A source whose bytes are fetched in blocks, as far as they are needed: of a checkpoint with both towers, only the blocks of
+ * one. A server without ranges gives the whole file, which then serves.
+ */
+import { ClipError } from '../errors.ts';
+import { checkRange, type Source } from './source.ts';
+
+/** Small enough that little is fetched in vain, large enough that the time between requests does not matter. */
+export const BLOCK = 8 << 20;
+/** Blocks that stay in memory: tensors are read in the order of the layout, not of the file. */
+const KEPT = 4;
+
+/** Bytes [start, end), or the whole file as a source. */
+export type FetchRange = (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array | Source>;
+
+/** @param first the first block, if it is here already */
+export function rangedSource(name: string, byteLength: number, fetchRange: FetchRange, first?: Uint8Array): Source {
+  const blocks = new Map<number, Uint8Array>();
+  let whole: Source | undefined;
+  if (first) blocks.set(0, first);
+
+  const block = async (index: number, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
+    let bytes = blocks.get(index);
+    blocks.delete(index);
+    if (!bytes) {
+      const [start, end] = [index * BLOCK, Math.min((index + 1) * BLOCK, byteLength)];
+      const got = await fetchRange(start, end, signal);
+      if (!(got instanceof Uint8Array)) {
+        if (got.byteLength !== byteLength) throw changed(name, byteLength, got.byteLength);
+        whole = got;
+        blocks.clear();
+        return undefined;
+      }
+      bytes = got;
+    }
+    blocks.set(index, bytes);
+    for (const oldest of blocks.keys()) if (blocks.size > KEPT) blocks.delete(oldest);
+    return bytes;
+  };
+
+  return {
+    name,
+    byteLength,
+    async readInto(offset, target, signal) {
+      checkRange(this, offset, target.byteLength);
+      for (let done = 0; done < target.byteLength && !whole; ) {
+        signal?.throwIfAborted();
+        const at = offset + done;
+        const index = Math.floor(at / BLOCK);
+        const bytes = await block(index, signal);
+        if (!bytes) break;
+        const part = bytes.subarray(at - index * BLOCK, at - index * BLOCK + target.byteLength - done);
+        target.set(part, done);
+        done += part.byteLength;
+      }
+      signal?.throwIfAborted();
+      await whole?.readInto(offset, target, signal);
+    },
+  };
+}
+
+export function changed(name: string, expected: number, got: number): ClipError {
+  return new ClipError('IO', `"${name}" changed while it was read: it had ${expected} bytes and now has ${got}`);
+}
