@@ -11,6 +11,8 @@ import type { LoadProgress } from './weights/tower-file.ts';
 export type Model = string | ModelFiles | Sliceable;
 
 export interface OpenOptions extends HubOptions {
+  /** Large files on a hub that are not in the cache are read in parts and not kept: for a look at their headers. */
+  readonly inParts?: boolean | undefined;
   readonly config?: object | undefined;
   readonly tokenizer?: object | undefined;
   readonly signal?: AbortSignal | undefined;

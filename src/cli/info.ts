@@ -1,14 +1,17 @@
 /** `edgeclip info`: describes a model and its memory plan, without reading its weights. */
 import type { Command } from 'commander';
+import { defaultFiles } from '#platform';
+import { openModel } from '../open-model.ts';
 import { EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
-import { addModelOptions, type ModelOptions } from './model.ts';
+import { addModelOptions, type ModelOptions, sourceOptions } from './model.ts';
 import { type ModelReport, reportModel, type TowerReport } from './model-report.ts';
 import { standardOutput } from './output.ts';
+import { Progress } from './progress.ts';
 import { runtimeVersions } from './runtime.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
-Only the configuration and the headers of the weights are read. What the weights hold is checked when they are loaded.
+Only the configuration and the headers of the weights are read, and of a model on a hub no more is fetched. What the weights hold is checked when they are loaded.
 
 Exit code: 0 if every tower of the model loads; 1 if one does not, with the reason, or the model cannot be described;
 2 invalid command line.`;
@@ -33,7 +36,10 @@ async function info(argument: string | undefined, options: ModelOptions & { read
   const model = argument ?? options.model;
   if (model === '') throw argument === '' ? new UsageError('the model is empty') : emptyOption('--model');
   const output = standardOutput();
-  const report = await reportModel(model, options);
+  const progress = new Progress();
+  const source = await sourceOptions(options, progress);
+  const files = model === undefined ? defaultFiles() : await openModel(model, { ...source, inParts: true });
+  const report = await reportModel(files, options).finally(() => progress.clear());
   const runtime = runtimeVersions();
   const platform = `${process.platform} ${process.arch}`;
   const versions = { edgeclip: packageVersion(), ...runtime.versions, platform };

@@ -1,12 +1,11 @@
 /** What a model is and needs, from its configuration and the headers of its files: no weights are read. */
-import { defaultFiles } from '#platform';
 import type { Precision } from '../engine/arithmetic.ts';
 import type { KernelVariant } from '../engine/kernels.ts';
 import type { MemoryUse } from '../engine/memory.ts';
 import { chooseVariant } from '../engine/variants.ts';
 import { ClipError } from '../errors.ts';
 import { DEFAULT_MAX_PIXELS } from '../image/limits.ts';
-import { modelFiles, threadCount } from '../load.ts';
+import { threadCount } from '../load.ts';
 import { type ClipConfig, configTowers, type Tower, type VisionConfig } from '../model/config.ts';
 import { planModel } from '../model/plan.ts';
 import { imageTower, textTower, towerSlots } from '../model/registry.ts';
@@ -15,6 +14,7 @@ import type { ThreadInfo } from '../session.ts';
 import { CheckedFiles } from '../weights/checked-files.ts';
 import { readDescription, towerSource } from '../weights/model-files.ts';
 import { openTower } from '../weights/open-tower.ts';
+import type { ModelFiles } from '../weights/source.ts';
 import type { TowerFile } from '../weights/tower-file.ts';
 
 export interface ReportOptions {
@@ -64,9 +64,9 @@ export interface ModelReport {
  * Describes a model.
  * @throws ClipError CONFIG, IO, UNSUPPORTED if nothing of it can be described. What is wrong with one tower is in `refused`
  */
-export async function reportModel(model: string | undefined, options: ReportOptions): Promise<ModelReport> {
+export async function reportModel(model: ModelFiles, options: ReportOptions): Promise<ModelReport> {
   const { precision } = options;
-  const files = new CheckedFiles(model === undefined ? defaultFiles() : modelFiles(model));
+  const files = new CheckedFiles(model);
   const threads = threadCount(options.threads);
   const { config, preprocess, warnings } = await readDescription(files);
   const refused: { [T in Tower]?: string } = { ...config.refused };

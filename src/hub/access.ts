@@ -27,7 +27,12 @@ export interface HubAccess {
   readonly fetch: typeof globalThis.fetch;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LoadProgress | undefined;
+  /** Large files that are not in the cache are read in parts, and not kept. */
+  readonly inParts: boolean | undefined;
 }
+
+/** What a load brings along. */
+export type LoadAccess = Pick<HubAccess, 'signal' | 'onProgress' | 'inParts'>;
 
 /** @throws ClipError CONFIG for what is not an address of a server */
 export function checkedEndpoint(text: string): string {

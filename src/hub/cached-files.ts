@@ -3,8 +3,9 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { fileSource, readText } from '../platform/node-files.ts';
-import type { ModelFiles } from '../weights/source.ts';
-import type { HubOptions } from './access.ts';
+import { BLOCK, rangedSource } from '../weights/ranged-source.ts';
+import type { ModelFiles, Source } from '../weights/source.ts';
+import type { HubOptions, LoadAccess } from './access.ts';
 import { type CachedFile, ModelCache, made, writing } from './cache.ts';
 import { discard, HubError, send } from './client.ts';
 import { fileId, idKind } from './digest.ts';
@@ -21,11 +22,7 @@ const ALWAYS_CHECKED = 1 << 20;
  * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
  * @throws ClipError IO if the model is neither on the hub nor in the cache, or may not be read; the signal's reason if aborted
  */
-export async function openCached(
-  name: HubName,
-  options: HubOptions,
-  load: Pick<NodeAccess, 'signal' | 'onProgress'>,
-): Promise<ModelFiles> {
+export async function openCached(name: HubName, options: HubOptions, load: LoadAccess): Promise<ModelFiles> {
   const access = await nodeAccess(options, load);
   const cache = new ModelCache(access.cacheDir, name.id);
   const known = await cache.commit(name.revision);
@@ -79,7 +76,11 @@ class CachedFiles implements ModelFiles {
     return path === undefined ? undefined : readText(path);
   }
 
-  async source(name: string) {
+  async source(name: string): Promise<Source | undefined> {
+    if (this.#access.inParts) {
+      const source = await this.#inParts(name);
+      if (source) return source;
+    }
     const path = await this.#path(name);
     return path === undefined ? undefined : fileSource(path);
   }
@@ -94,6 +95,28 @@ class CachedFiles implements ModelFiles {
     if (!file) return undefined;
     if (!this.#access.offline) return this.#fetch(file, listing!);
     throw new ClipError('IO', `"${this.name}": ${name} is not in the cache${this.note}`);
+  }
+
+  /** A large file that is not in the cache, read from the hub. */
+  async #inParts(name: string): Promise<Source | undefined> {
+    if (this.#access.offline || (await this.#cache.find(this.#commit, name))) return undefined;
+    this.#listing ??= this.#readListing();
+    const file = (await this.#listing)?.files.get(name);
+    if (file?.size === undefined || file.size <= BLOCK) return undefined;
+    return rangedSource(name, file.size, async (start, end) => {
+      const headers = { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' };
+      const answer = await send(this.#access, { model: this.name, url: this.#url(file), headers });
+      const bytes = answer.response.status === 206 ? new Uint8Array(await answer.response.arrayBuffer()) : undefined;
+      await discard(answer);
+      if (bytes?.byteLength === end - start) return bytes;
+      // No ranges: the file itself.
+      return fileSource(await this.#fetch(file, (await this.#listing)!));
+    });
+  }
+
+  #url(file: HubFile): string {
+    const address = file.path.split('/').map(encodeURIComponent).join('/');
+    return `${this.#access.endpoint}/${this.#model.id}/resolve/${this.#commit}/${address}`;
   }
 
   /** The list of the commit's files that the cache has, or else the hub's; undefined if it may not be asked. */
@@ -123,9 +146,7 @@ class CachedFiles implements ModelFiles {
   }
 
   async #fetch(file: HubFile, listing: Listing): Promise<string> {
-    const { id: model, revision } = this.#model;
-    const address = file.path.split('/').map(encodeURIComponent).join('/');
-    const url = `${this.#access.endpoint}/${model}/resolve/${this.#commit}/${address}`;
+    const url = this.#url(file);
     const id = file.id ?? (await this.#askId(url, file.path));
     const target = this.#cache.blob(id);
     await made(dirname(target));
@@ -140,7 +161,7 @@ class CachedFiles implements ModelFiles {
       if ((size ?? 0) > ALWAYS_CHECKED) await this.#cache.markChecked(id);
     });
     const path = await this.#cache.link(this.#commit, file.path, id);
-    await this.#cache.writeRef(revision, this.#commit);
+    await this.#cache.writeRef(this.#model.revision, this.#commit);
     await this.#cache.keepListing(listing);
     return path;
   }

@@ -5,17 +5,14 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { checkedEndpoint, HUB, type HubAccess, type HubOptions } from './access.ts';
+import { checkedEndpoint, HUB, type HubAccess, type HubOptions, type LoadAccess } from './access.ts';
 
 export interface NodeAccess extends HubAccess {
   /** The cache's folder, an absolute path. */
   readonly cacheDir: string;
 }
 
-export async function nodeAccess(
-  options: HubOptions,
-  load: Pick<HubAccess, 'signal' | 'onProgress'>,
-): Promise<NodeAccess> {
+export async function nodeAccess(options: HubOptions, load: LoadAccess): Promise<NodeAccess> {
   const home = folder('HF_HOME') ?? join(folder('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
   const cacheDir = options.cacheDir ?? folder('HF_HUB_CACHE') ?? folder('HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub');
   return {

@@ -6,7 +6,7 @@ import { ClipError } from '../errors.ts';
 import { isWebPage } from '../weights/foreign.ts';
 import { BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { blobSource, type ModelFiles, type Source } from '../weights/source.ts';
-import { HUB, type HubAccess, type HubOptions } from './access.ts';
+import { HUB, type HubAccess, type HubOptions, type LoadAccess } from './access.ts';
 import { discard, HubError, send } from './client.ts';
 import { type HubFile, type Listing, listFiles, listingText, modelName, parseListing } from './listing.ts';
 import { type HubName, isCommit } from './name.ts';
@@ -20,11 +20,7 @@ const LARGEST_WHOLE = 4 * BLOCK;
  * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
  * @throws ClipError IO if the model is neither on the hub nor in the cache, or may not be read; the signal's reason if aborted
  */
-export async function openFetched(
-  name: HubName,
-  options: HubOptions,
-  load: Pick<HubAccess, 'signal' | 'onProgress'>,
-): Promise<ModelFiles> {
+export async function openFetched(name: HubName, options: HubOptions, load: LoadAccess): Promise<ModelFiles> {
   const access: HubAccess = {
     ...load,
     endpoint: HUB,
@@ -78,6 +74,8 @@ class FetchedFiles implements ModelFiles {
   readonly #access: HubAccess;
   readonly #store: Store;
   readonly #listing: Listing;
+  /** Towers that are opened at the same time share what they both read. */
+  readonly #sources = new Map<string, Promise<Source | undefined>>();
 
   constructor(model: HubName, access: HubAccess, store: Store, listing: Listing) {
     this.name = modelName(model);
@@ -92,7 +90,13 @@ class FetchedFiles implements ModelFiles {
     return file && new TextDecoder().decode(await (await this.#whole(file)).arrayBuffer());
   }
 
-  async source(name: string): Promise<Source | undefined> {
+  source(name: string): Promise<Source | undefined> {
+    const source = this.#sources.get(name) ?? this.#open(name);
+    this.#sources.set(name, source);
+    return source;
+  }
+
+  async #open(name: string): Promise<Source | undefined> {
     const file = this.#listing.files.get(name);
     if (!file) return undefined;
     if (file.size === undefined || file.size <= LARGEST_WHOLE) return blobSource(await this.#whole(file), name);

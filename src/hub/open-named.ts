@@ -2,27 +2,24 @@
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
-import type { HubAccess, HubOptions } from './access.ts';
+import type { HubOptions, LoadAccess } from './access.ts';
 import { HubError } from './client.ts';
 import { type HubName, hubName, isRevision } from './name.ts';
 import { publishedModel } from './published.ts';
 
 /** Opens a model on a hub in the way of this runtime. */
-export type OpenHub = (
-  name: HubName,
-  options: HubOptions,
-  load: Pick<HubAccess, 'signal' | 'onProgress'>,
-) => Promise<ModelFiles>;
+export type OpenHub = (name: HubName, options: HubOptions, load: LoadAccess) => Promise<ModelFiles>;
 
 /** @throws ClipError IO, CONFIG; the signal's reason if aborted */
 export async function openNamed(text: string, options: OpenOptions, open: OpenHub): Promise<ModelFiles> {
   const published = publishedModel(text);
   const name = published ? hubName(published.repository)! : hubName(text)!;
-  const { revision, signal, onProgress } = options;
+  const { revision, signal, onProgress, inParts } = options;
   try {
     const files = await open(revision === undefined ? name : revised(text, name, revision), options, {
       signal,
       onProgress,
+      inParts,
     });
     return published ? { ...methods(files), name: text } : files;
   } catch (error) {

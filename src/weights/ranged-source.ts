@@ -15,25 +15,24 @@ export type FetchRange = (start: number, end: number, signal?: AbortSignal) => P
 
 /** @param first the first block, if it is here already */
 export function rangedSource(name: string, byteLength: number, fetchRange: FetchRange, first?: Uint8Array): Source {
-  const blocks = new Map<number, Uint8Array>();
+  const blocks = new Map<number, Promise<Uint8Array | undefined>>();
   let whole: Source | undefined;
-  if (first) blocks.set(0, first);
+  if (first) blocks.set(0, Promise.resolve(first));
 
-  const block = async (index: number, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
-    let bytes = blocks.get(index);
+  const fetchBlock = async (index: number, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
+    const got = await fetchRange(index * BLOCK, Math.min((index + 1) * BLOCK, byteLength), signal);
+    if (got instanceof Uint8Array) return got;
+    if (got.byteLength !== byteLength) throw changed(name, byteLength, got.byteLength);
+    whole = got;
+    return undefined;
+  };
+
+  /** A block; undefined if the whole file is here instead. Readers at the same time share it. */
+  const block = (index: number, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
+    const bytes = blocks.get(index) ?? fetchBlock(index, signal);
     blocks.delete(index);
-    if (!bytes) {
-      const [start, end] = [index * BLOCK, Math.min((index + 1) * BLOCK, byteLength)];
-      const got = await fetchRange(start, end, signal);
-      if (!(got instanceof Uint8Array)) {
-        if (got.byteLength !== byteLength) throw changed(name, byteLength, got.byteLength);
-        whole = got;
-        blocks.clear();
-        return undefined;
-      }
-      bytes = got;
-    }
     blocks.set(index, bytes);
+    bytes.catch(() => blocks.delete(index));
     for (const oldest of blocks.keys()) if (blocks.size > KEPT) blocks.delete(oldest);
     return bytes;
   };

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { reportModel } from '../../src/cli/model-report.ts';
 import { loadClip } from '../../src/load.ts';
+import { openModel } from '../../src/open-model.ts';
+import { defaultFiles } from '../../src/platform/node.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
 import { VIT_B_32 } from '../model/synthetic.ts';
@@ -16,6 +18,7 @@ const work = mkdtempSync(join(tmpdir(), 'edgeclip-info-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const options = { precision: 'int8', threads: 1 } as const;
+const files = async (model?: string) => (model === undefined ? defaultFiles() : openModel(model));
 const config = JSON.parse(readFileSync(goldenPath('tiny-vit/open_clip_config.json'), 'utf8'));
 
 /** A copy of the golden model with another configuration. */
@@ -65,11 +68,11 @@ describe('edgeclip info', () => {
     expect(stdout).toContain(
       '12 layers of width 768, 12 heads, MLP of 3072, quick_gelu; 87,849,216 parameters, F32 in open_clip_model.safetensors\n',
     );
-    const report = await reportModel(model, options);
+    const report = await reportModel(await files(model), options);
     expect(report).toMatchObject({ towers: ['image', 'text'], image: { parameters: 87_849_216 }, refused: {} });
     expect(report.image!.parameters + report.text!.parameters).toBe(151_277_313); // as OpenAI's model card counts
     expect(report.image!.bytes).toBeLessThan(90e6);
-    const f32 = await reportModel(model, { ...options, precision: 'f32' });
+    const f32 = await reportModel(await files(model), { ...options, precision: 'f32' });
     expect(f32.memory.total).toBeGreaterThan(3.5 * report.memory.total);
     // Loading looks at the weights.
     expect(await rejection(loadClip(model, { towers: ['image'] }))).toMatchObject({ code: 'WEIGHTS_VALUE' });
@@ -79,7 +82,7 @@ describe('edgeclip info', () => {
     for (const model of [undefined, goldenPath('tiny-vit-hf')]) {
       using clip = await loadClip(model);
       const { memory, towers, embedDim } = clip.info();
-      expect(await reportModel(model, options)).toMatchObject({ memory, towers, embedDim });
+      expect(await reportModel(await files(model), options)).toMatchObject({ memory, towers, embedDim });
     }
   });
 
@@ -113,7 +116,7 @@ describe('edgeclip info', () => {
     const ids = [[0, 5, 6, 599]];
     expect(await text.encodeTokens(ids)).toEqual(await both.encodeTokens(ids));
     expect(text.logitScale).toBe(both.logitScale);
-    expect((await reportModel(model, options)).refused.image).toMatch(/timm_model_name/);
+    expect((await reportModel(await files(model), options)).refused.image).toMatch(/timm_model_name/);
   });
 
   it('finds in the headers that weights and configuration are of two models', async () => {
