@@ -5,13 +5,16 @@
 import config from '../../dist/embedded/config.js';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
-import { fetchSource, fetchText, readAddress } from './fetched.ts';
+import { directoryFiles, fetchSource, fetchText, readAddress } from './fetched.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import { modelsAt } from './web-models.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
 export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
-export { modelAt } from './web-models.ts';
 export { maySleep, noThreads, processors } from './web-worker.ts';
+
+/** A model by its address or its name. */
+export const modelAt = modelsAt(directoryFiles);
 
 const WASM: Record<WasmName, () => URL> = {
   simd: () => new URL('../../dist/kernels-simd.wasm', import.meta.url),

@@ -9,7 +9,7 @@ import * as nodeFiles from './node-files.ts';
 import * as nodeModels from './node-models.ts';
 import * as nodeProcess from './node-process.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
-import * as webModels from './web-models.ts';
+import { modelsAt } from './web-models.ts';
 import * as webWorker from './web-worker.ts';
 
 export { defaultFiles } from './embedded-model.ts';
@@ -24,8 +24,9 @@ export async function wasmFile(name: WasmName): Promise<WasmFile> {
 export const readAddress: typeof web.readAddress = (address) => (onNode() ? nodeFiles : web).readAddress(address);
 export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
   (onNode() ? nodeFiles : web).readFileUrl(href, checkBytes);
-export const modelAt: typeof webModels.modelAt = (text, options) =>
-  (onNode() ? nodeModels : webModels).modelAt(text, options);
+const webModelAt = modelsAt(web.directoryFiles);
+export const modelAt: typeof webModelAt = (text, options) =>
+  onNode() ? nodeModels.modelAt(text, options) : webModelAt(text, options);
 export const clockRuns = (): boolean => true;
 export const distrustRelaxed = (): string | undefined => (onNode() ? nodeProcess.distrustRelaxed() : undefined);
 export const processors = (): number => (onNode() ? nodeProcess : webWorker).processors();

@@ -8,7 +8,7 @@ import { checkRange, type Source } from './source.ts';
 /** Small enough that little is fetched in vain, large enough that the time between requests does not matter. */
 export const BLOCK = 8 << 20;
 /** Blocks that stay in memory: tensors are read in the order of the layout, not of the file. */
-const KEPT = 4;
+const KEPT = 2;
 
 /** Bytes [start, end), or the whole file as a source. */
 export type FetchRange = (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array | Source>;

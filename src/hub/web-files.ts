@@ -14,7 +14,7 @@ import { type HubName, isCommit } from './name.ts';
 /** The cache's name, if `cacheDir` does not give another one. */
 const CACHE = 'edgeclip';
 /** Larger files are fetched in blocks, whose checksum cannot be told; the others are checked by it. */
-const LARGEST_WHOLE = 4 * BLOCK;
+const LARGEST_WHOLE = 2 * BLOCK;
 
 /**
  * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
