@@ -58,7 +58,9 @@ const CONFIGS: readonly string[] = ['open_clip_config.json', 'config.json'];
 
 /** Whether parts of it can be read: a `Blob`, a `File`, bytes, or an object with a size and `slice`. */
 export function isSliceable(value: unknown): value is Sliceable {
-  return typeof value === 'object' && value !== null && typeof (value as Sliceable).slice === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  const { slice, size, byteLength } = value as Partial<Sliceable>;
+  return typeof slice === 'function' && typeof (size ?? byteLength) === 'number';
 }
 
 /** A model in one file. What is not in it (its configuration, unless it is OpenAI's own file) comes by options. */

@@ -79,9 +79,9 @@ describe('loadClip', () => {
 
     it.each([
       ['that does not exist', nowhere, 'IO', `the model folder "${nowhere}" does not exist`],
-      // R22: a blank at either end stays, and the quotes show it.
-      ['with a blank before its name', ` ${temporary}`, 'IO', `the model folder " ${temporary}" does not exist`],
-      ['with a blank after its name', `${temporary} `, 'IO', `the model folder "${temporary} " does not exist`],
+      // R22: a blank at either end is shown by the quotes.
+      ['with a blank before its name', ` ${nowhere}`, 'IO', `the model folder " ${nowhere}" does not exist`],
+      ['with a blank after its name', `${nowhere} `, 'IO', `the model folder "${nowhere} " does not exist`],
       ['that is a file', file, 'IO', `the model "${file}" is a file: pass the folder that holds the model's files`],
       ['inside a file', join(file, 'x'), 'IO', `cannot read "${join(file, 'x')}": a part of the path is a file`],
       ['that is empty', join(temporary, 'empty'), 'CONFIG', 'there is no open_clip_config.json and no config.json'],
@@ -103,6 +103,11 @@ describe('loadClip', () => {
       using golden = await loadClip(goldenPath('tiny-vit-hf'));
       expect(await there.encodeImage(picture)).toEqual(await golden.encodeImage(picture));
       expect(there.info().model).toBe(directory);
+    });
+
+    it('R22: with blanks around its path that are not part of it: loads', async () => {
+      using clip = await loadClip(` ${goldenPath('tiny-vit-hf')}\n`);
+      expect(clip.info().model).toBe(goldenPath('tiny-vit-hf'));
     });
 
     it.skipIf(process.platform === 'win32')('with a named pipe as a file: an error, not a wait', async () => {

@@ -221,10 +221,10 @@ describe('the two signatures of loadClip', () => {
 
   it.each<[string, () => Promise<unknown>, RegExp]>([
     ['null', () => loadClip(null as never), /got null/],
-    ['a number', () => loadClip(3 as never), /must be a folder or ModelFiles.*got a number/],
+    ['a number', () => loadClip(3 as never), /must be a folder, a name, a file \(Blob\) or ModelFiles.*got a number/],
     ['a URL', () => loadClip(new URL('file:///models') as never), /got an? URL: pass its path/],
     ['files without functions', () => loadClip({ name: 'x', text: 'a' } as never), /must have the methods text/],
-    ['bytes', () => loadClip(photo as never), /got a Uint8Array/],
+    ['a list', () => loadClip([photo] as never), /got an array/],
     ['a promise', () => loadClip(Promise.resolve(folder) as never), /got a Promise/],
     [
       'options twice',

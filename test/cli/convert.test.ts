@@ -191,7 +191,7 @@ describe('the command', () => {
       code: 2,
       stderr: expect.stringContaining('--shard-size: shards are too small'),
     });
-    expect(await run('no/such', '-o', 'x')).toMatchObject({
+    expect(await run('./no/such', '-o', 'x')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('does not exist'),
     });

@@ -87,7 +87,7 @@ describe("a store of the caller's own", () => {
       /byteLength/,
     ],
     ['no methods', { name: 'x' }, /must have the methods text\(name\) and source\(name\), got {"name":"x"}/],
-    ['null', null, /must be a folder or ModelFiles .*got null/],
+    ['null', null, /must be a folder, a name, a file \(Blob\) or ModelFiles .*got null/],
   ])('%s: a TypeError that says what came', async (_, files, message) => {
     const error = await rejection(loadClip(files as ModelFiles));
     expect(error).toBeInstanceOf(TypeError);
