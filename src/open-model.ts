@@ -64,7 +64,7 @@ export function isSliceable(value: unknown): value is Sliceable {
 }
 
 /** A model in one file. What is not in it (its configuration, unless it is OpenAI's own file) comes by options. */
-function oneFile(file: Sliceable): ModelFiles {
+export function oneFile(file: Sliceable): ModelFiles {
   const { name } = file as { name?: unknown };
   const weights = typeof name === 'string' && name !== '' ? name : 'the file';
   const open = (): Source => (file instanceof Blob ? blobSource(file, weights) : sliceSource(file, weights));

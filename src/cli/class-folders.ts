@@ -1,9 +1,9 @@
 /** A folder of class folders: which pictures are of which class. */
 import { join } from 'node:path';
 import { ClipError } from '../errors.ts';
+import { ioReason } from '../platform/io-reason.ts';
 import { quote, visible } from './failure.ts';
 import { fileInput, type PictureInput } from './inputs.ts';
-import { ioReason } from './io-reason.ts';
 import type { Progress } from './progress.ts';
 import { countsInWords, PICTURE_KINDS, walk } from './walk.ts';
 

@@ -3,6 +3,7 @@
 import { pageAddress, startWorker } from '#worker-host';
 import { Clip } from '../clip.ts';
 import { type LoadClipOptions, type LoadOptions, loadArguments } from '../load-options.ts';
+import { isSliceable, type Model, oneFile } from '../open-model.ts';
 import { provideModules } from '../platform/modules.ts';
 import type { WasmSources } from '../platform/wasm-sources.ts';
 import { untilAborted } from '../scheduler.ts';
@@ -27,13 +28,11 @@ import { receiveError, sendError } from './sent-error.ts';
  * const [cat, dog] = await clip.encodeText(['a photo of a cat', 'a photo of a dog']);
  * clip.dispose(); // ends the worker
  */
-export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
+export function loadClip(model?: Model, options?: LoadOptions): Promise<Clip>;
 export function loadClip(options: LoadClipOptions): Promise<Clip>;
-export async function loadClip(
-  modelOrOptions?: string | ModelFiles | LoadClipOptions,
-  secondOptions?: LoadOptions,
-): Promise<Clip> {
-  const { model, options } = loadArguments(modelOrOptions, secondOptions);
+export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondOptions?: LoadOptions): Promise<Clip> {
+  const { model: given, options } = loadArguments(modelOrOptions, secondOptions);
+  const model = isSliceable(given) ? oneFile(given) : given;
   const { signal, onProgress, wasm, ...others } = options;
   if (typeof model === 'object') checkFiles(model);
   checkSendable(others);
@@ -75,7 +74,7 @@ function load(
       else if (reply.kind === 'file') void answer(reply);
     };
     caller.begin(receive, reject, LOADING);
-    const sent = typeof model === 'object' ? { name: model.name, weights: model.weights } : model;
+    const sent = typeof model === 'object' ? { name: model.name, weights: model.weights, note: model.note } : model;
     const request = { kind: 'load', model: sent, options, progress: onProgress !== undefined } as const;
     caller.post(LOADING, { ...request, base: pageAddress() }, 1);
   });

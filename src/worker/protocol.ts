@@ -37,6 +37,7 @@ export interface SentPicture {
 export interface SentFiles {
   readonly name: unknown;
   readonly weights: unknown;
+  readonly note: unknown;
 }
 
 /** What the worker wants of a file of `ModelFiles`. Sources have the number of the request that opened them. */

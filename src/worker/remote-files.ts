@@ -43,12 +43,13 @@ export function offerFiles(
 
 /** The worker's side. What a file is, weights/checked-files.ts checks, as everywhere. */
 export function askedFiles(
-  { name, weights }: SentFiles,
+  { name, weights, note }: SentFiles,
   ask: (wanted: FileRequest) => { readonly request: number; readonly answer: Promise<unknown> },
 ): ModelFiles {
   return {
     name: name as string,
     ...(weights !== undefined && { weights: weights as string }),
+    ...(note !== undefined && { note: note as string }),
     text: (name) => ask({ kind: 'text', name }).answer as Promise<string | undefined>,
     source: async (name) => {
       const { request: source, answer } = ask({ kind: 'source', name });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { loadClip as loadHere } from '../../src/load.ts';
+import type { LoadProgress } from '../../src/weights/tower-file.ts';
 import { loadClip } from '../../src/worker/load.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { photo } from '../api/pictures.ts';
@@ -129,7 +130,7 @@ describe('a stream without end', () => {
 
 describe('progress', () => {
   it('of weights, texts and pictures', async () => {
-    const loaded: { tower: string; loaded: number; total: number }[] = [];
+    const loaded: Parameters<LoadProgress>[0][] = [];
     using clip = await loadClip({ onProgress: (progress) => loaded.push(progress) });
     expect(loaded.at(-1)).toEqual({ tower: 'text', loaded: loaded.at(-1)!.total, total: expect.any(Number) });
     expect(loaded.some(({ tower }) => tower === 'image')).toBe(true);
