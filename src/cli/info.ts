@@ -33,7 +33,10 @@ async function info(argument: string | undefined, options: ModelOptions & { read
   const model = argument ?? options.model;
   if (model === '') throw argument === '' ? new UsageError('the model is empty') : emptyOption('--model');
   const output = standardOutput();
-  const report = await reportModel(model, options);
+  const report = await reportModel(model, options).catch((error) => {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(error.message.replace(/^imageSize/, '--image-size'), { cause: error });
+  });
   const runtime = runtimeVersions();
   const platform = `${process.platform} ${process.arch}`;
   const versions = { edgeclip: packageVersion(), ...runtime.versions, platform };
@@ -50,7 +53,13 @@ function sheet(report: ModelReport, runtime: ReturnType<typeof runtimeVersions>,
   const lines: [string, string | number][] = [
     ['model', `${visible(model)} (${SOURCES[source]} configuration)`],
     ['towers', towers.join(', ') || 'none loads'],
-    ...towerLines('image', refused.image, image, image && `${image.size} x ${image.size} pixels`),
+    ...towerLines(
+      'image',
+      refused.image,
+      image,
+      image &&
+        `${image.size} x ${image.size} pixels${image.trainedSize === undefined ? '' : `, trained with ${image.trainedSize}`}`,
+    ),
     ...towerLines(
       'text',
       refused.text,

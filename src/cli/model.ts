@@ -13,6 +13,7 @@ export interface ModelOptions {
   readonly precision: Precision;
   readonly threads: number | 'auto';
   readonly maxPixels?: number;
+  readonly imageSize?: number;
 }
 
 function threads(text: string): number | 'auto' {
@@ -35,6 +36,12 @@ export function addModelOptions(command: Command): Command {
       new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')
         .argParser(threads)
         .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--image-size <n>',
+        "side of the pictures that the tower takes, a multiple of its patch or of 32: smaller is faster (default: the model's)",
+      ).argParser(positiveInteger('--image-size')),
     );
 }
 
@@ -55,7 +62,7 @@ export async function loadModel(
   towers: readonly Tower[] | undefined,
   progress: Progress,
 ): Promise<Clip> {
-  const { model, precision, threads, maxPixels } = options;
+  const { model, precision, threads, maxPixels, imageSize } = options;
   if (model === '') throw emptyOption('--model');
   try {
     const clip = await loadClip(model, {
@@ -63,10 +70,16 @@ export async function loadModel(
       threads,
       ...(towers && { towers }),
       ...(maxPixels !== undefined && { maxPixels }),
+      ...(imageSize !== undefined && { imageSize }),
       onProgress: ({ tower, loaded, total }) => progress.show(`loading ${tower} tower`, loaded, total, false),
     });
     for (const warning of clip.info().warnings) progress.line(`warning: ${visible(warning)}`);
     return clip;
+  } catch (error) {
+    // Only the command line can be at fault: a size that the tower cannot take.
+    if (error instanceof RangeError)
+      throw new UsageError(error.message.replace(/^imageSize/, '--image-size'), { cause: error });
+    throw error;
   } finally {
     progress.clear();
   }

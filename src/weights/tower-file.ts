@@ -2,6 +2,7 @@
 
 import type { Layout } from '../engine/layout.ts';
 import type { Tower } from '../model/config.ts';
+import type { TowerSlot } from '../model/slots.ts';
 import type { Checksum } from './checksum.ts';
 
 /** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
@@ -9,7 +10,7 @@ export type LoadProgress = (progress: { tower: Tower; loaded: number; total: num
 
 export interface TowerFile {
   readonly tower: Tower;
-  readonly layout: Layout;
+  readonly layout: Layout<TowerSlot>;
   /** Element types of the tower's tensors in the file, or how it is packed: `packed int8`. */
   readonly stored: readonly string[];
   /**
