@@ -8,8 +8,8 @@ import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
+import type { LoadProgress } from './weights/load-progress.ts';
 import type { ModelFiles } from './weights/source.ts';
-import type { LoadProgress } from './weights/tower-file.ts';
 
 export interface LoadOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */

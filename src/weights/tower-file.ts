@@ -4,9 +4,7 @@ import type { Layout } from '../engine/layout.ts';
 import type { Tower } from '../model/config.ts';
 import type { TowerSlot } from '../model/slots.ts';
 import type { Checksum } from './checksum.ts';
-
-/** Called while loading, with the bytes of the tower's memory that are filled, and their total. */
-export type LoadProgress = (progress: { tower: Tower; loaded: number; total: number }) => void;
+import type { LoadProgress } from './load-progress.ts';
 
 export interface TowerFile {
   readonly tower: Tower;

@@ -58,24 +58,21 @@ async function embed(model: string | ModelFiles, options: object) {
 }
 
 describe.each(['int8', 'f32'] as const)('in %s', (precision) => {
-  it.each([48, 80, 112])(
-    'a ViT of 80 pixels takes %i: OpenCLIP, Hugging Face, packed, on threads',
-    async (size) => {
-      const openclip = readFolder('tiny-vit');
-      const expected = await embed(storeOf(written(openclip, 'visual.positional_embedding', 16, size)), { precision });
-      const options = { precision, imageSize: size };
-      expect(await embed(goldenPath('tiny-vit'), options)).toEqual(expected);
-      expect(await embed(goldenPath('tiny-vit'), { ...options, threads: 2 })).toEqual(expected);
-      const huggingface = readFolder('tiny-vit-hf');
-      const position = 'vision_model.embeddings.position_embedding.weight';
-      expect(await embed(storeOf(huggingface), options)).toEqual(
-        await embed(storeOf(written(huggingface, position, 16, size)), { precision }),
-      );
-      const packed = join(work, `${precision}-${size}`);
-      await writePackedFolder(modelFiles(goldenPath('tiny-vit')), packed, { precision, shardBytes: 200_000 });
-      expect(await embed(packed, options)).toEqual(expected);
-    },
-  );
+  it.each([48, 80, 112])('a ViT of 80 pixels takes %i: OpenCLIP, Hugging Face, packed, on threads', async (size) => {
+    const openclip = readFolder('tiny-vit');
+    const expected = await embed(storeOf(written(openclip, 'visual.positional_embedding', 16, size)), { precision });
+    const options = { precision, imageSize: size };
+    expect(await embed(goldenPath('tiny-vit'), options)).toEqual(expected);
+    expect(await embed(goldenPath('tiny-vit'), { ...options, threads: 2 })).toEqual(expected);
+    const huggingface = readFolder('tiny-vit-hf');
+    const position = 'vision_model.embeddings.position_embedding.weight';
+    expect(await embed(storeOf(huggingface), options)).toEqual(
+      await embed(storeOf(written(huggingface, position, 16, size)), { precision }),
+    );
+    const packed = join(work, `${precision}-${size}`);
+    await writePackedFolder(modelFiles(goldenPath('tiny-vit')), packed, { precision, shardBytes: 200_000 });
+    expect(await embed(packed, options)).toEqual(expected);
+  });
 
   it('a ResNet of 96 pixels takes 64 and 160', async () => {
     const folder = await syntheticFolder('tiny-rn', TINY_RN);
