@@ -1,6 +1,6 @@
 /**
  * The classifier's file: safetensors with one tensor, `embeddings` F32 [labels, embedDim], and metadata `format`, `version`,
- * `labels` (JSON), `logit_scale`, `model` (its name), `image_tower` (its fingerprint, if it was loaded) and `crc32`: the checksum
+ * `labels` (JSON), `logit_scale`, `model` (its name), `image_tower` (its fingerprint, if it was loaded), `image_size` and `crc32`: the checksum
  * (8 hex digits) of all that is said here, so that no changed bit becomes another answer.
  */
 
@@ -23,6 +23,8 @@ export interface ClassifierMaker {
   readonly name: string;
   /** `info().image.fingerprint`; unknown if the image tower was not loaded. */
   readonly imageTower?: string | undefined;
+  /** Side of its pictures, in pixels. The labels' vectors do not depend on it. */
+  readonly imageSize?: number | undefined;
 }
 
 /** What is in the file. */
@@ -45,6 +47,7 @@ export function writeClassifier({ labels, embeddings, logitScale, maker }: Class
     logit_scale: String(logitScale),
     ...(maker && { model: maker.name }),
     ...(maker?.imageTower !== undefined && { image_tower: maker.imageTower }),
+    ...(maker?.imageSize !== undefined && { image_size: String(maker.imageSize) }),
   };
   const shape = [labels.length, embeddings.length / labels.length];
   const metadata = { ...content, crc32: checksum(content, shape, data) };
@@ -70,7 +73,16 @@ export function readClassifier(bytes: Uint8Array): ClassifierData {
 
 function parse(bytes: Uint8Array): ClassifierData {
   const { metadata, tensors } = header(bytes);
-  const { format, version = '', labels: json = '', logit_scale = '', model, image_tower, crc32: sum } = metadata;
+  const {
+    format,
+    version = '',
+    labels: json = '',
+    logit_scale = '',
+    model,
+    image_tower,
+    image_size,
+    crc32: sum,
+  } = metadata;
   if (format !== FORMAT) fail(`expected the format ${FORMAT}, got ${format ?? '(none)'}`);
   if (version === '1') fail('version 1 has no checksum: make the classifier again, which writes version 2');
   if (!READABLE.includes(version)) fail(`expected version ${READABLE.join(' or ')}, got ${version || '(none)'}`);
@@ -100,7 +112,13 @@ function parse(bytes: Uint8Array): ClassifierData {
     labels,
     embeddings,
     logitScale,
-    ...(model !== undefined && { maker: { name: model, imageTower: image_tower } }),
+    ...(model !== undefined && {
+      maker: {
+        name: model,
+        imageTower: image_tower,
+        ...(image_size !== undefined && { imageSize: Number(image_size) }),
+      },
+    }),
   };
 }
 
@@ -134,8 +152,9 @@ export function checkMaker(
 }
 
 function checksum(content: Readonly<Record<string, string>>, shape: readonly number[], data: Uint8Array): string {
-  const { format, version, labels, logit_scale, model, image_tower } = content;
-  const maker = version === '2' ? [] : [model, image_tower];
+  const { format, version, labels, logit_scale, model, image_tower, image_size } = content;
+  const size = image_size === undefined ? [] : [image_size];
+  const maker = version === '2' ? [] : [model, image_tower, ...size];
   const text = new TextEncoder().encode(JSON.stringify([format, version, labels, logit_scale, ...maker, shape]));
   return crc32(data, crc32(text)).toString(16).padStart(8, '0');
 }

@@ -81,6 +81,8 @@ export class Classifier {
   /** exp of the model's logit scale. */
   readonly logitScale: number;
   readonly embedDim: number;
+  /** Side of the pictures of the model that made it, in pixels: another `imageSize` gives other similarities. If it is known. */
+  readonly imageSize: number | undefined;
   readonly #data: ClassifierData;
   readonly #model: ClassifierModel | undefined;
   #ranking: Promise<Ranking> | undefined;
@@ -92,6 +94,7 @@ export class Classifier {
     this.labels = Object.freeze([...data.labels]);
     this.logitScale = data.logitScale;
     this.embedDim = data.embeddings.length / data.labels.length;
+    this.imageSize = data.maker?.imageSize;
     this.#data = { ...data, labels: this.labels };
     this.#model = model;
   }
@@ -287,7 +290,11 @@ function checkNotNumbers(input: unknown): void {
 function makerOf(model: ClassifierModel): ClassifierMaker | undefined {
   const info = model.info?.();
   if (info === undefined) return undefined;
-  return { name: /[^\\/]+(?=[\\/]*$)/.exec(info.model)?.[0] ?? info.model, imageTower: info.image?.fingerprint };
+  return {
+    name: /[^\\/]+(?=[\\/]*$)/.exec(info.model)?.[0] ?? info.model,
+    imageTower: info.image?.fingerprint,
+    imageSize: info.image?.size,
+  };
 }
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {

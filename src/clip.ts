@@ -36,9 +36,12 @@ export interface ClipInfo {
   /** Absent if the model has no image tower. */
   readonly image?: {
     readonly kind: string;
+    /** Side of the pictures that the tower takes, in pixels. */
     readonly size: number;
+    /** That of its training, where `imageSize` gave another. */
+    readonly trainedSize?: number;
     /**
-     * Tells one image tower from another: a checksum of its biases, norms and positions, 8 hexadecimal digits. The same in both
+     * Tells one image tower from another: a checksum of its biases and norms, 8 hexadecimal digits. The same in both
      * precisions and for packed and published files. Absent if the tower was not loaded.
      */
     readonly fingerprint?: string;

@@ -10,7 +10,7 @@ import type { Tower } from './model/config.ts';
 import { isSliceable, type Model } from './open-model.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
-import type { LoadProgress } from './weights/tower-file.ts';
+import type { LoadProgress } from './weights/load-progress.ts';
 
 export interface LoadOptions extends HubOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */
@@ -24,6 +24,12 @@ export interface LoadOptions extends HubOptions {
    * 8). Default 1. The results are the same. Where threads are not available, one is used, and `info()` gives the reason.
    */
   readonly threads?: number | 'auto' | undefined;
+  /**
+   * Side of the pictures that the image tower takes, in pixels: less work with a smaller one, more detail with a larger one, at
+   * some cost in accuracy the further it is from the size of the training. A multiple of a ViT's patch, of 32 for other towers.
+   * Positions are resized as OpenCLIP does it. Default the model's own.
+   */
+  readonly imageSize?: number | undefined;
   /** Maximum number of pixels of a picture, width times height. Default 100,000,000. */
   readonly maxPixels?: number | undefined;
   /** Unescape HTML entities in texts, as OpenAI's code does. Default true; Hugging Face's tokenizer does not. */
@@ -61,6 +67,7 @@ const LOAD: Readonly<Record<Exclude<keyof LoadClipOptions, keyof typeof INTERNAL
   towers: 'any',
   kernels: 'any',
   threads: 'any',
+  imageSize: 'any',
   maxPixels: 'any',
   htmlEntities: 'boolean',
   repairs: 'boolean',

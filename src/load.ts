@@ -72,7 +72,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
   if (reason !== undefined) threads = { count: 1, reason };
   const compiled = compiledKernels(variant, threads.count > 1);
   compiled.catch(() => {}); // awaited below; a model error may come first
-  const { config, preprocess, warnings } = await readDescription(files);
+  const { config, preprocess, warnings } = await readDescription(files, options.imageSize);
   const towers = towersToLoad(files, config, options.towers);
   // Its code is parsed while the weights are read. A file of weights that cannot be used is reported first.
   const tokenizerReady = towers.includes('text') ? readTokenizer(files, config, options) : undefined;

@@ -41,6 +41,7 @@ export class LocalBackend implements Backend {
         image: {
           kind: imageTower(config).description,
           size: vision.imageSize,
+          ...(vision.trainedSize !== undefined && { trainedSize: vision.trainedSize }),
           ...(fingerprint && { fingerprint: fingerprint() }),
         },
       }),

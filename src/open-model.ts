@@ -4,8 +4,8 @@ import { modelAt } from '#platform';
 import type { HubOptions } from './hub/access.ts';
 import { isObject } from './json.ts';
 import { kindOf } from './options.ts';
+import type { LoadProgress } from './weights/load-progress.ts';
 import { blobSource, type ModelFiles, type Sliceable, type Source, sliceSource } from './weights/source.ts';
-import type { LoadProgress } from './weights/tower-file.ts';
 
 /** A model as `loadClip` takes it. */
 export type Model = string | ModelFiles | Sliceable;

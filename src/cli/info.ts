@@ -39,7 +39,12 @@ async function info(argument: string | undefined, options: ModelOptions & { read
   const progress = new Progress();
   const source = await sourceOptions(options, progress);
   const files = model === undefined ? defaultFiles() : await openModel(model, { ...source, inParts: true });
-  const report = await reportModel(files, options).finally(() => progress.clear());
+  const report = await reportModel(files, options)
+    .catch((error) => {
+      if (!(error instanceof RangeError)) throw error;
+      throw new UsageError(error.message.replace(/^imageSize/, '--image-size'), { cause: error });
+    })
+    .finally(() => progress.clear());
   const runtime = runtimeVersions();
   const platform = `${process.platform} ${process.arch}`;
   const versions = { edgeclip: packageVersion(), ...runtime.versions, platform };
@@ -56,7 +61,13 @@ function sheet(report: ModelReport, runtime: ReturnType<typeof runtimeVersions>,
   const lines: [string, string | number][] = [
     ['model', `${visible(model)} (${SOURCES[source]} configuration)`],
     ['towers', towers.join(', ') || 'none loads'],
-    ...towerLines('image', refused.image, image, image && `${image.size} x ${image.size} pixels`),
+    ...towerLines(
+      'image',
+      refused.image,
+      image,
+      image &&
+        `${image.size} x ${image.size} pixels${image.trainedSize === undefined ? '' : `, trained with ${image.trainedSize}`}`,
+    ),
     ...towerLines(
       'text',
       refused.text,

@@ -20,6 +20,7 @@ import type { TowerFile } from '../weights/tower-file.ts';
 export interface ReportOptions {
   readonly precision: Precision;
   readonly threads: number | 'auto';
+  readonly imageSize?: number;
 }
 
 /** A tower's size and its file. */
@@ -47,7 +48,7 @@ export interface ModelReport {
   /** The towers that load. */
   readonly towers: readonly Tower[];
   readonly embedDim: number;
-  readonly image?: TowerReport & { readonly size: number };
+  readonly image?: TowerReport & { readonly size: number; readonly trainedSize?: number };
   readonly text?: TowerReport & {
     readonly contextLength: number;
     readonly vocabSize: number;
@@ -68,7 +69,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
   const { precision } = options;
   const files = new CheckedFiles(model);
   const threads = threadCount(options.threads);
-  const { config, preprocess, warnings } = await readDescription(files);
+  const { config, preprocess, warnings } = await readDescription(files, options.imageSize);
   const refused: { [T in Tower]?: string } = { ...config.refused };
   const opened: { [T in Tower]?: TowerFile & { readonly file: string } } = {};
   for (const tower of configTowers(config)) {
@@ -95,7 +96,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
     threads,
     towers,
     embedDim: config.embedDim,
-    ...(image && { image: { ...towerReport(config, 'image', image), size: config.vision!.imageSize } }),
+    ...(image && { image: { ...towerReport(config, 'image', image), ...sizes(config.vision!) } }),
     ...(text && {
       text: {
         ...towerReport(config, 'text', text),
@@ -128,6 +129,11 @@ function towerReport(config: ClipConfig, tower: Tower, { layout, stored, file }:
     bytes: layout.byteLength,
   };
 }
+
+const sizes = ({ imageSize, trainedSize }: VisionConfig) => ({
+  size: imageSize,
+  ...(trainedSize !== undefined && { trainedSize }),
+});
 
 function imageShape(vision: VisionConfig): string {
   if (vision.kind === 'vit') return transformerShape(vision);

@@ -7,7 +7,7 @@ import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { readTextFile } from '../platform/node.ts';
-import type { LoadProgress } from '../weights/tower-file.ts';
+import type { LoadProgress } from '../weights/load-progress.ts';
 import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import type { Progress } from './progress.ts';
 
@@ -16,6 +16,7 @@ export interface ModelOptions extends SourceOptions {
   readonly precision: Precision;
   readonly threads: number | 'auto';
   readonly maxPixels?: number;
+  readonly imageSize?: number;
 }
 
 /** How a model is found and fetched. */
@@ -94,6 +95,12 @@ export function addModelOptions(command: Command): Command {
       new Option('--threads <n>', 'number of threads; auto: one per processor, at most 8. Results do not depend on it')
         .argParser(threads)
         .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--image-size <n>',
+        "side of the pictures that the tower takes, a multiple of its patch or of 32: smaller is faster (default: the model's)",
+      ).argParser(positiveInteger('--image-size')),
     );
 }
 
@@ -114,7 +121,7 @@ export async function loadModel(
   towers: readonly Tower[] | undefined,
   progress: Progress,
 ): Promise<Clip> {
-  const { model, precision, threads, maxPixels } = options;
+  const { model, precision, threads, maxPixels, imageSize } = options;
   if (model === '') throw emptyOption('--model');
   try {
     const source = await sourceOptions(options, progress);
@@ -124,6 +131,7 @@ export async function loadModel(
       threads,
       ...(towers && { towers }),
       ...(maxPixels !== undefined && { maxPixels }),
+      ...(imageSize !== undefined && { imageSize }),
       onProgress: (event) => {
         source.onProgress!(event);
         if (event.tower) progress.show(`loading ${event.tower} tower`, event.loaded, event.total, 'plain');
@@ -131,6 +139,11 @@ export async function loadModel(
     });
     for (const warning of clip.info().warnings) progress.line(`warning: ${visible(warning)}`);
     return clip;
+  } catch (error) {
+    // Only the command line can be at fault: a size that the tower cannot take.
+    if (error instanceof RangeError)
+      throw new UsageError(error.message.replace(/^imageSize/, '--image-size'), { cause: error });
+    throw error;
   } finally {
     progress.clear();
   }

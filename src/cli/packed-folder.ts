@@ -8,11 +8,11 @@ import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { directoryFiles } from '../platform/node.ts';
+import type { LoadProgress } from '../weights/load-progress.ts';
 import { configOfWeights, readDescription, towerSource, towersToLoad } from '../weights/model-files.ts';
 import { openTower } from '../weights/open-tower.ts';
 import { packTower } from '../weights/packing.ts';
 import type { ModelFiles } from '../weights/source.ts';
-import type { LoadProgress } from '../weights/tower-file.ts';
 import { quote } from './failure.ts';
 
 export interface PackedFolderOptions {

@@ -1,6 +1,6 @@
 /** How a hub is reached: what every request to it needs. */
 import { ClipError } from '../errors.ts';
-import type { LoadProgress } from '../weights/tower-file.ts';
+import type { LoadProgress } from '../weights/load-progress.ts';
 
 export const HUB = 'https://huggingface.co';
 

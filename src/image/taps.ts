@@ -24,7 +24,8 @@ export class Taps {
   readonly backward: boolean;
   /** The coefficients that the last `fill` computed, 22 bits after the point. */
   readonly fixed: Int32Array;
-  readonly #weights: Float64Array;
+  /** The same before they are rounded: their sum is 1. In the order of source pixels, unless `backward`. */
+  readonly weights: Float64Array;
   readonly #from: number;
   readonly #scale: number;
   readonly #filterScale: number;
@@ -38,7 +39,7 @@ export class Taps {
     this.#support = SUPPORT * this.#filterScale;
     this.count = tapCount(this.#filterScale);
     this.fixed = new Int32Array(this.count);
-    this.#weights = new Float64Array(this.count);
+    this.weights = new Float64Array(this.count);
   }
 
   /** First source pixel of output pixel `index`. */
@@ -53,7 +54,7 @@ export class Taps {
 
   /** Computes the coefficients of output pixel `index` into `fixed`; returns how many. */
   fill(index: number): number {
-    const weights = this.#weights;
+    const { weights } = this;
     const center = this.#center(index);
     const first = this.#first(index);
     const taps = this.#end(index) - first;
@@ -66,6 +67,7 @@ export class Taps {
     }
     for (let t = 0; t < taps; t++) {
       const weight = total === 0 ? (weights[t] as number) : (weights[t] as number) / total;
+      weights[t] = weight;
       this.fixed[this.backward ? taps - 1 - t : t] = Math.trunc(weight * ONE + (weight < 0 ? -0.5 : 0.5));
     }
     return taps;

@@ -17,12 +17,14 @@ import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { published, type TowerSlot } from './slots.ts';
+import { type PositionGrid, published, type TowerSlot } from './slots.ts';
 
 export interface AttentionPoolShape {
   /** Before the names of its weights. */
   readonly name: string;
   readonly pixels: number;
+  /** The square of pixels that its positions are for. */
+  readonly grid: PositionGrid;
   /** Length of a pixel's vector. */
   readonly width: number;
   readonly heads: number;
@@ -66,7 +68,7 @@ export class AttentionPool {
     this.#out = weights.linear(`${name}.c_proj`);
   }
 
-  static slots({ name, pixels, width, heads, embedDim }: AttentionPoolShape): TowerSlot[] {
+  static slots({ name, pixels, grid, width, heads, embedDim }: AttentionPoolShape): TowerSlot[] {
     const shape = [pixels + 1, width];
     const linear = (part: string, n: number): TowerSlot => ({
       kind: 'linear',
@@ -81,7 +83,12 @@ export class AttentionPool {
     });
     const positions = `${name}.positional_embedding`;
     return [
-      { kind: 'vector', name: positions, shape, from: { weight: published(shape, positions) } },
+      {
+        kind: 'vector',
+        name: positions,
+        shape,
+        from: { weight: published([grid.trained ** 2 + 1, width], positions), grid },
+      },
       linear('q_proj', width),
       {
         kind: 'linear',

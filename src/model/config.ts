@@ -26,7 +26,7 @@ export interface VisionTransformerConfig extends TransformerShape {
   readonly kind: 'vit';
   /** Side of the square input in pixels, a multiple of `patch`. */
   readonly imageSize: number;
-  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (src/model/image-size.ts). */
   readonly trainedSize?: number;
   /** Side of a patch in pixels. */
   readonly patch: number;
@@ -39,7 +39,7 @@ export interface ResNetConfig {
   readonly kind: 'resnet';
   /** Side of the square input in pixels, a multiple of 32. */
   readonly imageSize: number;
-  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (src/model/image-size.ts). */
   readonly trainedSize?: number;
   /** Channels after the stem; a stage's bottlenecks have width, 2 width, 4 width and 8 width planes, and four times that out. */
   readonly width: number;
@@ -66,7 +66,7 @@ export interface EfficientNetConfig {
   readonly kind: 'efficientnet-lite';
   /** Side of the square input in pixels, a multiple of 32. */
   readonly imageSize: number;
-  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (positions-grid.ts). */
+  /** Side of the pictures that the weights' positions are for, where `imageSize` is another (src/model/image-size.ts). */
   readonly trainedSize?: number;
   /** Channels after the stem (3x3, stride 2). */
   readonly stem: number;

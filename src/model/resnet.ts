@@ -14,6 +14,7 @@ import { roundUp } from '../engine/numerics.ts';
 import { ClipError } from '../errors.ts';
 import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
 import type { ResNetConfig } from './config.ts';
+import { trainedSize } from './image-size.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
@@ -83,6 +84,7 @@ const features = ({ width }: ResNetConfig) => width * 8 * EXPANSION;
 const pooling = (config: ResNetConfig, embedDim: number) => ({
   name: 'visual.attnpool',
   pixels: (config.imageSize / REDUCTION) ** 2,
+  grid: { trained: trainedSize(config) / REDUCTION, size: config.imageSize / REDUCTION },
   width: features(config),
   heads: config.heads,
   embedDim,

@@ -29,12 +29,20 @@ export interface BatchNorm {
   readonly eps: number;
 }
 
+/** Positions of a class token and of a square of tokens: the square's side in the file, and in the model. */
+export interface PositionGrid {
+  readonly trained: number;
+  readonly size: number;
+}
+
 /** What a slot is made of. */
 export interface Origin {
   readonly weight: PublishedTensor;
   readonly bias?: PublishedTensor;
   /** Added to the first row of `weight`: the class token, which has position 0. */
   readonly firstRow?: PublishedTensor;
+  /** The weight holds positions, which depend on the image size (src/weights/position-grid.ts). */
+  readonly grid?: PositionGrid;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
   /** Number of heads in the weight's rows, each used transposed: [heads, head, k] as [heads, k, head]. */

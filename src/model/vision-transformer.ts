@@ -20,6 +20,7 @@ import {
   project,
 } from './block.ts';
 import type { VisionTransformerConfig } from './config.ts';
+import { trainedSize } from './image-size.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
@@ -47,6 +48,7 @@ export function visionTransformer(config: VisionTransformerConfig, embedDim: num
 function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
   const { width, patch, layers, preNorm, projection } = config;
   const tokens = tokenCount(config);
+  const grid = { trained: trainedSize(config) / patch, size: config.imageSize / patch };
   return [
     {
       kind: 'linear',
@@ -69,11 +71,12 @@ function slots(config: VisionTransformerConfig, embedDim: number): TowerSlot[] {
       shape: [tokens, width],
       from: {
         weight: published(
-          [tokens, width],
+          [grid.trained ** 2 + 1, width],
           'visual.positional_embedding',
           'vision_model.embeddings.position_embedding.weight',
         ),
         firstRow: published([width], 'visual.class_embedding', 'vision_model.embeddings.class_embedding'),
+        grid,
       },
     },
     // "layrnorm" is how transformers spells it.

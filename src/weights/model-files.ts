@@ -8,6 +8,7 @@ import {
 } from '../image/preprocess-config.ts';
 import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
+import { withImageSize } from '../model/image-size.ts';
 import { parseTowers } from '../model/parse-config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
@@ -43,9 +44,11 @@ export interface ModelDescription {
 /**
  * Reads `open_clip_config.json`, or `config.json` with `processor_config.json` or `preprocessor_config.json`. OpenAI's own
  * files (TorchScript) need none: there the tensors' shapes say it.
- * @throws ClipError CONFIG if there is no configuration, or one cannot be used; IO if a file cannot be read.
+ * @param size side of the pictures, if not that of the configuration
+ * @throws ClipError CONFIG if there is no configuration, or one cannot be used; IO if a file cannot be read; RangeError for a size that the
+ *   image tower cannot take
  */
-export async function readDescription(modelFiles: ModelFiles): Promise<ModelDescription> {
+export async function readDescription(modelFiles: ModelFiles, size?: number): Promise<ModelDescription> {
   const files = CheckedFiles.of(modelFiles);
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json')) ?? (await configOfWeights(files));
@@ -67,6 +70,7 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
     return config;
   });
   const imageSize = config.vision?.imageSize;
+  const sized = size === undefined ? config : withImageSize(config, size);
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
   const preprocess =
     config.source === 'openclip'
@@ -80,7 +84,7 @@ export async function readDescription(modelFiles: ModelFiles): Promise<ModelDesc
       `"${files.name}": images are cropped to ${preprocess.size} pixels, but the image tower takes ${imageSize}`,
     );
   }
-  return { config, preprocess, warnings };
+  return { config: sized, preprocess: { ...preprocess, size: sized.vision!.imageSize }, warnings };
 }
 
 /**

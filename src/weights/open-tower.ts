@@ -3,6 +3,7 @@
 import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
+import { asTrained } from '../model/image-size.ts';
 import { CheckpointShards } from './checkpoint-shards.ts';
 import { readTensorFile } from './headers.ts';
 import { isPacked, PackedTower } from './packed.ts';
@@ -32,8 +33,14 @@ export async function openTower(
   const file = files[0]!.header;
   const model = { config, tower, normalization };
   // A shard that is not packed is refused with the others.
-  const packed = isPacked(file) || shards.length > 1 ? new PackedTower(files, model) : undefined;
+  // Packed files are for the image size of the configuration beside them.
+  const trained = { ...model, config: asTrained(config) };
+  const packed = isPacked(file) || shards.length > 1 ? new PackedTower(files, trained) : undefined;
   if (packed && packed.layout.precision === precision) {
+    if (tower === 'image' && config.vision?.trainedSize !== undefined) {
+      const { regriddedTower } = await import('./regridded.ts');
+      return regriddedTower(packed, model);
+    }
     const { layout } = packed;
     const total = layout.byteLength;
     return {

@@ -183,6 +183,12 @@ export class PackedTower {
     return bytes;
   }
 
+  /** The values of a vector from its bytes, without what fills them up to whole words. */
+  positions(name: string, bytes: Uint8Array<ArrayBuffer>): Float32Array {
+    const slot = this.layout.slots.find((slot) => slot.name === name) as Extract<TowerSlot, { kind: 'vector' }>;
+    return new Float32Array(bytes.buffer).subarray(0, product(slot.shape));
+  }
+
   /** The name of its file, or its first shard. */
   get name(): string {
     return this.#pieces[0]!.source.name;

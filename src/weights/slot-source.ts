@@ -11,6 +11,7 @@ import type { TensorLookup } from './names.ts';
 import type { PackedTower } from './packed.ts';
 import { quantizationResidual, unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
 import { foldPixelNormalization, largestOutput, type Normalization } from './pixel-normalization.ts';
+import { resizePositions } from './position-grid.ts';
 import type { Source } from './source.ts';
 import type { TensorInfo } from './tensor-file.ts';
 
@@ -58,6 +59,7 @@ export class PublishedSlots implements SlotSource {
       for (let i = 0; i < row.length; i++) values[i] = values[i]! + row[i]!;
       this.#requireFolded(values, from.weight, `the sum with ${this.#tensors.parts(from.firstRow)[0]!.name}`);
     }
+    if (from.grid) return { values: resizePositions(values, from.grid) };
     if (slot.kind === 'linear' && slot.residualOf) return { values: quantizationResidual(values, slot.k) };
     let bias = from.bias && (await this.#tensor(from.bias, signal));
     if (from.batchNorm) {
@@ -153,7 +155,12 @@ export class PackedSlots implements SlotSource {
 
   async read(slot: Exclude<TowerSlot, TableSlot>, signal?: AbortSignal): Promise<SlotValues> {
     const { name } = slot;
-    if (slot.kind === 'vector') return { values: (await this.#floats(name, signal)).subarray(0, product(slot.shape)) };
+    if (slot.kind === 'vector') {
+      const { grid } = slot.from;
+      if (grid)
+        return { values: resizePositions(this.#packed.positions(name, await this.#packed.read(name, signal)), grid) };
+      return { values: (await this.#floats(name, signal)).subarray(0, product(slot.shape)) };
+    }
     if (slot.kind === 'depthwise') {
       const { channels, kernel, inputScale } = slot;
       const taps = await this.#integers(`${name}.taps`, signal);

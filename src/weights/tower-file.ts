@@ -2,21 +2,13 @@
 
 import type { Layout } from '../engine/layout.ts';
 import type { Tower } from '../model/config.ts';
+import type { TowerSlot } from '../model/slots.ts';
 import type { Checksum } from './checksum.ts';
-
-/**
- * Called while loading: with the bytes of a file that is fetched, and then with the bytes of a tower's memory that are filled,
- * and their total.
- */
-export type LoadProgress = (
-  progress:
-    | { readonly file: string; readonly tower?: undefined; readonly loaded: number; readonly total: number }
-    | { readonly tower: Tower; readonly file?: undefined; readonly loaded: number; readonly total: number },
-) => void;
+import type { LoadProgress } from './load-progress.ts';
 
 export interface TowerFile {
   readonly tower: Tower;
-  readonly layout: Layout;
+  readonly layout: Layout<TowerSlot>;
   /** Element types of the tower's tensors in the file, or how it is packed: `packed int8`. */
   readonly stored: readonly string[];
   /**

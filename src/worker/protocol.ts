@@ -21,7 +21,7 @@ import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { RawPixels } from '../image/raw-image.ts';
 import type { LoadOptions } from '../load-options.ts';
 import type { ClipConfig } from '../model/config.ts';
-import type { LoadProgress } from '../weights/tower-file.ts';
+import type { LoadProgress } from '../weights/load-progress.ts';
 import type { SentError } from './sent-error.ts';
 
 /** The number of loading among the calls. */

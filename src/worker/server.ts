@@ -4,7 +4,7 @@ import type { Clip } from '../clip.ts';
 import type { ImageItem, Progress } from '../encoding.ts';
 import { TakenImage } from '../image/input.ts';
 import { loadClip } from '../load.ts';
-import type { LoadProgress } from '../weights/tower-file.ts';
+import type { LoadProgress } from '../weights/load-progress.ts';
 import type { FileRequest, Loaded, Reply, Request, SentPicture } from './protocol.ts';
 import { LOADING } from './protocol.ts';
 import { askedFiles } from './remote-files.ts';

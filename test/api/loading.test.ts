@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import type { LoadOptions } from '../../src/load-options.ts';
+import type { LoadProgress } from '../../src/weights/load-progress.ts';
 import { blobSource, type Source } from '../../src/weights/source.ts';
-import type { LoadProgress } from '../../src/weights/tower-file.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 import { pack, readFolder, rejection, storeOf } from './checkpoint.ts';
 

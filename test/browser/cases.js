@@ -18,7 +18,6 @@ async function core() {
       simd: (await fetched(inPackage('dist/kernels-simd.wasm'))).buffer,
       pictures: await fetched(inPackage('dist/pictures.wasm')),
       jpeg: await WebAssembly.compile(await fetched(inPackage('dist/jpeg.wasm'))),
-      pictures: await fetched(inPackage('dist/pictures.wasm')),
       webp: await fetched(inPackage('dist/webp.wasm')),
     },
     files: {

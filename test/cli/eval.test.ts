@@ -33,7 +33,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-const run = (...args: string[]) => edgeclip(['eval', ...args], { cwd: work });
+const run = (...args: string[]) => edgeclip(['eval', ...args, '--threads', '1'], { cwd: work });
 const report = async (...args: string[]): Promise<Report> => JSON.parse((await run(...args, '--json')).stdout);
 
 describe('zero-shot', () => {
@@ -174,7 +174,7 @@ describe('--keep', () => {
     }
     const keep = join(work, 'kept');
     const file = join(keep, 'embeddings-int8.jsonl');
-    const child = startEdgeclip(['eval', 'many', '--keep', keep], { cwd: work });
+    const child = startEdgeclip(['eval', 'many', '--threads', '1', '--keep', keep], { cwd: work });
     const ended = new Promise((resolve) => child.on('close', resolve));
     while (!existsSync(file) || readFileSync(file, 'utf8').split('\n').length < 6) {
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { loadClip as loadHere } from '../../src/load.ts';
-import type { LoadProgress } from '../../src/weights/tower-file.ts';
+import type { LoadProgress } from '../../src/weights/load-progress.ts';
 import { loadClip } from '../../src/worker/load.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { photo } from '../api/pictures.ts';
