@@ -32,7 +32,7 @@ import { CheckedFiles } from './weights/checked-files.ts';
 import { fingerprint } from './weights/fingerprint.ts';
 import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
 import { openTower } from './weights/open-tower.ts';
-import type { ModelFiles, Source } from './weights/source.ts';
+import type { Source } from './weights/source.ts';
 import type { TowerFile } from './weights/tower-file.ts';
 
 /** More threads than this are taken for a mistake. */
@@ -187,12 +187,23 @@ export function threadCount(wanted: unknown): ThreadInfo {
  * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
  */
 async function readTokenizer(
-  files: ModelFiles,
+  files: CheckedFiles,
   config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
 ): Promise<(() => Tokenizer) | undefined> {
   const text = config.text!;
-  const json = await files.text('tokenizer.json');
+  let json = await files.text('tokenizer.json');
+  if (json === undefined) {
+    const { otherTokenizer } = await import('./weights/tokenizer-text.ts');
+    try {
+      json = await otherTokenizer(files, config);
+    } catch (error) {
+      if (!(error instanceof ClipError) || error.code !== 'TOKENIZER') throw error;
+      return () => {
+        throw error; // at the first text: pictures and token ids need none
+      };
+    }
+  }
   if (json === undefined) return undefined;
   const { Tokenizer } = await import('./text/tokenizer.ts');
   let made: Tokenizer | undefined;

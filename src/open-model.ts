@@ -40,6 +40,7 @@ export async function openModel(model: Model, options: OpenOptions = {}): Promis
     name: files.name,
     ...(files.weights !== undefined && { weights: files.weights }),
     ...(files.note !== undefined && { note: files.note }),
+    openaiTokenizer: async () => files.openaiTokenizer?.(),
     text: async (name) => {
       if (config !== undefined && CONFIGS.includes(name)) return given.get(name);
       return given.get(name) ?? files.text(name);

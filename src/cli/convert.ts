@@ -69,6 +69,7 @@ async function convert(model: string, options: ConvertOptions): Promise<void> {
     const manifest = await writePackedFolder(files, output, {
       precision,
       shardBytes: shardSize,
+      onWarning: (warning) => progress.line(`warning: ${visible(warning)}`),
       onProgress: ({ tower, loaded, total }) => progress.show(`converting ${tower} tower`, loaded, total, 'plain'),
     });
     progress.clear();

@@ -102,7 +102,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
         ...towerReport(config, 'text', text),
         contextLength: config.text!.contextLength,
         vocabSize: config.text!.vocabSize,
-        tokenizer: (await files.text('tokenizer.json')) !== undefined,
+        tokenizer: ((await files.text('tokenizer.json')) ?? (await files.text('vocab.json'))) !== undefined,
       },
     }),
     refused,

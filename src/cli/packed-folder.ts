@@ -8,11 +8,13 @@ import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { directoryFiles } from '../platform/node.ts';
+import { CheckedFiles } from '../weights/checked-files.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 import { configOfWeights, readDescription, towerSource, towersToLoad } from '../weights/model-files.ts';
 import { openTower } from '../weights/open-tower.ts';
 import { packTower } from '../weights/packing.ts';
 import type { ModelFiles } from '../weights/source.ts';
+import { otherTokenizer } from '../weights/tokenizer-text.ts';
 import { quote } from './failure.ts';
 
 export interface PackedFolderOptions {
@@ -20,6 +22,8 @@ export interface PackedFolderOptions {
   /** Most bytes of a file. Default: one file per tower. */
   readonly shardBytes?: number | undefined;
   readonly onProgress?: LoadProgress;
+  /** Told what the folder will lack. */
+  readonly onWarning?: (warning: string) => void;
 }
 
 export interface ManifestFile {
@@ -58,11 +62,12 @@ const STEP = 16 << 20;
  *   too small for a row of a tensor
  */
 export async function writePackedFolder(
-  files: ModelFiles,
+  modelFiles: ModelFiles,
   folder: string,
-  { precision, shardBytes, onProgress }: PackedFolderOptions,
+  { precision, shardBytes, onProgress, onWarning }: PackedFolderOptions,
 ): Promise<Manifest> {
   const path = resolve(folder);
+  const files = CheckedFiles.of(modelFiles);
   const { config, preprocess } = await readDescription(files);
   return inNewFolder(path, folder, async (partial) => {
     const written: ManifestFile[] = [];
@@ -91,6 +96,13 @@ export async function writePackedFolder(
       } finally {
         await source.close?.();
       }
+    }
+    if (config.text && descriptions.at(-1)![1] === undefined) {
+      const tokenizer = await otherTokenizer(files, config).catch((error) => {
+        if (!(error instanceof ClipError) || error.code !== 'TOKENIZER') throw error;
+        onWarning?.(`without a tokenizer: ${error.message}`);
+      });
+      if (tokenizer) await write(TOKENIZER, [utf8(tokenizer)]);
     }
     for (const file of written) await verify(partial, file);
     const manifest: Manifest = { format: 'edgeclip', layout: LAYOUT_VERSION, precision, files: written };

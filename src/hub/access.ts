@@ -28,11 +28,13 @@ export interface HubAccess {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LoadProgress | undefined;
   /** Large files that are not in the cache are read in parts, and not kept. */
-  readonly inParts: boolean | undefined;
+  readonly inParts?: boolean | undefined;
+  /** How often a request is sent at most. */
+  readonly attempts?: number | undefined;
 }
 
 /** What a load brings along. */
-export type LoadAccess = Pick<HubAccess, 'signal' | 'onProgress' | 'inParts'>;
+export type LoadAccess = Pick<HubAccess, 'signal' | 'onProgress' | 'inParts' | 'attempts'>;
 
 /** @throws ClipError CONFIG for what is not an address of a server */
 export function checkedEndpoint(text: string): string {

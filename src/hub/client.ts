@@ -50,7 +50,7 @@ export class HubError extends ClipError {
  * @throws HubError; the signal's reason if aborted
  */
 export async function send(access: HubAccess, request: HubRequest): Promise<HubAnswer> {
-  const attempts = request.attempts ?? RETRY.attempts;
+  const attempts = request.attempts ?? access.attempts ?? RETRY.attempts;
   for (let attempt = 1; ; attempt++) {
     access.signal?.throwIfAborted();
     let error: HubError;

@@ -21,11 +21,25 @@ export async function openNamed(text: string, options: OpenOptions, open: OpenHu
       onProgress,
       inParts,
     });
-    return published ? { ...methods(files), name: text } : files;
+    return {
+      ...methods(files),
+      name: published ? text : files.name,
+      openaiTokenizer: () => openaiTokenizer(options, open),
+    };
   } catch (error) {
     if (!(error instanceof HubError) || name.certain || published || ![401, 404].includes(error.status)) throw error;
     throw new ClipError('IO', `there is no folder ${JSON.stringify(text)}, and ${error.message}`, { cause: error });
   }
+}
+
+/** OpenAI's own vocabulary, which its files of weights do not have, from where it is published with a model. */
+const OPENAI = 'openai/clip-vit-base-patch32';
+
+export async function openaiTokenizer(options: OpenOptions, open: OpenHub): Promise<string | undefined> {
+  const { signal, onProgress } = options;
+  // Once: a model that was asked for is here, and pictures need no tokenizer.
+  const files = await open(hubName(OPENAI)!, options, { signal, onProgress, attempts: 1 });
+  return files.text('tokenizer.json');
 }
 
 function revised(text: string, name: HubName, revision: string): HubName {

@@ -28,11 +28,20 @@ export async function modelAt(text: string, options: OpenOptions): Promise<Model
   return openNamed(trimmed, options, openCached);
 }
 
-function pathFiles(path: string, { revision }: OpenOptions): ModelFiles {
+function pathFiles(path: string, options: OpenOptions): ModelFiles {
+  const { revision } = options;
   if (revision !== undefined) {
     throw new ClipError('CONFIG', `${JSON.stringify(path)} is a path, which has no revision; for a model on a hub, put hf: before its name`); // biome-ignore format: one line
   }
-  return singleFile(path, directoryFiles) ?? directoryFiles(path);
+  const file = singleFile(path, directoryFiles);
+  return file ? { ...file, openaiTokenizer: () => tokenizer(options) } : directoryFiles(path);
+}
+
+/** From the cache or the hub: OpenAI's files of weights come without their vocabulary. */
+async function tokenizer(options: OpenOptions): Promise<string | undefined> {
+  const { openaiTokenizer } = await import('../hub/open-named.ts');
+  const { openCached } = await import('../hub/cached-files.ts');
+  return openaiTokenizer(options, openCached);
 }
 
 const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false); // biome-ignore format: one line

@@ -7,6 +7,7 @@
 import { ClipError } from '../errors.ts';
 import { kindOf } from '../options.ts';
 import { type JsonBounds, parseBoundedJson } from './bounded-json.ts';
+import { WORD_PATTERN } from './word-pattern.ts';
 
 export const BOS = '<|startoftext|>';
 export const EOT = '<|endoftext|>';
@@ -47,8 +48,6 @@ const MAX_TOKEN_LENGTH = 1024;
  * The split patterns of CLIP's published files: transformers from 4.17 writes the second, the files on the hub have the
  * first. With the special tokens found as OpenAI's code does, both give the same words.
  */
-export const WORD_PATTERN =
-  "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 const KNOWN_PATTERNS: readonly unknown[] = [WORD_PATTERN, WORD_PATTERN.replace(/^.*endoftext\\\|>\|/, '')];
 
 type Json = Record<string, unknown>;

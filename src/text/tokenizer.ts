@@ -2,7 +2,8 @@ import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { checkOptions, kindOf } from '../options.ts';
 import { AddedTokens } from './added-tokens.ts';
 import type { CleaningOptions } from './cleaning.ts';
-import { BOS, EOT, readTokenizerFile, type TokenizerFile, WORD_PATTERN } from './tokenizer-file.ts';
+import { BOS, EOT, readTokenizerFile, type TokenizerFile } from './tokenizer-file.ts';
+import { WORD_PATTERN } from './word-pattern.ts';
 
 export interface TokenizerOptions extends CleaningOptions {
   /** Maximum number of ids that `encode` returns, BOS and EOT included. Default 77, as published; at least 2. */

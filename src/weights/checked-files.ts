@@ -17,6 +17,8 @@ export class CheckedFiles implements ModelFiles {
   readonly weights?: string;
   /** The files for which a web page came. They count as absent. */
   readonly webPages = new Set<string>();
+  /** Put before the names of files. */
+  #folder = '';
   readonly #files: ModelFiles;
   readonly #signal: AbortSignal | undefined;
 
@@ -34,12 +36,22 @@ export class CheckedFiles implements ModelFiles {
     return files instanceof CheckedFiles ? files : new CheckedFiles(files);
   }
 
+  /** Looks for all files in a folder of the model from now on. */
+  enter(folder: string): void {
+    this.#folder = `${folder}/`;
+  }
+
+  /** OpenAI's tokenizer, if the files know where to get it. */
+  openaiTokenizer(): Promise<string | undefined> {
+    return this.#files.openaiTokenizer?.() ?? Promise.resolve(undefined);
+  }
+
   /**
    * A text file by its name, or undefined if there is none.
    * @throws ClipError `IO` if it cannot be read; TypeError if the store returns something else
    */
   async text(name: string): Promise<string | undefined> {
-    const text: unknown = await this.#attempt(name, this.#signal, () => this.#files.text(name));
+    const text: unknown = await this.#attempt(name, this.#signal, () => this.#files.text(this.#folder + name));
     if (text === undefined || text === null) return undefined;
     if (typeof text !== 'string') {
       throw new TypeError(`"${this.name}": text("${name}") must give a string or undefined, got ${kind(text)}`);
@@ -54,7 +66,7 @@ export class CheckedFiles implements ModelFiles {
    * @throws ClipError `IO` if it cannot be opened; TypeError if the store returns something else
    */
   async source(name: string): Promise<Source | undefined> {
-    const found: unknown = await this.#attempt(name, this.#signal, () => this.#files.source(name));
+    const found: unknown = await this.#attempt(name, this.#signal, () => this.#files.source(this.#folder + name));
     if (found === undefined || found === null) return undefined;
     const source = this.#checkedSource(name, found);
     try {

@@ -29,6 +29,9 @@ const WEIGHTS = [
   'pytorch_model.bin',
 ] as const;
 
+/** Where sentence-transformers keeps the model of a CLIP (its `modules.json`). */
+const SENTENCE_TRANSFORMERS = '0_CLIPModel';
+
 /** A configuration has a few kB, in characters; a larger one is refused before it is parsed. */
 const LARGEST_CONFIG = 10_000_000;
 
@@ -52,6 +55,10 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   const files = CheckedFiles.of(modelFiles);
   const openclip = await readJson(files, 'open_clip_config.json');
   const json = openclip ?? (await readJson(files, 'config.json')) ?? (await configOfWeights(files));
+  if (json === undefined && files.weights === undefined && (await files.text(`${SENTENCE_TRANSFORMERS}/config.json`))) {
+    files.enter(SENTENCE_TRANSFORMERS);
+    return readDescription(files, size);
+  }
   if (json === undefined) {
     const pages = files.pagesNote('open_clip_config.json', 'config.json');
     const beside =

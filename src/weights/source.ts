@@ -27,6 +27,8 @@ export interface ModelFiles {
   readonly weights?: string;
   /** Added to a message that a file is missing, with its punctuation: where was looked, and why not elsewhere. */
   readonly note?: string;
+  /** The text of OpenAI's `tokenizer.json`, from elsewhere, for a model that has none and may be OpenAI's. @internal */
+  openaiTokenizer?(): Promise<string | undefined>;
   /** A text file by its name, or undefined if there is none. */
   text(name: string): Promise<string | undefined>;
   /** A binary file by its name, or undefined if there is none. */

@@ -84,8 +84,10 @@ const hasPython = (() => {
     execFileSync(python, ['-c', 'import huggingface_hub'], { stdio: 'ignore' });
     return true;
   } catch {
-    // In CI the package is installed (.ci/run); elsewhere the tests are left out, and vitest says so.
-    if (process.env.CI) throw new Error(`${python} has no huggingface_hub: pip install huggingface_hub`);
+    // In CI it is installed (.ci/run); elsewhere these tests are left out.
+    const missing = `${python} has no huggingface_hub: pip install huggingface_hub, and name the Python by EDGECLIP_PYTHON`;
+    if (process.env.EDGECLIP_PYTHON) throw new Error(missing);
+    console.warn(`the cache is not tried with Python's own package: ${missing}`);
     return false;
   }
 })();

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
-import { readTokenizerFile, WORD_PATTERN } from '../../src/text/tokenizer-file.ts';
+import { readTokenizerFile } from '../../src/text/tokenizer-file.ts';
+import { WORD_PATTERN } from '../../src/text/word-pattern.ts';
 
 /** The embedded model's: CLIP's first 16,384 tokens. */
 const text = readFileSync(new URL('../../weights/default/tokenizer.json', import.meta.url), 'utf8');

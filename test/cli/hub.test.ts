@@ -1,0 +1,112 @@
+/** Models by name on the command line, from a fake hub; the list of published models. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readFolder } from '../api/checkpoint.ts';
+import { FakeHub } from '../hub/fake-hub.ts';
+import { goldenPath } from '../model/golden.ts';
+import { edgeclip, jsonLines, projectPath, startEdgeclip } from './command.ts';
+
+const NAME = 'someone/tiny-vit';
+const picture = goldenPath('photos/cat.png');
+let hub: FakeHub;
+let top: string;
+
+beforeAll(async () => {
+  hub = await FakeHub.start();
+  top = mkdtempSync(join(tmpdir(), 'edgeclip cli hub '));
+  process.env.HF_ENDPOINT = hub.address;
+  process.env.HF_HOME = top;
+  hub.publish(NAME, readFolder('tiny-vit'), 'v1');
+  hub.publish(NAME, { 'config.json': '{}' });
+});
+afterAll(async () => {
+  delete process.env.HF_ENDPOINT;
+  delete process.env.HF_HOME;
+  await hub.stop();
+  rmSync(top, { recursive: true, force: true });
+});
+afterEach(() => {
+  hub.asked.length = 0;
+  hub.slow = undefined;
+});
+
+const vectors = (stdout: string) => jsonLines<{ embedding: number[] }>(stdout).map(({ embedding }) => embedding);
+
+describe('--model NAME', () => {
+  it('fetches a model, at a revision, into a folder; --offline uses it', async () => {
+    const { stdout: expected } = await edgeclip(['embed', picture, '--model', goldenPath('tiny-vit')]);
+    const source = ['--model', NAME, '--revision', 'v1', '--cache-dir', join(top, 'own')];
+    const first = await edgeclip(['embed', picture, ...source]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(vectors(first.stdout)).toEqual(vectors(expected));
+    hub.asked.length = 0;
+    const second = await edgeclip([
+      'embed',
+      picture,
+      '--model',
+      `${NAME}@v1`,
+      '--cache-dir',
+      join(top, 'own'),
+      '--offline',
+    ]);
+    expect(vectors(second.stdout)).toEqual(vectors(expected));
+    expect(hub.asked).toEqual([]);
+  });
+
+  it('that is not there: one line, with what to do', async () => {
+    const missing = await edgeclip(['info', 'models/vit']);
+    expect(missing).toMatchObject({ code: 1, stdout: '' });
+    expect(missing.stderr).toMatch(
+      /^error: there is no folder "models\/vit", and the hub shows no model "models\/vit": .* \[IO\]\n$/,
+    );
+    const offline = await edgeclip(['embed', picture, '--model', 'some/other', '--offline']);
+    expect(offline.stderr).toMatch(/^error: "some\/other" is not in the cache ".*" *, and nothing may be fetched/);
+  });
+
+  it('converts and describes by name; info fetches no weights', async () => {
+    const info = await edgeclip(['info', `${NAME}@v1`, '--json', '--cache-dir', join(top, 'info')]);
+    expect(JSON.parse(info.stdout)).toMatchObject({ model: `${NAME}@v1`, towers: ['image', 'text'] });
+    const out = join(top, 'packed');
+    const { code, stderr } = await edgeclip(['convert', `${NAME}@v1`, '-o', out]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')).format).toBe('edgeclip');
+  });
+
+  it('--config and --tokenizer are files of JSON', async () => {
+    const weights = goldenPath('tiny-vit/open_clip_model.safetensors');
+    const config = goldenPath('tiny-vit/open_clip_config.json');
+    const given = await edgeclip(['embed', picture, '--model', weights, '--config', config]);
+    expect(given).toMatchObject({ code: 0, stderr: '' });
+    const wrong = await edgeclip(['embed', picture, '--model', weights, '--config', join(projectPath, 'LICENSE')]);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--config: "') });
+  });
+
+  it('Ctrl-C in mid-download leaves what the next run continues', async () => {
+    hub.slow = { bytes: 100_000, ms: 20 };
+    const args = ['embed', picture, '--model', `${NAME}@v1`, '--cache-dir', join(top, 'stopped')];
+    const child = startEdgeclip(args, { env: process.env });
+    while (!hub.asked.some(({ at }) => at === 'files')) await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill('SIGINT');
+    await new Promise((resolve) => child.once('exit', resolve));
+    hub.slow = undefined;
+    hub.asked.length = 0;
+    expect(await edgeclip(args)).toMatchObject({ code: 0, stderr: '' });
+    expect(hub.asked.find(({ at }) => at === 'files')!.range).toMatch(/^bytes=[1-9]\d*-$/);
+  });
+});
+
+describe('models', () => {
+  it('lists what loads, as a table and as JSON; --all with the reasons', async () => {
+    const { stdout } = await edgeclip(['models', 'rn50/']);
+    expect(stdout.split('\n')[0]).toMatch(/^name +size +license +repository$/);
+    expect(stdout).toMatch(/^RN50\/openai +408 MB +MIT +timm\/resnet50_clip\.openai$/m);
+    expect(stdout).not.toContain('ViT');
+    const all = jsonLines<{ name: string; unsupported: string | null }>((await edgeclip(['models', '--all', '--json'])).stdout); // biome-ignore format: one line
+    expect(all.find(({ name }) => name === 'ViT-B-16-SigLIP/webli')!.unsupported).toBe('SigLIP');
+    const some = jsonLines<{ unsupported: string | null }>((await edgeclip(['models', '--json'])).stdout);
+    expect(some.length).toBe(all.filter(({ unsupported }) => unsupported === null).length);
+  });
+});

@@ -1,0 +1,69 @@
+/**
+ * A model by its name in Node, Deno and Bun, from dist/ and a fake hub: `tsx test/hub/runtimes.ts`, after `npm run build` and
+ * `npm run test:runtimes`, which installs the runtimes. Each continues a download that broke off, loads again from the
+ * cache without the hub, and must give the bits that this process finds in the folder.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { loadClip } from '../../src/load.ts';
+import { readFolder } from '../api/checkpoint.ts';
+import { goldenPath } from '../model/golden.ts';
+import { FakeHub } from './fake-hub.ts';
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const inRuntimes = (name: string) => path(`../runtimes/node_modules/${name}`);
+const RUNTIMES: Record<string, string[]> = {
+  'node 20': [inRuntimes('node-20/bin/node')],
+  'node 24': [inRuntimes('node-24/bin/node')],
+  deno: [inRuntimes('@deno/linux-x64-glibc/deno'), 'run', '--allow-all', '--quiet'],
+  bun: [inRuntimes('@oven/bun-linux-x64/bin/bun')],
+};
+const NAME = 'someone/tiny-vit';
+const picture = goldenPath('photos/cat.png');
+
+const program = (entry: string) => `
+import { readFile } from 'node:fs/promises';
+import { loadClip } from ${JSON.stringify(path(`../../dist/${entry}`))};
+const picture = await readFile(${JSON.stringify(picture)});
+const results = [];
+for (const localFilesOnly of [false, true]) {
+  const clip = await loadClip(${JSON.stringify(NAME)}, { localFilesOnly, towers: ['image'] });
+  results.push(Array.from(await clip.encodeImage(picture)));
+  clip.dispose();
+}
+console.log(JSON.stringify(results));
+`;
+
+const hub = await FakeHub.start();
+const top = mkdtempSync(join(tmpdir(), 'edgeclip hub runtimes '));
+let failed = 0;
+try {
+  hub.publish(NAME, readFolder('tiny-vit'));
+  using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
+  const expected = JSON.stringify([...(await clip.encodeImage(readFileSync(picture)))]);
+  for (const entry of ['index.js', 'bundle/index.js']) {
+    const script = join(top, `${entry.replace('/', '-')}.mjs`);
+    writeFileSync(script, program(entry));
+    for (const [name, [command, ...args]] of Object.entries(RUNTIMES)) {
+      hub.asked.length = 0;
+      hub.cuts = [1_000_000];
+      const env = { ...process.env, HF_ENDPOINT: hub.address, HF_HOME: join(top, `${name} ${entry}`) };
+      const outcome = await promisify(execFile)(command!, [...args, script], { env }).then(
+        ({ stdout }) => (stdout.trim() === `[${expected},${expected}]` ? 'ok' : `other bits: ${stdout.slice(0, 200)}`),
+        (error) => `FAILED: ${error.stderr ?? error.message}`,
+      );
+      const resumed = hub.asked.some(({ range }) => range !== undefined);
+      const report = outcome === 'ok' && !resumed ? 'the download was not continued' : outcome;
+      if (report !== 'ok') failed++;
+      console.log(`${name}, ${entry}: ${report}`);
+    }
+  }
+} finally {
+  rmSync(top, { recursive: true, force: true });
+  await hub.stop();
+}
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,144 @@
+/** What else can be given as a model: a name of OpenCLIP, an address, a file, parts of a file; and what is missing beside it. */
+import { openAsBlob, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { publishedModel, publishedModels } from '../../src/hub/published.ts';
+import { loadClip } from '../../src/load.ts';
+import type { Model } from '../../src/open-model.ts';
+import { modelAt } from '../../src/platform/node.ts';
+import { readFolder, rejection } from '../api/checkpoint.ts';
+import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
+import { embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
+
+useFakeHub();
+
+describe("OpenCLIP's names", () => {
+  it('lead to the repository, in any case of the tag', async () => {
+    here.hub.publish('laion/CLIP-ViT-B-32-laion2B-s34B-b79K', model);
+    using clip = await loadClip('ViT-B-32/LAION2B-s34b_b79k', { towers: ['image'] });
+    expect(await clip.encodeImage(syntheticPicture(80))).toEqual(await golden());
+    expect(clip.info().model).toBe('ViT-B-32/LAION2B-s34b_b79k');
+    expect(publishedModel('RN50/openai')!.repository).toBe('timm/resnet50_clip.openai');
+    expect(publishedModel('ViT-B-32-quickgelu/openai')!.repository).toBe('timm/vit_base_patch32_clip_224.openai');
+    expect(publishedModel('ViT-L/14@336px')!.repository).toBe('timm/vit_large_patch14_clip_336.openai');
+    expect(publishedModel('openai/clip-vit-base-patch32')).toBeUndefined();
+  });
+
+  it('with a tag that is not published: the tags that are', async () => {
+    const { message } = await rejection(loadClip('RN101/laion2b'));
+    expect(message).toBe('OpenCLIP publishes no "laion2b" of RN101, only openai, yfcc15m');
+    expect(() => publishedModel('ViT-B-32-quickgelu/laion2b_s34b_b79k')).toThrow(/only openai, laion400m_e31/);
+    expect(here.hub.asked).toEqual([]);
+  });
+
+  it('are all those of open_clip, each with a repository', () => {
+    const all = publishedModels();
+    expect(all).toHaveLength(173);
+    for (const { name, repository } of all) {
+      expect(repository).toMatch(/^[\w-]+\/[\w.-]+$/);
+      expect(publishedModel(name)!.repository).toBe(repository);
+    }
+    for (const { file } of all) if (file) expect(file).toMatch(/\/models\/[0-9a-f]{64}\/[\w-]+\.pt$/);
+  });
+});
+
+describe('a file', () => {
+  const openai = goldenPath('torch/openai.pt');
+  const picture = syntheticPicture(48);
+  const expected = async () => {
+    using clip = await loadClip(openai, { towers: ['image'] });
+    return await clip.encodeImage(picture);
+  };
+
+  it.each<[string, () => Promise<Model>]>([
+    ['as a blob', () => openAsBlob(openai)],
+    ['as a File', async () => new File([readFileSync(openai)], 'ViT.pt')],
+    ['as bytes', async () => new Uint8Array(readFileSync(openai))],
+    [
+      'as a store with parts',
+      async () => {
+        const bytes = readFileSync(openai);
+        return {
+          size: bytes.length,
+          slice: async (start: number, end: number) => new Uint8Array(bytes.subarray(start, end)),
+        };
+      },
+    ],
+  ])('%s loads', async (_, open) => {
+    using clip = await loadClip(await open(), { towers: ['image'] });
+    expect(await clip.encodeImage(picture)).toEqual(await expected());
+  });
+
+  it('needs a configuration if it is not of OpenAI', async () => {
+    const file = new File([weights as Uint8Array<ArrayBuffer>], WEIGHTS);
+    const { message } = await rejection(loadClip(file));
+    expect(message).toContain('give its configuration as loadClip(file, { config })');
+    const config = JSON.parse(readFileSync(goldenPath('tiny-vit/open_clip_config.json'), 'utf8'));
+    using clip = await loadClip(file, { config, towers: ['image'] });
+    expect(await clip.encodeImage(syntheticPicture(80))).toEqual(await golden());
+    await expect(loadClip(file, { config: '{}' as never })).rejects.toThrow(
+      /config must be an object, the parsed JSON/,
+    );
+  });
+
+  it('whose parts are shorter than they should be: an error with the place', async () => {
+    const short = { size: 1e6, slice: async () => new Uint8Array(3) };
+    const error = await rejection(loadClip(short));
+    expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
+    expect(error.message).toMatch(/slice\(\d+, \d+\) gave 3 bytes, expected \d+/);
+  });
+});
+
+describe('an address', () => {
+  it('is a folder or a file of weights in Node, too; with ranges if the server has them', async () => {
+    const ranges: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      const file = model[decodeURIComponent(request.url!.replace(/^.*\//, ''))];
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      if (!file) return response.writeHead(404).end();
+      ranges.push(request.headers.range);
+      if (from === undefined) return response.end(file);
+      const part = file.subarray(Number(from), Number(to) + 1);
+      response.writeHead(206, { 'content-range': `bytes ${from}-${Number(from) + part.length - 1}/${file.length}` });
+      return response.end(part);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a%20model`;
+      expect(await embedding(address)).toEqual(await golden());
+      expect(await embedding(`${address}/${WEIGHTS}`)).toEqual(await golden());
+      expect(ranges.filter(Boolean)).toHaveLength(2);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe('a folder of sentence-transformers', () => {
+  it('has the model in 0_CLIPModel', async () => {
+    const inside = Object.entries(readFolder('tiny-vit-hf')).map(([name, bytes]) => [`0_CLIPModel/${name}`, bytes]);
+    here.hub.publish(NAME, { 'modules.json': '[]', ...Object.fromEntries(inside) });
+    expect(await embedding()).toEqual(await embedding(goldenPath('tiny-vit-hf')));
+    const { token_ids: ids } = readGolden('tiny-vit/expected.json');
+    using clip = await loadClip(NAME, { towers: ['text'] });
+    using other = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['text'] });
+    expect(await clip.encodeTokens(ids)).toEqual(await other.encodeTokens(ids));
+  });
+});
+
+describe("OpenAI's tokenizer", () => {
+  it('is fetched from the hub, once, for what has none; without the hub the error says what to give', async () => {
+    const tokenizer = readFileSync(goldenPath('clip-tokenizer/tokenizer.json'), 'utf8');
+    here.hub.publish('openai/clip-vit-base-patch32', { 'tokenizer.json': tokenizer, 'config.json': '{}' });
+    const files = await modelAt(goldenPath('torch/openai.pt'), {});
+    expect(await files.openaiTokenizer!()).toBe(tokenizer);
+    expect(here.hub.fetched()).toEqual(['tokenizer.json']);
+    await files.openaiTokenizer!();
+    expect(here.hub.fetched()).toHaveLength(1);
+    const offline = await modelAt(goldenPath('torch/openai.pt'), { localFilesOnly: true, cacheDir: here.top });
+    expect((await rejection(offline.openaiTokenizer!())).message).toContain(
+      '"openai/clip-vit-base-patch32" is not in the cache',
+    );
+  });
+});
