@@ -31,6 +31,8 @@ export interface RowFormat {
 
 /** What a file says before its first row. */
 export interface PictureHeader extends RowFormat {
+  /** The size that the file states, where rows come reduced. */
+  readonly fullSize?: { readonly width: number; readonly height: number };
   /** EXIF and XMP, for the orientation. */
   readonly metadata: Metadata;
 }
@@ -69,6 +71,14 @@ export const ROW_SLACK = 64;
  */
 export type Step = 'input' | 'header' | 'busy' | 'end' | Rows;
 
+/** A part of a picture: columns left .. right - 1 of rows top .. bottom - 1. */
+export interface Window {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
 /** A decoder of one picture. */
 export interface RowDecoder {
   /** Set when `step` has returned `header`. */
@@ -80,6 +90,8 @@ export interface RowDecoder {
   push(bytes: Uint8Array): void;
   /** Says that no bytes follow those that were pushed. */
   end(): void;
+  /** Says, when `header` is there, which pixels are wanted: others need not be right, nor their rows be handed out. */
+  want?(window: Window): void;
   /**
    * Does some work: at most about 5 ms of it, so that the caller can let the event loop turn and look at its signal.
    * After an error the decoder must not be used any more.
