@@ -42,10 +42,19 @@ export interface Part {
   table: Uint16Array | undefined;
 }
 
+export interface JpegOptions {
+  /** Short edge for which the picture may be reduced to 1/2, 1/4 or 1/8, as Pillow's `draft` does. Default: it is not. */
+  readonly target?: number | undefined;
+  /** Whether EXIF and XMP are wanted. Default false. */
+  readonly metadata?: boolean | undefined;
+  /** Called with the size that the file states, as soon as it is known; its error passes. */
+  readonly checkSize?: ((width: number, height: number) => void) | undefined;
+}
+
 export class JpegRows implements RowDecoder {
   header: PictureHeader | undefined;
   readonly #workspace: Workspace;
-  readonly #target: number | undefined;
+  readonly #options: JpegOptions;
   readonly #queue = new ByteQueue();
   #phase: Phase = 'markers';
   /** Bytes of a segment that is passed over. */
@@ -86,10 +95,9 @@ export class JpegRows implements RowDecoder {
   #smoothing: JpegSmoothing | undefined;
   #complete = false;
 
-  /** @param target short edge for which the picture may be reduced to 1/2, 1/4 or 1/8, as Pillow's `draft` does */
-  constructor(workspace: Workspace, target?: number) {
+  constructor(workspace: Workspace, options: JpegOptions = {}) {
     this.#workspace = workspace;
-    this.#target = target;
+    this.#options = options;
     this.#skip = 2; // SOI
   }
 
@@ -221,7 +229,7 @@ export class JpegRows implements RowDecoder {
         return undefined;
       case segments.APP1: {
         // As in Pillow, EXIF may be split over segments, and the last XMP before the first scan counts.
-        if (this.header) return undefined;
+        if (this.header || !this.#options.metadata) return undefined;
         const exif = segments.exifPart(body);
         if (exif) this.#exif.push(exif);
         this.#xmp = segments.xmpPart(body) ?? this.#xmp;
@@ -230,6 +238,7 @@ export class JpegRows implements RowDecoder {
       default:
         if (this.#frameHeader) throw segments.damaged('a second frame header');
         this.#frameHeader = segments.readFrame(code, body);
+        this.#options.checkSize?.(this.#frameHeader.width, this.#frameHeader.height);
         return undefined;
     }
   }
@@ -237,7 +246,8 @@ export class JpegRows implements RowDecoder {
   #makeHeader(scan: segments.ScanHeader): void {
     const frame = this.#frameHeader!;
     const { width, height } = frame;
-    const side = this.#target === undefined ? 8 : reducedSide(frame, this.#target);
+    const { target } = this.#options;
+    const side = target === undefined ? 8 : reducedSide(frame, target);
     this.#waiting = scan;
     this.#single = !frame.progressive && scan.components.length === frame.components.length;
     const metadata = {
@@ -252,7 +262,6 @@ export class JpegRows implements RowDecoder {
       channels: gray ? 1 : 3,
       planar: !gray,
       metadata,
-      ...(side < 8 && { fullSize: { width, height } }),
     };
     this.#side = side;
   }

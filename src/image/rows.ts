@@ -31,8 +31,6 @@ export interface RowFormat {
 
 /** What a file says before its first row. */
 export interface PictureHeader extends RowFormat {
-  /** The size that the file states, where rows come reduced. */
-  readonly fullSize?: { readonly width: number; readonly height: number };
   /** EXIF and XMP, for the orientation. */
   readonly metadata: Metadata;
 }
@@ -53,11 +51,21 @@ export interface Rows {
   readonly count: number;
 }
 
+/** A part of a picture: columns left .. right - 1 of rows top .. bottom - 1. */
+export interface Window {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
 /** What takes the rows of a picture. */
 export interface RowSink {
   /** The first row that is needed, and one past the last. */
   readonly firstRow: number;
   readonly endRow: number;
+  /** The pixels that are needed, if not all of these rows. */
+  readonly window?: Window;
   /** Takes the next rows. All that are needed come once, in order; others do not matter. */
   take(rows: Rows): void;
 }
@@ -70,14 +78,6 @@ export const ROW_SLACK = 64;
  * nothing is reserved yet that depends on it, `busy` if there is more to do without a new row, rows, `end` after the last row.
  */
 export type Step = 'input' | 'header' | 'busy' | 'end' | Rows;
-
-/** A part of a picture: columns left .. right - 1 of rows top .. bottom - 1. */
-export interface Window {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
 
 /** A decoder of one picture. */
 export interface RowDecoder {
