@@ -293,7 +293,8 @@ export class JpegRows implements RowDecoder {
     this.#waiting = undefined;
     if (this.#parts.length === 0) this.#allocate();
     const { progressive } = this.#frameHeader!;
-    const parts = (this.#scanParts = this.#partsOf(header));
+    const parts = this.#partsOf(header);
+    this.#scanParts = parts;
     const interleaved = parts.length > 1;
     const blocks = parts.reduce((sum, { component }) => sum + component.across * component.down, 0);
     if (interleaved && blocks > 10) throw segments.damaged(`${blocks} blocks in an MCU, at most 10 are allowed`);
