@@ -6,7 +6,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadClip, modelFiles } from '../src/load.ts';
+import { loadClip } from '../src/load.ts';
+import { directoryFiles } from '../src/platform/node.ts';
 import { similarity } from '../src/similarity.ts';
 import type { ModelFiles } from '../src/weights/source.ts';
 import { goldenPath } from './model/golden.ts';
@@ -32,7 +33,7 @@ describe.runIf(model !== undefined)("OpenAI's ViT-B/32", () => {
 
   /** The recorded inputs are constants after normalization: with this mean and deviation a byte p becomes p / 256. */
   const plain = (): ModelFiles => {
-    const files = modelFiles(model!);
+    const files = directoryFiles(model!);
     const third = (value: number) => [value, value, value];
     const processor = JSON.stringify({ image_mean: third(0), image_std: third(256 / 255), size: 224, crop_size: 224 });
     return {
