@@ -26,7 +26,7 @@ export const INFLATE_RUNNING = 0;
 
 /** How far back a match reaches, in bytes. */
 export const INFLATE_WINDOW = 32_768;
-/** Bytes behind the limit of the output that may be written: a longest match, less one byte, and what a vector writes too much. */
+/** Bytes behind the limit of the output that may be written: two literals, a longest match, and what a vector writes too much. */
 export const INFLATE_SLACK = 288;
 
 /** Bits of the first tables. */
