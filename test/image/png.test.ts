@@ -159,8 +159,12 @@ describe('what follows the last row', () => {
 
   it('is inflated only for a checksum, and not for long', () => {
     const bomb = pngOf(header(1, 1, 0), chunk('IDAT', zeros(1, 1, new Uint8Array(1 << 24)), 0));
-    const failed = () => decodePng(bomb);
-    expect(failed).toThrow(/wrong checksum of its picture data/);
+    expect(() => decodePng(bomb)).toThrow(/wrong checksum of its picture data/);
+    // More data than the inflater takes at once.
+    const noise = new Uint8Array(1 << 21).map((_, i) => Math.imul(i, 2_654_435_761) >>> 24);
+    const large = pngOf(header(1, 1, 0), chunk('IDAT', zeros(1, 1, noise), 0));
+    expect(() => decodePng(large)).toThrow(/wrong checksum of its picture data/);
+    expect(() => decodePng(large, { piece: 999 })).toThrow(/wrong checksum of its picture data/);
   });
 });
 
