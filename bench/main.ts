@@ -1,7 +1,7 @@
 /**
  * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes. See README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
@@ -13,6 +13,7 @@ import { removeModels } from './models.ts';
 import { benchPairs } from './pairs.ts';
 import { benchPictures } from './pictures.ts';
 import { benchPrompts } from './prompts.ts';
+import { benchQuantization } from './quantization.ts';
 import { Report } from './report.ts';
 import { benchRuntimes } from './runtimes.ts';
 import { gemmShapes } from './shapes.ts';
@@ -48,6 +49,7 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   memory: benchMemory,
   pairs: benchPairs,
   runtimes: benchRuntimes,
+  quantization: benchQuantization,
 };
 
 const chosen = flags.only ?? Object.keys(suites);

@@ -16,7 +16,7 @@ const text = (value) =>
     .replace(/\n/g, '\\n')
     .replace(/\r/g, '\\r')}'`;
 const base64 = (path) => text(read(path).toString('base64'));
-const wasm = ['simd', 'relaxed', 'pictures', 'jpeg', 'webp'];
+const wasm = ['simd', 'relaxed', 'pictures', 'webp'];
 const wasmPath = (name) => (name in { simd: 1, relaxed: 1 } ? `dist/kernels-${name}.wasm` : `dist/${name}.wasm`);
 const embedded = {
   config: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/open_clip_config.json'))))};\n`,
@@ -57,7 +57,6 @@ const decoders = {
     cut('import.meta.url;', ';', '""');
     cut('const isServiceWorker=', 'var moduleOverrides', '');
     cut('var ENVIRONMENT_IS_WEB=', 'var scriptDirectory', 'var ENVIRONMENT_IS_WEB=false,ENVIRONMENT_IS_WORKER=false,ENVIRONMENT_IS_NODE=false;'); // biome-ignore format: one line
-    code = code.replace('new URL("mozjpeg_dec.wasm",import.meta.url).href', '""');
     code = code.replace('new URL("webp_dec.wasm",import.meta.url).href', '""');
     if (/import\.meta|typeof process/.test(code)) throw new Error(`${id} looks around: ${/.{80}(?:import\.meta|typeof process).{80}/.exec(code)}`); // biome-ignore format: one line
     return code;
@@ -161,7 +160,7 @@ const { WEB_PRELUDE, WORKER_SOURCE } = await import(`data:text/javascript,${enco
 writeFileSync('dist/thread.js', `${WEB_PRELUDE}${WORKER_SOURCE}`);
 
 // The licences of what is copied or built into dist (NOTICE).
-const licences = ['jpeg', 'webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
+const licences = ['webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
 licences.push('@huggingface/tokenizers/LICENSE', 'entities/LICENSE');
 const ruled = (path) => `${'='.repeat(120)}\n${path}\n${'='.repeat(120)}\n\n${read(`node_modules/${path}`)}`;
 writeFileSync('dist/LICENSES.txt', licences.map(ruled).join('\n'));

@@ -35,7 +35,6 @@ for (const [target, { entry, file }] of Object.entries(targets)) {
   console.log(`${output} ${statSync(output).size} bytes`);
 }
 const decoders = {
-  jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm',
   webp: 'webp/codec/dec/webp_dec.wasm',
 };
 for (const [name, file] of Object.entries(decoders)) {

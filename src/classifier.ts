@@ -28,7 +28,7 @@ export interface ClassifierOptions extends Pick<EncodeOptions, 'signal' | 'onPro
 }
 
 export interface ClassifyOptions
-  extends Pick<EncodeImageOptions, 'signal' | 'onProgress' | 'orient' | 'maxBytes' | 'maxPixels'> {
+  extends Pick<EncodeImageOptions, 'signal' | 'onProgress' | 'orient' | 'scaled' | 'maxBytes' | 'maxPixels'> {
   /** How many labels to return, best first. Default all. */
   readonly topK?: number | undefined;
 }
@@ -62,6 +62,7 @@ const CLASSIFY: Readonly<Record<keyof ClassifyOptions, OptionType>> = {
   signal: 'signal',
   onProgress: 'function',
   orient: 'boolean',
+  scaled: 'boolean',
   maxBytes: 'number',
   maxPixels: 'number',
 };

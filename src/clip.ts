@@ -62,6 +62,7 @@ const ENCODE_IMAGES: Readonly<Record<keyof EncodeImagesOptions, OptionType>> = {
   normalize: 'boolean',
   signal: 'signal',
   orient: 'boolean',
+  scaled: 'boolean',
   maxBytes: 'number',
   maxPixels: 'number',
 };

@@ -95,8 +95,11 @@ async function prepare(
 ): Promise<void> {
   const { preprocess } = session.alive();
   const { size } = preprocess;
-  await cropImage(image, { orient: options.orient, ...limitsOf(session, options) }, preprocess, (write) =>
-    write(session.alive().engine.bytes.subarray(pixels, pixels + size * size * 3)),
+  await cropImage(
+    image,
+    { orient: options.orient, scaled: options.scaled, ...limitsOf(session, options) },
+    preprocess,
+    (write) => write(session.alive().engine.bytes.subarray(pixels, pixels + size * size * 3)),
   );
 }
 

@@ -18,7 +18,9 @@ export interface Progress {
   readonly total: number;
 }
 
-export interface EncodeImageOptions extends EncodeOptions, Pick<DecodeOptions, 'orient' | 'maxBytes' | 'maxPixels'> {
+export interface EncodeImageOptions
+  extends EncodeOptions,
+    Pick<DecodeOptions, 'orient' | 'scaled' | 'maxBytes' | 'maxPixels'> {
   readonly settled?: false | undefined;
 }
 

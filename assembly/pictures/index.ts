@@ -3,4 +3,8 @@
 export { adler32, crc32, crcTables } from './checksums';
 export { inflate, inflateStart } from './inflate';
 export { clip16, everySecond, lookUp, scatter, unfilterRow, unpackBits } from './png';
+export { buildHuffman } from './jpeg-huffman';
+export { applyBlack, blendLines, convertYcc, copyBytes, doubleAcross, doubleBoth, repeatSamples } from './jpeg-rows';
+export { blocksToPixels, decodeMcus } from './jpeg-scan';
+export { smoothBlocks } from './jpeg-smoothing';
 export { resampleColumns, resampleRows, splitRow } from './resample';

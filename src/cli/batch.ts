@@ -15,7 +15,7 @@ import { title } from './standard-input.ts';
 export async function forEachPicture<T extends PictureInput>(
   clip: Clip,
   inputs: readonly T[],
-  options: { readonly normalize?: boolean; readonly orient?: boolean },
+  options: { readonly normalize?: boolean; readonly orient?: boolean; readonly scaled?: boolean },
   progress: Progress,
   deliver: (embedding: Float32Array, input: T) => Promise<void>,
 ): Promise<number> {

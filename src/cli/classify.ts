@@ -7,7 +7,7 @@ import { forEachPicture } from './batch.ts';
 import { readClassifierFile, saveClassifier } from './classifier-files.ts';
 import { EXIT_FAILED, emptyOption, positiveInteger, UsageError } from './failure.ts';
 import { nineDigits } from './float32.ts';
-import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
 import {
   everyClassHasPrompts,
@@ -32,6 +32,7 @@ interface ClassifyCommandOptions extends ModelOptions, InputOptions, LabelOption
   readonly saveClassifier?: string;
   readonly top?: number;
   readonly orient?: boolean;
+  readonly scaled?: boolean;
   readonly json?: boolean;
 }
 
@@ -96,6 +97,7 @@ export function addClassify(program: Command): void {
     )
     .option('--top <n>', `labels to show for each image (default: ${TOP}; with --json all)`, positiveInteger('--top'))
     .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP)
     .option('--json', 'one object per line: {"file", "labels": [{"label", "index", "score", "similarity"}]}');
   addInputOptions(command);
   addMaxPixels(command);
@@ -183,25 +185,31 @@ interface Ranking {
 /** Prints the ranked labels of each picture as it comes. */
 async function rankPictures(pictures: Pictures, ranking: Ranking): Promise<void> {
   const { clip, classifier, output, progress } = ranking;
-  const { json = false, orient = false, top } = ranking.options;
+  const { json = false, orient = false, scaled = false, top } = ranking.options;
   const { labels } = classifier;
   let { notes } = ranking;
   const topK = top ?? (json ? labels.length : TOP);
   let tables = 0;
-  const failed = await forEachPicture(clip, pictures.inputs, { orient }, progress, async (embedding, { name }) => {
-    const ranked = await classifier.classify(embedding, { topK });
-    for (const note of notes) progress.line(`note: ${note}`); // only once there is an answer
-    notes = [];
-    if (output.terminal) progress.clear();
-    if (json) {
-      const rows = ranked.map(({ label, index, score, similarity }) => {
-        return { label, index, score: nineDigits(score), similarity: nineDigits(similarity) };
-      });
-      await output.write(`${JSON.stringify({ file: name, labels: rows })}\n`);
-    } else {
-      await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked, labels.length));
-    }
-  });
+  const failed = await forEachPicture(
+    clip,
+    pictures.inputs,
+    { orient, scaled },
+    progress,
+    async (embedding, { name }) => {
+      const ranked = await classifier.classify(embedding, { topK });
+      for (const note of notes) progress.line(`note: ${note}`); // only once there is an answer
+      notes = [];
+      if (output.terminal) progress.clear();
+      if (json) {
+        const rows = ranked.map(({ label, index, score, similarity }) => {
+          return { label, index, score: nineDigits(score), similarity: nineDigits(similarity) };
+        });
+        await output.write(`${JSON.stringify({ file: name, labels: rows })}\n`);
+      } else {
+        await output.write((tables++ > 0 ? '\n' : '') + rankingTable(name, ranked, labels.length));
+      }
+    },
+  );
   pictures.reportSkipped();
   if (failed > 0) process.exitCode = EXIT_FAILED;
 }

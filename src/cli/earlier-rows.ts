@@ -24,7 +24,7 @@ interface Candidate {
 /** Why a row is not reused. */
 const WHY = {
   different:
-    'another model, --precision, --no-normalize, --orient or version of edgeclip computed them, or they are damaged',
+    'another model, --precision, --no-normalize, --orient, --scaled or version of edgeclip computed them, or they are damaged',
   changed: 'the files have changed',
   unknown: 'the index has none of these inputs',
   unstamped: 'rows of pipes and of missing files are always computed again',

@@ -1,7 +1,7 @@
 /** The command line of `edgeclip embed`. */
 import { type Command, Option } from 'commander';
 import { emptyOption, quote, UsageError } from './failure.ts';
-import { addInputOptions, INPUT_HELP, ORIENT_HELP } from './input-options.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import type { InputOptions } from './inputs.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { isDirect } from './output.ts';
@@ -17,6 +17,7 @@ export interface EmbedOptions extends ModelOptions, InputOptions {
   readonly resume?: boolean;
   readonly normalize: boolean;
   readonly orient?: boolean;
+  readonly scaled?: boolean;
 }
 
 const HELP = `${INPUT_HELP}
@@ -65,7 +66,8 @@ export function addEmbedCommand(program: Command): Command {
     .option('--index <file>', 'write which input each row belongs to')
     .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
     .option('--no-normalize', 'do not scale the vectors to length 1')
-    .option('--orient', ORIENT_HELP);
+    .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP);
   addInputOptions(command);
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);

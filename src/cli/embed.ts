@@ -27,7 +27,7 @@ export function addEmbed(program: Command): void {
 
 async function embed(images: string[], options: EmbedOptions): Promise<void> {
   checkEmbedOptions(options, images);
-  const { textFile, filesFrom, output, index, orient = false, normalize, resume = false } = options;
+  const { textFile, filesFrom, output, index, orient = false, scaled = false, normalize, resume = false } = options;
   const textFiles = [textFile, filesFrom];
   checkStandardInput([...images, ...textFiles]);
   const texts = [...(options.text ?? []), ...(textFile === undefined ? [] : await readTexts(textFile))];
@@ -46,7 +46,7 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
     checkTokenizer(clip);
     clip.tokenize([texts[0]!]); // fails before the pictures if the tokenizer cannot be used
   }
-  const makers = index === undefined ? undefined : await rowMakers(clip, { normalize, orient });
+  const makers = index === undefined ? undefined : await rowMakers(clip, { normalize, orient, scaled });
   const writer = await RowWriter.open(
     { ...paths, format: ROW_FORMATS[options.format], width: clip.config.embedDim, resume, ...(makers && { makers }) },
     progress,
@@ -70,7 +70,7 @@ async function embedInto(
   clip: Clip,
   inputs: readonly PictureInput[],
   texts: readonly string[],
-  { orient = false, normalize, resume = false }: EmbedOptions,
+  { orient = false, scaled = false, normalize, resume = false }: EmbedOptions,
   progress: Progress,
 ): Promise<number> {
   // Taken before reading, so that a file that changes meanwhile is recomputed by the next --resume.
@@ -93,11 +93,17 @@ async function embedInto(
     const reason = kept === 0 && all > 0 ? `: ${writer.whyNoneKept()}` : '';
     progress.line(`resuming: ${kept} of ${all} rows are kept${reason}`);
   }
-  const failed = await forEachPicture(clip, pictures, { orient, normalize }, progress, async (embedding, picture) => {
-    const { name, place } = picture;
-    await writer.add(place, { file: name }, stamps.get(place), embedding);
-    stamps.delete(place);
-  });
+  const failed = await forEachPicture(
+    clip,
+    pictures,
+    { orient, scaled, normalize },
+    progress,
+    async (embedding, picture) => {
+      const { name, place } = picture;
+      await writer.add(place, { file: name }, stamps.get(place), embedding);
+      stamps.delete(place);
+    },
+  );
   await embedTexts(clip, words, normalize, progress, ({ text, place }, embedding) =>
     writer.add(place, { text }, undefined, embedding),
   );

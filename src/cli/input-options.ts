@@ -5,6 +5,9 @@ export const ORIENT_HELP =
   "rotate images upright as Pillow's ImageOps.exif_transpose does: by EXIF, or by XMP if EXIF has no orientation " +
   '(the published Python code does not)';
 
+export const SCALED_HELP =
+  "decode large JPEGs at 1/2, 1/4 or 1/8 of their size, as Pillow's Image.draft does: faster, with slightly other numbers";
+
 export const INPUT_HELP = `
 Images: files (JPEG, PNG, WebP), - for standard input, folders, or patterns such as "photos/*.jpg" that the shell did not
 expand. A folder means the .jpg, .jpeg, .png and .webp files in it, sorted by name, without hidden files, and without

@@ -6,6 +6,7 @@ import { packageVersion } from './version.ts';
 export interface MakerOptions {
   readonly normalize: boolean;
   readonly orient: boolean;
+  readonly scaled?: boolean;
 }
 
 /**
@@ -23,7 +24,8 @@ export async function rowMakers(clip: Clip, options: MakerOptions): Promise<{ fi
       .update(embedding ? Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength) : '')
       .digest('hex');
   };
-  return { file: maker(probe, options.normalize, options.orient), text: maker(words, options.normalize) };
+  const scaled = options.scaled ? ['scaled'] : []; // rows of earlier versions keep their fingerprint
+  return { file: maker(probe, options.normalize, options.orient, ...scaled), text: maker(words, options.normalize) };
 }
 
 /** A portrait picture larger than any tower's input, so that resize and crop are covered. */

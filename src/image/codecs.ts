@@ -27,7 +27,7 @@ interface Codec {
   decode(bytes: Uint8Array, sink: PixelSink): string;
 }
 
-const factories = { jpeg: mozjpeg, webp: libwebp };
+const factories = { webp: libwebp };
 const codecs = new Map<CodecName, Promise<Codec>>();
 
 /**
@@ -94,19 +94,10 @@ function canGrow(memory: WebAssembly.Memory, bytes: number): boolean {
 
 /** The part of an Emscripten module (built with embind) that is used here. */
 interface EmscriptenDecoder {
-  decode(bytes: Uint8Array, ...options: boolean[]): unknown;
+  decode(bytes: Uint8Array): unknown;
 }
 
 type EmscriptenFactory = (options: object) => Promise<EmscriptenDecoder>;
-
-/** mozjpeg's decoder can apply EXIF; orientation.ts does it for all formats alike. */
-const PRESERVE_ORIENTATION = false;
-
-async function mozjpeg(module: WebAssembly.Module): Promise<Codec> {
-  const file = '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
-  const glue = await import('@jsquash/jpeg/codec/dec/mozjpeg_dec.js').catch(missing(file));
-  return emscriptenCodec(glue.default as unknown as EmscriptenFactory, module, PRESERVE_ORIENTATION);
-}
 
 async function libwebp(module: WebAssembly.Module): Promise<Codec> {
   const file = '@jsquash/webp/codec/dec/webp_dec.js';
@@ -126,11 +117,7 @@ function missing(file: string): (cause: Error) => never {
  * the instance's first decode and kept. They are replaced for that moment: no runtime needs an ImageData, and the pixels
  * are used in place instead of being copied.
  */
-async function emscriptenCodec(
-  factory: EmscriptenFactory,
-  module: WebAssembly.Module,
-  ...options: boolean[]
-): Promise<Codec> {
+async function emscriptenCodec(factory: EmscriptenFactory, module: WebAssembly.Module): Promise<Codec> {
   let printed = '';
   let memory: WebAssembly.Memory | undefined;
   let consume: PixelSink = () => {};
@@ -182,7 +169,7 @@ async function emscriptenCodec(
       };
       restore = setGlobals(globals);
       try {
-        decoder.decode(bytes, ...options);
+        decoder.decode(bytes);
       } finally {
         restore();
         consume = () => {};

@@ -19,7 +19,8 @@ export function cropImage<T>(
 ): Promise<T> {
   return withWorkspace(async (workspace) => {
     let crop: Crop | undefined;
-    await decodeRows(workspace, taken, options, (format, orientation) => {
+    const reduceTo = options.scaled === true ? config.size : undefined;
+    await decodeRows(workspace, taken, { ...options, reduceTo }, (format, orientation) => {
       const { width, height } = format;
       const [across, down] = turnOf(orientation).swap ? [height, width] : [width, height];
       crop = new Crop(workspace, format, cropGeometry(across, down, config.size, config.crop), orientation);

@@ -111,7 +111,7 @@ export class Inflater {
 
   /**
    * Inflates until the input is used up, as much output is there as fits, or the stream ends.
-   * @param most bytes of output, behind `at`, that are enough; up to 257 more may come
+   * @param most bytes of output, behind `at`, that are enough; up to 259 more may come
    */
   run(most: number): InflateResult {
     const { kernels, memory, bytes } = this.#workspace;

@@ -7,6 +7,37 @@ import { picturesModule } from '../platform/modules.ts';
 
 /** What the module exports. The sources in assembly/pictures say what the arguments are. */
 export interface PictureKernels {
+  buildHuffman(table: Pointer, isDc: number): number;
+  decodeMcus(scan: Pointer): number;
+  blocksToPixels(
+    block: Pointer,
+    count: number,
+    quantization: Pointer,
+    side: number,
+    out: Pointer,
+    stride: number,
+    work: Pointer,
+  ): void;
+  smoothBlocks(
+    rows: Pointer,
+    first: number,
+    end: number,
+    last: number,
+    estimates: Pointer,
+    count: number,
+    quantization: Pointer,
+    side: number,
+    out: Pointer,
+    stride: number,
+    scan: Pointer,
+  ): void;
+  doubleAcross(from: Pointer, out: Pointer, count: number): void;
+  blendLines(near: Pointer, far: Pointer, bias: number, out: Pointer, count: number): void;
+  doubleBoth(near: Pointer, far: Pointer, out: Pointer, count: number, sums: Pointer): void;
+  repeatSamples(from: Pointer, out: Pointer, count: number, times: number): void;
+  convertYcc(y: Pointer, cb: Pointer, cr: Pointer, red: Pointer, plane: number, count: number): void;
+  applyBlack(samples: Pointer, black: Pointer, invert: number, count: number): void;
+  copyBytes(from: Pointer, to: Pointer, bytes: number): void;
   splitRow(row: Pointer, planes: Pointer, stride: number, pixels: number, channels: number): void;
   resampleColumns(
     planes: Pointer,

@@ -120,6 +120,7 @@ export class PngData {
     inflater.take(inflater.available);
     this.#isHungry = result === 'input';
     this.#isOver = result === 'done' || result === 'damaged' || this.#extra > MOST_EXTRA_BYTES;
+    if (this.#isOver) inflater.drop();
   }
 
   /** Gives the inflater what it takes of the chunks' content. `ready` if that was anything, `end` if there is no more. */

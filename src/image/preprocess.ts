@@ -44,6 +44,7 @@ export async function preprocess(
 
 const PREPROCESS: Readonly<Record<keyof DecodeOptions, OptionType>> = {
   orient: 'boolean',
+  scaled: 'boolean',
   maxPixels: 'number',
   maxBytes: 'number',
   signal: 'signal',

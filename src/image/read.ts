@@ -30,6 +30,7 @@ export async function readRows(
       else decoder.end();
     } else if (step === 'header') {
       sink = begin(decoder.header as PictureHeader);
+      if (sink.window) decoder.want?.(sink.window);
     } else if (step !== 'busy') {
       (sink as RowSink).take(step);
     }

@@ -11,7 +11,7 @@ import { PIXEL_LANES, TAP_GROUP, TAP_LOW_BITS } from './contract.ts';
 import type { CropGeometry } from './geometry.ts';
 import { turnOf } from './orientation.ts';
 import type { RawImage } from './raw-image.ts';
-import type { RowFormat, RowSink, Rows } from './rows.ts';
+import type { RowFormat, RowSink, Rows, Window } from './rows.ts';
 import { Taps } from './taps.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -85,6 +85,13 @@ export class Crop implements RowSink {
   /** One past the last row of the source that the crop needs. */
   get endRow(): number {
     return this.#down.end;
+  }
+
+  /** The pixels of the source that the crop needs. */
+  get window(): Window {
+    const { first: left, end: right } = this.#across;
+    const { first: top, end: bottom } = this.#down;
+    return { left, right, top, bottom };
   }
 
   /** Takes the next rows of the source. All that the crop needs must come once, in order; others do not matter. */

@@ -51,11 +51,21 @@ export interface Rows {
   readonly count: number;
 }
 
+/** A part of a picture: columns left .. right - 1 of rows top .. bottom - 1. */
+export interface Window {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
 /** What takes the rows of a picture. */
 export interface RowSink {
   /** The first row that is needed, and one past the last. */
   readonly firstRow: number;
   readonly endRow: number;
+  /** The pixels that are needed, if not all of these rows. */
+  readonly window?: Window;
   /** Takes the next rows. All that are needed come once, in order; others do not matter. */
   take(rows: Rows): void;
 }
@@ -80,6 +90,8 @@ export interface RowDecoder {
   push(bytes: Uint8Array): void;
   /** Says that no bytes follow those that were pushed. */
   end(): void;
+  /** Says, when `header` is there, which pixels are wanted: others need not be right, nor their rows be handed out. */
+  want?(window: Window): void;
   /**
    * Does some work: at most about 5 ms of it, so that the caller can let the event loop turn and look at its signal.
    * After an error the decoder must not be used any more.

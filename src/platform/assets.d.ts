@@ -32,6 +32,5 @@ declare module '*/embedded/wasm.js' {
   export const simd: string;
   export const relaxed: string;
   export const pictures: string;
-  export const jpeg: string;
   export const webp: string;
 }

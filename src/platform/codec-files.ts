@@ -1,2 +1,2 @@
 /** The image decoders' files in the package: @jsquash's, copied by scripts/build-wasm.js. */
-export const CODEC_FILES = { jpeg: 'jpeg.wasm', webp: 'webp.wasm' } as const;
+export const CODEC_FILES = { webp: 'webp.wasm' } as const;

@@ -2,7 +2,6 @@
  * Vercel's edge runtime: WebAssembly only as modules that are imported (`?module`), no files of any other kind. The model is
  * inside JavaScript, imported when it is first asked for.
  */
-import jpeg from '../../dist/jpeg.wasm?module';
 import relaxed from '../../dist/kernels-relaxed.wasm?module';
 import simd from '../../dist/kernels-simd.wasm?module';
 import pictures from '../../dist/pictures.wasm?module';
@@ -22,6 +21,6 @@ export {
 } from './edge.ts';
 export { defaultFiles } from './embedded-model.ts';
 
-const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, webp };
+const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, webp };
 
 export const wasmFile = async (name: WasmName): Promise<WasmFile> => WASM[name];

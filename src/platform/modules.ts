@@ -9,7 +9,7 @@ import { ClipError } from '../errors.ts';
 import type { CodecName, WasmFile, WasmName } from './platform.ts';
 import type { WasmSource, WasmSources } from './wasm-sources.ts';
 
-const NAMES: readonly string[] = ['simd', 'relaxed', 'pictures', 'jpeg', 'webp'] satisfies WasmName[];
+const NAMES: readonly string[] = ['simd', 'relaxed', 'pictures', 'webp'] satisfies WasmName[];
 
 const given = new Map<WasmName, WasmSource>();
 const modules = new Map<string, Promise<WebAssembly.Module>>();

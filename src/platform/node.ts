@@ -18,7 +18,6 @@ const WASM: Record<WasmName, () => URL> = {
   simd: () => new URL('../../dist/kernels-simd.wasm', import.meta.url),
   relaxed: () => new URL('../../dist/kernels-relaxed.wasm', import.meta.url),
   pictures: () => new URL('../../dist/pictures.wasm', import.meta.url),
-  jpeg: () => new URL('../../dist/jpeg.wasm', import.meta.url),
   webp: () => new URL('../../dist/webp.wasm', import.meta.url),
 };
 

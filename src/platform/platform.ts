@@ -18,7 +18,7 @@ export interface Thread {
 export type StartThread = (message: object) => Thread;
 
 /** The image decoders. */
-export type CodecName = 'jpeg' | 'webp';
+export type CodecName = 'webp';
 /** The WebAssembly files of the package: two builds of the kernels, the pictures' module, image decoders. */
 export type WasmName = KernelVariant | 'pictures' | CodecName;
 

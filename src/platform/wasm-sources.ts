@@ -5,7 +5,7 @@ export type WasmSource = object | string;
 
 /**
  * WebAssembly for hosts on which the package cannot find its own files. The files are `edgeclip/kernels-simd.wasm`,
- * `edgeclip/kernels-relaxed.wasm`, `edgeclip/pictures.wasm`, `edgeclip/jpeg.wasm` and `edgeclip/webp.wasm`.
+ * `edgeclip/kernels-relaxed.wasm`, `edgeclip/pictures.wasm` and `edgeclip/webp.wasm`.
  */
 export interface WasmSources {
   /** The kernels that run everywhere. */
@@ -14,6 +14,5 @@ export interface WasmSources {
   readonly relaxed?: WasmSource | undefined;
   /** JPEG, PNG and the resize. */
   readonly pictures?: WasmSource | undefined;
-  readonly jpeg?: WasmSource | undefined;
   readonly webp?: WasmSource | undefined;
 }

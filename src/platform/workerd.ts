@@ -4,7 +4,6 @@
  */
 
 import config from '../../dist/embedded/config.js';
-import jpeg from '../../dist/jpeg.wasm';
 import relaxed from '../../dist/kernels-relaxed.wasm';
 import simd from '../../dist/kernels-simd.wasm';
 import pictures from '../../dist/pictures.wasm';
@@ -26,7 +25,7 @@ export {
   startThread,
 } from './edge.ts';
 
-const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, jpeg, webp };
+const WASM: Record<WasmName, WasmFile> = { simd, relaxed, pictures, webp };
 
 export const wasmFile = async (name: WasmName): Promise<WasmFile> => WASM[name];
 

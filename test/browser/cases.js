@@ -17,7 +17,6 @@ async function core() {
     wasm: {
       simd: (await fetched(inPackage('dist/kernels-simd.wasm'))).buffer,
       pictures: await fetched(inPackage('dist/pictures.wasm')),
-      jpeg: await WebAssembly.compile(await fetched(inPackage('dist/jpeg.wasm'))),
       webp: await fetched(inPackage('dist/webp.wasm')),
     },
     files: {

@@ -19,7 +19,6 @@ const folder = new URL('../golden/image-cases/', import.meta.url);
 const read = async (file: string) => new Uint8Array(await readFile(new URL(file, folder)));
 
 const pictures = [
-  ['jpeg-420.jpg', 'jpeg.wasm'],
   ['png-rgb8.png', 'pictures.wasm'],
   ['webp-lossy.webp', 'webp.wasm'],
 ] as const;

@@ -33,8 +33,6 @@ const refused: { [file: string]: { code: string; message: RegExp } } = {
   'jpeg-trailer-two-of-three-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   // Pillow paints the missing part grey.
   'jpeg-trailer-half.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG: a part of the picture/ },
-  // Pillow converts the inks; the decoder used here cannot.
-  'r24-cmyk.jpg': { code: 'IMAGE_FORMAT', message: /CMYK JPEG/ },
 };
 
 describe('decodeImage', () => {

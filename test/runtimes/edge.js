@@ -9,7 +9,7 @@ const NO_BYTES = "WebAssembly.compile = async () => { throw new Error('this plat
 
 const [folder, request] = process.argv.slice(2);
 const modules = {};
-for (const name of ['kernels-simd', 'kernels-relaxed', 'pictures', 'jpeg', 'webp']) {
+for (const name of ['kernels-simd', 'kernels-relaxed', 'pictures', 'webp']) {
   const file = `${name}.wasm`;
   modules[file] = await WebAssembly.compile(readFileSync(join('node_modules/edgeclip/dist', file)));
 }

@@ -22,7 +22,6 @@ const core = {
   wasm: {
     simd: await WebAssembly.compile(await fromPackage('kernels-simd.wasm')),
     pictures: (await fromPackage('pictures.wasm')).buffer,
-    jpeg: await fromPackage('jpeg.wasm'),
     webp: await fromPackage('webp.wasm'),
   },
   files: {
