@@ -13,8 +13,9 @@ import type { LoadProgress } from '../weights/load-progress.ts';
 import { configOfWeights, readDescription, towerSource, towersToLoad } from '../weights/model-files.ts';
 import { openTower } from '../weights/open-tower.ts';
 import { packTower } from '../weights/packing.ts';
-import type { ModelFiles } from '../weights/source.ts';
+import type { ModelFiles, Source } from '../weights/source.ts';
 import { otherTokenizer } from '../weights/tokenizer-text.ts';
+import type { TowerFile } from '../weights/tower-file.ts';
 import { quote } from './failure.ts';
 
 export interface PackedFolderOptions {
@@ -82,20 +83,27 @@ export async function writePackedFolder(
     }
     for (const [name, text] of descriptions) if (text !== undefined) await write(name, [utf8(text)]);
     const result = directoryFiles(partial);
-    for (const tower of towersToLoad(files, config)) {
-      const source = await towerSource(files, tower);
-      try {
-        const { layout, fill } = await openTower(source, config, tower, precision, preprocess);
-        const memory = new Uint8Array(layout.byteLength);
+    const sources: Source[] = [];
+    try {
+      const towers: TowerFile[] = [];
+      for (const tower of towersToLoad(files, config)) {
+        const source = await towerSource(files, tower);
+        sources.push(source);
+        towers.push(await openTower(source, config, tower, precision, preprocess));
+      }
+      // One memory for all towers: a second one could come before the first is collected.
+      const room = new Uint8Array(Math.max(...towers.map(({ layout }) => layout.byteLength)));
+      for (const { tower, layout, fill } of towers) {
+        const memory = room.subarray(0, layout.byteLength).fill(0);
         await fill(memory, { onProgress });
         const model = { config, tower, normalization: preprocess };
         for (const file of packTower(layout, memory, model, shardBytes === undefined ? {} : { shardBytes })) {
           await write(file.name, file.parts);
         }
         await readBack(result, memory, { tower, precision });
-      } finally {
-        await source.close?.();
       }
+    } finally {
+      await Promise.all(sources.map((source) => source.close?.()));
     }
     if (config.text && descriptions.at(-1)![1] === undefined) {
       const tokenizer = await otherTokenizer(files, config).catch((error) => {

@@ -55,7 +55,9 @@ export function checkMlpWidth(tower: Tower, { mlpWidth }: TransformerShape): voi
 }
 
 /** The slots of one block, in the order in which the graph reads them; its name in both namings. */
-export function blockSlots(name: string, huggingface: string, { width, mlpWidth }: TransformerShape): TowerSlot[] {
+export function blockSlots(name: string, huggingface: string, shape: TransformerShape): TowerSlot[] {
+  const { width, mlpWidth, layerScale } = shape;
+  const scale = (which: string) => (layerScale ? `${name}.${which}` : undefined);
   const attention = (kind: string) => ['q', 'k', 'v'].map((which) => `${huggingface}.self_attn.${which}_proj.${kind}`);
   const qkv: TowerSlot = {
     kind: 'linear',
@@ -71,10 +73,10 @@ export function blockSlots(name: string, huggingface: string, { width, mlpWidth 
   return [
     ...normSlots(`${name}.ln_1`, width, `${huggingface}.layer_norm1`),
     qkv,
-    linearSlot(`${name}.attn.out_proj`, width, width, `${huggingface}.self_attn.out_proj`),
+    linearSlot(`${name}.attn.out_proj`, width, width, `${huggingface}.self_attn.out_proj`, scale('ls_1')),
     ...normSlots(`${name}.ln_2`, width, `${huggingface}.layer_norm2`),
     linearSlot(`${name}.mlp.c_fc`, mlpWidth, width, `${huggingface}.mlp.fc1`),
-    linearSlot(`${name}.mlp.c_proj`, width, mlpWidth, `${huggingface}.mlp.fc2`),
+    linearSlot(`${name}.mlp.c_proj`, width, mlpWidth, `${huggingface}.mlp.fc2`, scale('ls_2')),
   ];
 }
 

@@ -116,9 +116,24 @@ function openClipVision(fields: Fields, activation: TransformerShape['activation
     layerNormEps: openClipEps(fields),
     preNorm: !fields.flag('no_ln_pre'),
     projection: true,
+    ...layerScale(fields),
+    ...pooling(fields),
   };
-  fields.refuseUnread({ ...NEUTRAL.vision, timm_pool: 'any', timm_proj: 'any', timm_proj_bias: 'any' }, SWITCHES);
+  const neutral = { ...NEUTRAL.vision, pool_type: ['tok', 'avg'] };
+  fields.refuseUnread({ ...neutral, timm_pool: 'any', timm_proj: 'any', timm_proj_bias: 'any' }, SWITCHES);
   return tower;
+}
+
+/** LayerScale is there or not: its initial value does not matter, the vectors are in the file. */
+function layerScale(fields: Fields): { layerScale?: true } {
+  if (!fields.has('ls_init_value')) return {};
+  fields.number('ls_init_value', { min: 0, max: 1e6 });
+  return { layerScale: true };
+}
+
+function pooling(fields: Fields): Pick<VisionTransformerConfig, 'pooling'> {
+  if (fields.value('pool_type') !== 'avg') return {};
+  return { pooling: fields.flag('final_ln_after_pool') ? 'meanFirst' : 'normFirst' };
 }
 
 /** A list of layers means OpenAI's ModifiedResNet. It has no patches and no MLP; its activation is ReLU. */
@@ -188,6 +203,7 @@ function openClipText(fields: Fields, activation: TransformerShape['activation']
     projection: true,
     contextLength: fields.integer('context_length', { min: 3, max: MAX.context, or: 77 }),
     vocabSize,
+    ...layerScale(fields),
     eot: fields.value('pool_type') === 'eos' ? { rule: 'id', id: eosId } : { rule: 'argmax' },
   };
   fields.refuseUnread(NEUTRAL.text, SWITCHES);

@@ -17,11 +17,13 @@ export interface TransformerShape {
   /** `gelu` is the exact one (erf), `quick_gelu` is x * sigmoid(1.702 x). */
   readonly activation: 'gelu' | 'quick_gelu';
   readonly layerNormEps: number;
+  /** Whether each layer's two outputs are multiplied by a learned vector (LayerScale, Touvron et al. 2021). */
+  readonly layerScale?: boolean;
   /** Whether a linear layer maps the pooled token to the embedding. Without it the embedding is the pooled token. */
   readonly projection: boolean;
 }
 
-/** Vision Transformer, pooled at the class token. */
+/** Vision Transformer. */
 export interface VisionTransformerConfig extends TransformerShape {
   readonly kind: 'vit';
   /** Side of the square input in pixels, a multiple of `patch`. */
@@ -32,6 +34,11 @@ export interface VisionTransformerConfig extends TransformerShape {
   readonly patch: number;
   /** Whether a LayerNorm (`ln_pre`) comes before the first block. */
   readonly preNorm: boolean;
+  /**
+   * What is pooled, default the class token. `mean`: the mean of the patches' tokens, before the last LayerNorm (`meanFirst`) or
+   * after it.
+   */
+  readonly pooling?: 'meanFirst' | 'normFirst';
 }
 
 /** OpenAI's ResNet (`ModifiedResNet`): a stem of three convolutions, anti-aliased strides, attention pooling. */

@@ -43,6 +43,8 @@ export interface Origin {
   readonly firstRow?: PublishedTensor;
   /** The weight holds positions, which depend on the image size (src/weights/position-grid.ts). */
   readonly grid?: PositionGrid;
+  /** Multiplies the rows of weight and bias: a LayerScale after the layer. */
+  readonly rowScale?: PublishedTensor;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
   /** Number of heads in the weight's rows, each used transposed: [heads, head, k] as [heads, k, head]. */
@@ -75,8 +77,8 @@ export const normSlots = (name: string, width: number, huggingface: string): Tow
     from: { weight: published([width], `${name}.${part}`, `${huggingface}.${part}`) },
   }));
 
-/** A linear layer with bias. */
-export const linearSlot = (name: string, n: number, k: number, huggingface: string): TowerSlot => ({
+/** A linear layer with bias. `scale`: the name of a LayerScale after it. */
+export const linearSlot = (name: string, n: number, k: number, huggingface: string, scale?: string): TowerSlot => ({
   kind: 'linear',
   name,
   n,
@@ -85,6 +87,7 @@ export const linearSlot = (name: string, n: number, k: number, huggingface: stri
   from: {
     weight: published([n, k], `${name}.weight`, `${huggingface}.weight`),
     bias: published([n], `${name}.bias`, `${huggingface}.bias`),
+    ...(scale !== undefined && { rowScale: published([n], `${scale}.gamma`) }),
   },
 });
 
@@ -118,7 +121,7 @@ export function convolution(conv: string, shape: readonly number[], norm: string
 
 /** Every published tensor that a slot is made of. */
 export function publishedTensors({ from }: TowerSlot): PublishedTensor[] {
-  const { weight, bias, firstRow, batchNorm, unused = [] } = from;
+  const { weight, bias, firstRow, rowScale, batchNorm, unused = [] } = from;
   const norm = batchNorm ? [batchNorm.weight, batchNorm.bias, batchNorm.mean, batchNorm.variance] : [];
-  return [weight, bias, firstRow, ...norm, ...unused].filter((tensor) => tensor !== undefined);
+  return [weight, bias, firstRow, rowScale, ...norm, ...unused].filter((tensor) => tensor !== undefined);
 }

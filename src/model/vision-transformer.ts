@@ -178,13 +178,34 @@ class VisionTransformer implements ImageEncoder {
       block(engine, config, this.#blocks[i]!, s, tokens, s.lists); // [tokens, width]
       see(`vision.block.${i}`);
     }
-    if (output === 'tokens') {
+    if (config.pooling !== undefined || output === 'tokens') {
       block(engine, config, this.#blocks[last]!, s, tokens, s.lists); // [tokens, width]
       see(`vision.block.${last}`);
+      if (config.pooling !== undefined) return this.#poolMean(config.pooling); // [embedDim]
       engine.copyFloats(s.x, s.y, width);
     } else {
       lastBlock(engine, config, this.#blocks[last]!, s, tokens, [0], s.lists); // [1, width]
     }
     return project(engine, config, this.#lnPost, this.#proj, s, 1, s.embedding); // [embedDim]
+  }
+
+  /** The mean of all tokens but the class token's, then or before that the last LayerNorm, and the projection. */
+  #poolMean(pooling: NonNullable<VisionTransformerConfig['pooling']>): Pointer {
+    const engine = this.#engine;
+    const { arithmetic, kernels } = engine;
+    const { width, layerNormEps: eps } = this.config;
+    const s = this.#state;
+    const patches = tokenCount(this.config) - 1;
+    const x = s.x + width * 4;
+    const mean = { x, m: patches, n: width, out: s.y };
+    if (pooling === 'meanFirst') {
+      kernels.meanRows(mean); // [1, width]
+      return project(engine, this.config, this.#lnPost, this.#proj, s, 1, s.embedding); // [embedDim]
+    }
+    const { weight: gamma, bias: beta } = this.#lnPost;
+    kernels.layerNorm({ x, stride: width * 4, m: patches, k: width, gamma, beta, eps }); // [patches, width]
+    kernels.meanRows(mean); // [1, width]
+    arithmetic.linear(arithmetic.pack(s.y, 1, width, s.rowsIn), this.#proj!, s.embedding); // [embedDim]
+    return s.embedding;
   }
 }

@@ -68,6 +68,13 @@ export class PublishedSlots implements SlotSource {
       this.#requireFolded(values, from.weight, norm);
       this.#requireFolded(bias, from.weight, norm);
     }
+    if (from.rowScale) {
+      const scale = await this.#tensor(from.rowScale, signal);
+      const k = values.length / scale.length;
+      for (let i = 0; i < values.length; i++) values[i] = values[i]! * scale[Math.floor(i / k)]!;
+      for (let i = 0; i < scale.length; i++) bias![i] = bias![i]! * scale[i]!;
+      this.#requireFolded(values, from.weight, `the product with ${this.#tensors.parts(from.rowScale)[0]!.name}`);
+    }
     if (from.pixels) return this.#foldPixels(from.weight, values, from.pixels, bias);
     if (from.transposedHeads) return { values: headsTransposed(values, from.weight.shape, from.transposedHeads), bias };
     return { values: slot.kind === 'linear' ? byWindow(values, from.weight.shape) : values, bias };

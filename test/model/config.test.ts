@@ -171,8 +171,17 @@ describe("OpenCLIP's configuration", () => {
     ],
     ['attention pooling', vision({ attentional_pool: true }), 'vision_cfg.attentional_pool = true'],
     ['mean pooling', vision({ global_average_pool: true }), 'vision_cfg.global_average_pool = true'],
-    ['mean pooling, newer', vision({ pool_type: 'avg' }), 'vision_cfg.pool_type = "avg"'],
-    ['layer scale', vision({ ls_init_value: 1e-4 }), 'vision_cfg.ls_init_value = 0.0001'],
+    ['no pooling', vision({ pool_type: 'none' }), 'vision_cfg.pool_type = "none"'],
+    [
+      'mean pooling of a ResNet',
+      vision({ layers: [1, 1, 1, 1], width: 64, patch_size: null, pool_type: 'avg' }),
+      'vision_cfg.pool_type = "avg"',
+    ],
+    [
+      'layer scale of a ResNet',
+      vision({ layers: [1, 1, 1, 1], width: 64, patch_size: null, ls_init_value: 1e-4 }),
+      'vision_cfg.ls_init_value = 0.0001',
+    ],
     ['tanh GELU', vision({ act_kwargs: { approximate: 'tanh' } }), 'vision_cfg.act_kwargs'],
     [
       'another norm',

@@ -69,8 +69,6 @@ def unsupported(model):
         return f"text tower {text['hf_model_name']}"
     if "tokenizer_kwargs" in text:
         return f"tokenizer {json.dumps(text['tokenizer_kwargs'])}"
-    if vision.get("pool_type", "tok") != "tok":
-        return f"pooling {vision['pool_type']}"
     return None
 
 
