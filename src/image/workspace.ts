@@ -19,6 +19,8 @@ export class Workspace {
   readonly memory: WebAssembly.Memory;
   readonly kernels: PictureKernels;
   #top = ALIGNMENT;
+  /** Bytes from here on were never reserved, so they are zero, and cost nothing before they are written. */
+  #fresh = ALIGNMENT;
   #view: Uint8Array<ArrayBuffer>;
 
   /** @throws ClipError UNSUPPORTED if there is not enough memory */
@@ -54,13 +56,15 @@ export class Workspace {
       this.#view = new Uint8Array(this.memory.buffer);
     }
     this.#top = top;
+    this.#fresh = Math.max(this.#fresh, top);
     return at;
   }
 
   /** Reserves bytes that are zero. */
   reserveZeroed(bytes: number): Pointer {
+    const used = this.#fresh;
     const at = this.reserve(bytes);
-    this.#view.fill(0, at, at + bytes);
+    this.#view.fill(0, at, Math.min(at + bytes, used));
     return at;
   }
 
