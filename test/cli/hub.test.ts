@@ -65,7 +65,7 @@ describe('--model NAME', () => {
     expect(offline.stderr).toMatch(/^error: "some\/other" is not in the cache ".*" *, and nothing may be fetched/);
   });
 
-  it('converts and describes by name; info fetches no weights', async () => {
+  it('converts and describes by name', async () => {
     const info = await edgeclip(['info', `${NAME}@v1`, '--json', '--cache-dir', join(top, 'info')]);
     expect(JSON.parse(info.stdout)).toMatchObject({ model: `${NAME}@v1`, towers: ['image', 'text'] });
     const out = join(top, 'packed');

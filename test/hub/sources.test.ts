@@ -1,15 +1,17 @@
 /** What else can be given as a model: a name of OpenCLIP, an address, a file, parts of a file; and what is missing beside it. */
-import { openAsBlob, readFileSync } from 'node:fs';
+import { existsSync, openAsBlob, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { publishedModel, publishedModels } from '../../src/hub/published.ts';
 import { loadClip } from '../../src/load.ts';
-import type { Model } from '../../src/open-model.ts';
+import { type Model, openModel } from '../../src/open-model.ts';
 import { modelAt } from '../../src/platform/node.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
+import { Random } from '../kernels/random.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
-import { embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
+import { sha256 } from './fake-hub.ts';
+import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
 useFakeHub();
 
@@ -112,6 +114,37 @@ describe('an address', () => {
     } finally {
       server.close();
     }
+  });
+});
+
+describe('a look at the headers (edgeclip info)', () => {
+  const bytes = new Random(5).bytes(20 << 20);
+  const at = 9 << 20;
+  const read = async () => {
+    const files = await openModel(NAME, { inParts: true });
+    const source = (await files.source('model.safetensors'))!;
+    const target = new Uint8Array(100);
+    await source.readInto(at, target);
+    await source.close?.();
+    expect([...target]).toEqual([...bytes.subarray(at, at + 100)]);
+  };
+  const ranges = () => here.hub.asked.filter((one) => one.at === 'files').map(({ range }) => range);
+
+  it('fetches a block of a large file and keeps nothing', async () => {
+    here.hub.publish(NAME, { 'model.safetensors': bytes });
+    await read();
+    expect(ranges()).toEqual([`bytes=${8 << 20}-${(16 << 20) - 1}`]);
+    expect(existsSync(cache('blobs'))).toBe(false);
+  });
+
+  it('takes the whole file from a server without ranges, and what the cache has', async () => {
+    here.hub.publish(NAME, { 'model.safetensors': bytes });
+    here.hub.ranges = 'ignored';
+    await read();
+    expect(readdirSync(cache('blobs'))).toEqual([sha256(bytes)]);
+    here.hub.asked.length = 0;
+    await read();
+    expect(ranges()).toEqual([]);
   });
 });
 
