@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { open, serve } from '../browser/browser.js';
 import { consumers } from '../runtimes/consumer.js';
+import { table } from '../runtimes/table.js';
 
 const EXPECTED = 'cat rocket cat';
 const TIMEOUT_MS = 300_000;
@@ -279,9 +280,6 @@ try {
 } finally {
   remove();
 }
-const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-const line = (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
-console.log(`\n${line(rows[0])}\n|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
-for (const row of rows.slice(1)) console.log(line(row));
+console.log(`\n${table(rows)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
