@@ -41,6 +41,7 @@ function installLibraries() {
     for (const name of readdirSync(temporary)) {
       if (name.endsWith('.deb')) execFileSync('dpkg', ['-x', join(temporary, name), ROOT]);
     }
+    rmSync(join(ROOT, 'usr/share'), { recursive: true }); // documents, with links to packages that are not here
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
