@@ -1,6 +1,6 @@
 /** From a picture to its crop: decoded, resized, cropped. */
 import { type DecodeOptions, decodeRows, type TakenImage } from './decode.ts';
-import { cropGeometry } from './geometry.ts';
+import { cropGeometry, squashGeometry } from './geometry.ts';
 import { turnOf } from './orientation.ts';
 import type { PreprocessConfig } from './preprocess-config.ts';
 import { Crop } from './resample.ts';
@@ -23,7 +23,10 @@ export function cropImage<T>(
     await decodeRows(workspace, taken, { ...options, reduceTo }, (format, orientation) => {
       const { width, height } = format;
       const [across, down] = turnOf(orientation).swap ? [height, width] : [width, height];
-      crop = new Crop(workspace, format, cropGeometry(across, down, config.size, config.crop), orientation);
+      const { size } = config;
+      const geometry =
+        config.resize === 'squash' ? squashGeometry(size) : cropGeometry(across, down, size, config.crop);
+      crop = new Crop(workspace, format, geometry, orientation);
       return crop;
     });
     return use((out) => (crop as Crop).write(out));

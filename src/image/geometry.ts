@@ -32,6 +32,15 @@ export function cropGeometry(width: number, height: number, size: number, crop: 
   };
 }
 
+/** Both sides become `size` (torchvision's Resize with two numbers): nothing is cut off. */
+export const squashGeometry = (size: number): CropGeometry => ({
+  resizedWidth: size,
+  resizedHeight: size,
+  left: 0,
+  top: 0,
+  size,
+});
+
 function corner(excess: number, crop: CropRounding): number {
   const low = Math.floor(excess / 2);
   // Python rounds halves to even: 1/2 -> 0, 3/2 -> 2.

@@ -18,8 +18,11 @@ export interface PreprocessConfig {
   readonly std: Channels;
   /** How the corner of the crop is rounded where it falls between two pixels. */
   readonly crop: CropRounding;
-  /** `shortest`: the short edge is resized to `size` and a centered square cut out. */
-  readonly resize: 'shortest';
+  /**
+   * `shortest`: the short edge is resized to `size` and a centered square cut out. `squash`: both sides are resized to `size`, whatever
+   * the picture's shape, as OpenCLIP's `resize_mode: squash` does for some models (DFN5B at 378 pixels).
+   */
+  readonly resize: 'shortest' | 'squash';
   readonly interpolation: 'bicubic';
 }
 
@@ -130,14 +133,14 @@ function fromPreprocessCfg(preprocessCfg: unknown, imageSize: unknown): Preproce
     const value = fields.value(name) ?? only;
     if (value !== only) throw unsupported(where, name, value, show(only));
   };
-  check('resize_mode', 'shortest');
+  const resize = fields.oneOf('resize_mode', ['shortest', 'squash'], 'shortest');
   check('interpolation', 'bicubic');
   check('mode', 'RGB');
   const size = squareSide(fields.value('size') ?? imageSize ?? 224, where, 'size');
   const mean = channels(fields.value('mean') ?? CLIP_MEAN);
   const std = channels(fields.value('std') ?? CLIP_STD);
   fields.refuseUnread(OPENCLIP_NEUTRAL, { falseIsOff: false });
-  return frozen({ size, mean, std, crop: 'half-even', resize: 'shortest', interpolation: 'bicubic' }, where);
+  return frozen({ size, mean, std, crop: 'half-even', resize, interpolation: 'bicubic' }, where);
 }
 
 /** A checked copy that nobody can change: the caller's lists may change, and the defaults are shared. */
@@ -157,7 +160,8 @@ export function checkedPreprocessConfig(config: PreprocessConfig, where = 'prepr
     throw unsupported(where, 'std', std, `three numbers from ${STD.min} to ${STD.max}`);
   }
   if (crop !== 'half-even' && crop !== 'floor') throw unsupported(where, 'crop', crop, '"half-even" or "floor"');
-  if (resize !== 'shortest') throw unsupported(where, 'resize', resize, '"shortest"');
+  if (resize !== 'shortest' && resize !== 'squash')
+    throw unsupported(where, 'resize', resize, '"shortest" or "squash"');
   if (interpolation !== 'bicubic') throw unsupported(where, 'interpolation', interpolation, '"bicubic"');
   return config;
 }

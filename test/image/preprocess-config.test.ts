@@ -128,7 +128,12 @@ describe("from OpenCLIP's preprocess_cfg", () => {
   });
 
   it('refuses by name what would change the image', () => {
-    for (const cfg of [{ resize_mode: 'squash' }, { interpolation: 'bilinear' }, { mode: 'L' }, { size: [224, 200] }]) {
+    for (const cfg of [
+      { resize_mode: 'longest' },
+      { interpolation: 'bilinear' },
+      { mode: 'L' },
+      { size: [224, 200] },
+    ]) {
       expect(refusal(() => preprocessConfigFromOpenClip(cfg, 224))).toContain(Object.keys(cfg)[0]);
     }
   });

@@ -16,10 +16,12 @@ export function consumers() {
   mkdirSync(installed);
   const { filename, size } = pack(root);
   writeFileSync(join(installed, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  const install = ['install', '--no-audit', '--no-fund', '--silent', join(root, filename)];
+  const tarball = join(root, filename);
+  const install = ['install', '--no-audit', '--no-fund', '--silent', tarball];
   execFileSync('npm', install, { cwd: installed, stdio: ['ignore', 'ignore', 'inherit'] });
   return {
     size,
+    tarball,
     folder(name) {
       const folder = join(root, name);
       cpSync(installed, folder, { recursive: true });

@@ -1,4 +1,5 @@
 // The suite in Node, Deno and Bun; prints its results as JSON. Lies beside the installed package, with the pictures in files/.
+// process.js [CHECKS]: names between commas; all without them.
 import { readFile } from 'node:fs/promises';
 import * as entry from 'edgeclip/core';
 import { PICTURES, runSuite } from './suite.js';
@@ -31,7 +32,8 @@ const core = {
     'text.safetensors': await fromPackage('weights/default/text.bin'),
   },
 };
-const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model' };
+const only = process.argv[2]?.split(',');
+const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model', only };
 const results = await runSuite({ edgeclip, bundle, core, worker, pictures, ...options });
 console.log(
   JSON.stringify({

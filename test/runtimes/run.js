@@ -1,15 +1,18 @@
 // The suite (suite.js) in every runtime, each from the packed tarball installed in a folder of its own. All embeddings must be
 // those of test/golden/identity.json. Ends with a table, runtime by check, and "N passed, N failed". A runtime that is missing
-// has failed. node run.js [NAME ..]: only runtimes whose names begin so. --write: identity.json from what this Node finds.
+// has failed. node run.js [NAME ..]: only runtimes whose names begin so. --whole: all checks of the emulated ones, too, which
+// take hours. --write: identity.json from what this Node finds.
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { ISOLATED, open, STRICT, serve } from '../browser/browser.js';
+import { arm64, installArm64, qemuVersion } from './arm64.js';
 import { bundleEdge } from './bundle-edge.js';
 import { consumers, copyBeside, copyPictures } from './consumer.js';
 import { PICTURES } from './suite.js';
+import { table } from './table.js';
 
 const IDENTITY = fileURLToPath(new URL('../golden/identity.json', import.meta.url));
 const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
@@ -18,18 +21,29 @@ const node = (major) => inside(`node-${major}/bin/node`);
 const deno = inside('@deno/linux-x64-glibc/deno');
 const bun = inside('@oven/bun-linux-x64/bin/bun');
 const TIMEOUT_MS = 300_000;
+const EMULATED_TIMEOUT_MS = 1_200_000;
+
+const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning']; // biome-ignore format: one line
+
+const { values: flags, positionals: only } = parseArgs({
+  options: { write: { type: 'boolean' }, whole: { type: 'boolean' } },
+  allowPositionals: true,
+});
 
 const { size, folder: consumer, remove } = consumers();
 
-async function run(command, args, cwd) {
+async function execute(command, args, cwd, timeout = TIMEOUT_MS) {
   const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1', DENO_NO_UPDATE_CHECK: '1' };
-  const running = promisify(execFile)(command, args, { cwd, env, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 });
+  const running = promisify(execFile)(command, args, { cwd, env, timeout, maxBuffer: 1 << 26 });
   running.child.stdin.end();
   const { stdout } = await running;
   return stdout;
 }
 
-const versionOf = (command) => execFileSync(command, ['--version'], { encoding: 'utf8' }).split('\n')[0].trim();
+const versionOf = (command, ...args) =>
+  execFileSync(command, [...args, '--version'], { encoding: 'utf8' })
+    .split('\n')[0]
+    .trim();
 const packageVersion = (name) => JSON.parse(readFileSync(inside(`${name}/package.json`))).version;
 
 /** Node, Deno and Bun. */
@@ -38,9 +52,23 @@ function processRuntime(command, args = []) {
     const folder = consumer(name);
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
-    const { results, start } = JSON.parse(await run(command, [...args, 'process.js'], folder));
+    const { results, start } = JSON.parse(await execute(command, [...args, 'process.js'], folder));
     return { version: `${versionOf(command)}, from import to model: ${start}`, results };
   };
+}
+
+/** The same by qemu, which takes minutes for a check: these alone, unless the whole suite is asked for. */
+function emulated(path, checks, args = []) {
+  const run = async (name) => {
+    const folder = consumer(name);
+    copyPictures(folder);
+    copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
+    const [qemu, ...program] = arm64(path);
+    const suite = [...program, ...args, 'process.js', ...(flags.whole ? [] : [checks.join()])];
+    const { results } = JSON.parse(await execute(qemu, suite, folder, flags.whole ? 0 : EMULATED_TIMEOUT_MS));
+    return { version: `${versionOf(qemu, ...program)} by qemu ${qemuVersion()}`, results };
+  };
+  return { run, lacks: [], later: flags.whole ? [] : CHECKS.filter((check) => !checks.includes(check)) };
 }
 
 /** worker.js and the request that brings its pictures: a list of lengths, a line feed, the bytes. */
@@ -56,16 +84,16 @@ function workerFolder(name) {
 async function workerd(name) {
   const folder = workerFolder(name);
   const wrangler = [inside('wrangler/bin/wrangler.js'), 'deploy', '--dry-run', '--outdir', 'out'];
-  const upload = /Total Upload: (.*)/.exec(await run(node(22), wrangler, folder))?.[1];
+  const upload = /Total Upload: (.*)/.exec(await execute(node(22), wrangler, folder))?.[1];
   console.log(`wrangler: ${upload}`);
   const version = `${packageVersion('workerd')} by miniflare ${packageVersion('miniflare')}, wrangler ${packageVersion('wrangler')}`;
-  return { version, results: JSON.parse(await run(node(22), [here('workerd.js'), 'out', 'request'], folder)) };
+  return { version, results: JSON.parse(await execute(node(22), [here('workerd.js'), 'out', 'request'], folder)) };
 }
 
 async function edgeRuntime(name) {
   const folder = workerFolder(name);
   await bundleEdge(folder);
-  const output = await run(node(22), [here('edge.js'), 'edge', 'request'], folder);
+  const output = await execute(node(22), [here('edge.js'), 'edge', 'request'], folder);
   return { version: packageVersion('edge-runtime'), results: JSON.parse(output) };
 }
 
@@ -90,13 +118,14 @@ function browser(command, mode, headers = {}) {
 const relaxed = ['relaxed 1', 'relaxed 2', 'relaxed 4'];
 const threads = ['simd 2', 'simd 4', 'relaxed 2', 'relaxed 4', 'bundle 2', 'worker 2'];
 const inWorker = ['worker', 'worker 2', 'worker error', 'turning'];
+const denoRun = ['run', '--allow-all', '--quiet'];
 /** How to run each, and which checks it cannot pass: these must be told as missing, with a reason, or not be there. */
 const RUNTIMES = {
   'node 20': { run: processRuntime(node(20)), lacks: relaxed },
   'node 22': { run: processRuntime(node(22)), lacks: [] },
   'node 24': { run: processRuntime(node(24)), lacks: [] },
   'node 26': { run: processRuntime(node(26)), lacks: [] },
-  deno: { run: processRuntime(deno, ['run', '--allow-all', '--quiet']), lacks: [] },
+  deno: { run: processRuntime(deno, denoRun), lacks: [] },
   bun: { run: processRuntime(bun), lacks: [] },
   workerd: { run: workerd, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
   'edge-runtime': { run: edgeRuntime, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
@@ -109,29 +138,22 @@ for (const command of ['chromium', 'firefox-esr']) {
   RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker] }; // biome-ignore format: one line
   RUNTIMES[`${command} plain`] = { run: browser(command, 'plain'), lacks: threads };
 }
-const CHECKS = [
-  'automatic',
-  'error',
-  'simd 1',
-  'simd 2',
-  'simd 4',
-  ...relaxed,
-  'bundle',
-  'bundle 2',
-  'core',
-  ...inWorker,
-];
+/** They compute on one processor, beside the others. */
+const EMULATED = {
+  'arm64 node 24': emulated('node-24/bin/node', ['error', 'simd 1', 'relaxed 1']),
+  'arm64 deno': emulated('@deno/linux-arm64-glibc/deno', ['error', 'simd 1'], denoRun),
+  'arm64 bun': emulated('@oven/bun-linux-aarch64/bin/bun', ['error', 'simd 1', 'relaxed 1']),
+};
 
-const write = process.argv.includes('--write');
-const only = process.argv.slice(2).filter((argument) => argument !== '--write');
-const identity = write ? {} : JSON.parse(readFileSync(IDENTITY));
+const identity = flags.write ? {} : JSON.parse(readFileSync(IDENTITY));
 
-/** "ok", "-" where it is known to be missing, or "FAILED" with its reason printed. */
-function judge(runtime, check, result, lacks) {
+/** "ok", "-" where it is known to be missing, "later" for the long run, or "FAILED" with its reason printed. */
+function judge(runtime, check, result, { lacks, later = [] }) {
   const fail = (reason) => {
     console.log(`${runtime}: ${check}: ${reason}`);
     return 'FAILED';
   };
+  if (later.includes(check)) return 'later';
   if (lacks.includes(check)) {
     if (result === undefined || result.missing) return '-';
     return fail(`should be missing, gave ${JSON.stringify(result)}`);
@@ -139,46 +161,51 @@ function judge(runtime, check, result, lacks) {
   if (result === undefined) return fail('was not run');
   if (!result.groups) return fail(result.error ?? `missing: ${result.missing}`);
   const wrong = Object.entries(result.groups).filter(([group, hash]) => {
-    if (write) identity[group] ??= hash;
+    if (flags.write) identity[group] ??= hash;
     return identity[group] !== hash;
   });
   return wrong.length === 0 ? 'ok' : fail(`other bits: ${JSON.stringify(Object.fromEntries(wrong))}`);
 }
 
-let passed = 0;
-let failed = 0;
-const rows = [['', ...CHECKS]];
-const versions = [];
-try {
-  for (const [name, runtime] of Object.entries(RUNTIMES)) {
-    if (only.length > 0 && !only.some((prefix) => name.startsWith(prefix))) continue;
-    let found;
-    try {
-      found = await runtime.run(name.replace(' ', '-'));
-    } catch (error) {
-      console.log(`${name}: ${error.message}\n${error.stderr ?? ''}`);
-      failed += CHECKS.length - runtime.lacks.length;
-      rows.push([name, ...CHECKS.map(() => 'FAILED')]);
-      continue;
-    }
-    versions.push(`${name}: ${found.version}`);
-    const extra = Object.keys(found.results).filter((check) => !CHECKS.includes(check));
-    const judged = [...CHECKS, ...extra].map((check) => judge(name, check, found.results[check], runtime.lacks));
-    passed += judged.filter((word) => word === 'ok').length;
-    failed += judged.filter((word) => word === 'FAILED').length;
-    rows.push([name, ...judged.slice(0, CHECKS.length)]);
+/** Runs one, and judges each check, with those that only it has. */
+async function tryRuntime(name, runtime) {
+  const from = performance.now();
+  const took = () => `${Math.round((performance.now() - from) / 1000)} s`;
+  try {
+    const { version, results } = await runtime.run(name.replaceAll(' ', '-'));
+    const checks = [...CHECKS, ...Object.keys(results).filter((check) => !CHECKS.includes(check))];
     console.log(`${name}: done`);
+    return { version: `${name}: ${version}, ${took()}`, words: checks.map((check) => judge(name, check, results[check], runtime)) }; // biome-ignore format: one line
+  } catch (error) {
+    console.log(`${name}: ${error.message}\n${error.stderr ?? ''}`);
+    return { version: `${name}: failed, ${took()}`, words: CHECKS.map(() => 'FAILED') };
   }
+}
+
+const found = {};
+async function tryAll(runtimes) {
+  for (const [name, runtime] of runtimes) found[name] = await tryRuntime(name, runtime);
+}
+
+const chosen = (runtimes) =>
+  Object.entries(runtimes).filter(([name]) => only.length === 0 || only.some((prefix) => name.startsWith(prefix)));
+try {
+  if (chosen(EMULATED).length > 0) installArm64();
+  await Promise.all([tryAll(chosen(RUNTIMES)), tryAll(chosen(EMULATED))]);
 } finally {
   remove();
 }
-if (write) writeFileSync(IDENTITY, `${JSON.stringify(identity, null, 2)}\n`);
+if (flags.write) writeFileSync(IDENTITY, `${JSON.stringify(identity, null, 2)}\n`);
 
-const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-const line = (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
-console.log(`\n${line(rows[0])}\n|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
-for (const row of rows.slice(1)) console.log(line(row));
-console.log(`\n${versions.join('\n')}\n\ntarball: ${size} bytes`);
+const names = [...chosen(RUNTIMES), ...chosen(EMULATED)].map(([name]) => name);
+const words = names.flatMap((name) => found[name].words);
+const failed = words.filter((word) => word === 'FAILED').length;
+const printed = table([['', ...CHECKS], ...names.map((name) => [name, ...found[name].words.slice(0, CHECKS.length)])]);
+console.log(`\n${printed}\n-: not there, or in another row. later: npm run soak -- arm64\n`);
+for (const name of names) console.log(found[name].version);
+console.log(`\ntarball: ${size} bytes`);
 for (const [group, hash] of Object.entries(identity)) console.log(`${group}: ${hash}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+console.log(`${words.filter((word) => word === 'ok').length} passed, ${failed} failed`);
+const shown = only.length > 0 || flags.whole || readFileSync(here('../../README.md'), 'utf8').includes(printed);
+if (!shown) console.log('README.md must show this table');
+process.exitCode = failed > 0 || !shown ? 1 : 0;

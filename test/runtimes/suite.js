@@ -79,27 +79,18 @@ export async function embed(loadClip, pictures, precision, options = {}) {
   }
 }
 
-/**
- * Both precisions in every combination of kernels and threads, through one entry of the package.
- * @returns by "kernels threads": { groups } or { missing: the reason } or { error }
- */
-export async function matrix({ loadClip, ClipError }, pictures, { kernels, threads, ...options }) {
-  const results = {};
-  for (const build of kernels) {
-    for (const count of threads) {
-      results[`${build} ${count}`] = await attempt(ClipError, async () => {
-        const groups = {};
-        for (const precision of ['int8', 'f32']) {
-          const found = await embed(loadClip, pictures, precision, { kernels: build, threads: count, ...options });
-          if (found.kernels !== build) throw new Error(`${build} was asked for, ${found.kernels} ran`);
-          if (found.threads.count !== count) return { missing: found.threads.reason };
-          Object.assign(groups, found.groups);
-        }
-        return { groups };
-      });
+/** Both precisions with these kernels and threads; or { missing: the reason } where there are no threads. */
+function both({ loadClip, ClipError }, pictures, kernels, threads) {
+  return attempt(ClipError, async () => {
+    const groups = {};
+    for (const precision of ['int8', 'f32']) {
+      const found = await embed(loadClip, pictures, precision, { kernels, threads });
+      if (found.kernels !== kernels) throw new Error(`${kernels} was asked for, ${found.kernels} ran`);
+      if (found.threads.count !== threads) return { missing: found.threads.reason };
+      Object.assign(groups, found.groups);
     }
-  }
-  return results;
+    return { groups };
+  });
 }
 
 /** What is found, or `missing` where a runtime does not have it, or the error. */
@@ -153,27 +144,32 @@ async function turning({ loadClip }, picture) {
 }
 
 /**
- * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` and `worker` are entries; each may be
- * missing.
+ * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` and `worker` are entries; each may
+ * be missing.
+ *
+ * @param only the checks to run; all without it
+ * @returns by check: { groups } or { missing: the reason } or { error }
  */
-export async function runSuite({ edgeclip, bundle, core, worker, pictures, kernels, threads, noModel }) {
-  const results = {
-    automatic: await automatic(edgeclip, pictures),
-    error: await missingModel(edgeclip, noModel),
-    ...(await matrix(edgeclip, pictures, { kernels, threads })),
+export async function runSuite({ edgeclip, bundle, core, worker, pictures, kernels, threads, noModel, only }) {
+  const results = {};
+  const checks = {
+    automatic: () => automatic(edgeclip, pictures),
+    error: () => missingModel(edgeclip, noModel),
   };
-  if (bundle) results.bundle = (await matrix(bundle, pictures, { kernels: ['simd'], threads: [1] }))['simd 1'];
-  if (bundle && threads.length > 1) {
-    results['bundle 2'] = (await matrix(bundle, pictures, { kernels: ['simd'], threads: [2] }))['simd 2'];
+  for (const build of kernels) {
+    for (const count of threads) checks[`${build} ${count}`] = () => both(edgeclip, pictures, build, count);
   }
+  if (bundle) checks.bundle = () => both(bundle, pictures, 'simd', 1);
+  if (bundle && threads.length > 1) checks['bundle 2'] = () => both(bundle, pictures, 'simd', 2);
+  if (core) checks.core = () => given(core.entry, pictures, core.wasm, core.files);
   if (worker) {
-    const options = { kernels: ['simd'], threads: threads.filter((count) => count < 4) };
-    const { 'simd 1': one, 'simd 2': two } = await matrix(worker, pictures, options);
-    results.worker = one;
-    if (two) results['worker 2'] = two;
-    results['worker error'] = one.missing ? one : await missingModel(worker, noModel);
-    results.turning = await attempt(worker.ClipError, () => turning(worker, pictures[CAT]));
+    checks.worker = () => both(worker, pictures, 'simd', 1);
+    if (threads.length > 1) checks['worker 2'] = () => both(worker, pictures, 'simd', 2);
+    checks['worker error'] = () => (results.worker?.missing ? results.worker : missingModel(worker, noModel));
+    checks.turning = () => attempt(worker.ClipError, () => turning(worker, pictures[CAT]));
   }
-  if (core) results.core = await given(core.entry, pictures, core.wasm, core.files);
+  for (const [check, run] of Object.entries(checks)) {
+    if (!only || only.includes(check)) results[check] = await run();
+  }
   return results;
 }

@@ -186,9 +186,9 @@ it.each<[string, string, object, RegExp]>([
     'open_clip_config.json',
     {
       model_cfg: { embed_dim: 512, vision_cfg: { image_size: 224 }, text_cfg: {} },
-      preprocess_cfg: { resize_mode: 'squash' },
+      preprocess_cfg: { resize_mode: 'longest' },
     },
-    /preprocess_cfg: resize_mode must be "shortest", got "squash"/,
+    /preprocess_cfg\.resize_mode: expected "shortest" or "squash", got "longest"/,
   ],
 ])('a configuration that is refused, %s: the message begins with model and file', async (_, name, json, message) => {
   const refused = await refusal({ 'config.json': undefined, [name]: json } as never);

@@ -1,0 +1,84 @@
+// The declarations of the packed package under TypeScript 5.4 to 7 and in Deno's own checker: program.ts must compile, with an
+// error at each line that expects one. Ends with a table and "N passed, N failed".
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { consumers, copyBeside } from '../runtimes/consumer.js';
+import { table } from '../runtimes/table.js';
+
+const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
+const VERSIONS = ['5.4', '5.6', '5.9', '6', '7'];
+const RESOLUTIONS = { bundler: 'esnext', node16: 'node16', nodenext: 'nodenext' };
+const LIBRARIES = {
+  'no DOM': { lib: ['es2022'], types: ['node'] },
+  'no DOM, no Node.js': { lib: ['es2022'], types: [] },
+  DOM: { lib: ['es2022', 'dom'], types: [] },
+};
+
+const { folder: consumer, remove } = consumers();
+
+/** What a compiler prints if it refuses. */
+const refusal = (command, args, cwd) =>
+  promisify(execFile)(command, args, { cwd, env: { ...process.env, NO_COLOR: '1' } }).then(
+    () => undefined,
+    ({ stdout, stderr, message }) => stdout || stderr || message,
+  );
+
+/** Every combination of a version, as [what it is, what runs it]. */
+function combinations(version, folder) {
+  const list = [];
+  for (const [moduleResolution, module] of Object.entries(RESOLUTIONS)) {
+    for (const [library, options] of Object.entries(LIBRARIES)) {
+      for (const skipLibCheck of [true, false]) {
+        const name = `${moduleResolution}, ${library}${skipLibCheck ? ', skipLibCheck' : ''}`;
+        const config = join(folder, `${version} ${name}.json`);
+        const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module, moduleResolution, skipLibCheck, ...options }; // biome-ignore format: one line
+        writeFileSync(config, JSON.stringify({ compilerOptions, files: ['program.ts'] }));
+        list.push([
+          name,
+          () => refusal(process.execPath, [inside(`typescript-${version}/bin/tsc`), '-p', config], folder),
+        ]);
+      }
+    }
+  }
+  return list;
+}
+
+const rows = [['checker', 'version', 'passed', 'failed']];
+try {
+  const folder = consumer('types');
+  copyBeside(import.meta.url, ['program.ts'], folder);
+  mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
+  for (const name of ['@types/node', 'undici-types']) symlinkSync(inside(name), join(folder, 'node_modules', name));
+  const checkers = VERSIONS.map((version) => {
+    const exact = JSON.parse(readFileSync(inside(`typescript-${version}/package.json`))).version;
+    return ['TypeScript', exact, combinations(version, folder)];
+  });
+  const deno = inside('@deno/linux-x64-glibc/deno');
+  const exact = JSON.parse(readFileSync(inside('@deno/linux-x64-glibc/package.json'))).version;
+  checkers.push(['Deno', exact, [['deno check', () => refusal(deno, ['check', '--quiet', 'program.ts'], folder)]]]);
+
+  for (const [checker, version, list] of checkers) {
+    const waiting = [...list];
+    let failed = 0;
+    const work = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const refused = await next[1]();
+        if (refused === undefined) continue;
+        failed++;
+        console.log(`${checker} ${version}, ${next[0]}:\n${refused}`);
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, work));
+    rows.push([checker, version, `${list.length - failed}`, `${failed}`]);
+  }
+} finally {
+  remove();
+}
+console.log(`\n${table(rows)}`);
+const sum = (column) => rows.slice(1).reduce((total, row) => total + Number(row[column]), 0);
+console.log(`${sum(2)} passed, ${sum(3)} failed`);
+process.exitCode = sum(3) > 0 ? 1 : 0;
