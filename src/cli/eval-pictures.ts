@@ -22,7 +22,7 @@ export async function embedPictures(
 ): Promise<EmbeddedPictures> {
   const { precision } = clip.info();
   const maker = keep === undefined ? '' : (await rowMakers(clip, { normalize: false, orient })).file;
-  const kept = keep === undefined ? undefined : await KeptEmbeddings.open(keep, `embeddings-${precision}`, maker);
+  const kept = keep === undefined ? undefined : await KeptEmbeddings.open(keep, precision, maker);
   const embeddings = pictures.map(({ name }) => kept?.get(name));
   const missing = embeddings.flatMap((embedding, i) => (embedding ? [] : [i]));
   const done = pictures.length - missing.length;

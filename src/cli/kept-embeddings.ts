@@ -36,12 +36,12 @@ export class KeptEmbeddings {
   }
 
   /**
-   * Opens `NAME.jsonl` in a folder, which is made if it is not there. What another model or version computed is dropped.
-   * @param maker fingerprint of what computes the vectors
+   * Opens a file of its own for each model and precision, in a folder that is made if it is not there.
+   * @param maker fingerprint of what computes the vectors: another model, version or option has another file
    * @throws ClipError IO, also for a file that is not ours
    */
-  static async open(folder: string, name: string, maker: string): Promise<KeptEmbeddings> {
-    const path = join(folder, `${name}.jsonl`);
+  static async open(folder: string, precision: string, maker: string): Promise<KeptEmbeddings> {
+    const path = join(folder, `embeddings-${precision}-${maker.slice(0, 8)}.jsonl`);
     try {
       await mkdir(toPath(folder), { recursive: true });
       const text = await readFile(toPath(path), 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -1,10 +1,12 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../open-model.ts';
+import { statedLength } from '../weights/fetched-files.ts';
 import { BLOCK, changed, type FetchRange, rangedSource } from '../weights/ranged-source.ts';
 import { singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
+import { StreamSource } from '../weights/stream-source.ts';
 
 /** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
 const MAX_TEXT = 128 << 20;
@@ -81,9 +83,18 @@ async function fileSource(address: string, fetcher: typeof fetch): Promise<Sourc
   return rangedSource(url, size, fetchRange, first);
 }
 
-/** The file at an address as a source. @throws ClipError IO */
+/** The file at an address, read as it arrives, so that loading shows how far the transfer is. @throws ClipError IO */
 export async function fetchSource(address: URL): Promise<Source> {
-  return responseSource(await get(address.href));
+  const response = await get(address.href);
+  const byteLength = statedLength(response);
+  if (byteLength === undefined || response.body === null) return responseSource(response);
+  let next: Response | undefined = response;
+  const open = async () => {
+    const { body } = next ?? (await get(address.href));
+    next = undefined;
+    return { stream: body!, offset: 0 };
+  };
+  return new StreamSource(open, byteLength, response.url, () => next?.body?.cancel());
 }
 
 /** The text at an address. @throws ClipError IO */

@@ -87,7 +87,7 @@ async function fileSource(
 }
 
 /** The length of the body, if the answer says it: that of a compressed one is another. */
-function statedLength({ headers }: FetchedResponse): number | undefined {
+export function statedLength({ headers }: Pick<FetchedResponse, 'headers'>): number | undefined {
   const encoding = headers.get('content-encoding');
   if (encoding !== null && encoding !== 'identity') return undefined;
   const length = headers.get('content-length');

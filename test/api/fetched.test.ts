@@ -1,9 +1,11 @@
 /** Models that are fetched, as in a browser: from servers that answer for what they do not have, and break off. */
+import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
 import { directoryFiles } from '../../src/platform/browser.ts';
+import { fetchSource } from '../../src/platform/fetched.ts';
 import { syntheticPicture } from '../model/golden.ts';
 import { type Folder, pack, readFolder, rejection, storeOf } from './checkpoint.ts';
 
@@ -110,5 +112,49 @@ describe('a server', () => {
     await new Promise((resolve) => server!.close(resolve));
     const error = await rejection(embedding(address));
     expect(error).toMatchObject({ code: 'IO', message: expect.stringMatching(/^cannot fetch "http:/) });
+  });
+});
+
+describe('the embedded model in a browser', () => {
+  const weights = (name: string) => readFileSync(new URL(`../../weights/default/${name}`, import.meta.url));
+  const model = (address: URL) => ({
+    name: 'embedded',
+    text: async (name: string) => (name === 'open_clip_config.json' ? weights(name).toString() : undefined),
+    source: async (name: string) => (name === 'image.safetensors' ? fetchSource(address) : undefined),
+  });
+  const image = weights('image.bin');
+
+  it('is filled while it arrives: progress is that of the transfer', async () => {
+    const half = image.length >> 1;
+    let goOn: () => void = () => {};
+    const address = await serve((_, response) => {
+      response.setHeader('content-length', image.length);
+      response.write(image.subarray(0, half));
+      goOn = () => response.end(image.subarray(half));
+    });
+    const seen: number[] = [];
+    const onProgress = ({ loaded }: { loaded: number }) => {
+      seen.push(loaded);
+      if (seen.length === 1) goOn(); // a load that waits for the whole file never ends
+    };
+    using clip = await loadClip(model(new URL(address)), { towers: ['image'], onProgress });
+    expect(seen[0]).toBeLessThan(half);
+    using expected = await loadClip({ towers: ['image'] });
+    expect(await clip.encodeImage(picture)).toEqual(await expected.encodeImage(picture));
+  });
+
+  it('comes whole where the server does not say how long it is', async () => {
+    const address = await serve((_, response) => response.end(image)); // in chunks
+    using clip = await loadClip(model(new URL(address)), { towers: ['image'] });
+    expect(clip.info().towers).toEqual(['image']);
+  });
+
+  it('that breaks off is an error with its address', async () => {
+    const address = await serve((_, response) => {
+      response.setHeader('content-length', image.length);
+      response.write(image.subarray(0, 3 << 20), () => response.destroy());
+    });
+    const error = await rejection(loadClip(model(new URL(address)), { towers: ['image'] }));
+    expect(error).toMatchObject({ code: 'IO', message: expect.stringContaining(address) });
   });
 });

@@ -50,7 +50,8 @@ export async function serve(folder, headers = {}) {
       tell(JSON.parse(body));
       return;
     }
-    const path = join(root, normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname)));
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const path = join(root, normalize(decodeURIComponent(pathname.replace(/\/$/, '/index.html'))));
     if (!path.startsWith(root) || !existsSync(path) || !statSync(path).isFile()) {
       response.writeHead(404, headers).end();
       return;

@@ -1,5 +1,5 @@
 /** `edgeclip eval` on the photos, as users start it. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -173,15 +173,20 @@ describe('--keep', () => {
       cpSync(join(work, 'set/rocket'), join(work, `many/${i % 2 ? 'cat' : 'rocket'}/${i}`), { recursive: true });
     }
     const keep = join(work, 'kept');
-    const file = join(keep, 'embeddings-int8.jsonl');
+    const kept = () => (existsSync(keep) ? readdirSync(keep).map((name) => join(keep, name)) : []);
+    const written = () =>
+      kept()
+        .map((path) => readFileSync(path, 'utf8'))
+        .join('');
     const child = startEdgeclip(['eval', 'many', '--threads', '1', '--keep', keep], { cwd: work });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    while (!existsSync(file) || readFileSync(file, 'utf8').split('\n').length < 6) {
+    while (written().split('\n').length < 6) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     child.kill('SIGKILL');
     await ended;
-    const lines = readFileSync(file, 'utf8')
+    const [file] = kept() as [string];
+    const lines = written()
       .split('\n')
       .filter((line) => line !== '');
     expect(lines.length).toBeLessThan(31); // killed in the middle
@@ -196,11 +201,13 @@ describe('--keep', () => {
   });
 
   it('leaves a file that is not its own', async () => {
-    mkdirSync(join(work, 'mine'));
-    writeFileSync(join(work, 'mine/embeddings-int8.jsonl'), 'my notes');
+    await run('set', '--keep', 'mine');
+    const [name] = readdirSync(join(work, 'mine'));
+    const file = join(work, 'mine', name!);
+    writeFileSync(file, 'my notes');
     const { code, stderr } = await run('set', '--keep', 'mine');
     expect([code, stderr]).toEqual([1, expect.stringContaining('not of this command')]);
-    expect(readFileSync(join(work, 'mine/embeddings-int8.jsonl'), 'utf8')).toBe('my notes');
+    expect(readFileSync(file, 'utf8')).toBe('my notes');
   });
 });
 

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { consumers } from '../runtimes/consumer.js';
 import { PHOTOS } from './service.js';
 
-const EXAMPLES = ['cloudflare-worker'];
+const EXAMPLES = ['browser', 'cloudflare-worker'];
 
 const { folder: consumer, remove } = consumers();
 

@@ -152,13 +152,13 @@ describe('gives the same bits for', () => {
     const file = (name: string) => new URL(`../../dist/${name}`, import.meta.url);
     const wasm = {
       simd: await WebAssembly.compile(await readFile(file('kernels-simd.wasm'))),
-      png: await readFile(file('png.wasm')),
-      jpeg: file('jpeg.wasm'),
+      pictures: await readFile(file('pictures.wasm')),
+      webp: file('webp.wasm'),
     };
     using its = await entry.loadClip({ wasm, kernels: 'simd', towers: ['image'] });
-    const images = [photo, golden('preprocess/inputs/rgb_97x61.png')];
+    const images = [photo, golden('preprocess/inputs/rgb_97x61.png'), golden('image-cases/webp-lossy.webp')];
     expect(await its.encodeImage(images)).toEqual(await here.encodeImage(images));
-    expect(wasm.png.byteLength, 'sent as a copy').toBeGreaterThan(0);
+    expect(wasm.pictures.byteLength, 'sent as a copy').toBeGreaterThan(0);
   });
 });
 
