@@ -40,29 +40,6 @@ function assets(dir) {
   };
 }
 
-/**
- * The decoders' JavaScript looks around: for Node, for Cloudflare, for its own address, and changes globals. It needs none of
- * that, as it is given its module and reads nothing.
- */
-const decoders = {
-  name: 'decoders',
-  transform(code, id) {
-    if (!/@jsquash.*_dec\.js$/.test(id)) return;
-    const cut = (from, to, by) => {
-      const start = code.indexOf(from);
-      const end = code.indexOf(to, start);
-      if (start < 0 || end < 0) throw new Error(`${id} is not as expected: no "${start < 0 ? from : to}"`);
-      code = code.slice(0, start) + by + code.slice(end);
-    };
-    cut('import.meta.url;', ';', '""');
-    cut('const isServiceWorker=', 'var moduleOverrides', '');
-    cut('var ENVIRONMENT_IS_WEB=', 'var scriptDirectory', 'var ENVIRONMENT_IS_WEB=false,ENVIRONMENT_IS_WORKER=false,ENVIRONMENT_IS_NODE=false;'); // biome-ignore format: one line
-    code = code.replace('new URL("webp_dec.wasm",import.meta.url).href', '""');
-    if (/import\.meta|typeof process/.test(code)) throw new Error(`${id} looks around: ${/.{80}(?:import\.meta|typeof process).{80}/.exec(code)}`); // biome-ignore format: one line
-    return code;
-  },
-};
-
 /** The modules of Node as names that are looked up when used: no bundler for browsers lets an import of them pass. */
 const lateBuiltins = {
   name: 'late-builtins',
@@ -122,7 +99,7 @@ async function buildPlatform(
     external: own ? [] : isPackage,
     resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
     checks: { ineffectiveDynamicImport: false }, // of what stands for texts
-    plugins: [...plugins, assets(dir), decoders],
+    plugins: [...plugins, assets(dir)],
     output: { dir, entryFileNames: '[name].js', chunkFileNames: `${chunks}.js`, comments: false, codeSplitting },
   });
 }

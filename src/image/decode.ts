@@ -1,18 +1,18 @@
 /** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 import { ClipError } from '../errors.ts';
-import type { CodecName } from '../platform/platform.ts';
-import { decodePixels, type EncodedImage, type PixelSink } from './codecs.ts';
+import { decodePixels, type EncodedImage } from './codecs.ts';
 import { sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
 import { JpegRows } from './jpeg-rows.ts';
-import { checkBytes, checkSize, type ImageLimits, imageLimits } from './limits.ts';
+import type { PixelSink } from './libwebp.ts';
+import { checkBytes, checkSize, checkWhole, type ImageLimits, imageLimits } from './limits.ts';
 import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
 import { PngDecoder } from './png.ts';
 import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
 import { readRows } from './read.ts';
 import { takePixels } from './resample.ts';
 import type { PictureHeader, RowFormat, RowSink, Rows } from './rows.ts';
-import { checkWebpEnd, firstWebpFrame, readWebpHeader, webpMetadata } from './webp.ts';
+import { checkWebpEnd, readWebpHeader, webpMetadata, webpPicture } from './webp.ts';
 import { type Workspace, withWorkspace } from './workspace.ts';
 
 export { type ImageInput, type TakenImage, takeImage } from './input.ts';
@@ -142,7 +142,10 @@ export async function decodeRows(
     return whole;
   };
   const start = (header: PictureHeader) => {
-    if (format === 'png') checkHeader('PNG', header, limits);
+    if (format === 'png') {
+      checkHeader('PNG', header, limits);
+      if (header.isWhole) checkWhole('interlaced PNG', header, limits);
+    }
     return begin(header, orient ? orientationOf(header.metadata) : 1);
   };
   const checkSize = (width: number, height: number) => checkHeader('JPEG', { width, height }, limits);
@@ -169,37 +172,21 @@ interface Picture {
 function readWebp(bytes: Uint8Array, limits: ImageLimits): Picture {
   const header = readWebpHeader(bytes);
   checkHeader('WebP', header, limits);
+  checkWhole('WebP', header, limits);
   checkWebpEnd(bytes);
   return {
     metadata: () => webpMetadata(bytes),
-    decode: (deliver) => decodeWebp(bytes, header, deliver),
+    async decode(deliver) {
+      const picture = webpPicture(bytes, header);
+      const isAll = picture.width === header.width && picture.height === header.height;
+      const what = header.animated ? 'animated WebP' : 'WebP';
+      await runCodec(what, picture, (image) => deliver(isAll ? image : placeOnCanvas(image, header, picture)));
+    },
   };
 }
 
-async function decodeWebp(
-  bytes: Uint8Array,
-  header: ReturnType<typeof readWebpHeader>,
-  deliver: Deliver,
-): Promise<void> {
-  if (!header.animated) {
-    await runCodec('webp', 'WebP', { ...header, bytes }, deliver);
-    return;
-  }
-  const frame = firstWebpFrame(bytes);
-  if (frame.left + frame.width > header.width || frame.top + frame.height > header.height) {
-    throw new ClipError('IMAGE_FORMAT', 'damaged animated WebP: its first frame reaches beyond the canvas');
-  }
-  await runCodec('webp', 'animated WebP', frame, (image) => {
-    if (image.width === header.width && image.height === header.height) deliver(image);
-    else deliver(placeOnCanvas(image, header, frame));
-  });
-}
-
-/**
- * Runs a decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is.
- * @returns what the decoder printed
- */
-async function runCodec(name: CodecName, what: string, image: EncodedImage, deliver: Deliver): Promise<string> {
+/** Runs the decoder and turns its failures into errors that say what happened. An error of `deliver` passes as it is. */
+async function runCodec(what: string, image: EncodedImage, deliver: Deliver): Promise<void> {
   let delivered: { error: unknown } | undefined;
   const sink: PixelSink = (data, width, height) => {
     try {
@@ -208,19 +195,17 @@ async function runCodec(name: CodecName, what: string, image: EncodedImage, deli
       delivered = { error };
     }
   };
-  const printed = await decodePixels(name, image, sink).catch((error) => {
+  await decodePixels(image, sink).catch((error) => {
     if (error instanceof ClipError) throw error; // the environment, not the picture
     // Without the trap as its cause, whose stack would keep the decoder with all of its memory as long as the error.
     throw new ClipError('IMAGE_FORMAT', `damaged ${what}: ${reason(error)}`);
   });
   if (delivered) throw delivered.error;
-  return printed;
 }
 
-/** Emscripten throws pointers, Rust traps or names its own `unwrap`: none of that helps a reader. */
+/** Traps do not help a reader. */
 function reason(error: unknown): string {
-  const opaque =
-    !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || /^$|unwrap/.test(error.message);
+  const opaque = !(error instanceof Error) || error instanceof WebAssembly.RuntimeError;
   return opaque ? 'its picture data cannot be decoded' : `its picture data cannot be decoded (${error.message})`;
 }
 

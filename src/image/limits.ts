@@ -8,8 +8,14 @@ import { show } from '../json.ts';
  */
 export const MAX_SIDE = 65_535;
 
-/** The default of `maxPixels`: 100 million, 400 MB of RGBA while the picture is decoded. */
+/** The default of `maxPixels`: 100 million. Rows are decoded one by one, so such a picture costs a second, not memory. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+/**
+ * The same for pictures that are held as a whole while they are decoded (WebP, interlaced PNG): a quarter. A
+ * lossless WebP of that size was measured at 410 MB. A larger `maxPixels` raises it as well.
+ */
+export const DEFAULT_MAX_WHOLE_PIXELS = 25_000_000;
 
 /** The default of `maxBytes`: 128 MiB of file. */
 export const DEFAULT_MAX_BYTES = 134_217_728;
@@ -39,6 +45,24 @@ export function checkSize(what: string, width: number, height: number, limits: I
     throw new ClipError(
       'IMAGE_TOO_LARGE',
       `${what} of ${width} x ${height} = ${width * height} pixels: the limit (maxPixels) is ${limits.maxPixels}`,
+    );
+  }
+}
+
+/**
+ * Checks a picture that is held as a whole while it is decoded.
+ * @throws ClipError IMAGE_TOO_LARGE above 25,000,000 pixels and a quarter of `maxPixels`
+ */
+export function checkWhole(
+  what: string,
+  { width, height }: { width: number; height: number },
+  limits: ImageLimits,
+): void {
+  const most = Math.max(DEFAULT_MAX_WHOLE_PIXELS, limits.maxPixels / 4);
+  if (width * height > most) {
+    throw new ClipError(
+      'IMAGE_TOO_LARGE',
+      `${what} of ${width} x ${height} = ${width * height} pixels, which are all held in memory: the limit is ${most} (a quarter of maxPixels, at least ${DEFAULT_MAX_WHOLE_PIXELS})`,
     );
   }
 }

@@ -56,7 +56,8 @@ export class PngDecoder implements RowDecoder {
       metadata = yield* pngMetadata(file, this.#workspace);
     }
     const png = yield* this.#readHeader();
-    this.header = { width: png.width, height: png.height, channels: rowChannels(png), planar: false, metadata };
+    const { width, height, interlaced: isWhole } = png;
+    this.header = { width, height, channels: rowChannels(png), planar: false, metadata, isWhole };
     yield 'header';
     const palette = yield* this.#findData();
     yield* (png.interlaced ? interlacedRows : plainRows)(this.#workspace, png, palette, this.#chunks);

@@ -33,6 +33,8 @@ export interface RowFormat {
 export interface PictureHeader extends RowFormat {
   /** EXIF and XMP, for the orientation. */
   readonly metadata: Metadata;
+  /** Whether all pixels are held in memory before the first row is handed out. */
+  readonly isWhole?: boolean;
 }
 
 /**
