@@ -245,9 +245,9 @@ describe('refuses', () => {
     expect(() => there.tokenize('a' as never)).toThrow(TypeError);
   });
 
-  it('an option that cannot be sent, by its name', async () => {
-    const error = await rejection(entry.loadClip(goldenPath('tiny-vit'), { probe: () => {} } as never));
+  it.each(['fetch', 'probe'])('an option that cannot be sent, by its name: %s', async (name) => {
+    const error = await rejection(entry.loadClip(goldenPath('tiny-vit'), { [name]: () => {} } as never));
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toMatchObject({ message: expect.stringContaining('probe is a function') });
+    expect(error).toMatchObject({ message: expect.stringContaining(`${name} is a function`) });
   });
 });
