@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { crc32 } from '../src/crc32.ts';
 import { ClipError } from '../src/errors.ts';
 import { preprocess } from '../src/image/preprocess.ts';
 import { preprocessConfigFromOpenClip } from '../src/image/preprocess-config.ts';
@@ -40,10 +41,15 @@ interface Sample {
 function samples(): Sample[] {
   const golden = new URL('../test/golden/', import.meta.url);
   const found: Sample[] = [];
-  const container = new Uint8Array(readFileSync(new URL('jpeg/files.bin', golden)));
-  const { cases } = JSON.parse(readFileSync(new URL('jpeg/cases.json', golden), 'utf8'));
-  for (const { name, offset, length } of cases as { name: string; offset: number; length: number }[]) {
-    found.push({ name: `${name}.jpg`, bytes: container.subarray(offset, offset + length) });
+  for (const [folder, ending] of [
+    ['jpeg', 'jpg'],
+    ['png', 'png'],
+  ]) {
+    const container = new Uint8Array(readFileSync(new URL(`${folder}/files.bin`, golden)));
+    const { cases } = JSON.parse(readFileSync(new URL(`${folder}/cases.json`, golden), 'utf8'));
+    for (const { name, offset, length } of cases as { name: string; offset: number; length: number }[]) {
+      found.push({ name: `${name}.${ending}`, bytes: container.subarray(offset, offset + length) });
+    }
   }
   for (const name of readdirSync(new URL('image-cases/', golden)).sort()) {
     if (!/\.(jpg|png|webp)$/.test(name)) continue;
@@ -109,7 +115,19 @@ function damaged(all: readonly Sample[], number: number): Sample {
   for (let left = 1 + random(4); left > 0 && bytes.length > 0; left--) {
     bytes = changes[random(changes.length)]!(bytes, random).slice();
   }
+  if (sample.name.endsWith('.png') && random(2) === 0) repairSums(bytes);
   return { name: sample.name, bytes };
+}
+
+/** Makes the chunks' checksums right, so that the damage behind them is seen. */
+function repairSums(png: Uint8Array): void {
+  const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  for (let at = 8; at + 12 <= png.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    if (end + 4 > png.length) return;
+    view.setUint32(end, crc32(png.subarray(at + 4, end)));
+    at = end + 4;
+  }
 }
 
 const all = samples();
