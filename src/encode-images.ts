@@ -1,10 +1,9 @@
 /** Pictures to embeddings: read ahead, decoded, resized, cropped and computed in batches, each with its own result. */
 
 import type { EncodedImage, EncodeImagesOptions } from './encoding.ts';
-import type { Pointer } from './engine/kernels.ts';
 import { ClipError } from './errors.ts';
 import { cropImage } from './image/crop.ts';
-import { TakenImage } from './image/input.ts';
+import type { TakenImage } from './image/input.ts';
 import { type ImageLimits, imageLimits } from './image/limits.ts';
 import { Lookahead, READ_AHEAD } from './lookahead.ts';
 import { yieldIfDue } from './scheduler.ts';
@@ -24,10 +23,10 @@ export async function* encodeEach<I>(
   total = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<EncodedImage, void, undefined> {
   const { signal } = options;
-  const limits = limitsOf(session, options);
+  limitsOf(session, options); // wrong ones are refused before anything is read
   const { slots } = session.images();
   const ahead = new Lookahead(source, READ_AHEAD * slots, async (item: I) =>
-    readBytes(await open(item), limits, signal),
+    readAhead(session, await open(item), options),
   );
   try {
     for (let index = 0; ; ) {
@@ -50,7 +49,7 @@ export async function* encodeEach<I>(
 /** Pictures that are computed together: each has its own result. */
 async function encodeGroup(
   session: Session,
-  group: readonly PromiseSettledResult<TakenImage>[],
+  group: readonly PromiseSettledResult<ReadPicture>[],
   options: EncodeImagesOptions,
 ): Promise<PromiseSettledResult<Float32Array>[]> {
   const outcomes: PromiseSettledResult<Float32Array>[] = [];
@@ -62,7 +61,7 @@ async function encodeGroup(
     }
     await yieldIfDue(options.signal);
     try {
-      await prepare(session, picture.value, session.images().pixels(prepared.length), options);
+      await prepare(session, picture.value, prepared.length, options);
       prepared.push(i);
     } catch (reason) {
       session.alive(); // that it was disposed of is not the picture's own failure
@@ -86,20 +85,45 @@ async function encodeGroup(
   return outcomes;
 }
 
-/** Decodes, resizes and crops a picture to RGB bytes at `pixels`. */
+/** A picture in memory, or the crop of one that came as a stream: u8[size, size, 3]. */
+type ReadPicture = TakenImage | Uint8Array;
+
+/** Files that are elsewhere are read before the model is occupied: decoded as they come, so that none is held as a whole. */
+async function readAhead(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<ReadPicture> {
+  if (!image.pieces) return image;
+  const { size } = session.alive().preprocess;
+  const crop = new Uint8Array(size * size * 3);
+  await cropTo(crop, session, image, options);
+  return crop;
+}
+
+/** Puts the crop of a picture where its slot's pixels go. */
 async function prepare(
   session: Session,
-  image: TakenImage,
-  pixels: Pointer,
+  picture: ReadPicture,
+  slot: number,
   options: EncodeImagesOptions,
 ): Promise<void> {
-  const { preprocess } = session.alive();
-  const { size } = preprocess;
-  await cropImage(
-    image,
-    { orient: options.orient, scaled: options.scaled, ...limitsOf(session, options) },
-    preprocess,
-    (write) => write(session.alive().engine.bytes.subarray(pixels, pixels + size * size * 3)),
+  const { size } = session.alive().preprocess;
+  const place = () => {
+    const at = session.images().pixels(slot);
+    return session.alive().engine.bytes.subarray(at, at + size * size * 3);
+  };
+  if (picture instanceof Uint8Array) place().set(picture);
+  else await cropTo(place, session, picture, options);
+}
+
+/** Decodes, resizes and crops a picture to RGB bytes at `to`. */
+async function cropTo(
+  to: Uint8Array | (() => Uint8Array),
+  session: Session,
+  image: TakenImage,
+  options: EncodeImagesOptions,
+): Promise<void> {
+  const { orient, scaled, signal } = options;
+  const limits = limitsOf(session, options);
+  await cropImage(image, { orient, scaled, signal, ...limits }, session.alive().preprocess, (write) =>
+    write(typeof to === 'function' ? to() : to),
   );
 }
 
@@ -108,11 +132,6 @@ function limitsOf(session: Session, options: EncodeImagesOptions): ImageLimits {
   const loaded = session.alive().maxPixels; // may be above the default
   const { maxPixels, maxBytes } = imageLimits({ ...options, maxPixels: options.maxPixels ?? loaded });
   return { maxPixels: Math.min(maxPixels, loaded), maxBytes };
-}
-
-/** The picture in memory: files that are elsewhere are read before the model is occupied. */
-async function readBytes(image: TakenImage, limits: ImageLimits, signal?: AbortSignal): Promise<TakenImage> {
-  return image.read ? new TakenImage({ bytes: await image.read(limits, signal) }) : image;
 }
 
 /** The result of a picture whose worker died; the next call starts new workers. */

@@ -1,4 +1,4 @@
-/** Files that arrive as a stream: read chunk by chunk, never beyond the limit. */
+/** Files that arrive as a stream: chunk by chunk, never beyond the limit. */
 import { ClipError } from '../errors.ts';
 import { checkBytes, type ImageLimits } from './limits.ts';
 
@@ -23,18 +23,16 @@ interface Reader {
   releaseLock(): void;
 }
 
+/** A file in pieces, in order. Each is only valid until the next is asked for. */
+export type Pieces = AsyncGenerator<Uint8Array, void, undefined>;
+
 /**
- * Reads the body of a `Response` or `Request`.
+ * The body of a `Response` or `Request`.
  * @param what names it in errors
  * @throws ClipError IO for a status other than 2xx or a body that breaks off, IMAGE_TOO_LARGE beyond `maxBytes`;
  *   the signal's reason if aborted
  */
-export async function readBody(
-  source: BodyLike,
-  what: string,
-  limits: ImageLimits,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
+export async function* bodyPieces(source: BodyLike, what: string, limits: ImageLimits, signal?: AbortSignal): Pieces {
   const stream = source.body as ReadableStreamLike | null;
   const isStream = stream !== null && typeof stream.getReader === 'function';
   const refuse = async (error: Error) => {
@@ -51,31 +49,36 @@ export async function readBody(
       await refuse(error as Error);
     }
   }
-  if (isStream) return readStream(stream, `the body of ${what}`, limits, signal);
+  if (isStream) {
+    yield* streamPieces(stream, `the body of ${what}`, limits, signal);
+    return;
+  }
   // No body, or one that is not a web stream (older fetch libraries).
   const buffer = await source.arrayBuffer().catch((cause) => {
     throw new ClipError('IO', `cannot read the body of ${what}: ${cause.message}`, { cause });
   });
   checkBytes(buffer.byteLength, limits);
-  return new Uint8Array(buffer);
+  yield new Uint8Array(buffer);
 }
 
 /**
- * Reads a stream to its end, or cancels it: at the first byte beyond `maxBytes`, at a chunk that is not bytes, when aborted.
+ * The chunks of a stream. It is cancelled at the first byte beyond `maxBytes`, at a chunk that is not bytes, when aborted, and when
+ * no more of it is wanted.
  * @throws ClipError IO if the stream fails, IMAGE_TOO_LARGE; TypeError for other chunks; the signal's reason
  */
-export async function readStream(
+export async function* streamPieces(
   stream: ReadableStreamLike,
   what: string,
   limits: ImageLimits,
   signal?: AbortSignal,
-): Promise<Uint8Array> {
+): Pieces {
   signal?.throwIfAborted();
   const reader = stream.getReader() as Reader;
   const abort = () => void reader.cancel(signal?.reason).catch(() => {}); // a waiting read() then ends
   signal?.addEventListener('abort', abort, { once: true });
-  let bytes = new Uint8Array(65_536);
   let length = 0;
+  let ended = false;
+  let failure: unknown;
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause) => {
@@ -83,24 +86,39 @@ export async function readStream(
         throw new ClipError('IO', `cannot read ${what}: ${cause?.message ?? cause}`, { cause });
       });
       signal?.throwIfAborted();
-      if (done) return bytes.subarray(0, length);
-      const part = chunkBytes(value, what);
-      checkBytes(length + part.length, limits);
-      if (length + part.length > bytes.length) {
-        const larger = new Uint8Array(Math.max(2 * bytes.length, length + part.length));
-        larger.set(bytes.subarray(0, length));
-        bytes = larger;
-      }
-      bytes.set(part, length);
-      length += part.length;
+      ended = done;
+      if (done) return;
+      const piece = chunkBytes(value, what);
+      length += piece.length;
+      checkBytes(length, limits);
+      yield piece;
     }
   } catch (error) {
-    await reader.cancel(error).catch(() => {});
+    failure = error;
     throw error;
   } finally {
+    if (!ended) await reader.cancel(failure).catch(() => {});
     signal?.removeEventListener('abort', abort);
     reader.releaseLock();
   }
+}
+
+/** All pieces in one array; `first` come before them. */
+export async function joinPieces(pieces: AsyncIterable<Uint8Array>, first?: Uint8Array): Promise<Uint8Array> {
+  let bytes = new Uint8Array(Math.max(65_536, first?.length ?? 0));
+  let length = 0;
+  const add = (piece: Uint8Array) => {
+    if (length + piece.length > bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * bytes.length, length + piece.length));
+      larger.set(bytes.subarray(0, length));
+      bytes = larger;
+    }
+    bytes.set(piece, length);
+    length += piece.length;
+  };
+  if (first) add(first);
+  for await (const piece of pieces) add(piece);
+  return bytes.subarray(0, length);
 }
 
 function chunkBytes(value: unknown, what: string): Uint8Array {

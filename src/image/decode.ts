@@ -1,5 +1,7 @@
 /** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 import { ClipError } from '../errors.ts';
+import { joinPieces, type Pieces } from './body.ts';
+import { concatenate } from './bytes.ts';
 import { decodePixels, type EncodedImage } from './codecs.ts';
 import { sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
@@ -125,21 +127,70 @@ export async function decodeRows(
     passPixels(workspace, fromRawPixels(taken.pixels, limits), 1, begin);
     return;
   }
-  const bytes = taken.bytes ?? (await taken.read!(limits, options.signal));
-  checkBytes(bytes.length, limits);
+  if (taken.bytes) {
+    checkBytes(taken.bytes.length, limits);
+    await decodeFile(workspace, [taken.bytes], options, limits, begin);
+    return;
+  }
+  await decodeFile(workspace, taken.pieces!(limits, options.signal), options, limits, begin);
+}
+
+/** Bytes that tell a file's format, and what is wrong with one that is no picture. */
+const SNIFF_BYTES = 4096;
+
+/** Decodes a file that comes in pieces; what is not needed of it is not asked for. */
+async function decodeFile(
+  workspace: Workspace,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  options: DecodeOptions & { readonly reduceTo?: number | undefined },
+  limits: ImageLimits,
+  begin: BeginRows,
+): Promise<void> {
+  const iterator = (async function* () {
+    yield* pieces;
+  })();
+  try {
+    const first = await firstBytes(iterator);
+    await decodePieces(workspace, first, iterator, options, limits, begin);
+  } finally {
+    await iterator.return();
+  }
+}
+
+/** The first pieces together, enough to tell the format; fewer only at the end of the file. */
+async function firstBytes(iterator: Pieces): Promise<Uint8Array> {
+  let bytes: Uint8Array | undefined;
+  while (!bytes || bytes.length < SNIFF_BYTES) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    bytes = bytes ? concatenate([bytes, value]) : value;
+  }
+  return bytes ?? new Uint8Array(0);
+}
+
+async function decodePieces(
+  workspace: Workspace,
+  first: Uint8Array,
+  rest: Pieces,
+  options: DecodeOptions & { readonly reduceTo?: number | undefined },
+  limits: ImageLimits,
+  begin: BeginRows,
+): Promise<void> {
   const orient = options.orient === true;
-  const format = sniffFormat(bytes);
+  const format = sniffFormat(first);
   if (format === 'webp') {
+    const bytes = await joinPieces(rest, first);
     const { metadata, decode } = readWebp(bytes, limits);
     const orientation = orient ? orientationOf(metadata()) : 1;
     await decode((image) => passPixels(workspace, image, orientation, begin));
     return;
   }
-  let file: Uint8Array | undefined = bytes;
-  const next = () => {
-    const whole = file;
-    file = undefined;
-    return whole;
+  let sniffed: Uint8Array | undefined = first;
+  const next = async () => {
+    if (!sniffed) return (await rest.next()).value ?? undefined;
+    const piece = sniffed;
+    sniffed = undefined;
+    return piece;
   };
   const start = (header: PictureHeader) => {
     if (format === 'png') {

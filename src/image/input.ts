@@ -4,7 +4,7 @@
  */
 import { readFileUrl } from '#platform';
 import { ClipError } from '../errors.ts';
-import { type BodyLike, type ReadableStreamLike, readBody, readStream } from './body.ts';
+import { type BodyLike, bodyPieces, type Pieces, type ReadableStreamLike, streamPieces } from './body.ts';
 import { checkBytes, DEFAULT_MAX_BYTES, type ImageLimits } from './limits.ts';
 import { checkPixelTypes, pixelBytes, type RawPixels } from './raw-image.ts';
 
@@ -48,13 +48,13 @@ export class TakenImage {
   readonly bytes: Uint8Array | undefined;
   /** A copy of the pixels. */
   readonly pixels: RawPixels | undefined;
-  /** Reads the file: once only, for a stream or body. */
-  readonly read: ((limits: ImageLimits, signal?: AbortSignal) => Promise<Uint8Array>) | undefined;
+  /** The file in pieces: once only, for a stream or body. */
+  readonly pieces: ((limits: ImageLimits, signal?: AbortSignal) => Pieces) | undefined;
 
-  constructor(content: Partial<Pick<TakenImage, 'bytes' | 'pixels' | 'read'>>) {
+  constructor(content: Partial<Pick<TakenImage, 'bytes' | 'pixels' | 'pieces'>>) {
     this.bytes = content.bytes;
     this.pixels = content.pixels;
-    this.read = content.read;
+    this.pieces = content.pieces;
   }
 }
 
@@ -73,8 +73,8 @@ export class TakenImage {
 export function takeImage(input: ImageInput, maxBytes: number = DEFAULT_MAX_BYTES): TakenImage {
   const bytes = bytesOf(input);
   if (bytes) return new TakenImage({ bytes: bytes.length > maxBytes ? bytes : new Uint8Array(bytes) });
-  const read = readerOf(input);
-  if (read) return new TakenImage({ read });
+  const pieces = readerOf(input);
+  if (pieces) return new TakenImage({ pieces });
   const pixels = pixelsOf(input);
   return new TakenImage({ pixels: { ...pixels, data: new Uint8Array(pixelBytes(pixels.data)) } });
 }
@@ -104,7 +104,7 @@ function bytesOf(input: unknown): Uint8Array | undefined {
 }
 
 /** How to read a file that is not in memory. */
-function readerOf(input: unknown): TakenImage['read'] {
+function readerOf(input: unknown): TakenImage['pieces'] {
   if (typeof input !== 'object' || input === null) return undefined;
   const tag = tagOf(input);
   if (tag === 'URL') return urlReader((input as URL).href);
@@ -116,7 +116,7 @@ function readerOf(input: unknown): TakenImage['read'] {
     checkUnused(what, body);
     return (limits, signal) => {
       checkUnused(what, body);
-      return readBody(body, `the ${what}`, limits, signal);
+      return bodyPieces(body, `the ${what}`, limits, signal);
     };
   }
   if (isFunction(input, 'getReader')) {
@@ -124,29 +124,33 @@ function readerOf(input: unknown): TakenImage['read'] {
     checkUnlocked('stream', stream);
     return (limits, signal) => {
       checkUnlocked('stream', stream);
-      return readStream(stream, 'the stream', limits, signal);
+      return streamPieces(stream, 'the stream', limits, signal);
     };
   }
   if (isFunction(input, 'arrayBuffer') && typeof (input as BlobLike).size === 'number') {
-    return (limits) => readBlob(input as BlobLike, limits);
+    return (limits) => onePiece(readBlob(input as BlobLike, limits));
   }
   return undefined;
 }
 
-function urlReader(href: string): TakenImage['read'] {
+async function* onePiece(bytes: Promise<Uint8Array>): Pieces {
+  yield await bytes;
+}
+
+function urlReader(href: string): TakenImage['pieces'] {
   const { protocol } = new URL(href);
-  if (protocol === 'file:') return (limits) => readFileUrl(href, (bytes) => checkBytes(bytes, limits));
+  if (protocol === 'file:') return (limits) => onePiece(readFileUrl(href, (bytes) => checkBytes(bytes, limits)));
   if (!/^(https?|data|blob):$/.test(protocol)) {
     throw refused(`a URL that begins with ${protocol}`, 'use http:, https:, data:, blob: or file:');
   }
-  return async (limits, signal) => {
+  return async function* (limits, signal) {
     const shown = href.length > 200 ? `${href.slice(0, 200)}...` : href;
     const response = await fetch(href, signal ? { signal } : {}).catch((cause) => {
       signal?.throwIfAborted();
       const reason = cause.cause?.message ?? cause.message; // Node.js says only "fetch failed" itself
       throw new ClipError('IO', `cannot fetch "${shown}": ${reason}`, { cause });
     });
-    return readBody(response, `"${shown}"`, limits, signal);
+    yield* bodyPieces(response, `"${shown}"`, limits, signal);
   };
 }
 

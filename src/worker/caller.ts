@@ -4,6 +4,7 @@ import type { Backend, Need } from '../backend.ts';
 import type { ClipInfo } from '../clip.ts';
 import type { EncodedImage, EncodeImagesOptions, EncodeOptions, Progress } from '../encoding.ts';
 import { ClipError } from '../errors.ts';
+import { joinPieces } from '../image/body.ts';
 import type { TakenImage } from '../image/input.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
@@ -269,7 +270,7 @@ async function readPicture(
   signal: AbortSignal | undefined,
 ): Promise<SentPicture> {
   if (image.pixels) return { pixels: image.pixels };
-  const bytes = image.bytes ?? (await image.read!(limits, signal));
+  const bytes = image.bytes ?? (await joinPieces(image.pieces!(limits, signal)));
   checkBytes(bytes.length, limits);
   return { bytes: image.bytes ?? new Uint8Array(bytes) }; // what reading gave may be the caller's own
 }

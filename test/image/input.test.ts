@@ -225,6 +225,23 @@ describe('a stream', () => {
     expect(state.sent).toBeLessThan(300);
   });
 
+  it('is decoded as it comes: what is refused by its beginning is not read to its end', async () => {
+    const bytes = jpeg.slice();
+    bytes[bytes.findIndex((byte, i) => byte === 0xff && bytes[i + 1]! >= 0xc0 && bytes[i + 1]! <= 0xc2) + 1] = 0xc9;
+    let pulled = 0;
+    let cancelled = false;
+    const stream = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(pulled++ === 0 ? Buffer.concat([bytes, new Uint8Array(8192)]) : new Uint8Array(1000));
+      },
+      cancel() {
+        cancelled = true;
+      },
+    });
+    await expect(decodeImage(stream)).rejects.toMatchObject({ code: 'IMAGE_FORMAT' });
+    expect([pulled < 5, cancelled]).toEqual([true, true]);
+  });
+
   it('of something else than bytes is a TypeError', async () => {
     const text = new ReadableStream({ start: (controller) => controller.enqueue('text') });
     await expect(decodeImage(text)).rejects.toThrow(/must give Uint8Array chunks, got String/);
@@ -266,6 +283,10 @@ describe('a URL', () => {
       response.write(jpeg.subarray(0, 300));
       setTimeout(() => response.end(jpeg.subarray(300)), 5);
     } else if (pathname === '/endless') {
+      const comment = Buffer.alloc(1002, 'a').fill('\xff\xfe\x03\xe8', 0, 4, 'latin1');
+      const write = () => void (response.destroyed || response.write(comment, () => setImmediate(write)));
+      response.write(jpeg.subarray(0, 2), write);
+    } else if (pathname === '/more') {
       const write = () => void (response.destroyed || response.write(png, () => setImmediate(write)));
       write();
     } else if (pathname === '/long') response.writeHead(200, { 'content-length': '999999' }).write(png);
@@ -319,6 +340,10 @@ describe('a URL', () => {
     for (const path of ['/long', '/endless']) {
       await expect(decode(path, { maxBytes: 10_000 }), path).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     }
+  });
+
+  it('is not read beyond the picture', async () => {
+    expect(await decode('/more', { maxBytes: 1_000_000 })).toEqual(expected);
   });
 
   it('can be aborted while nothing comes', async () => {
