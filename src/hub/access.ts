@@ -4,6 +4,11 @@ import type { LoadProgress } from '../weights/load-progress.ts';
 
 export const HUB = 'https://huggingface.co';
 
+/** The type of the global `fetch`, in programs that have one. */
+export type Fetch = typeof globalThis extends { fetch: infer F }
+  ? F
+  : (address: string, init?: object) => Promise<unknown>;
+
 /** The options of `loadClip` for models with a name. */
 export interface HubOptions {
   /** Branch, tag or commit of a model on a hub, like `@revision` after its name. Default `main`. */
@@ -15,7 +20,7 @@ export interface HubOptions {
   /** Only what the cache has; nothing is requested. Default: whether `HF_HUB_OFFLINE` is set. */
   readonly localFilesOnly?: boolean | undefined;
   /** Replaces the global `fetch` for models with a name and for addresses. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
+  readonly fetch?: Fetch | undefined;
 }
 
 /** What `HubOptions` come to in this runtime, and what a load brings along. */
@@ -24,7 +29,7 @@ export interface HubAccess {
   readonly endpoint: string;
   readonly token: string | undefined;
   readonly offline: boolean;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: Fetch;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LoadProgress | undefined;
   /** Large files that are not in the cache are read in parts, and not kept. */

@@ -4,11 +4,14 @@ import { foreignFormat } from './foreign-format.ts';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp';
 
-/** The first bytes of each format; a dot matches any byte. */
+/**
+ * The first bytes of each format in hexadecimal; two dots match any byte. Digits, as minifiers write characters above ASCII as
+ * they are, and a classic script in a page without a charset reads those as others.
+ */
 const SIGNATURES: { readonly [format in ImageFormat]: string } = {
-  jpeg: '\xff\xd8\xff',
-  png: '\x89PNG\r\n\x1a\n',
-  webp: 'RIFF....WEBP',
+  jpeg: 'ff d8 ff',
+  png: '89 50 4e 47 0d 0a 1a 0a',
+  webp: '52 49 46 46 .. .. .. .. 57 45 42 50',
 };
 
 /**
@@ -19,9 +22,10 @@ const SIGNATURES: { readonly [format in ImageFormat]: string } = {
 export function sniffFormat(bytes: Uint8Array): ImageFormat {
   if (bytes.length === 0) throw new ClipError('IMAGE_FORMAT', 'the image is empty (0 bytes)');
   for (const format of ['jpeg', 'png', 'webp'] as const) {
-    const signature = SIGNATURES[format];
+    const signature = SIGNATURES[format].split(' ');
     const matches = Math.min(signature.length, bytes.length);
-    if (!Array.from(signature.slice(0, matches)).every((c, i) => c === '.' || bytes[i] === c.charCodeAt(0))) continue;
+    if (!signature.slice(0, matches).every((digits, i) => digits === '..' || bytes[i] === Number.parseInt(digits, 16)))
+      continue;
     if (matches === signature.length) return format;
     if (matches >= 2) {
       throw new ClipError('IMAGE_TRUNCATED', `truncated image: the file ends after ${bytes.length} bytes`);

@@ -70,8 +70,9 @@ export async function inBrowser(folder, page = 'index.html') {
   }
 }
 
+/** A page without a charset: a classic script is read as Windows-1252 there. */
 export const html = (folder, script, type = 'module') =>
-  writeFileSync(join(folder, 'index.html'), `<!doctype html><meta charset="utf-8" /><title>t</title><script type="${type}" src="./${script}"></script>`); // biome-ignore format: one line
+  writeFileSync(join(folder, 'index.html'), `<!doctype html><title>t</title><script type="${type}" src="./${script}"></script>`); // biome-ignore format: one line
 
 /** For Node: builds, and runs what came out. */
 export const nodeCase =
