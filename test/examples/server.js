@@ -4,7 +4,7 @@ import { environment } from './runtime.js';
 
 /**
  * Starts it and waits for an address in what it prints.
- * @returns {Promise<{ base: string, printed(): string, stop(): Promise<void> }>}
+ * @returns {Promise<{ base: string, pid: number, printed(): string, stop(): Promise<void> }>}
  */
 export async function serve(command, args, cwd, env = {}) {
   const child = spawn(command, args, { cwd, env: { ...environment, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -29,6 +29,7 @@ export async function serve(command, args, cwd, env = {}) {
   });
   return {
     base,
+    pid: child.pid,
     printed: () => printed,
     async stop() {
       child.stdin.end();

@@ -1,0 +1,7 @@
+import { loadClip } from 'edgeclip';
+import { answer } from './answer.js';
+
+let loading;
+const load = () => (loading ??= loadClip());
+
+export default { fetch: (request) => answer(request, load) };

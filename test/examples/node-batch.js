@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { node, run, versionOf } from './runtime.js';
+import { PHOTOS } from './service.js';
+
+export default async function nodeBatch({ folder, expected }) {
+  const photos = {
+    'cat.png': PHOTOS.cat,
+    'more/rocket.JPG': PHOTOS.rocket,
+    'bad.jpg': 'no picture',
+    'notes.txt': 'text',
+  };
+  for (const [name, content] of Object.entries(photos)) {
+    const path = join(folder, 'my photos', name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
+  const { stdout, code } = await run(node, ['batch.js', 'my photos'], folder).catch((error) => error);
+  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line)); // biome-ignore format: one line
+  assert.equal(code, 1); // as one failed
+  assert.deepEqual(lines.map(({ file, label, error }) => [file, label ?? error]), [['bad.jpg', 'IMAGE_FORMAT'], ['cat.png', 'cat'], [join('more', 'rocket.JPG'), 'rocket']]); // biome-ignore format: one line
+  assert.deepEqual(lines[1].embedding, expected.cat);
+  assert.deepEqual(lines[2].embedding, expected.rocket);
+  return { checks: 4, runtime: `Node ${versionOf(node)}` };
+}
