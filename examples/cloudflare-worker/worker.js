@@ -2,7 +2,7 @@ import { Classifier, loadClip } from 'edgeclip/image';
 import labels from './classifier.bin';
 
 const MAX_BYTES = 10_000_000; // of a picture's file
-const MAX_PIXELS = 6_000_000; // so that decoders and model stay far below the 128 MB of a worker
+const MAX_PIXELS = 16_000_000; // so that decoders and model stay far below the 128 MB of a worker
 const STATUS = { IMAGE_FORMAT: 415, IMAGE_TRUNCATED: 400, IMAGE_TOO_LARGE: 413, IO: 400 };
 const HELP = {
   'POST /classify': "a picture's bytes; gives the best labels (?top=5)",

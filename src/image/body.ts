@@ -36,7 +36,7 @@ export async function* bodyPieces(source: BodyLike, what: string, limits: ImageL
   const stream = source.body as ReadableStreamLike | null;
   const isStream = stream !== null && typeof stream.getReader === 'function';
   const refuse = async (error: Error) => {
-    if (isStream) await stream.cancel(error).catch(() => {});
+    if (isStream) void stream.cancel(error).catch(() => {}); // not awaited: a server's stream may wait for its client
     throw error;
   };
   const { status, ok } = source as Partial<Response>;
@@ -97,7 +97,7 @@ export async function* streamPieces(
     failure = error;
     throw error;
   } finally {
-    if (!ended) await reader.cancel(failure).catch(() => {});
+    if (!ended) void reader.cancel(failure).catch(() => {});
     signal?.removeEventListener('abort', abort);
     reader.releaseLock();
   }

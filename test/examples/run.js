@@ -7,7 +7,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { consumers } from '../runtimes/consumer.js';
 import { PHOTOS } from './service.js';
 
-const EXAMPLES = ['browser', 'cloudflare-worker', 'deno-deploy', 'bun-server', 'supabase-edge', 'node-batch'];
+const EXAMPLES = [
+  'browser',
+  'cloudflare-worker',
+  'deno-deploy',
+  'bun-server',
+  'supabase-edge',
+  'vercel-edge',
+  'node-batch',
+];
 /** What no folder in examples/ belongs to. */
 const OTHERS = ['edge-limits'];
 

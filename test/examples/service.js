@@ -45,7 +45,8 @@ function refusals() {
 function sendTooMuch(base, maxBytes, chunked) {
   const { hostname, port, pathname } = new URL(base);
   const socket = connect(Number(port), hostname);
-  const length = chunked ? 'transfer-encoding: chunked' : `content-length: ${2 * maxBytes}`;
+  const parts = Math.ceil((2 * maxBytes) / (1 << 18));
+  const length = chunked ? 'transfer-encoding: chunked' : `content-length: ${parts << 18}`;
   socket.write(`POST ${pathname.replace(/\/$/, '')}/embed HTTP/1.1\r\nhost: ${hostname}\r\n${length}\r\n\r\n`);
   const part = Buffer.alloc(1 << 18, PHOTOS.rocket.subarray(0, 1000));
   const chunk = chunked ? Buffer.concat([Buffer.from('40000\r\n'), part, Buffer.from('\r\n')]) : part;
@@ -54,9 +55,10 @@ function sendTooMuch(base, maxBytes, chunked) {
     let sent = 0;
     const send = setInterval(() => {
       if (socket.writableNeedDrain) return;
-      if (sent >= 2 * maxBytes - chunk.length) return clearInterval(send);
       socket.write(chunk);
-      sent += chunk.length;
+      if (++sent < parts) return;
+      clearInterval(send);
+      if (chunked) socket.write('0\r\n\r\n');
     }, 1);
     const end = (error) => {
       clearInterval(send);

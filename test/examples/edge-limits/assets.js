@@ -1,8 +1,6 @@
 import { fetchedFiles, loadClip } from 'edgeclip/core';
-import jpeg from 'edgeclip/jpeg.wasm';
 import simd from 'edgeclip/kernels-simd.wasm';
 import pictures from 'edgeclip/pictures.wasm';
-import png from 'edgeclip/png.wasm';
 import webp from 'edgeclip/webp.wasm';
 import { answer } from './answer.js';
 
@@ -10,7 +8,7 @@ let loading;
 const load = (env) =>
   (loading ??= loadClip(
     fetchedFiles('https://assets.local/model/', (address, init) => env.ASSETS.fetch(address, init)),
-    { towers: ['image'], wasm: { simd, pictures, jpeg, png, webp } },
+    { towers: ['image'], wasm: { simd, pictures, webp } },
   ).catch((error) => {
     loading = undefined;
     throw error;

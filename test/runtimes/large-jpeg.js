@@ -1,8 +1,8 @@
-/** Writes a baseline JPEG: tsx large-jpeg.ts WIDTH HEIGHT FILE */
+// Writes a baseline JPEG: node large-jpeg.js WIDTH HEIGHT FILE
 import { readFileSync, writeFileSync } from 'node:fs';
 import encode, { init } from '@jsquash/jpeg/encode.js';
 
-const [width, height] = process.argv.slice(2, 4).map(Number) as [number, number];
+const [width, height] = process.argv.slice(2, 4).map(Number);
 const data = new Uint8ClampedArray(width * height * 4);
 // Structure at all scales, as a photo has it, and some noise.
 let noise = 1;
@@ -18,5 +18,5 @@ for (let y = 0, at = 0; y < height; y++) {
 }
 const wasm = new URL(import.meta.resolve('@jsquash/jpeg/codec/enc/mozjpeg_enc.wasm'));
 await init(await WebAssembly.compile(readFileSync(wasm)));
-const image = { data, width, height, colorSpace: 'srgb' } as ImageData;
-writeFileSync(process.argv[4]!, new Uint8Array(await encode(image, { quality: 80, progressive: false })));
+const image = { data, width, height, colorSpace: 'srgb' };
+writeFileSync(process.argv[4], new Uint8Array(await encode(image, { quality: 80, progressive: false })));
