@@ -12,6 +12,7 @@ function absent(): never {
 export const textTransformer = () => ({ check() {}, slots: absent, plan: absent });
 export const encodeRows = absent;
 export const tokenizeAll = absent;
+export const otherTokenizer = absent;
 export const copyTokenIds = absent;
 export const Tokenizer = { forTower: absent };
 export default '';
