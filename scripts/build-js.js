@@ -65,7 +65,8 @@ const lateBuiltins = {
 const withoutText = {
   name: 'without-text',
   resolveId(id) {
-    const isText = /\/(?:text\/tokenizer|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/end-token)\.ts$/;
+    const isText =
+      /\/(?:text\/tokenizer|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/end-token)\.ts$/;
     if (isText.test(id) || /\/(?:text\.bin|embedded\/(?:text|tokenizer)\.js)$/.test(id))
       return resolve('src/text/absent.ts');
   },
