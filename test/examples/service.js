@@ -46,10 +46,15 @@ function sendTooMuch(base, maxBytes, chunked) {
   const { hostname, port, pathname } = new URL(base);
   const socket = connect(Number(port), hostname);
   const parts = Math.ceil((2 * maxBytes) / (1 << 18));
-  const length = chunked ? 'transfer-encoding: chunked' : `content-length: ${parts << 18}`;
+  const length = chunked ? 'transfer-encoding: chunked' : `content-length: ${(parts << 18) + 2}`;
   socket.write(`POST ${pathname.replace(/\/$/, '')}/embed HTTP/1.1\r\nhost: ${hostname}\r\n${length}\r\n\r\n`);
-  const part = Buffer.alloc(1 << 18, PHOTOS.rocket.subarray(0, 1000));
+  // A JPEG of comments without end, so that nothing but the number of bytes is wrong.
+  const comment = Buffer.alloc(1 << 16, ' ');
+  comment.set([0xff, 0xfe, 0xff, 0xfe]);
+  const part = Buffer.concat([comment, comment, comment, comment]);
   const chunk = chunked ? Buffer.concat([Buffer.from('40000\r\n'), part, Buffer.from('\r\n')]) : part;
+  const start = Buffer.from([0xff, 0xd8]);
+  socket.write(chunked ? Buffer.concat([Buffer.from('2\r\n'), start, Buffer.from('\r\n')]) : start);
   return new Promise((resolve, reject) => {
     let answer = '';
     let sent = 0;
