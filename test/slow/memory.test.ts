@@ -79,7 +79,7 @@ async function embedAll(clip: Clip, from: number, to: number): Promise<void> {
 /** Runs the work, and again as long as memory grew: noise does not grow each time, a leak does. */
 async function leastGrowth(work: () => Promise<void>, noise = NOISE): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < 4 && least > noise; attempt++) {
+  for (let attempt = 0; attempt < 4 && least >= noise; attempt++) {
     const before = await residentBytes();
     await work();
     least = Math.min(least, (await residentBytes()) - before);
