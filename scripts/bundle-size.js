@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'rolldown';
 
+/** Most bytes, gzipped. The image tower's aim is 60,000: what is left to split are the towers of other kinds. */
+const BUDGETS = { image: 67_000, texts: 100_000 };
+
 const DECODERS = /src\/image\/(?:jpeg-|png|inflater|webp|libwebp|codecs|byte-queue)/;
 const gzipped = (content) => gzipSync(content).length;
 
@@ -72,6 +75,7 @@ const texts =
   ) + gzipped(tokenizer.code);
 
 console.log('in a bundle, minified and gzipped:');
-console.log(`  image tower, ranking and one build of the kernels: ${kB(start + kernels)}`);
-console.log(`  with texts: ${kB(texts + kernels)}`);
+console.log(`  image tower, ranking and one build of the kernels: ${kB(start + kernels)} of ${kB(BUDGETS.image)}`);
+console.log(`  with texts: ${kB(texts + kernels)} of ${kB(BUDGETS.texts)}`);
 console.log(`  decoders and resize of pictures: ${kB(decoders)}`);
+if (start + kernels > BUDGETS.image || texts + kernels > BUDGETS.texts) process.exitCode = 1;

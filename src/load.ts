@@ -7,7 +7,7 @@ import { Mode } from './engine/calls.ts';
 import { compiledKernels } from './engine/compiled.ts';
 import { Engine } from './engine/engine.ts';
 import { instantiateKernels } from './engine/kernels.ts';
-import { ThreadPool } from './engine/threads/pool.ts';
+import type { ThreadPool } from './engine/threads/pool.ts';
 import { chooseVariant } from './engine/variants.ts';
 import { ClipError } from './errors.ts';
 import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
@@ -89,20 +89,20 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
     });
     await Promise.allSettled(opening); // so that every file that was opened is closed below
     for (const tower of opening) await tower;
-    const split = threads.count > 1 ? (await import('./engine/threads/split.ts')).splitKernels : undefined;
+    const threading = threads.count > 1 ? await import('./model/threading.ts') : undefined;
     const { plan, places, scratch, control, image, programs, text } = planModel({
       config,
       preprocess,
       precision,
       opened,
       threads: threads.count,
-      split,
+      threading,
       whole: probe !== undefined,
     });
     const module = await compiled;
-    const memory = plan.allocate(threads.count > 1);
-    if (threads.count > 1)
-      pool = new ThreadPool({
+    const memory = plan.allocate(threading !== undefined);
+    if (threading)
+      pool = new threading.ThreadPool({
         threads: threads.count,
         start: startThread,
         module,
@@ -129,7 +129,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
       threads = { count: 1, reason: error.message };
     });
     const tokenizer = await tokenizerReady;
-    const kernels = pool && split ? split(pool) : own;
+    const kernels = pool && threading ? threading.splitKernels(pool) : own;
     const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);

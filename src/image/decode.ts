@@ -177,7 +177,7 @@ async function decodePieces(
   begin: BeginRows,
 ): Promise<void> {
   const orient = options.orient === true;
-  const format = sniffFormat(first);
+  const format = await sniffFormat(first);
   if (format === 'webp') {
     const bytes = await joinPieces(rest, first);
     const { metadata, decode } = readWebp(bytes, limits);

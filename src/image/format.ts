@@ -1,6 +1,5 @@
 /** Which format a file has, by its first bytes. */
 import { ClipError } from '../errors.ts';
-import { foreignFormat } from './foreign-format.ts';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp';
 
@@ -19,7 +18,7 @@ const SIGNATURES: { readonly [format in ImageFormat]: string } = {
  * @throws ClipError IMAGE_FORMAT that says what the bytes look like and what to do; IMAGE_TRUNCATED if the file ends inside
  *   a signature.
  */
-export function sniffFormat(bytes: Uint8Array): ImageFormat {
+export async function sniffFormat(bytes: Uint8Array): Promise<ImageFormat> {
   if (bytes.length === 0) throw new ClipError('IMAGE_FORMAT', 'the image is empty (0 bytes)');
   for (const format of ['jpeg', 'png', 'webp'] as const) {
     const signature = SIGNATURES[format].split(' ');
@@ -31,5 +30,8 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat {
       throw new ClipError('IMAGE_TRUNCATED', `truncated image: the file ends after ${bytes.length} bytes`);
     }
   }
-  throw new ClipError('IMAGE_FORMAT', `this is not a JPEG, PNG or WebP image: ${foreignFormat(bytes)}`);
+  // The names of other formats are loaded for the error alone. Where they cannot be, it does without.
+  const names = await import('./foreign-format.ts').catch(() => undefined);
+  const what = names ? `: ${names.foreignFormat(bytes)}` : '';
+  throw new ClipError('IMAGE_FORMAT', `this is not a JPEG, PNG or WebP image${what}`);
 }

@@ -64,11 +64,6 @@ const TOWER_CLASSES: Readonly<Record<string, { readonly tower: Tower; readonly p
 const MODEL_TYPES = { clip: undefined, clip_vision_model: 'image', clip_text_model: 'text' } as const;
 type ModelType = keyof typeof MODEL_TYPES;
 
-/** Whether the JSON has the outer form of such a configuration. */
-export function isHuggingFace(json: Record<string, unknown>): boolean {
-  return 'model_type' in json || 'vision_config' in json || 'text_config' in json;
-}
-
 export function parseHuggingFace(model: Fields, warn: (warning: string) => void): ClipConfig {
   // Other types (siglip, chinese_clip, clipseg ...) have the same fields with another meaning.
   const type = model.oneOf('model_type', Object.keys(MODEL_TYPES) as ModelType[], 'clip');

@@ -5,12 +5,12 @@ import type { Engine } from '../engine/engine.ts';
 import type { Layout } from '../engine/layout.ts';
 import { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { ThreadPool } from '../engine/threads/pool.ts';
-import type { splitKernels } from '../engine/threads/split.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { ClipConfig, Tower } from './config.ts';
-import { ImagePrograms } from './image-programs.ts';
 import { imageTower, textTower } from './registry.ts';
+
+/** The module of what several threads need. */
+export type Threading = typeof import('./threading.ts');
 
 export interface PlanInput {
   readonly config: ClipConfig;
@@ -19,14 +19,14 @@ export interface PlanInput {
   /** The towers to load, opened: what the plan needs is how their weights are laid out. */
   readonly opened: { readonly [T in Tower]?: { readonly layout: Layout } };
   readonly threads: number;
-  /** `splitKernels`, where there are threads. */
-  readonly split?: typeof splitKernels | undefined;
+  /** Where there is more than one thread. */
+  readonly threading?: Threading | undefined;
   /** Every layer in one piece, for a probe. */
   readonly whole: boolean;
 }
 
 /** All addresses of a model: weights first, then what both towers share, then the activations, those of one tower over the other's. */
-export function planModel({ config, preprocess, precision, opened, threads, split, whole }: PlanInput) {
+export function planModel({ config, preprocess, precision, opened, threads, threading, whole }: PlanInput) {
   const plan = new MemoryPlan();
   const places: Partial<Record<Tower, number>> = {};
   for (const tower of ['image', 'text'] as const) {
@@ -40,7 +40,7 @@ export function planModel({ config, preprocess, precision, opened, threads, spli
   const keys = Math.max(...sizes.map(({ keys }) => keys));
   const scratchBytes = roundUp(Arithmetic.scratchBytes(width, keys), 64);
   const scratch = { at: plan.reserve('scratch', scratchBytes * threads), bytes: scratchBytes };
-  const control = threads > 1 ? plan.reserve('threads', ThreadPool.controlBytes(threads)) : 0;
+  const control = threading ? plan.reserve('threads', threading.ThreadPool.controlBytes(threads)) : 0;
   // The first batch slot is computed by all threads, or is the first of several on a thread each. A probe needs one slot only.
   const batchSlots = image ? (whole ? 1 : threads) : 0;
   const { mean } = preprocess;
@@ -54,6 +54,8 @@ export function planModel({ config, preprocess, precision, opened, threads, spli
   const weights = opened.image?.layout.at(places.image!);
   const encoders = createImage.map((create) => (engine: Engine) => create(weights!, engine));
   const programs =
-    split && encoders.length > 1 ? ImagePrograms.plan(plan, precision, encoders, scratch, split) : undefined;
+    threading && encoders.length > 1
+      ? threading.ImagePrograms.plan(plan, precision, encoders, scratch, threading.splitKernels)
+      : undefined;
   return { plan, places, scratch, control, image: createImage[0], programs, text: createText };
 }

@@ -9,7 +9,7 @@ import {
 import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
-import { parseTowers } from '../model/parse-config.ts';
+import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
 import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
@@ -71,8 +71,12 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   const warnings: string[] = [];
   const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
   const file = openclip === undefined ? 'config.json' : 'open_clip_config.json';
+  // What OpenCLIP's and packed models do not need is loaded for the others.
+  const huggingFace = isHuggingFace(json)
+    ? (await import('../model/config-huggingface.ts')).parseHuggingFace
+    : undefined;
   const config = inFile(files, file, () => {
-    const config = parseTowers(json, warn);
+    const config = parseTowers(json, warn, huggingFace);
     checkTowers(config);
     return config;
   });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { configTowers } from '../../src/model/config.ts';
-import { parseConfig } from '../../src/model/parse-config.ts';
+import { parseConfig } from './parse-config.ts';
 
 const json = async (path: string) => JSON.parse(await readFile(`test/golden/${path}`, 'utf8'));
 const saved = (name: string) => json(`huggingface-configs/${name}.json`);

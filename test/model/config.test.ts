@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/model/parse-config.ts';
+import { parseConfig } from './parse-config.ts';
 
 const json = async (path: string) => JSON.parse(await readFile(`test/golden/${path}`, 'utf8'));
 

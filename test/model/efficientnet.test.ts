@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import { loadClip } from '../../src/load.ts';
 import type { ClipConfig, EfficientNetConfig } from '../../src/model/config.ts';
-import { parseConfig } from '../../src/model/parse-config.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { cosine, largestError, syntheticPicture } from './golden.ts';
+import { parseConfig } from './parse-config.ts';
 import { Checkpoint, referenceEfficientNet } from './references/efficientnet.ts';
 import { towersOf } from './towers.ts';
 

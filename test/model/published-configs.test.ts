@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
 import { configTowers } from '../../src/model/config.ts';
-import { parseTowers } from '../../src/model/parse-config.ts';
 import { checkTowers, towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { rejection, storeOf, utf8, writeCheckpoint } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
 import { goldenPath, syntheticPicture } from './golden.ts';
+import { parseTowers } from './parse-config.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations of any form
 type Json = Record<string, any>;

@@ -1,7 +1,6 @@
 /** Towers of models that have only one, with and without a projection. */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import { parseConfig } from '../../src/model/parse-config.ts';
 import { imageTower, textTower, towerSlots } from '../../src/model/registry.ts';
 import {
   type Checkpoint,
@@ -14,6 +13,7 @@ import {
   utf8,
 } from '../api/checkpoint.ts';
 import { largestError, readGolden, syntheticPicture } from './golden.ts';
+import { parseConfig } from './parse-config.ts';
 
 const WEIGHTS = 'model.safetensors';
 const folder = readFolder('tiny-vit-hf');

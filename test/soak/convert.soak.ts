@@ -18,10 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { parseConfig } from '../../src/model/parse-config.ts';
 import { towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { projectPath } from '../cli/command.ts';
+import { parseConfig } from '../model/parse-config.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'edgeclip-convert-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));

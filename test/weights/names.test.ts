@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { product } from '../../src/engine/layout.ts';
 import type { ClipConfig, Tower } from '../../src/model/config.ts';
-import { parseConfig } from '../../src/model/parse-config.ts';
 import { towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { fileSource } from '../../src/platform/node.ts';
 import { detectNaming, TensorLookup } from '../../src/weights/names.ts';
 import { readSafetensorsHeader, type SafetensorsFile } from '../../src/weights/safetensors.ts';
 import type { TensorInfo } from '../../src/weights/tensor-file.ts';
+import { parseConfig } from '../model/parse-config.ts';
 
 const golden = 'test/golden';
 const towers: Tower[] = ['image', 'text'];

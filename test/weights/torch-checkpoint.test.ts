@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import { parseConfig } from '../../src/model/parse-config.ts';
 import { readElements, readFloats, readTensor } from '../../src/weights/elements.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readDescription } from '../../src/weights/model-files.ts';
@@ -14,6 +13,7 @@ import { checkStrides } from '../../src/weights/strided.ts';
 import type { TensorFile } from '../../src/weights/tensor-file.ts';
 import { type Folder, readCheckpoint, readFolder, rejection, storeOf } from '../api/checkpoint.ts';
 import { cosine, type Expected, goldenPath, largestError, readGolden, syntheticPicture } from '../model/golden.ts';
+import { parseConfig } from '../model/parse-config.ts';
 import { push, stateDict, torchFile } from './torch-writer.ts';
 
 type Listed = Record<string, { shape: number[]; values: number[] }>;

@@ -1,0 +1,4 @@
+/** What several threads need beside one; loaded only where there are several. */
+export { ThreadPool } from '../engine/threads/pool.ts';
+export { splitKernels } from '../engine/threads/split.ts';
+export { ImagePrograms } from './image-programs.ts';
