@@ -5,42 +5,26 @@
  *
  * libjpeg only warns when data end early and paints the missing part gray; here that is an error.
  */
-import type { Pointer } from '../engine/kernels.ts';
-import { ClipError } from '../errors.ts';
+import type { ClipError } from '../errors.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { concatenate } from './bytes.ts';
 import * as c from './contract.ts';
-import { type Colors, type Component, colorsOf, type Frame, planFrame, reducedSide } from './jpeg-frame.ts';
+import { type Colors, colorsOf, type Frame, planFrame, reducedSide } from './jpeg-frame.ts';
 import { JpegPlanes } from './jpeg-planes.ts';
+import { BLOCK_BYTES, endsEarly, JpegScan, type Part } from './jpeg-scan.ts';
 import * as segments from './jpeg-segments.ts';
 import { JpegSmoothing } from './jpeg-smoothing.ts';
 import type { PictureHeader, RowDecoder, Step, Window } from './rows.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Bytes of the file that are in the workspace at once. */
-const INPUT_BYTES = 65_536;
 /** Blocks that a step decodes at most, some milliseconds of work. */
 const STEP_BLOCKS = 16_384;
 /** Scans may go over all blocks this many times: the most that an encoder has use for is less than 30. */
 const MOST_PASSES = 64;
 /** And over this many more blocks, for pictures so small that any number of scans is cheap. */
 const FREE_BLOCKS = 4_000_000;
-/** A block of coefficients. */
-export const BLOCK_BYTES = 128;
 
 type Phase = 'markers' | 'scan' | 'output' | 'done';
-
-/** A component with what its scans need. */
-export interface Part {
-  readonly component: Component;
-  /** Its quantization table as of its first scan, u16[64]; 0 before. */
-  quantization: Pointer;
-  /** Several scans: its coefficients, i16[storedDown][storedAcross][64]. */
-  coefficients: Pointer;
-  /** Progressive: for each coefficient the lowest bit that is known, -1 for none. */
-  readonly known: Int32Array;
-  table: Uint16Array | undefined;
-}
 
 export interface JpegOptions {
   /** Short edge for which the picture may be reduced to 1/2, 1/4 or 1/8, as Pillow's `draft` does. Default: it is not. */
@@ -78,9 +62,7 @@ export class JpegRows implements RowDecoder {
   #parts: Part[] = [];
   #planes!: JpegPlanes;
   #window: Window | undefined;
-  #scan: Pointer = 0;
-  #tables: Pointer = 0;
-  #input: Pointer = 0;
+  #scan!: JpegScan;
   /** Whether one scan has all components, so that blocks become pixels at once. */
   #single = false;
   #scanParts: Part[] = [];
@@ -271,9 +253,7 @@ export class JpegRows implements RowDecoder {
     const workspace = this.#workspace;
     const frame = this.#frameHeader!;
     this.#frame = planFrame(frame, this.#side);
-    this.#scan = workspace.reserveZeroed(c.SCAN_BYTES);
-    this.#tables = workspace.reserve(8 * c.HUFFMAN_BYTES);
-    this.#input = workspace.reserve(INPUT_BYTES);
+    this.#scan = new JpegScan(workspace, this.#queue);
     this.#parts = this.#frame.components.map((component) => ({
       component,
       quantization: 0,
@@ -285,8 +265,6 @@ export class JpegRows implements RowDecoder {
     }));
     this.#planes = new JpegPlanes(workspace, this.#frame, this.#colors);
     if (this.#window) this.#planes.want(this.#window);
-    const { bytes } = workspace;
-    for (let k = 0; k < 80; k++) bytes[this.#scan + c.SCAN_ORDER + k] = 2 * (segments.ZIGZAG[k] ?? 63);
   }
 
   #startScan(header: segments.ScanHeader): Step {
@@ -307,7 +285,7 @@ export class JpegRows implements RowDecoder {
       }
       for (const { known } of parts) known.fill(low, first, last + 1);
     }
-    this.#writeTables(header, parts, !progressive || (isDc && high === 0), !progressive || !isDc);
+    for (const part of parts) this.#keepQuantization(part);
 
     const alone = parts[0]!.component;
     const mcus = interleaved ? this.#frame.mcusAcross : alone.blocksAcross;
@@ -331,30 +309,23 @@ export class JpegRows implements RowDecoder {
             ? c.MODE_AC_FIRST
             : c.MODE_AC_REFINE;
     const { firstMcu, endMcu } = this.#planes;
-    this.#setScan([
-      ...([0, 4] as const).map((half) => [c.SCAN_BITS + half, 0] as const),
-      [c.SCAN_COUNT, 0],
-      [c.SCAN_PADDING, 0],
-      [c.SCAN_NEXT, this.#input],
-      [c.SCAN_END, this.#input],
-      [c.SCAN_FINAL, 0],
-      [c.SCAN_INTERVAL, this.#interval],
-      [c.SCAN_TO_RESTART, this.#interval],
-      [c.SCAN_RESTART, 0],
-      [c.SCAN_END_RUN, 0],
-      [c.SCAN_MCU, 0],
-      [c.SCAN_MCUS, mcus],
-      [c.SCAN_COMPONENTS, parts.length],
-      [c.SCAN_FIRST, first],
-      [c.SCAN_LAST, last],
-      [c.SCAN_HIGH, high],
-      [c.SCAN_LOW, low],
-      [c.SCAN_MODE, mode],
-      [c.SCAN_WANTED, firstMcu],
-      [c.SCAN_WANTED_END, endMcu],
-    ]);
+    const usesDc = !progressive || (isDc && high === 0);
+    const usesAc = !progressive || !isDc;
+    const [interval, huffman] = [this.#interval, this.#huffman];
+    this.#scan.begin({ header, parts, mode, usesDc, usesAc, mcus, firstMcu, endMcu, interval, huffman });
     this.#phase = 'scan';
     return 'busy';
+  }
+
+  /** A component's table counts as it is when its first scan begins. */
+  #keepQuantization(part: Part): void {
+    if (part.table) return;
+    const workspace = this.#workspace;
+    const table = this.#quantization[part.component.table];
+    if (!table) throw segments.damaged(`no quantization table ${part.component.table}`);
+    part.table = table;
+    part.quantization = workspace.reserve(128);
+    new Uint16Array(workspace.memory.buffer, part.quantization, 64).set(table);
   }
 
   /** The components of a scan (jdmarker.c, get_sos). */
@@ -367,116 +338,17 @@ export class JpegRows implements RowDecoder {
     return parts as Part[];
   }
 
-  /** Writes the tables that a scan uses, and the records of its components. */
-  #writeTables(header: segments.ScanHeader, parts: readonly Part[], usesDc: boolean, usesAc: boolean): void {
-    const workspace = this.#workspace;
-    for (const part of parts) {
-      if (part.table) continue;
-      const table = this.#quantization[part.component.table];
-      if (!table) throw segments.damaged(`no quantization table ${part.component.table}`);
-      part.table = table;
-      part.quantization = workspace.reserve(128);
-      new Uint16Array(workspace.memory.buffer, part.quantization, 64).set(table);
-    }
-    const built = new Set<number>();
-    const build = (index: number) => {
-      const table = this.#tables + index * c.HUFFMAN_BYTES;
-      if (built.has(index)) return table;
-      const found = this.#huffman[index];
-      if (!found) throw segments.damaged(`no Huffman table ${index & 3}`);
-      workspace.bytes.fill(0, table + c.HUFFMAN_VALUES, table + c.HUFFMAN_BYTES);
-      workspace.bytes.set(found.values, table + c.HUFFMAN_VALUES);
-      workspace.bytes.set(found.counts, table + c.HUFFMAN_COUNTS);
-      if (!workspace.kernels.buildHuffman(table, index < 4 ? 1 : 0))
-        throw segments.damaged('an impossible Huffman table');
-      built.add(index);
-      return table;
-    };
-    const interleaved = parts.length > 1;
-    for (const [i, { component, quantization, coefficients }] of parts.entries()) {
-      const { dc, ac } = header.components[i]!;
-      if (dc > 3 || ac > 3) throw segments.damaged(`Huffman tables ${dc} and ${ac}, expected 0 to 3`);
-      const record = c.SCAN_RECORDS + i * c.RECORD_BYTES;
-      const dcTable = usesDc ? build(dc) : 0;
-      const acTable = usesAc ? build(4 + ac) : 0;
-      this.#setScan([
-        [record + c.RECORD_ACROSS, interleaved ? component.across : 1],
-        [record + c.RECORD_DOWN, interleaved ? component.down : 1],
-        [record + c.RECORD_DC_TABLE, dcTable],
-        [record + c.RECORD_AC_TABLE, acTable],
-        [record + c.RECORD_QUANTIZATION, quantization],
-        [record + c.RECORD_DC, 0],
-        [record + c.RECORD_AT, coefficients],
-        [record + c.RECORD_STRIDE, component.storedAcross * BLOCK_BYTES],
-        [record + c.RECORD_WIDTH, component.blocksAcross],
-        [record + c.RECORD_HEIGHT, component.down],
-        [record + c.RECORD_SIDE, component.side],
-      ]);
-    }
-  }
-
-  #setScan(fields: readonly (readonly [offset: number, value: number])[]): void {
-    const view = new Int32Array(this.#workspace.memory.buffer, this.#scan, c.SCAN_BYTES / 4);
-    for (const [offset, value] of fields) view[offset / 4] = value;
-  }
-
-  #getScan(offset: number): number {
-    return new Int32Array(this.#workspace.memory.buffer, this.#scan, c.SCAN_BYTES / 4)[offset / 4] as number;
-  }
-
-  /** Decodes the rest of a row of MCUs; false if input is missing. @throws ClipError IMAGE_TRUNCATED */
-  #decodeMcus(): boolean {
-    for (;;) {
-      const outcome = this.#workspace.kernels.decodeMcus(this.#scan);
-      if (outcome === c.MCUS_DONE) return true;
-      if (outcome === c.MCUS_TRUNCATED) throw this.#missing();
-      if (!this.#refill()) return false;
-    }
-  }
-
-  /** Moves input to the workspace; false if there is none. */
-  #refill(): boolean {
-    const { bytes } = this.#workspace;
-    const next = this.#getScan(c.SCAN_NEXT);
-    const end = this.#getScan(c.SCAN_END);
-    if (this.#queue.length === 0 && !this.#queue.ended) return false;
-    bytes.copyWithin(this.#input, next, end);
-    const left = end - next;
-    const piece = this.#queue.view(INPUT_BYTES - left);
-    bytes.set(piece, this.#input + left);
-    this.#queue.skip(piece.length);
-    this.#setScan([
-      [c.SCAN_NEXT, this.#input],
-      [c.SCAN_END, this.#input + left + piece.length],
-      [c.SCAN_FINAL, this.#queue.ended && this.#queue.length === 0 ? 1 : 0],
-    ]);
-    return true;
-  }
-
-  /** The data end before the picture does: at a marker, or with the file. */
-  #missing(): ClipError {
-    const end = this.#getScan(c.SCAN_END);
-    const next = this.#getScan(c.SCAN_NEXT);
-    if (next >= end) return this.#truncated();
-    return new ClipError('IMAGE_TRUNCATED', 'truncated JPEG: a part of the picture data is missing');
-  }
-
-  #truncated(): ClipError {
-    const { taken, length } = this.#queue;
-    const message = `truncated JPEG: the file ends after ${taken + length} bytes without an end-of-image marker`;
-    return new ClipError('IMAGE_TRUNCATED', message);
-  }
-
   /** A single scan: a row of MCUs to rows of pixels. */
   #decodeRow(): Step {
     const row = this.#scanRow;
-    if (this.#getScan(c.SCAN_MCU) === 0) this.#placeRow(row);
-    if (!this.#decodeMcus()) return 'input';
+    if (this.#scan.get(c.SCAN_MCU) === 0) this.#placeRow(row);
+    if (!this.#scan.decodeMcus()) return 'input';
     this.#scanRow++;
     const rows = this.#planes.isNeeded(row) ? this.#planes.finishRow(row) : undefined;
     if (this.#scanRow === this.#scanRows) {
       this.#complete = true;
-      this.#endScan();
+      this.#leftover = this.#scan.end();
+      this.#phase = 'markers';
     }
     return rows ?? 'busy';
   }
@@ -485,14 +357,14 @@ export class JpegRows implements RowDecoder {
   #placeRow(row: number): void {
     const needed = this.#planes.isNeeded(row);
     const { firstMcu, endMcu, planes } = this.#planes;
-    this.#setScan([
+    this.#scan.set([
       [c.SCAN_WANTED, needed ? firstMcu : 0],
       [c.SCAN_WANTED_END, needed ? endMcu : 0],
     ]);
     for (const [i, part] of this.#scanParts.entries()) {
       const { at, stride, component } = planes[this.#parts.indexOf(part)]!;
       const record = c.SCAN_RECORDS + i * c.RECORD_BYTES;
-      this.#setScan([
+      this.#scan.set([
         [record + c.RECORD_AT, at],
         [record + c.RECORD_STRIDE, stride],
         [record + c.RECORD_HEIGHT, component.blocksDown - row * component.down],
@@ -502,33 +374,24 @@ export class JpegRows implements RowDecoder {
 
   /** Several scans: rows of MCUs to coefficients. */
   #decodeRows(): Step {
-    const mcus = this.#getScan(c.SCAN_MCUS);
+    const mcus = this.#scan.get(c.SCAN_MCUS);
     const interleaved = this.#scanParts.length > 1;
     for (let blocks = 0; blocks < STEP_BLOCKS; blocks += mcus) {
-      if (this.#getScan(c.SCAN_MCU) === 0) {
+      if (this.#scan.get(c.SCAN_MCU) === 0) {
         for (const [i, { component, coefficients }] of this.#scanParts.entries()) {
           const blockRow = this.#scanRow * (interleaved ? component.down : 1);
           const at = coefficients + blockRow * component.storedAcross * BLOCK_BYTES;
-          this.#setScan([[c.SCAN_RECORDS + i * c.RECORD_BYTES + c.RECORD_AT, at]]);
+          this.#scan.set([[c.SCAN_RECORDS + i * c.RECORD_BYTES + c.RECORD_AT, at]]);
         }
       }
-      if (!this.#decodeMcus()) return 'input';
+      if (!this.#scan.decodeMcus()) return 'input';
       if (++this.#scanRow === this.#scanRows) {
-        this.#endScan();
+        this.#scan.end();
+        this.#phase = 'markers';
         return 'busy';
       }
     }
     return 'busy';
-  }
-
-  /** Gives back the input that a scan did not take. */
-  #endScan(): void {
-    const next = this.#getScan(c.SCAN_NEXT);
-    const end = this.#getScan(c.SCAN_END);
-    const unused = this.#getScan(c.SCAN_COUNT) - this.#getScan(c.SCAN_PADDING);
-    this.#queue.unread(this.#workspace.bytes.slice(next, end));
-    this.#leftover = unused >= 8 || this.#queue.before(0xff) > 0;
-    this.#phase = 'markers';
   }
 
   /** The end-of-image marker came, or a trailer after a complete picture. */
@@ -548,7 +411,7 @@ export class JpegRows implements RowDecoder {
    * sequential scan is accepted without it if another marker follows the scan, or bytes that the scan did not need.
    */
   #finishEarly(): Step {
-    if (!this.#complete || !(this.#leftover || this.#markerAfterScan)) throw this.#truncated();
+    if (!this.#complete || !(this.#leftover || this.#markerAfterScan)) throw endsEarly(this.#queue);
     this.#phase = 'done';
     return 'end';
   }
@@ -577,11 +440,11 @@ export class JpegRows implements RowDecoder {
       for (let y = 0; y < down && row * down + y < blocksDown; y++) {
         const to = at + y * side * stride + first * side;
         if (this.#smoothing) {
-          this.#smoothing.blocksToPixels(i, row * down + y, first, end, to, stride, this.#scan);
+          this.#smoothing.blocksToPixels(i, row * down + y, first, end, to, stride, this.#scan.at);
           continue;
         }
         const from = coefficients + ((row * down + y) * storedAcross + first) * BLOCK_BYTES;
-        kernels.blocksToPixels(from, end - first, quantization, side, to, stride, this.#scan + c.SCAN_WORK);
+        kernels.blocksToPixels(from, end - first, quantization, side, to, stride, this.#scan.at + c.SCAN_WORK);
       }
     }
     return planes.finishRow(row) ?? 'busy';

@@ -4,7 +4,7 @@
  */
 import type { Pointer } from '../engine/kernels.ts';
 import * as c from './contract.ts';
-import { BLOCK_BYTES, type Part } from './jpeg-rows.ts';
+import { BLOCK_BYTES, type Part } from './jpeg-scan.ts';
 import { ZIGZAG } from './jpeg-segments.ts';
 import type { Workspace } from './workspace.ts';
 
