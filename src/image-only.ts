@@ -6,7 +6,7 @@
 import type { Clip } from './clip.ts';
 import { loadClip as load } from './load.ts';
 import { type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';
-import type { ModelFiles } from './weights/source.ts';
+import type { Model } from './open-model.ts';
 
 export * from './index.ts';
 
@@ -14,9 +14,9 @@ export * from './index.ts';
  * As `loadClip` of `edgeclip`, of the image tower.
  * @throws RangeError if the option `towers` names another one; and as there
  */
-export function loadClip(model?: string | ModelFiles, options?: LoadOptions): Promise<Clip>;
+export function loadClip(model?: Model, options?: LoadOptions): Promise<Clip>;
 export function loadClip(options: LoadClipOptions): Promise<Clip>;
-export async function loadClip(first?: string | ModelFiles | LoadClipOptions, second?: LoadOptions): Promise<Clip> {
+export async function loadClip(first?: Model | LoadClipOptions, second?: LoadOptions): Promise<Clip> {
   const { model, options } = loadArguments(first, second);
   const { towers = ['image'] } = options;
   if (!Array.isArray(towers) || towers.length !== 1 || towers[0] !== 'image') {

@@ -27,19 +27,26 @@ export function classFolders(root: string, progress: Progress): ClassFolders {
   const say = (line: string) => progress.line(line);
   const folders: string[] = [];
   const pictures: ClassPicture[] = [];
+  const empty: string[] = [];
   const skipped = new Map<string, number>();
   const top = list(root, false);
   for (const name of top.folders) {
     const { pictures: paths, failed, skipped: others } = list(join(root, name), true);
     for (const [kind, n] of others) skipped.set(kind, (skipped.get(kind) ?? 0) + n);
     for (const { path, error } of failed) progress.line(`error: ${visible(path)}: ${ioReason(error)}`);
-    if (paths.length === 0) continue;
+    if (paths.length === 0) {
+      empty.push(name);
+      continue;
+    }
     const folder = folders.push(name) - 1;
     for (const path of paths) pictures.push({ ...fileInput(path, say), folder });
   }
   if (skipped.size > 0) progress.line(`skipped ${countsInWords(skipped)}`);
   if (top.pictures.length > 0 && folders.length > 0) {
     progress.line(`note: pictures beside the class folders are not counted: ${top.pictures.length} in ${quote(root)}`);
+  }
+  if (empty.length > 0 && folders.length > 0) {
+    progress.line(`note: folders without pictures are no classes: ${empty.map(quote).join(', ')}`);
   }
   return { folders, pictures };
 

@@ -44,7 +44,7 @@ export async function readLabels({
     return lines;
   }
   if (classes === undefined) {
-    throw new UsageError('give labels: --labels a,b or --labels-file FILE or --classes FILE');
+    throw new UsageError('give labels: --labels a,b, --labels-file FILE, --classes FILE or --classifier FILE');
   }
   const text = await readOptionText('--classes', classes);
   return orUsage(`--classes ${title(classes)}`, () => parseClassesJson(text, 1));

@@ -71,6 +71,14 @@ describe('zero-shot', () => {
     expect(stdout).toContain(COMMA);
   });
 
+  it('names the folders that hold no picture, and so are no classes', async () => {
+    for (const name of ['dog', 'bird']) mkdirSync(join(work, 'some', name), { recursive: true });
+    cpSync(join(work, 'set/cat'), join(work, 'some/cat'), { recursive: true });
+    const { code, stdout, stderr } = await run('some');
+    expect([code, stderr]).toEqual([0, 'note: folders without pictures are no classes: "bird", "dog"\n']);
+    expect(stdout).toMatch(/^classes +1$/m);
+  });
+
   it('takes prompts of classes, labels of folders, and datasets by name', async () => {
     const prompts = Object.fromEntries(Object.keys(FILES).map((path) => [path.split('/')[0]!, ['a cat']]));
     writeFileSync(join(work, 'classes.json'), JSON.stringify(prompts));

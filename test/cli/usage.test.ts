@@ -20,7 +20,7 @@ describe.concurrent('a command line that cannot be used exits with 2 and says wh
     ['no picture', ['classify', '--labels', 'cat'], /missing required argument 'images'/],
     ['an empty picture argument', ['classify', '', '--labels', 'cat'], /image argument is empty/],
     ['standard input twice', ['classify', '-', '-', '--labels', 'cat'], /can be given only once/],
-    ['no labels', ['classify', 'a.jpg'], /give labels/],
+    ['no labels', ['classify', 'a.jpg'], /give labels: .*--classifier FILE/],
     ['empty labels', ['classify', 'a.jpg', '--labels', ''], /--labels is empty/],
     ['a blank label', ['classify', 'a.jpg', '--labels', 'cat,,dog'], /label 2 of 3 is blank/],
     [

@@ -46,10 +46,10 @@ const versionOf = (command, ...args) =>
     .trim();
 const packageVersion = (name) => JSON.parse(readFileSync(inside(`${name}/package.json`))).version;
 
-/** Node, Deno and Bun. */
+/** Node, Deno and Bun, in a folder whose name a URL has to escape (R22). */
 function processRuntime(command, args = []) {
   return async (name) => {
-    const folder = consumer(name);
+    const folder = consumer(`my app #1 100% ${name}`);
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
     const { results, start } = JSON.parse(await execute(command, [...args, 'process.js'], folder));
