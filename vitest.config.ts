@@ -13,13 +13,18 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/slow/**', 'test/runtimes/**'],
+          exclude: ['test/slow/**', 'test/memory/**', 'test/runtimes/**'],
           testTimeout: 60_000,
         },
       },
       {
         extends: true,
         test: { name: 'slow', include: ['test/slow/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+      {
+        // Resident memory is measured with nothing else running.
+        extends: true,
+        test: { name: 'memory', include: ['test/memory/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
       },
       {
         // npm run soak -- NAME

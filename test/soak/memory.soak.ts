@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import { residentBytes } from '../memory/resident-memory.ts';
 import { goldenPath } from '../model/golden.ts';
-import { residentBytes } from '../slow/resident-memory.ts';
 import { untilOver } from './duration.ts';
 
 /** Growth that is taken for noise, whatever the number of rounds. */
