@@ -14,6 +14,7 @@ const EXAMPLES = [
   'bun-server',
   'supabase-edge',
   'vercel-edge',
+  'next',
   'node-batch',
 ];
 /** What no folder in examples/ belongs to. */
