@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/slow/**', 'test/memory/**', 'test/runtimes/**'],
+          exclude: ['**/node_modules/**', 'test/slow/**', 'test/memory/**', 'test/runtimes/**'],
           testTimeout: 60_000,
         },
       },
