@@ -7,6 +7,8 @@
 //   turned   8 x 8 transposed
 //   pass 2   the same along the rows, rounded to pixels        -> turned back as bytes, 128 added
 
+import { interleaveHigh, interleaveLow } from './lanes';
+
 const CONSTANT_BITS = 13;
 const PASS1_BITS = 2;
 
@@ -130,22 +132,12 @@ function inverse8(block: usize, quantization: usize, out: usize, stride: usize, 
   // Columns x and x + 4 in a vector of bytes; interleaved three times they are rows.
   const c04 = pixels(v128.load(work), v128.load(work, 64)), c15 = pixels(v128.load(work, 16), v128.load(work, 80));
   const c26 = pixels(v128.load(work, 32), v128.load(work, 96)), c37 = pixels(v128.load(work, 48), v128.load(work, 112));
-  const t02 = lowBytes(c04, c26), t46 = highBytes(c04, c26), t13 = lowBytes(c15, c37), t57 = highBytes(c15, c37);
-  const u0 = lowBytes(t02, t13), u1 = highBytes(t02, t13), u2 = lowBytes(t46, t57), u3 = highBytes(t46, t57);
+  const t02 = interleaveLow(c04, c26), t46 = interleaveHigh(c04, c26), t13 = interleaveLow(c15, c37), t57 = interleaveHigh(c15, c37);
+  const u0 = interleaveLow(t02, t13), u1 = interleaveHigh(t02, t13), u2 = interleaveLow(t46, t57), u3 = interleaveHigh(t46, t57);
   out = twoRows(out, stride, lowQuads(u0, u2));
   out = twoRows(out, stride, highQuads(u0, u2));
   out = twoRows(out, stride, lowQuads(u1, u3));
   twoRows(out, stride, highQuads(u1, u3));
-}
-
-@inline
-function lowBytes(a: v128, b: v128): v128 {
-  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-
-@inline
-function highBytes(a: v128, b: v128): v128 {
-  return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 @inline

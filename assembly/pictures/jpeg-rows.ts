@@ -1,5 +1,7 @@
 // From planes of samples to rows of pixels: libjpeg's upsampling (jdsample.c) and color conversion (jdcolor.c).
 
+import { interleaveHigh, interleaveLow } from './lanes';
+
 @inline
 function low(v: v128): v128 {
   return i16x8.extend_low_i8x16_u(v);
@@ -8,16 +10,6 @@ function low(v: v128): v128 {
 @inline
 function high(v: v128): v128 {
   return i16x8.extend_high_i8x16_u(v);
-}
-
-@inline
-function lowBytes(a: v128, b: v128): v128 {
-  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-
-@inline
-function highBytes(a: v128, b: v128): v128 {
-  return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /**
@@ -37,8 +29,8 @@ export function doubleAcross(from: usize, out: usize, count: i32): void {
     const el = i16x8.shr_u(i16x8.add(i16x8.add(ml, low(left)), one), 2), eh = i16x8.shr_u(i16x8.add(i16x8.add(mh, high(left)), one), 2);
     const ol = i16x8.shr_u(i16x8.add(i16x8.add(ml, low(right)), two), 2), oh = i16x8.shr_u(i16x8.add(i16x8.add(mh, high(right)), two), 2);
     const even = i8x16.narrow_i16x8_u(el, eh), odd = i8x16.narrow_i16x8_u(ol, oh);
-    v128.store(out, lowBytes(even, odd));
-    v128.store(out, highBytes(even, odd), 16);
+    v128.store(out, interleaveLow(even, odd));
+    v128.store(out, interleaveHigh(even, odd), 16);
   }
 }
 
@@ -83,8 +75,8 @@ export function doubleBoth(near: usize, far: usize, out: usize, count: i32, sums
     const o0 = i16x8.shr_u(i16x8.add(i16x8.add(m0, v128.load(t, 2)), seven), 4);
     const o1 = i16x8.shr_u(i16x8.add(i16x8.add(m1, v128.load(t, 18)), seven), 4);
     const even = i8x16.narrow_i16x8_u(e0, e1), odd = i8x16.narrow_i16x8_u(o0, o1);
-    v128.store(out, lowBytes(even, odd));
-    v128.store(out, highBytes(even, odd), 16);
+    v128.store(out, interleaveLow(even, odd));
+    v128.store(out, interleaveHigh(even, odd), 16);
   }
 }
 
@@ -94,8 +86,8 @@ export function repeatSamples(from: usize, out: usize, count: i32, times: i32): 
   if (times == 2) {
     for (; from < end; from += 16, out += 32) {
       const v = v128.load(from);
-      v128.store(out, lowBytes(v, v));
-      v128.store(out, highBytes(v, v), 16);
+      v128.store(out, interleaveLow(v, v));
+      v128.store(out, interleaveHigh(v, v), 16);
     }
     return;
   }

@@ -5,6 +5,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { consumers } from '../runtimes/consumer.js';
+import { table } from '../runtimes/table.js';
 import { PHOTOS } from './service.js';
 
 const EXAMPLES = [
@@ -68,10 +69,7 @@ try {
 } finally {
   remove();
 }
-const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-const line = (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
-console.log(`\n${line(rows[0])}\n|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
-for (const row of rows.slice(1)) console.log(line(row));
+console.log(`\n${table(rows)}`);
 for (const note of notes) console.log(note);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0); // what a failed example left does not keep the others waiting
