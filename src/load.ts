@@ -133,6 +133,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
     const tile = options.variant ?? (clockRuns() ? undefined : Mode.none);
     const engine = new Engine(memory, kernels, precision, scratch.at, new TileAutotuner(tile));
     const weights = (tower: Tower) => opened[tower]!.layout.at(places[tower]!);
+    let imageFingerprint: string | undefined; // made for the first that asks: weights do not change
     const parts: Parts = {
       name: files.name,
       config,
@@ -145,7 +146,10 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
       maxPixels,
       ...(image && {
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
-        fingerprint: () => fingerprint(opened.image!.layout, bytes.subarray(places.image!)),
+        fingerprint: () => {
+          imageFingerprint ??= fingerprint(opened.image!.layout, bytes.subarray(places.image!));
+          return imageFingerprint;
+        },
       }),
       ...(text && { text: text(weights('text'), engine) }),
       ...(text &&
