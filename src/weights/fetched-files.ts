@@ -1,7 +1,8 @@
 /** A model behind a fetch: static assets of a worker, a bucket, a web server. */
 import { ClipError } from '../errors.ts';
+import { BUFFER, ByteReader, type ByteStream } from './byte-reader.ts';
 import type { ModelFiles, Source } from './source.ts';
-import { type ByteStream, type OpenedStream, type StreamReader, StreamSource } from './stream-source.ts';
+import { type OpenedStream, StreamSource } from './stream-source.ts';
 
 /** The largest text file of a model, in bytes: a tokenizer of a million tokens takes a third of it. */
 const MAX_TEXT = 128 << 20;
@@ -97,15 +98,15 @@ export function statedLength({ headers }: Pick<FetchedResponse, 'headers'>): num
 /** Reads to the end and keeps nothing. */
 async function countBytes({ body }: FetchedResponse, href: string): Promise<number> {
   if (!body) return 0;
-  const reader = (body as ByteStream).getReader() as StreamReader;
+  const reader = new ByteReader(body as ByteStream);
   for (let bytes = 0; ; ) {
-    const { done, value } = await reader.read().catch((cause) => {
+    const read = await reader.read(BUFFER).catch((cause) => {
       throw new ClipError('IO', `cannot fetch "${href}": it broke off: ${(cause as Error)?.message ?? cause}`, {
         cause,
       });
     });
-    if (done || !value) return bytes;
-    bytes += value.byteLength;
+    if (!read) return bytes;
+    bytes += read.byteLength;
   }
 }
 

@@ -3,12 +3,8 @@
  * whole. Loading reads a file's head, then all of it from beginning to end, so it is opened once.
  */
 import { ClipError } from '../errors.ts';
+import { ByteReader, type ByteStream } from './byte-reader.ts';
 import { checkRange, type Source } from './source.ts';
-
-/** A `ReadableStream` of bytes, as far as it is used here. Declared by structure, so that no DOM types are needed. */
-export interface ByteStream {
-  getReader(options?: { mode: 'byob' }): unknown;
-}
 
 /** Opens the file's bytes from `offset` to its end. */
 export type OpenStream = (offset: number) => Promise<ByteStream>;
@@ -19,15 +15,11 @@ export interface OpenedStream {
   readonly offset: number;
 }
 
-export interface StreamReader {
-  read(view?: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
-  cancel(reason?: unknown): Promise<void>;
-}
-
-/** The buffer of a reader that fills buffers of the caller's (BYOB), in bytes. */
-const BUFFER = 1 << 20;
 /** The first bytes of a file, which are kept: they are read more than once, to tell what it is. */
 const HEAD = 1 << 16;
+/** Bytes that are read and dropped rather than asked for anew. */
+const SKIP = 1 << 20;
+const NOTHING = new Uint8Array(0);
 
 /**
  * A source over a stream, such as an object of a bucket. Reads through one buffer of 1 MiB where streams fill buffers of the
@@ -52,10 +44,10 @@ export class StreamSource implements Source {
   readonly #open: (offset: number) => Promise<OpenedStream>;
   readonly #unopened: () => Promise<void> | undefined;
   #head: Uint8Array | undefined;
-  #reader: { readonly reader: StreamReader; buffer: ArrayBuffer | undefined } | undefined;
+  #reader: ByteReader | undefined;
   /** Where the reader is, and what it gave beyond that. */
   #position = 0;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
   /** Reads go one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -85,10 +77,17 @@ export class StreamSource implements Source {
   }
 
   async close(): Promise<void> {
-    const reading = this.#reader;
-    this.#reader = undefined;
-    await reading?.reader.cancel().catch(() => {});
+    this.#head = undefined;
+    await this.#closeReader();
     await this.#unopened();
+  }
+
+  /** Nothing refers to its buffer afterwards. */
+  async #closeReader(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.#rest = NOTHING;
+    await reader?.cancel();
   }
 
   async #readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -106,12 +105,11 @@ export class StreamSource implements Source {
   /** Fills the target from where the reader is, or opens the stream anew. */
   async #forward(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (target.byteLength === 0) return;
-    if (!this.#reader || offset < this.#position || offset > this.#position + BUFFER) {
-      if (this.#reader) await this.close();
+    if (!this.#reader || offset < this.#position || offset > this.#position + SKIP) {
+      await this.#closeReader();
       const { stream, offset: from } = await this.#open(offset);
-      this.#reader = startReader(stream);
+      this.#reader = new ByteReader(stream);
       this.#position = from;
-      this.#rest = new Uint8Array(0);
     }
     while (this.#position < offset) await this.#take(offset - this.#position, signal);
     for (let done = 0; done < target.byteLength; ) {
@@ -120,6 +118,7 @@ export class StreamSource implements Source {
       done += bytes.byteLength;
     }
     signal?.throwIfAborted();
+    if (this.#position === this.byteLength) await this.#closeReader();
   }
 
   /** The next bytes, `most` or fewer. They are valid until the next call. */
@@ -133,28 +132,14 @@ export class StreamSource implements Source {
   }
 
   async #read(most: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const reading = this.#reader!;
-    const view = reading.buffer && new Uint8Array(reading.buffer, 0, Math.min(BUFFER, most));
-    const { done, value } = await reading.reader.read(view).catch((cause) => {
+    const bytes = await this.#reader!.read(most).catch((cause) => {
       signal?.throwIfAborted();
       const reason = (cause as Error)?.message ?? cause;
       throw new ClipError('IO', `cannot read "${this.name}": it broke off: ${reason}`, { cause });
     });
-    if (view && value) reading.buffer = value.buffer as ArrayBuffer; // the same memory: a read transfers it and back
     signal?.throwIfAborted();
-    if (done || !value) {
-      const where = `after ${this.#position} of ${this.byteLength} bytes`;
-      throw new ClipError('IO', `cannot read "${this.name}": it ended ${where}`);
-    }
-    return value;
-  }
-}
-
-/** Bun's streams and those that JavaScript made give chunks of their own. */
-function startReader(stream: ByteStream): { reader: StreamReader; buffer: ArrayBuffer | undefined } {
-  try {
-    return { reader: stream.getReader({ mode: 'byob' }) as StreamReader, buffer: new ArrayBuffer(BUFFER) };
-  } catch {
-    return { reader: stream.getReader() as StreamReader, buffer: undefined };
+    if (bytes) return bytes;
+    const where = `after ${this.#position} of ${this.byteLength} bytes`;
+    throw new ClipError('IO', `cannot read "${this.name}": it ended ${where}`);
   }
 }

@@ -176,3 +176,63 @@ describe('a model behind a fetch', () => {
     expect(() => fetchedFiles('model')).toThrow(TypeError);
   });
 });
+
+describe('where streams fill buffers of the caller', () => {
+  /** A stream that notes the buffers it is given, and whether it was let go. */
+  function counted(content: Uint8Array) {
+    const views: number[] = [];
+    let cancelled = 0;
+    let at = 0;
+    const reader = {
+      async read(view: Uint8Array) {
+        views.push(view.byteLength);
+        const count = Math.min(view.byteLength, content.length - at);
+        const buffer = structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] }); // as a stream does
+        const value = new Uint8Array(buffer, 0, count);
+        value.set(content.subarray(at, at + value.length));
+        at += value.length;
+        return { done: value.length === 0, value };
+      },
+      async cancel() {
+        cancelled++;
+      },
+    };
+    const body = {
+      getReader(options?: object) {
+        expect(options).toEqual({ mode: 'byob' });
+        return reader;
+      },
+    };
+    return { body, views, cancelled: () => cancelled };
+  }
+
+  it('a file is read by its head, then by 1 MiB, and the stream is let go at its end', async () => {
+    const stream = counted(bytes);
+    const source = streamSource(async () => stream.body, bytes.length);
+    await source.readInto(0, new Uint8Array(8));
+    expect(stream.views).toEqual([1 << 16]); // many files are opened before the first is read on
+    const target = new Uint8Array(bytes.length);
+    await source.readInto(0, target);
+    expect(Buffer.compare(target, bytes)).toBe(0);
+    expect(stream.views.slice(1)).toEqual([1 << 20, 1 << 20, bytes.length - (1 << 16) - (1 << 21)]);
+    expect(stream.cancelled()).toBe(1);
+  });
+
+  it('the bytes of a file without a stated length are counted so, too', async () => {
+    const streams = [counted(bytes), counted(bytes)];
+    let fetched = 0;
+    const files = fetchedFiles('https://assets.local/', async () => ({
+      status: 200,
+      headers: new Headers(),
+      body: streams[fetched++]!.body,
+      text: async () => '',
+    }));
+    const source = (await files.source('image.bin'))!;
+    expect(source.byteLength).toBe(bytes.length);
+    expect(streams[0]!.views).toEqual([1 << 20, 1 << 20, 1 << 20, 1 << 20]);
+    const target = new Uint8Array(100);
+    await source.readInto(0, target);
+    expect(Buffer.compare(target, bytes.subarray(0, 100))).toBe(0);
+    await source.close?.();
+  });
+});

@@ -1,6 +1,13 @@
-// Counts the WebAssembly memories of this isolate: imported first, before any is made. Those that were collected do not count.
+// Counts the WebAssembly memories of this isolate: imported first, before any is made. Each time one is made or grows, what is no
+// longer in use is collected (`--expose-gc`), and the others are added up: so a decoder's memory counts while it decodes.
 const alive = new Set();
-const note = (memory) => alive.add(new WeakRef(memory));
+let most = 0;
+
+function note(memory) {
+  if (memory) alive.add(new WeakRef(memory));
+  globalThis.gc?.();
+  most = Math.max(most, memoryBytes());
+}
 
 const { Memory, Instance } = WebAssembly;
 WebAssembly.Memory = new Proxy(Memory, {
@@ -17,10 +24,19 @@ WebAssembly.Instance = new Proxy(Instance, {
     return instance;
   },
 });
+const { grow } = Memory.prototype;
+Memory.prototype.grow = function (pages) {
+  const before = grow.call(this, pages);
+  note();
+  return before;
+};
 
-/** Bytes of all memories. */
-export function memoryBytes() {
+/** Bytes of all memories that are in use. */
+function memoryBytes() {
   let bytes = 0;
   for (const memory of alive) bytes += memory.deref()?.buffer.byteLength ?? 0;
   return bytes;
 }
+
+/** The most bytes of memories that were in use at a time. */
+export const mostMemoryBytes = () => most;
