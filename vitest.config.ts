@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/slow/**', 'test/memory/**', 'test/runtimes/**'],
+          exclude: ['**/node_modules/**', 'test/slow/**', 'test/memory/**', 'test/runtimes/**', 'test/serve/live/**'],
           testTimeout: 60_000,
         },
       },
@@ -25,6 +25,11 @@ export default defineConfig({
         // Resident memory is measured with nothing else running.
         extends: true,
         test: { name: 'memory', include: ['test/memory/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+      {
+        // npm run test:serve
+        extends: true,
+        test: { name: 'serve', include: ['test/serve/live/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

@@ -6,7 +6,8 @@ import { dirname, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
 
 const read = (path) => readFileSync(path);
-const packages = Object.keys(JSON.parse(read('package.json')).dependencies);
+const { dependencies, peerDependencies } = JSON.parse(read('package.json'));
+const packages = Object.keys({ ...dependencies, ...peerDependencies });
 const isPackage = (id) => id.startsWith('node:') || packages.some((name) => id === name || id.startsWith(`${name}/`));
 
 // The model and the WebAssembly files inside JavaScript.
@@ -112,6 +113,7 @@ const nodeInput = {
   ...imageOnly,
   'text/tokenizer': library.tokenizer,
   'cli/main': 'src/cli/main.ts',
+  serve: 'src/serve/index.ts',
   ...worker,
   'clip-worker': 'src/worker/script-node.ts',
 };

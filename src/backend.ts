@@ -39,6 +39,8 @@ export interface Backend {
   encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]>;
   /** @throws ClipError UNSUPPORTED where the tokenizer is in another thread, as this answers at once */
   tokenize(texts: readonly string[]): number[][];
+  /** How many tokens each text has, as `tokenize` would give them. */
+  countTokens(texts: readonly string[]): Promise<number[]>;
   /** Calls that wait reject with ClipError DISPOSED. */
   dispose(): void;
 }

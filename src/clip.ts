@@ -257,6 +257,18 @@ export class Clip {
   }
 
   /**
+   * How many tokens each text has: the lengths of `tokenize`, BOS and EOT included. Works in a worker, too.
+   * @throws as `tokenize`
+   * @example
+   * const [count] = await clip.countTokens(['a photo of a cat']); // 7
+   */
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    this.#backend.need('tokenizer');
+    if (!Array.isArray(texts)) throw new TypeError(`countTokens: expected an array of strings, got ${kindOf(texts)}`);
+    return this.#backend.countTokens(checkTexts(texts));
+  }
+
+  /**
    * Embeds token ids as `tokenize` gives them (BOS ... EOT); works for a model without a tokenizer. Equal beginnings are
    * computed once, equal lists once. The lists are copied at the call.
    * @returns f32[embedDim] each, of length 1 unless `normalize: false`

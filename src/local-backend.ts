@@ -86,6 +86,10 @@ export class LocalBackend implements Backend {
     return texts.map((text) => tokenizer.encode(text));
   }
 
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    return (await tokenizeAll(this.#session, texts)).map((ids) => ids.length);
+  }
+
   dispose(): void {
     this.#session.dispose();
   }

@@ -31,7 +31,7 @@ try {
 
 async function generate() {
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: [path('src/index.ts'), path('src/worker/index.ts'), path('src/text/tokenizer.ts')],
+    entryPoints: [path('src/index.ts'), path('src/worker/index.ts'), path('src/serve/index.ts'), path('src/text/tokenizer.ts')],
     tsconfig: fileURLToPath(new URL('tsconfig.json', import.meta.url)),
     plugin: ['typedoc-plugin-markdown'],
     readme: 'none',
@@ -66,6 +66,7 @@ async function generate() {
     HEAD,
     part('index.md', "'edgeclip'"),
     part('worker.md', "'edgeclip/worker'"),
+    part('serve.md', "'edgeclip/serve'"),
     part('text/tokenizer.md', "'edgeclip/tokenizer'"),
   ]
     .join('\n\n')

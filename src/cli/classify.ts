@@ -2,11 +2,11 @@
 import { type Command, Option } from 'commander';
 import type { Classifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
+import { nineDigits } from '../float32.ts';
 import type { Tower } from '../model/config.ts';
 import { forEachPicture } from './batch.ts';
 import { readClassifierFile, saveClassifier } from './classifier-files.ts';
 import { EXIT_FAILED, emptyOption, positiveInteger, UsageError } from './failure.ts';
-import { nineDigits } from './float32.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
 import {

@@ -9,6 +9,7 @@ import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failur
 import { addInfo } from './info.ts';
 import { addModels } from './models.ts';
 import { checkStandardOutput, watchStandardOutput } from './output.ts';
+import { addServe } from './serve.ts';
 import { packageVersion } from './version.ts';
 import { isPictureName } from './walk.ts';
 
@@ -55,6 +56,7 @@ addEval(program);
 addInfo(program);
 addConvert(program);
 addModels(program);
+addServe(program);
 program
   .helpCommand(false)
   .command('help [command]')

@@ -1,6 +1,6 @@
 /** Rows of `embed`: their owners, index lines and formats. */
 import { createHash } from 'node:crypto';
-import { nineDigits } from './float32.ts';
+import { nineDigits } from '../float32.ts';
 import { NPY_HEADER_BYTES, npyHeader, npyRow } from './npy.ts';
 
 /** The file or text that a row belongs to. */

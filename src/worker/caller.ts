@@ -179,6 +179,25 @@ export class RemoteBackend implements Backend {
     throw new ClipError('UNSUPPORTED', `tokenize answers at once, and this model is in a worker: ${advice}`);
   }
 
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    let counts: readonly number[] = [];
+    let id = 0;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const receive = (reply: Reply) => {
+          if (reply.kind === 'counts') counts = reply.counts;
+          else if (reply.kind === 'failed') reject(receiveError(reply.error));
+          else if (reply.kind === 'done') resolve();
+        };
+        id = this.#caller.begin(receive, reject);
+        this.#caller.post(id, { kind: 'count', call: id, texts }, 1);
+      });
+      return [...counts];
+    } finally {
+      this.#caller.end(id);
+    }
+  }
+
   dispose(): void {
     this.#caller.dispose();
   }

@@ -5,6 +5,7 @@
  * call of a method has a number of its own, under which its messages go both ways:
  *
  *     texts, tokens  -> | <- progress .. vectors .. done
+ *     count          -> | <- counts .. done
  *     images         -> | image -> <- embedded, as many as wanted at once, .. end ->
  *
  * - Every call ends: by `done`, or by `failed` with its error, or by the caller's `end`. `end` also stops a call that runs:
@@ -64,6 +65,7 @@ export type Request =
   | { readonly kind: 'image'; readonly call: number; readonly picture: SentPicture }
   | ({ readonly kind: 'texts'; readonly texts: readonly string[] } & EncodeCall)
   | ({ readonly kind: 'tokens'; readonly rows: readonly (readonly number[])[] } & EncodeCall)
+  | { readonly kind: 'count'; readonly call: number; readonly texts: readonly string[] }
   | { readonly kind: 'end'; readonly call: number }
   | { readonly kind: 'answer'; readonly request: number; readonly value?: unknown; readonly error?: SentError };
 
@@ -106,6 +108,8 @@ export type Reply =
     }
   /** The next embeddings of a call, one after the other. */
   | { readonly kind: 'vectors'; readonly call: number; readonly values: Float32Array }
+  /** How many tokens each text of a call has. */
+  | { readonly kind: 'counts'; readonly call: number; readonly counts: readonly number[] }
   | { readonly kind: 'done'; readonly call: number }
   | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
   | { readonly kind: 'file'; readonly call: 0; readonly request: number; readonly wanted: FileRequest };

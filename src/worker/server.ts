@@ -91,6 +91,10 @@ export function serve(post: (reply: Reply, transfer?: ArrayBuffer[]) => void): (
       case 'texts':
       case 'tokens':
         return void run(request.call, (signal) => encode(request, signal));
+      case 'count':
+        return void run(request.call, async () => {
+          post({ kind: 'counts', call: request.call, counts: await clip!.countTokens(request.texts) });
+        });
       case 'end':
         return calls.get(request.call)?.stop.abort();
       case 'answer': {

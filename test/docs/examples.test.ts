@@ -87,6 +87,12 @@ describe('examples in the README', () => {
   });
 });
 
+describe('examples in docs/', () => {
+  it.each(markdownExamples('docs/serve.md').map((example) => [example.place, example] as const))('%s', async (_, example) => {
+    await run(example, {});
+  });
+});
+
 describe('the examples are really run', () => {
   const fails = (code: string) => run({ place: 'README.md, block 0', code }, {});
   it('a wrong value is found', async () => {

@@ -1,0 +1,158 @@
+/** `edgeclip serve`: the model as an HTTP service. */
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { emptyOption, positiveInteger, quote, UsageError } from './failure.ts';
+import { splitList } from './labels.ts';
+import { addMaxPixels, addModelOptions, type ModelOptions, sourceOptions } from './model.ts';
+import { Progress } from './progress.ts';
+import { packageVersion } from './version.ts';
+
+interface ServeCommandOptions extends ModelOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly apiKey?: string;
+  readonly cors?: string[];
+  readonly allowUrls?: string[];
+  readonly alias?: string[];
+  readonly maxWait: number;
+  readonly maxBody: number;
+  readonly timeout: number;
+}
+
+const HELP = `
+POST /v1/embeddings   vectors, as OpenAI's clients ask for them; pictures as Infinity and Jina send them
+POST /classify        zero-shot image classification, as Hugging Face's API has it
+POST /predict         immich's machine-learning protocol
+GET  /docs            the description of all of it
+
+The log is one line of JSON for each request, on standard output. SIGTERM and Ctrl-C finish what is begun; a second one
+ends at once. Exit code: 0 after such an end; 1 if the model or the port cannot be had; 2 invalid command line.`;
+
+const KEY_VARIABLE = 'EDGECLIP_API_KEY';
+
+export function addServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .summary('answer HTTP requests: embeddings, classification')
+    .description('Serves a model over HTTP.')
+    .addOption(new Option('--port <n>', 'port; 0: any that is free').argParser(port).default(3000))
+    .option('--host <address>', 'address to listen on; 0.0.0.0: all of them', '127.0.0.1')
+    .option(
+      '--api-key <key>',
+      `key that requests must bring (default: the variable ${KEY_VARIABLE}; none: no key is needed)`,
+    )
+    .addOption(
+      new Option('--cors <origins>', 'origins whose pages may read answers, with commas between; *: any').argParser(
+        splitList,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--allow-urls <hosts>',
+        'hosts that pictures are fetched from, with commas between; *.example.com, *',
+      ).argParser(splitList),
+    )
+    .addOption(new Option('--alias <names>', 'further names of the model, with commas between').argParser(splitList))
+    .addOption(
+      new Option('--max-wait <seconds>', 'refuse requests (429) whose work would wait longer')
+        .argParser(seconds('--max-wait'))
+        .default(5),
+    )
+    .addOption(
+      new Option('--max-body <bytes>', 'refuse requests (413) with a larger body')
+        .argParser(positiveInteger('--max-body'))
+        .default(33_554_432),
+    )
+    .addOption(
+      new Option('--timeout <seconds>', 'how long a client may take to send a request, and to read the answer')
+        .argParser(seconds('--timeout'))
+        .default(30),
+    );
+  addMaxPixels(addModelOptions(command)).addHelpText('after', HELP).action(serve);
+}
+
+async function serve(options: ServeCommandOptions): Promise<void> {
+  const { model, precision, threads, maxPixels, imageSize, maxWait, maxBody, timeout, host } = options;
+  if (model === '') throw emptyOption('--model');
+  if (host === '') throw emptyOption('--host');
+  const apiKey = options.apiKey ?? process.env[KEY_VARIABLE];
+  if (apiKey === '') throw emptyOption(options.apiKey === undefined ? KEY_VARIABLE : '--api-key');
+  const progress = new Progress();
+  const source = await sourceOptions(options, progress);
+  const [{ loadClip }, { createApp }, { listen }, { allowHosts }] = await Promise.all([
+    import('../worker/load.ts'),
+    import('../serve/app.ts'),
+    import('../serve/listener.ts'),
+    import('../serve/remote-pictures.ts'),
+  ]);
+  const log = (entry: object) =>
+    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  // In a worker, so that requests are taken while the model computes, and so that its end is not the server's.
+  const load = () =>
+    loadClip({
+      ...source,
+      precision,
+      threads,
+      ...(model !== undefined && { model }),
+      ...(maxPixels !== undefined && { maxPixels }),
+      ...(imageSize !== undefined && { imageSize }),
+    });
+  const app = createApp(load, {
+    maxWait,
+    maxBody,
+    bodyTimeout: timeout,
+    version: packageVersion(),
+    log,
+    ...(maxPixels !== undefined && { maxPixels }),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(options.cors && { cors: options.cors }),
+    names: [modelName(model), ...(options.alias ?? [])],
+    ...(options.allowUrls && { fetchPicture: allowHosts(options.allowUrls) }),
+  });
+  const listener = await listen(app, { port: options.port, host, patience: timeout * 1000 });
+  const ended = untilSignal();
+  try {
+    await Promise.race([app.ready(), ended]);
+    progress.clear();
+    log({ level: 'info', message: 'listening', host, port: listener.port });
+    const signal = await ended;
+    log({ level: 'info', message: 'ending', signal });
+  } finally {
+    progress.clear();
+    await listener.close();
+  }
+}
+
+/** Resolves at the first signal; a second one ends the process. */
+function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(name, () => {
+        resolve(name);
+        process.on(name, () => process.exit(1));
+      });
+    }
+  });
+}
+
+/** What clients call the model: a folder or file by its own name, without the path to it. */
+function modelName(model: string | undefined): string {
+  if (model === undefined) return 'edgeclip';
+  return existsSync(model) ? basename(resolve(model)) : model;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new UsageError(`--port must be a whole number from 0 to 65535, got ${quote(text)}`);
+}
+
+/** A parser of positive numbers of seconds. */
+function seconds(option: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > 0 && value <= 86_400) return value;
+    throw new UsageError(`${option} must be a number of seconds, above 0 and at most 86400, got ${quote(text)}`);
+  };
+}

@@ -1,0 +1,322 @@
+/**
+ * The work of all requests, in the order in which it came. What waits is put together: pictures one to a thread, texts into
+ * one call, whose equal beginnings the model computes once. The bits of every result are those of a lone call (clip.ts), and
+ * a failure stays with the item that has it.
+ *
+ *     request a   t t t t t t ..|            turns: some of a, all of b, the next of a, ..
+ *     request b   t|                         so that a long request does not hold up a short one
+ *
+ * How long work would wait is measured, not counted: what waits times the seconds that such items took lately.
+ */
+import type { Clip } from '../clip.ts';
+import type { LiveModel } from './live-model.ts';
+import { Refusal } from './refusal.ts';
+
+export type Kind = 'pictures' | 'texts';
+
+/** An embedding, and for a text how many tokens it has. */
+export interface Embedded {
+  readonly embedding: Float32Array;
+  readonly tokens: number;
+}
+
+export interface QueueOptions {
+  /** Requests are refused when new work would wait longer, in seconds. */
+  readonly maxWait: number;
+  /** How long the first item waits for others to be computed with it, in ms. */
+  readonly gather: number;
+  /** Pixels of a picture; the model's limit if it is not given. */
+  readonly maxPixels: number | undefined;
+}
+
+/** What the queue tells of its work. */
+export interface QueueEvents {
+  /** A batch was computed; `waited` is how long each of its items had waited, in seconds. */
+  batch(kind: Kind, size: number, seconds: number, waited: readonly number[]): void;
+}
+
+/** Texts in one call at most: enough for shared beginnings, few enough for others to have their turn. */
+const TEXTS_TOGETHER = 256;
+
+/** Weight of the newest batch in the time of an item. */
+const NEWEST = 0.2;
+
+/** Items of one request. */
+interface Group<I> {
+  readonly items: readonly I[];
+  readonly results: Embedded[];
+  readonly since: number;
+  readonly signal: AbortSignal | undefined;
+  next: number;
+  ended: boolean;
+  left: number;
+  resolve(results: Embedded[]): void;
+  reject(error: unknown): void;
+}
+
+/** An item on its way. */
+interface Job<I> {
+  readonly group: Group<I>;
+  readonly at: number;
+}
+
+type Outcome = PromiseSettledResult<Embedded>;
+type Compute<I> = (clip: Clip, items: readonly I[]) => Promise<Outcome[]>;
+
+/** Groups of one kind. */
+class Lane<I> {
+  readonly kind: Kind;
+  readonly compute: Compute<I>;
+  readonly groups: Group<I>[] = [];
+  waiting = 0;
+  /** Seconds that an item takes, lately. */
+  seconds = 0;
+
+  constructor(kind: Kind, compute: Compute<I>) {
+    this.kind = kind;
+    this.compute = compute;
+  }
+
+  add(group: Group<I>): void {
+    this.groups.push(group);
+    this.waiting += group.items.length;
+  }
+
+  /** Takes items for a batch: the groups by turns, an equal share each. */
+  take(most: number): Job<I>[] {
+    const jobs: Job<I>[] = [];
+    while (jobs.length < most && this.groups.length > 0) {
+      const share = Math.max(1, Math.floor((most - jobs.length) / this.groups.length));
+      const group = this.groups.shift()!;
+      for (let i = 0; i < share && group.next < group.items.length; i++) {
+        jobs.push({ group, at: group.next++ });
+        this.waiting--;
+      }
+      if (group.next < group.items.length) this.groups.push(group);
+    }
+    return jobs;
+  }
+
+  /** Forgets what waits of a group. */
+  drop(group: Group<I>): void {
+    const at = this.groups.indexOf(group);
+    if (at >= 0) this.groups.splice(at, 1);
+    this.waiting -= group.items.length - group.next;
+    group.next = group.items.length;
+  }
+
+  measure(seconds: number, items: number): void {
+    const each = seconds / items;
+    this.seconds = this.seconds === 0 ? each : this.seconds + NEWEST * (each - this.seconds);
+  }
+}
+
+export class WorkQueue {
+  readonly #model: LiveModel;
+  readonly #options: QueueOptions;
+  readonly #events: QueueEvents;
+  readonly #pictures: Lane<Uint8Array>;
+  readonly #texts: Lane<string>;
+  #turn: Kind = 'texts';
+  #running: { readonly since: number; readonly seconds: number } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(model: LiveModel, options: QueueOptions, events: QueueEvents) {
+    this.#model = model;
+    this.#options = options;
+    this.#events = events;
+    this.#pictures = new Lane('pictures', (clip, items) => embedPictures(clip, items, options.maxPixels));
+    this.#texts = new Lane('texts', embedTexts);
+  }
+
+  /** Items that wait. */
+  length(kind: Kind): number {
+    return kind === 'pictures' ? this.#pictures.waiting : this.#texts.waiting;
+  }
+
+  /** Seconds until work that comes now would begin. */
+  get wait(): number {
+    const { waiting: pictures, seconds: picture } = this.#pictures;
+    const { waiting: texts, seconds: text } = this.#texts;
+    const now = performance.now() / 1000;
+    const running = this.#running ? Math.max(0, this.#running.seconds - (now - this.#running.since)) : 0;
+    return running + pictures * picture + texts * text;
+  }
+
+  /** @throws Refusal 429 if work would wait too long */
+  admit(): void {
+    const { wait } = this;
+    const { maxWait } = this.#options;
+    if (wait <= maxWait) return;
+    const retryAfter = String(Math.max(1, Math.ceil(wait - maxWait)));
+    const message = `the server is busy: work would wait for ${wait.toFixed(1)} seconds, the limit is ${maxWait}`;
+    throw new Refusal(429, 'OVERLOADED', message, { headers: { 'retry-after': retryAfter } });
+  }
+
+  /**
+   * Embeds pictures, in order.
+   * @throws Refusal 429; ItemError for the first picture that fails; the signal's reason
+   */
+  pictures(items: readonly Uint8Array[], signal?: AbortSignal): Promise<Embedded[]> {
+    return this.#add(this.#pictures, items, signal);
+  }
+
+  /** Embeds texts, in order. @throws as `pictures` */
+  texts(items: readonly string[], signal?: AbortSignal): Promise<Embedded[]> {
+    return this.#add(this.#texts, items, signal);
+  }
+
+  /** Loads the model, and measures it with a picture and a text. */
+  async warmUp(): Promise<void> {
+    const clip = await this.#model.clip();
+    const { towers, text } = clip.info();
+    for (const _ of [1, 2]) {
+      // The first is slower, as code is compiled.
+      this.#pictures.seconds = 0;
+      this.#texts.seconds = 0;
+      if (towers.includes('image')) await this.pictures([grayPicture()]);
+      if (towers.includes('text') && text?.tokenizer) await this.texts(['a photo of a cat']);
+    }
+  }
+
+  async #add<I>(lane: Lane<I>, items: readonly I[], signal: AbortSignal | undefined): Promise<Embedded[]> {
+    signal?.throwIfAborted();
+    if (items.length === 0) return [];
+    this.admit();
+    return new Promise((resolve, reject) => {
+      const group: Group<I> = {
+        items,
+        results: new Array(items.length),
+        since: performance.now(),
+        signal,
+        next: 0,
+        ended: false,
+        left: items.length,
+        resolve: (results) => end(() => resolve(results)),
+        reject: (error) => end(() => reject(error)),
+      };
+      const aborted = () => group.reject(signal!.reason);
+      const end = (settle: () => void) => {
+        if (group.ended) return;
+        group.ended = true;
+        lane.drop(group);
+        signal?.removeEventListener('abort', aborted);
+        settle();
+      };
+      signal?.addEventListener('abort', aborted, { once: true });
+      lane.add(group);
+      this.#schedule();
+    });
+  }
+
+  /** Begins a batch at once if it is full, or after the time for others to come. */
+  #schedule(): void {
+    if (this.#running) return;
+    const isFull = this.#pictures.waiting >= this.#threads || this.#texts.waiting >= TEXTS_TOGETHER;
+    if (isFull) {
+      void this.#run();
+    } else {
+      this.#timer ??= setTimeout(() => void this.#run(), this.#options.gather);
+    }
+  }
+
+  get #threads(): number {
+    return this.#model.alive?.info().threads.count ?? 1;
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#running) return;
+    const lanes = [this.#pictures, this.#texts] as Lane<unknown>[];
+    const ready = lanes.filter(({ waiting }) => waiting > 0);
+    const lane = ready.find(({ kind }) => kind !== this.#turn) ?? ready[0];
+    if (!lane) return;
+    this.#turn = lane.kind;
+    const jobs = lane.take(lane.kind === 'pictures' ? this.#threads : TEXTS_TOGETHER);
+    const since = performance.now();
+    this.#running = { since: since / 1000, seconds: jobs.length * lane.seconds };
+    const { replaced } = this.#model;
+    try {
+      await this.#compute(lane, jobs);
+    } finally {
+      const seconds = (performance.now() - since) / 1000;
+      if (this.#model.replaced === replaced) lane.measure(seconds, jobs.length); // loading is not an item's time
+      const waited = jobs.map(({ group }) => (since - group.since) / 1000);
+      this.#running = undefined;
+      this.#events.batch(lane.kind, jobs.length, seconds, waited);
+      // Work that has waited meanwhile begins at once.
+      void this.#run();
+    }
+  }
+
+  async #compute<I>(lane: Lane<I>, jobs: readonly Job<I>[]): Promise<void> {
+    const outcomes = await this.#attempt(lane, jobs);
+    for (const [i, job] of jobs.entries()) {
+      let outcome = outcomes[i]!;
+      // The batch failed as a whole, or the model died with it. One of the items may be why, so each is tried once more alone.
+      const isShared = outcome.status === 'rejected' && (isLost(outcome.reason) || lane.kind === 'texts');
+      if (isShared && !job.group.ended) {
+        outcome = (await this.#attempt(lane, [job]))[0]!;
+      }
+      settle(job, outcome);
+    }
+  }
+
+  async #attempt<I>(lane: Lane<I>, jobs: readonly Job<I>[]): Promise<Outcome[]> {
+    try {
+      const clip = await this.#model.clip();
+      return await lane.compute(
+        clip,
+        jobs.map(({ group, at }) => group.items[at]!),
+      );
+    } catch (reason) {
+      return jobs.map(() => ({ status: 'rejected', reason }));
+    }
+  }
+}
+
+/** What went wrong with an item, and which one of its request it is. */
+export class ItemError extends Error {
+  override readonly name = 'ItemError';
+  readonly index: number;
+
+  constructor(index: number, cause: unknown) {
+    super((cause as Error | undefined)?.message, { cause });
+    this.index = index;
+  }
+}
+
+function settle<I>({ group, at }: Job<I>, outcome: Outcome): void {
+  if (outcome.status === 'rejected') {
+    group.reject(new ItemError(at, outcome.reason));
+  } else {
+    group.results[at] = outcome.value;
+    if (--group.left === 0) group.resolve(group.results);
+  }
+}
+
+function isLost(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === 'WORKER' || code === 'DISPOSED';
+}
+
+async function embedPictures(clip: Clip, items: readonly Uint8Array[], maxPixels?: number): Promise<Outcome[]> {
+  const results = await clip.encodeImage(items, { settled: true, maxPixels });
+  return results.map((result) =>
+    result.status === 'fulfilled' ? { ...result, value: { embedding: result.value, tokens: 0 } } : result,
+  );
+}
+
+async function embedTexts(clip: Clip, items: readonly string[]): Promise<Outcome[]> {
+  const [embeddings, counts] = await Promise.all([clip.encodeText(items), clip.countTokens(items)]);
+  return embeddings.map((embedding, i) => ({ status: 'fulfilled', value: { embedding, tokens: counts[i]! } }));
+}
+
+/** A gray PNG of 1 x 1 pixel. */
+function grayPicture(): Uint8Array {
+  const hex =
+    '89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55' +
+    '0000000a4944415478da6368000000820081da45083b0000000049454e44ae426082';
+  return Uint8Array.from(hex.match(/../g)!, (digits) => Number.parseInt(digits, 16));
+}

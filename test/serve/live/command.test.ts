@@ -1,0 +1,98 @@
+/** `edgeclip serve` as users start it: its log, its signals, its ends. Needs `npm run build`. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, it } from 'vitest';
+import { edgeclip, jsonLines } from '../../cli/command.ts';
+import { dataUri, photoFile } from '../server.ts';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+interface Line {
+  readonly message: string;
+  readonly port?: number;
+  readonly status?: number;
+}
+
+/** The command, once it listens. */
+async function start(...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--threads', '1', ...args]);
+  children.push(child);
+  let out = '';
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+      const listening = /"message":"listening".*"port":(\d+)/.exec(out)?.[1];
+      if (listening) resolve(Number(listening));
+    });
+    ended.then(() => reject(new Error(`it ended: ${stderr}`)));
+  });
+  return { child, ended, url: `http://127.0.0.1:${port}`, lines: () => jsonLines<Line>(out), stderr: () => stderr };
+}
+
+it('SIGTERM finishes what is begun, takes no more, and ends with code 0', async () => {
+  const { child, ended, url, lines, stderr } = await start();
+  const body = JSON.stringify({ input: Array(40).fill({ image: dataUri(photoFile('cat.png')) }) });
+  const begun = fetch(`${url}/v1/embeddings`, { method: 'POST', body });
+  let isBusy = false;
+  while (!isBusy) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    isBusy = Number(/^edgeclip_queue_length\{kind="pictures"\} (\d+)$/m.exec(text)![1]) > 0;
+  }
+  child.kill('SIGTERM');
+  const answer = await begun;
+  expect(answer.status).toBe(200);
+  expect(((await answer.json()) as { data: unknown[] }).data).toHaveLength(40);
+  expect(await ended).toBe(0);
+  await expect(fetch(`${url}/health`)).rejects.toThrow();
+  expect(stderr()).toBe('');
+  const messages = lines().map(({ message }) => message);
+  expect(messages[0]).toBe('listening');
+  expect(messages).toContain('ending');
+  expect(lines().at(-1)).toMatchObject({ message: 'request', path: '/v1/embeddings', status: 200 });
+});
+
+it('a second signal ends at once', async () => {
+  const { child, ended, url } = await start();
+  const body = JSON.stringify({ input: Array(250).fill({ image: dataUri(photoFile('coins.png')) }) });
+  const begun = fetch(`${url}/v1/embeddings`, { method: 'POST', body }).catch(() => 'cut off');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  child.kill('SIGINT');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  child.kill('SIGINT');
+  expect(await ended).toBe(1);
+  expect(await begun).toBe('cut off');
+});
+
+it('says what is wrong with the command line, the port and the model', async () => {
+  expect(await edgeclip(['serve', '--port', '70000'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--port'),
+  });
+  expect(await edgeclip(['serve', '--max-wait', '0'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--max-wait'),
+  });
+  expect(await edgeclip(['serve', '--api-key', ''])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--api-key'),
+  });
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as AddressInfo;
+  const outcome = await edgeclip(['serve', '--port', String(port)]);
+  taken.close();
+  expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('EADDRINUSE') });
+  const missing = await edgeclip(['serve', '--port', '0', '--model', './no-such-model']);
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no-such-model') });
+});
