@@ -31,7 +31,12 @@ try {
 
 async function generate() {
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: [path('src/index.ts'), path('src/worker/index.ts'), path('src/serve/index.ts'), path('src/text/tokenizer.ts')],
+    entryPoints: [
+      path('src/index.ts'),
+      path('src/worker/index.ts'),
+      path('src/serve/index.ts'),
+      path('src/text/tokenizer.ts'),
+    ],
     tsconfig: fileURLToPath(new URL('tsconfig.json', import.meta.url)),
     plugin: ['typedoc-plugin-markdown'],
     readme: 'none',

@@ -88,9 +88,12 @@ describe('examples in the README', () => {
 });
 
 describe('examples in docs/', () => {
-  it.each(markdownExamples('docs/serve.md').map((example) => [example.place, example] as const))('%s', async (_, example) => {
-    await run(example, {});
-  });
+  it.each(markdownExamples('docs/serve.md').map((example) => [example.place, example] as const))(
+    '%s',
+    async (_, example) => {
+      await run(example, {});
+    },
+  );
 });
 
 describe('the examples are really run', () => {
