@@ -85,7 +85,7 @@ describe('overload', () => {
   });
 
   it('is over once the clients have left: their work is not done', async () => {
-    const server = await served(() => loadInWorker({ threads: 1 }), { maxWait: 60 });
+    const server = await served(() => loadInWorker({ threads: 1 }), { maxWait: 3600 });
     try {
       const stop = new AbortController();
       const asked = Array.from({ length: 100 }, () =>
@@ -93,7 +93,7 @@ describe('overload', () => {
       );
       const waiting = async () =>
         Number(/^edgeclip_queue_length\{kind="pictures"\} (\d+)$/m.exec((await server.ask('/metrics')).text)![1]);
-      while ((await waiting()) < 500) await sleep(10);
+      while ((await waiting()) < 300) await sleep(10);
       stop.abort();
       await Promise.all(asked);
       let left = await waiting();
@@ -101,7 +101,7 @@ describe('overload', () => {
         await sleep(20);
         left = await waiting();
       }
-      expect(left).toBe(0); // 1000 pictures would take longer than a second
+      expect(left).toBe(0); // hundreds of pictures would take longer than a second
       expect((await server.ask('/metrics')).text).toMatch(/^edgeclip_held_bytes 0$/m);
     } finally {
       await server.close();
