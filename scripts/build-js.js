@@ -24,6 +24,7 @@ const embedded = {
   tokenizer: `export default ${text(JSON.stringify(JSON.parse(read('weights/default/tokenizer.json'))))};\n`,
   image: `export default ${base64('weights/default/image.bin')};\n`,
   text: `export default ${base64('weights/default/text.bin')};\n`,
+  search: `export default ${base64('dist/search.wasm')};\n`,
   wasm: wasm.map((name) => `export const ${name} = ${base64(wasmPath(name))};\n`).join(''),
 };
 mkdirSync('dist/embedded', { recursive: true });
@@ -107,6 +108,7 @@ async function buildPlatform(
 }
 
 const worker = { worker: 'src/worker/index.ts' };
+const search = { search: 'src/search/index.ts' };
 const imageOnly = { image: 'src/image-only.ts' };
 const nodeInput = {
   index: library.index,
@@ -115,16 +117,17 @@ const nodeInput = {
   'cli/main': 'src/cli/main.ts',
   serve: 'src/serve/index.ts',
   ...worker,
+  ...search,
   'clip-worker': 'src/worker/script-node.ts',
 };
 await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/[name]', own: false });
 // In browsers and Node what is imported later is not transferred, so `edgeclip/image` shares its files with `edgeclip`.
 await buildPlatform('browser', {
-  input: { ...library, ...imageOnly, ...worker, 'clip-worker': 'src/worker/script-web.ts' },
+  input: { ...library, ...imageOnly, ...worker, ...search, 'clip-worker': 'src/worker/script-web.ts' },
 });
 for (const [name, plugins, more] of [
-  ['workerd', [], worker],
-  ['edge-light', [], worker],
+  ['workerd', [], { ...worker, ...search }],
+  ['edge-light', [], { ...worker, ...search }],
   ['core', []],
   ['bundle', [lateBuiltins]],
 ]) {

@@ -1,5 +1,5 @@
 // Compiles assembly/ with asc, then lets Binaryen's wasm-opt go over the release builds.
-// Output: dist/kernels-simd.wasm, dist/kernels-relaxed.wasm, dist/pictures.wasm, and for tests build/kernels-debug.wasm and
+// Output: dist/kernels-simd.wasm, dist/kernels-relaxed.wasm, dist/pictures.wasm, dist/search.wasm, and for tests build/kernels-debug.wasm and
 // build/pictures-debug.wasm. The decoders of @jsquash are copied beside them, so that every platform finds all of its files at addresses of the package's own.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';
@@ -14,6 +14,7 @@ const targets = {
   relaxed: { entry: 'assembly/index.ts', file: 'kernels-relaxed.wasm' },
   'pictures-debug': { entry: 'assembly/pictures/index.ts' },
   pictures: { entry: 'assembly/pictures/index.ts', file: 'pictures.wasm' },
+  search: { entry: 'assembly/search/index.ts', file: 'search.wasm' },
 };
 for (const [target, { entry, file }] of Object.entries(targets)) {
   run('assemblyscript/bin/asc.js', [entry, '--target', target]);

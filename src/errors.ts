@@ -24,6 +24,10 @@ export type ClipErrorCode =
   | 'TEMPLATE'
   /** A classifier file is damaged, of another version, or made with another model. */
   | 'CLASSIFIER_FORMAT'
+  /** An index of vectors is damaged, or of another format or version. */
+  | 'INDEX_FORMAT'
+  /** An index holds vectors of another model, or of the same in another precision or with other options for pictures. */
+  | 'INDEX_MODEL'
   /** The tower that the call needs was not loaded. */
   | 'TOWER_NOT_LOADED'
   /** The call came after `dispose`. */

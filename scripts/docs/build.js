@@ -35,6 +35,7 @@ async function generate() {
       path('src/index.ts'),
       path('src/worker/index.ts'),
       path('src/serve/index.ts'),
+      path('src/search/index.ts'),
       path('src/text/tokenizer.ts'),
     ],
     tsconfig: fileURLToPath(new URL('tsconfig.json', import.meta.url)),
@@ -70,6 +71,7 @@ async function generate() {
   return [
     HEAD,
     part('index.md', "'edgeclip'"),
+    part('search.md', "'edgeclip/search'"),
     part('worker.md', "'edgeclip/worker'"),
     part('serve.md', "'edgeclip/serve'"),
     part('text/tokenizer.md', "'edgeclip/tokenizer'"),

@@ -27,6 +27,10 @@ declare module '*/embedded/text.js' {
   const base64: string;
   export default base64;
 }
+declare module '*/embedded/search.js' {
+  const base64: string;
+  export default base64;
+}
 declare module '*/embedded/wasm.js' {
   /** Base64 by name. */
   export const simd: string;

@@ -198,29 +198,45 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   { align = 64 }: { align?: number } = {},
 ): Uint8Array[] {
+  for (const { name, dtype, shape, data } of tensors) {
+    const expected = byteLengthOf(dtype, shape);
+    if (expected === data.byteLength) continue;
+    throw new TypeError(`tensor ${name}: ${dtype} ${brief(shape)} needs ${expected} bytes, got ${data.byteLength}`);
+  }
+  return [safetensorsHeader(tensors, metadata, align), ...tensors.map(({ data }) => data)];
+}
+
+/**
+ * The header of such a file, for data that are written piece by piece.
+ * @throws TypeError if a name comes twice
+ */
+export function safetensorsHeader(
+  tensors: readonly Omit<TensorData, 'data'>[],
+  metadata: Readonly<Record<string, string>> = {},
+  align = 64,
+): Uint8Array<ArrayBuffer> {
   // The object is put together as text, because an object of JavaScript would move keys like "0" to the front.
   const members: string[] = [];
   const names = new Set(['__metadata__']);
   if (Object.keys(metadata).length > 0) members.push(`"__metadata__":${JSON.stringify(metadata)}`);
   let offset = 0;
-  for (const { name, dtype, shape, data } of tensors) {
+  for (const { name, dtype, shape } of tensors) {
     if (names.has(name)) throw new TypeError(`tensor name ${JSON.stringify(name)} is reserved or comes twice`);
     names.add(name);
-    const expected = shape.reduce((product, size) => product * size, ELEMENT_BYTES.get(dtype) ?? Number.NaN);
-    if (expected !== data.byteLength) {
-      throw new TypeError(`tensor ${name}: ${dtype} ${brief(shape)} needs ${expected} bytes, got ${data.byteLength}`);
-    }
-    const entry = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
-    members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    offset += data.byteLength;
+    const end = offset + byteLengthOf(dtype, shape);
+    members.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
+    offset = end;
   }
   const json = new TextEncoder().encode(`{${members.join(',')}}`);
   const dataOffset = Math.ceil((8 + json.byteLength) / align) * align;
   const header = new Uint8Array(dataOffset).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(dataOffset - 8), true);
   header.set(json, 8);
-  return [header, ...tensors.map(({ data }) => data)];
+  return header;
 }
+
+const byteLengthOf = (dtype: string, shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, ELEMENT_BYTES.get(dtype) ?? Number.NaN);
 
 /**
  * The first key that comes twice in one object of a valid JSON text. `JSON.parse` keeps the last one silently, and two

@@ -87,7 +87,7 @@ export async function run({ place, code }: Example, given: Record<string, () => 
   const declared = new Set(patterns.flatMap((pattern) => pattern.match(/\w+/g) ?? []));
   const used: Disposable[] = [];
   const scope: Record<string, unknown> = {
-    $import: (name: string) => (name === 'edgeclip' ? sources('src/index.ts') : name === 'edgeclip/worker' ? sources('src/worker/index.ts') : name === 'edgeclip/serve' ? sources('src/serve/index.ts') : name === 'edgeclip/tokenizer' ? sources('src/text/tokenizer.ts') : import(name)), // biome-ignore format: one step
+    $import: (name: string) => (name === 'edgeclip' ? sources('src/index.ts') : name === 'edgeclip/worker' ? sources('src/worker/index.ts') : name === 'edgeclip/search' ? sources('src/search/index.ts') : name === 'edgeclip/serve' ? sources('src/serve/index.ts') : name === 'edgeclip/tokenizer' ? sources('src/text/tokenizer.ts') : import(name)), // biome-ignore format: one step
     // Node 20 has no `using`.
     $using: (value: Disposable) => {
       used.push(value);

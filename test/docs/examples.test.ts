@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Clip, loadClip } from '../../src/index.ts';
+import { VectorIndex } from '../../src/search/index.ts';
 import { goldenPath } from '../model/golden.ts';
 import { docstringExamples, markdownExamples, run } from './example.ts';
 
@@ -28,6 +29,7 @@ const found = (path: string) =>
 let clip: Clip;
 beforeAll(async () => {
   clip = await loadClip();
+  await writeFile(written('photos.vectors'), (await index()).save());
   // Addresses in examples lead to the files of examples/.
   vi.stubGlobal('fetch', async (from: Request | URL | string) => {
     const { pathname } = new URL(from instanceof Request ? from.url : from);
@@ -40,6 +42,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+const index = async () => {
+  const index = await VectorIndex.create({ model: clip });
+  index.add('cat.jpg', await clip.encodeImage(await file('cat.png')));
+  return index;
+};
 const classifier = () => clip.classifier(['cat', 'dog', 'cup of coffee']);
 /** Cloudflare's static assets and a bucket, with the embedded model's files. */
 const stored = (name: string) => readFile(root(`weights/default/${name}`));
@@ -63,6 +70,7 @@ const given = {
   images: async () => [await file('cat.png'), await file('coffee.png')],
   embedding: async () => clip.encodeImage(await file('cat.png')),
   classifierBytes: async () => (await classifier()).toBytes(),
+  index,
   frame: async () => new Uint8Array(await file('cat.png')),
   env: () => ({ ASSETS: assets }),
   bucket: () => bucket,
@@ -70,7 +78,7 @@ const given = {
   join: () => join,
   tmpdir: () => tmpdir,
   readFile: () => (path: string, encoding?: 'utf8') => readFile(found(path), encoding),
-  writeFile: () => (path: string, data: Uint8Array) => writeFile(written(path), data),
+  writeFile: () => (path: string, data: Uint8Array | AsyncIterable<Uint8Array>) => writeFile(written(path), data),
 };
 
 describe('examples in docstrings', () => {

@@ -1,0 +1,13 @@
+/**
+ * What `edgeclip/search` needs from the runtime. One file for each kind of runtime has these functions; `#search-platform`
+ * (package.json, imports) picks the file, and platforms.ts makes the compiler check each of them.
+ */
+import type { OpenPhotoStore } from '../search/photo-store.ts';
+import type { WasmFile } from './platform.ts';
+
+export interface SearchPlatform {
+  /** The search module: its bytes, or the module where a runtime compiles no bytes. */
+  searchFile(): Promise<WasmFile>;
+  /** Opens a photo index that is stored in SQLite or PostgreSQL. */
+  openPhotos: OpenPhotoStore;
+}

@@ -1,0 +1,7 @@
+/** `edgeclip/search` in Cloudflare's workerd: the module is imported. */
+import search from '../../dist/search.wasm';
+import type { WasmFile } from './platform.ts';
+
+export { openPhotos } from './search-no-stores.ts';
+
+export const searchFile = async (): Promise<WasmFile> => search;

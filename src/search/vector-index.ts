@@ -1,0 +1,368 @@
+/** A searchable collection of embeddings, in memory: exact answers from a scan over int8 copies. */
+import { show } from '../json.ts';
+import { checkOptions, isFloat32Array, kindOf } from '../options.ts';
+import { yieldIfDue } from '../scheduler.ts';
+import type { Source } from '../weights/source.ts';
+import { Best } from './best.ts';
+import { type LoadedIndex, readIndex, writeIndex } from './index-file.ts';
+import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
+import { EXACT_ROWS, type Query, Records } from './records.ts';
+import { MemoryVectors, type VectorId, type VectorPlace, type VectorReader } from './vectors.ts';
+
+export interface VectorIndexOptions {
+  /** Numbers of a vector. Default: the model's `embedDim`, if `model` is a `Clip`. */
+  readonly dimension?: number | undefined;
+  /** The model whose vectors these are. Default: none is recorded, and nothing is checked. */
+  readonly model?: IndexModelInput | undefined;
+}
+
+export interface LoadIndexOptions {
+  /** The model that queries and further vectors come from. Default: it is not checked. */
+  readonly model?: IndexModelInput | undefined;
+  /**
+   * Leave the f32 vectors in the file and read them from there when a search needs them: a fifth of the memory. The source
+   * stays open until `close`. Default: false.
+   */
+  readonly onDisk?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SearchOptions {
+  /** Which ids may be found. Default: all. */
+  readonly filter?: ((id: VectorId) => boolean) | undefined;
+  /** Stops the search. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A vector that was found. */
+export interface Match {
+  readonly id: VectorId;
+  /** Cosine with the query, -1 to 1. */
+  readonly similarity: number;
+}
+
+/**
+ * Embeddings by id, and the nearest of them to a query. A search gives exactly what a plain f32 scan gives, the answers and
+ * the bits of `nearest`: it scans int8 copies for an upper bound of each cosine, and computes in f32 every vector whose bound
+ * reaches the k-th best (docs/numerics.md has the proof). Equal cosines come in the order in which the vectors were added.
+ *
+ * Memory: a byte for each number and about 100 bytes for each vector; five bytes for each number if the vectors themselves are
+ * in memory too. Vectors may be added and removed at any time; a search that runs meanwhile sees such a change or not.
+ * @example
+ * import { readFile } from 'node:fs/promises';
+ * import { loadClip } from 'edgeclip';
+ * import { VectorIndex } from 'edgeclip/search';
+ * const clip = await loadClip();
+ * const index = await VectorIndex.create({ model: clip });
+ * index.add('cat.png', await clip.encodeImage(await readFile('examples/cat.png')));
+ * await index.search(await clip.encodeText('a photo of a cat'), 5); // [{ id: 'cat.png', similarity: 0.3… }]
+ */
+export class VectorIndex {
+  readonly dimension: number;
+  /** The model whose vectors these are; undefined if it was not said. */
+  readonly model: IndexModel | undefined;
+  readonly #records: Records;
+  readonly #vectors: MemoryVectors;
+  /** Where the first `#read` vectors are, if not in memory. */
+  readonly #reader: VectorReader | undefined;
+  #read = 0;
+  /** By slot, a record's number. What a removed one had stays until the slot is used again. */
+  readonly #ids: VectorId[] = [];
+  readonly #added: number[] = [];
+  readonly #slots = new Map<VectorId, number>();
+  readonly #free: number[] = [];
+  #additions = 0;
+  /** Searches and saves that run: no slot is used again meanwhile. */
+  #running = 0;
+
+  private constructor(
+    dimension: number,
+    model: IndexModel | undefined,
+    records: Records,
+    reader: VectorReader | undefined,
+  ) {
+    this.dimension = dimension;
+    this.model = model;
+    this.#records = records;
+    this.#vectors = new MemoryVectors(dimension);
+    this.#reader = reader;
+  }
+
+  /**
+   * An empty index.
+   * @throws TypeError, RangeError for options that are not right; ClipError UNSUPPORTED where the runtime lacks WebAssembly SIMD
+   */
+  static async create(options: VectorIndexOptions): Promise<VectorIndex> {
+    return VectorIndex.over(options, undefined);
+  }
+
+  /** Over vectors that a reader finds: they are added by `addFrom`. @internal */
+  static async over(options: VectorIndexOptions, reader: VectorReader | undefined): Promise<VectorIndex> {
+    checkOptions('VectorIndex.create', options, { dimension: 'number', model: 'any' });
+    const { model } = options;
+    const config = (model as { config?: { embedDim?: number } } | undefined)?.config;
+    const dimension = options.dimension ?? config?.embedDim;
+    if (dimension === undefined) {
+      throw new TypeError('VectorIndex.create: give { dimension }, or a Clip as { model }');
+    }
+    if (!Number.isInteger(dimension) || dimension < 1 || dimension > MAX_DIMENSION) {
+      throw new RangeError(`dimension must be a whole number from 1 to ${MAX_DIMENSION}, got ${show(dimension)}`);
+    }
+    const made = model === undefined ? undefined : indexModel(model);
+    return new VectorIndex(dimension, made, await Records.create(dimension), reader);
+  }
+
+  /**
+   * An index that `save` wrote.
+   * @param file its bytes, or a source over them: `bytesSource`, `blobSource`, or one of your own over a file
+   * @throws ClipError INDEX_FORMAT if it is damaged, of another format or version; INDEX_MODEL if another model made it; IO if
+   *   it cannot be read; UNSUPPORTED where the runtime lacks the memory; the signal's reason if aborted
+   * @example
+   * const index = await VectorIndex.load(await readFile('photos.vectors'), { model: clip });
+   */
+  static async load(file: Uint8Array | ArrayBuffer | Source, options: LoadIndexOptions = {}): Promise<VectorIndex> {
+    checkOptions('VectorIndex.load', options, { model: 'any', onDisk: 'boolean', signal: 'signal' });
+    const { model, onDisk = false, signal } = options;
+    const expected = model === undefined ? undefined : indexModel(model);
+    let index: VectorIndex | undefined;
+    const start = async ({ name, dimension, model, reader }: LoadedIndex) => {
+      if (expected && model) checkIndexModel(name, model, expected);
+      index = await VectorIndex.over({ dimension, model }, onDisk ? reader : undefined);
+    };
+    await readIndex(file, start, (id, vector) => index!.#append(id, vector, onDisk), signal);
+    return index!;
+  }
+
+  /** How many vectors it has. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  has(id: VectorId): boolean {
+    return this.#slots.has(id);
+  }
+
+  /** The ids, in the order in which their vectors were added. */
+  ids(): VectorId[] {
+    return this.#inOrder().map((slot) => this.#ids[slot]!);
+  }
+
+  /**
+   * Adds a vector, copied and divided by its length. One of the same id is replaced, and counts as added now.
+   * @param id text, or a whole number
+   * @throws TypeError, RangeError for another kind of id, another dimension, or numbers that are not finite; ClipError
+   *   UNSUPPORTED if the runtime has no more memory. The index is then as it was
+   */
+  add(id: VectorId, vector: ArrayLike<number>): void {
+    checkId(id);
+    this.#append(id, this.normalized(vector), false);
+  }
+
+  /** A vector divided by its length, as `add` keeps it. @internal */
+  normalized(vector: ArrayLike<number>): Float32Array {
+    return this.#records.normalized(this.#checked('add', vector));
+  }
+
+  /** Adds a vector of length 1 that the reader finds. @internal */
+  addFrom(id: VectorId, vector: Float32Array): void {
+    this.#append(id, vector, true);
+  }
+
+  /** Removes a vector. Returns whether there was one. */
+  remove(id: VectorId): boolean {
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return false;
+    this.#slots.delete(id);
+    this.#records.drop(slot);
+    // A reader's vectors keep their positions, so those slots stay empty.
+    if (slot >= this.#read) this.#free.push(slot);
+    return true;
+  }
+
+  /**
+   * The k vectors with the largest cosines to the query, best first; fewer if the index has fewer.
+   * @param query an embedding of any length (norm); it is copied
+   * @throws TypeError, RangeError for arguments that are not right; ClipError IO if vectors on disk cannot be read; the
+   *   signal's reason if aborted
+   * @example
+   * await index.search(await clip.encodeText('a red bicycle'), 20, { filter: (id) => `${id}`.endsWith('.jpg') });
+   */
+  async search(query: ArrayLike<number>, k: number, options: SearchOptions = {}): Promise<Match[]> {
+    checkOptions('search', options, { filter: 'function', signal: 'signal' });
+    if (!Number.isInteger(k) || k < 1) throw new RangeError(`search: k must be a positive integer, got ${show(k)}`);
+    const prepared = this.#records.query(this.#records.normalized(this.#checked('search', query)));
+    this.#running++;
+    try {
+      return await this.#find(prepared, k, options);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  /**
+   * The index as a file, piece by piece: safetensors (docs/search.md says what is in it). The same vectors, added in the same order,
+   * give the same bytes.
+   * @throws ClipError IO if vectors on disk cannot be read
+   * @example
+   * await writeFile('photos.vectors', index.save());
+   */
+  async *save(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    this.#running++;
+    try {
+      const slots = this.#inOrder();
+      const ids = slots.map((slot) => this.#ids[slot]!);
+      const read = async (first: number, n: number) => {
+        const target = new Float32Array(n * this.dimension);
+        await this.#readVectors(slots.slice(first, first + n), target);
+        return target;
+      };
+      yield* writeIndex({ ids, dimension: this.dimension, model: this.model, read });
+    } finally {
+      this.#running--;
+    }
+  }
+
+  /** The same in one piece, for runtimes without files. */
+  async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const parts: Uint8Array[] = [];
+    for await (const part of this.save()) parts.push(part);
+    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * Checks that a model made these vectors. An index without a model passes.
+   * @throws ClipError INDEX_MODEL if it did not
+   */
+  checkModel(model: IndexModelInput): void {
+    if (this.model) checkIndexModel('the index', this.model, indexModel(model));
+  }
+
+  /** Closes the file of an index that was loaded with `onDisk`. */
+  async close(): Promise<void> {
+    await this.#reader?.close?.();
+  }
+
+  async #find(query: Query, k: number, { filter, signal }: SearchOptions): Promise<Match[]> {
+    const count = this.#records.count;
+    const bounds = new Float32Array(count);
+    for (let first = 0; first < count; ) {
+      await yieldIfDue(signal);
+      const n = this.#records.blockAt(first, count);
+      this.#records.bounds(query, first, n, bounds);
+      first += n;
+    }
+    if (filter) {
+      for (let slot = 0; slot < count; slot++) {
+        if (bounds[slot] !== Number.NEGATIVE_INFINITY && !filter(this.#ids[slot]!))
+          bounds[slot] = Number.NEGATIVE_INFINITY;
+      }
+    }
+    const best = new Best(k, this.#added);
+    // The k largest bounds first: their products are a floor under the k-th best, which few other bounds reach.
+    const first = new Best(k, this.#added);
+    let floor = -Number.MAX_VALUE; // above the bounds of what was dropped
+    for (let slot = 0; slot < count; slot++) {
+      if (bounds[slot]! >= floor) floor = Math.max(floor, first.add(slot, bounds[slot]!));
+    }
+    const leaders = first.list().map(({ slot }) => slot);
+    await this.#compute(query, leaders, best, bounds, signal);
+    const seen = new Set(leaders);
+    const least = Math.max(-Number.MAX_VALUE, best.least());
+    const others: number[] = [];
+    for (let slot = 0; slot < count; slot++) {
+      if (bounds[slot]! >= least && !seen.has(slot)) others.push(slot);
+    }
+    others.sort((a, b) => bounds[b]! - bounds[a]!);
+    await this.#compute(query, others, best, bounds, signal);
+    return best.list().map(({ slot, score }) => ({ id: this.#ids[slot]!, similarity: score }));
+  }
+
+  /** Adds the exact products of vectors with the query, the largest bounds first, until no bound reaches the k-th best. */
+  async #compute(
+    query: Query,
+    slots: readonly number[],
+    best: Best,
+    bounds: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const vectors = new Float32Array(Math.min(EXACT_ROWS, slots.length) * this.dimension);
+    for (let first = 0; first < slots.length; first += EXACT_ROWS) {
+      if (bounds[slots[first]!]! < best.least()) return;
+      const some = slots.slice(first, first + EXACT_ROWS).sort((a, b) => a - b);
+      await yieldIfDue(signal);
+      const reading = this.#readVectors(some, vectors);
+      if (reading) await reading;
+      const products = this.#records.products(query, vectors, this.dimension, some.length);
+      for (const [i, slot] of some.entries()) {
+        if (!Number.isNaN(products[i]!)) best.add(slot, products[i]!);
+      }
+    }
+  }
+
+  /** The vectors of slots, one after the other; a promise if some must be read. */
+  #readVectors(slots: readonly number[], target: Float32Array): Promise<void> | undefined {
+    const d = this.dimension;
+    const places: (VectorPlace & { readonly at: number })[] = [];
+    for (const [at, slot] of slots.entries()) {
+      if (slot >= this.#read) target.set(this.#vectors.get(slot), at * d);
+      else places.push({ id: this.#ids[slot]!, position: slot, at });
+    }
+    if (places.length === 0) return undefined;
+    const read = new Float32Array(places.length * d);
+    const spread = () => {
+      for (const [i, { at }] of places.entries()) target.set(read.subarray(i * d, (i + 1) * d), at * d);
+    };
+    const reading = this.#reader!.readInto(places, read);
+    if (reading) return reading.then(spread);
+    spread();
+    return undefined;
+  }
+
+  #append(id: VectorId, vector: Float32Array, isRead: boolean): void {
+    const reused = !isRead && this.#running === 0 ? this.#free.at(-1) : undefined;
+    const slot = reused ?? this.#records.count;
+    if (!isRead) this.#vectors.set(slot, vector);
+    this.#records.set(slot, vector);
+    if (reused !== undefined) this.#free.pop();
+    this.remove(id);
+    if (isRead) this.#read = slot + 1;
+    this.#ids[slot] = id;
+    this.#added[slot] = this.#additions++;
+    this.#slots.set(id, slot);
+  }
+
+  /** The slots in use, in the order of their additions. */
+  #inOrder(): number[] {
+    return [...this.#slots.values()].sort((a, b) => this.#added[a]! - this.#added[b]!);
+  }
+
+  #checked(call: string, vector: unknown): Float32Array {
+    const isList = Array.isArray(vector) && vector.every((item) => typeof item === 'number');
+    if (!isList && (!ArrayBuffer.isView(vector) || !('length' in vector) || typeof vector[0 as never] === 'bigint')) {
+      throw new TypeError(`${call}: a vector must be a Float32Array or an array of numbers, got ${kindOf(vector)}`);
+    }
+    const numbers = isFloat32Array(vector) ? vector : Float32Array.from(vector as ArrayLike<number>);
+    if (numbers.length !== this.dimension) {
+      throw new RangeError(`${call}: expected a vector of ${this.dimension} numbers, got ${numbers.length}`);
+    }
+    if (!numbers.every(Number.isFinite))
+      throw new RangeError(`${call}: a vector holds a number that is not finite in f32`);
+    return numbers;
+  }
+}
+
+/** Largest number of dimensions: the query still has 8 bits. */
+const MAX_DIMENSION = 65_536;
+
+function checkId(id: unknown): asserts id is VectorId {
+  if (typeof id === 'string' || Number.isSafeInteger(id)) return;
+  throw new TypeError(
+    `add: an id must be text or a whole number, got ${typeof id === 'number' ? show(id) : kindOf(id)}`,
+  );
+}

@@ -1,0 +1,45 @@
+/** The f32 vectors of an index: in memory, or where a reader finds them. */
+
+/** What names a vector in an index. */
+export type VectorId = string | number;
+
+/** A vector that a reader is asked for. */
+export interface VectorPlace {
+  readonly id: VectorId;
+  /** Its position among the vectors that the index was loaded with, from 0. */
+  readonly position: number;
+}
+
+/** Reads f32 vectors of length 1 from where they lie: a file, a database. */
+export interface VectorReader {
+  /**
+   * Writes the vectors one after the other. One that is no longer there is written as NaN: the search leaves it out.
+   * @param target f32[places.length * dimension]
+   */
+  readInto(places: readonly VectorPlace[], target: Float32Array): Promise<void> | void;
+  close?(): Promise<void> | void;
+}
+
+/** Vectors in one piece of memory: half a megabyte at 512 numbers. */
+const PIECE = 256;
+
+/** Vectors in memory, in pieces, so that growing copies nothing. */
+export class MemoryVectors {
+  readonly #dimension: number;
+  readonly #pieces: Float32Array[] = [];
+
+  constructor(dimension: number) {
+    this.#dimension = dimension;
+  }
+
+  set(i: number, vector: Float32Array): void {
+    this.#pieces[Math.floor(i / PIECE)] ??= new Float32Array(PIECE * this.#dimension);
+    this.get(i).set(vector);
+  }
+
+  /** A view. */
+  get(i: number): Float32Array {
+    const at = (i % PIECE) * this.#dimension;
+    return this.#pieces[Math.floor(i / PIECE)]!.subarray(at, at + this.#dimension);
+  }
+}
