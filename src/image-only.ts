@@ -24,5 +24,5 @@ export async function loadClip(first?: Model | LoadClipOptions, second?: LoadOpt
       `towers: edgeclip/image has the image tower only, got ${JSON.stringify(towers)}: import edgeclip`,
     );
   }
-  return load(model, { ...options, towers: ['image'] });
+  return load(model, { ...options, towers: ['image'], imageOnly: true });
 }

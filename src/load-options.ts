@@ -53,6 +53,8 @@ export interface LoadOptions extends HubOptions {
   readonly probe?: Probe | undefined;
   /** The variant of the tile, instead of measuring which is faster: for tests. @internal */
   readonly variant?: TileVariant | undefined;
+  /** The caller is `edgeclip/image`, which has no text tower to load. @internal */
+  readonly imageOnly?: boolean | undefined;
 }
 
 /** What `loadClip` takes when everything is in one object. */
@@ -83,8 +85,10 @@ const LOAD: Readonly<Record<Exclude<keyof LoadClipOptions, keyof typeof INTERNAL
   fetch: 'function',
 };
 
-/** Options for tests: accepted, but no message names them. */
-const INTERNAL = { probe: 'function', variant: 'any' } as const satisfies Readonly<Record<string, OptionType>>;
+/** Options for tests and between our own modules: accepted, but no message names them. */
+const INTERNAL = { probe: 'function', variant: 'any', imageOnly: 'boolean' } as const satisfies Readonly<
+  Record<string, OptionType>
+>;
 
 /** Tells the two signatures apart: files have functions, options are a plain object. */
 export function loadArguments(
@@ -112,8 +116,8 @@ export function loadArguments(
 /** Checks the internal options, and returns the others. */
 function withoutInternal(options: Model | LoadClipOptions): object {
   if (!isPlainObject(options)) return options as unknown as object; // refused as it is
-  const { probe, variant, ...others } = options as LoadClipOptions;
-  checkOptions('loadClip', { probe, variant }, INTERNAL);
+  const { probe, variant, imageOnly, ...others } = options as LoadClipOptions;
+  checkOptions('loadClip', { probe, variant, imageOnly }, INTERNAL);
   return others;
 }
 

@@ -158,6 +158,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
         }),
       ...(tokenizer && { tokenizer }),
       ...(probe && { probe }),
+      ...(options.imageOnly && { imageOnly: true }),
       warnings,
     };
     return Clip.fromBackend(new LocalBackend(parts));

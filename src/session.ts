@@ -36,6 +36,7 @@ export interface Parts {
   readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;
   readonly probe?: Probe;
+  readonly imageOnly?: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -126,11 +127,14 @@ export class Session {
 }
 
 /** That a tower is not there, and what to do. */
-function towerNotLoaded(tower: Tower, { name, config }: Parts): ClipError {
+function towerNotLoaded(tower: Tower, { name, config, imageOnly }: Parts): ClipError {
   const isThere = (tower === 'image' ? config.vision : config.text) !== undefined;
   // The other tower is loaded, and stays if both are named.
   const refused = config.refused?.[tower];
   if (refused !== undefined) return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower cannot be built: ${refused}`);
-  const reason = isThere ? "was not loaded: pass loadClip towers: ['image', 'text']" : `is not in "${name}"`;
+  const advice = imageOnly
+    ? "is not part of edgeclip/image: import { loadClip } from 'edgeclip' for texts"
+    : "was not loaded: pass loadClip towers: ['image', 'text']";
+  const reason = isThere ? advice : `is not in "${name}"`;
   return new ClipError('TOWER_NOT_LOADED', `the ${tower} tower ${reason}`);
 }

@@ -12,7 +12,10 @@ it('loads the image tower, with the bits of the full model', async () => {
   expect(await image.encodeImage(photo)).toEqual(await clip.encodeImage(photo));
   const classifier = everything.Classifier.fromBytes((await clip.classifier(['cat', 'rocket'])).toBytes(), image);
   expect((await classifier.classify(photo))[0]!.label).toBe('rocket');
-  expect(await rejection(image.encodeText('a cat'))).toMatchObject({ code: 'TOWER_NOT_LOADED' });
+  expect(await rejection(image.encodeText('a cat'))).toMatchObject({
+    code: 'TOWER_NOT_LOADED',
+    message: "the text tower is not part of edgeclip/image: import { loadClip } from 'edgeclip' for texts",
+  });
 });
 
 it('takes the options of loadClip, and no other tower', async () => {

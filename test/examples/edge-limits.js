@@ -8,98 +8,50 @@ import { fileURLToPath } from 'node:url';
 import { inside, node, packageVersion, run } from './runtime.js';
 import { serve } from './server.js';
 import { PHOTOS } from './service.js';
+import { during, embedSlowly, get, inspect, workerd } from './workerd-memory.js';
 
 const MB = 1e6;
 /** developers.cloudflare.com/workers/platform/limits: memory of an isolate. */
 const LIMIT = 128 * MB;
 /** What must be left of it, for the program's own use. Sums differ by 0.1 MB from run to run, and these bounds are 2 or 3 MB from them. */
 const HEADROOM = { embedded: 93 * MB, large: 114 * MB, vit: 30 * MB, vitJpeg: 29 * MB, vitAll: 12 * MB };
-/** Since 2026-09-04, uncompressed, on all plans; it was 3 and 10 MB compressed before. */
-const WORKER_SIZE = '64 MiB uncompressed';
+/** Of a worker's size and memory, as the platforms' pages gave them in November 2026. */
+const PLATFORMS = [
+  ['Cloudflare Workers', '64 MiB uncompressed since 2026-09-04 (3 or 10 MB gzip before); 128 MB of memory', 'developers.cloudflare.com/workers/platform/limits'],
+  ['Vercel Edge Functions', '1, 2 or 4 MB gzip by plan; 128 MB', 'vercel.com/docs/functions/limitations'],
+  ['Supabase Edge Functions', '20 MB bundled; 256 MB, 2 s of CPU time a request', 'supabase.com/docs/guides/functions/limits'],
+  ['Netlify Edge Functions', '20 MB compressed; 512 MB, 50 ms of CPU time a request', 'docs.netlify.com/build/edge-functions/limits'],
+  ['Deno Deploy', '1 GB; 512 MB', 'docs.deno.com/deploy/pricing_and_limits'],
+]; // biome-ignore format: one line each
 
 const SERVER = fileURLToPath(new URL('../runtimes/workerd-server.js', import.meta.url));
 const LARGE_JPEG = fileURLToPath(new URL('../runtimes/large-jpeg.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../examples/cloudflare-worker/', import.meta.url));
+const LABELS = readFileSync(join(EXAMPLE, 'labels.txt'), 'utf8').trim().split('\n');
+const BUCKET = Symbol('bucket');
 const PROGRAMS = fileURLToPath(new URL('edge-limits/', import.meta.url));
 const inMB = (bytes) => (bytes / MB).toFixed(1);
 
-/** A field of /proc/PID/status of the workerd that this server started, in bytes. */
-function workerd(server) {
-  const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
-  const pid = children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('workerd'));
-  const field = (name) =>
-    Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
-  return {
-    peak: () => field('VmHWM'),
-    /** Seconds of all its threads. */
-    cpu() {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / 100; // utime and stime in ticks
-    },
+/** Puts a model in the worker's bucket. What a load meets before the last shard is there is told, and the next request tries again. */
+async function fillBucket({ base, printed }, model) {
+  const put = async (name) => {
+    const response = await fetch(new URL(`/model/${name}`, base), { method: 'PUT', body: readFileSync(join(model, name)) });
+    assert.equal(response.status, 201);
+  }; // biome-ignore format: one line
+  const load = async () => {
+    const response = await fetch(new URL('/load', base));
+    return `${response.status} ${response.ok || (await response.json()).error}`;
   };
+  const names = readdirSync(model).filter((name) => /^image|^open_clip/.test(name));
+  const last = names.findLast((name) => /-of-/.test(name));
+  for (const name of names) if (name !== last) await put(name);
+  const together = () => Promise.all(Array.from({ length: 8 }, load));
+  assert.deepEqual(new Set(await together()), new Set(['503 WEIGHTS_MISSING']));
+  await put(last);
+  assert.deepEqual(new Set(await together()), new Set(['200 true']));
+  assert.deepEqual(printed().match(/load \d/g), ['load 1', 'load 2']);
 }
-
-/** Heap and buffers of the worker, in bytes, by its inspector. */
-async function inspect(server) {
-  const address = /inspector: (\S+)/.exec(server.printed())[1];
-  const { WebSocket } = await import('node:module').then(({ createRequire }) =>
-    createRequire(inside('miniflare/'))('ws'),
-  );
-  const socket = new WebSocket(address);
-  await new Promise((resolve, reject) => {
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  });
-  const waiting = new Map();
-  socket.onmessage = ({ data }) => {
-    const { id, result } = JSON.parse(data);
-    waiting.get(id)?.(result.usedSize + result.backingStorageSize);
-    waiting.delete(id);
-  };
-  let id = 0;
-  return {
-    usage() {
-      socket.send(JSON.stringify({ id: ++id, method: 'Runtime.getHeapUsage' }));
-      return new Promise((resolve) => waiting.set(id, resolve));
-    },
-    stop: () => socket.close(),
-  };
-}
-
-/** Calls `look` again and again until `work` is done. */
-async function during(work, look) {
-  let done = false;
-  const working = work.finally(() => {
-    done = true;
-  });
-  working.catch(() => {}); // awaited below
-  while (!done) {
-    await look();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return working;
-}
-
-/** Sends a picture but for its last bytes, looks at the worker that has begun to decode it, then sends the rest. */
-async function embedSlowly(base, photo, look) {
-  const end = photo.length - 16;
-  const body = new ReadableStream({
-    async start(controller) {
-      controller.enqueue(photo.subarray(0, end));
-      for (let i = 0; i < 5; i++) await look();
-      controller.enqueue(photo.subarray(end));
-      controller.close();
-    },
-  });
-  return get(base, '/embed', body);
-}
-
-const get = async (base, path, body) => {
-  const response = await fetch(new URL(path, base), body ? { method: 'POST', body, duplex: 'half' } : {});
-  assert.equal(response.status, 200, `${path}: ${response.status}`);
-  return response.text();
-};
 
 export default async function edgeLimits({ folder, expected }) {
   cpSync(PROGRAMS, folder, { recursive: true });
@@ -116,13 +68,19 @@ export default async function edgeLimits({ folder, expected }) {
     return /Total Upload: (.*)/.exec(printed)[1];
   };
   const notes = [];
+  writeFileSync(join(folder, 'labels.txt'), LABELS.join('\n'));
+  await run(node, ['node_modules/edgeclip/dist/cli/main.js', 'classify', '--labels-file', 'labels.txt', '--save-classifier', 'classifier.bin'], folder); // biome-ignore format: one line
+  cpSync(join(EXAMPLE, 'bucket.js'), join(folder, 'bucket-files.js'));
   for (const [name, what] of [
     ['both', 'both towers'],
+    ['labels', `image tower and a classifier file of ${LABELS.length} labels`],
     ['bundled', 'image tower'],
     ['assets', 'image tower, weights in static assets'],
+    ['bucket', 'image tower, weights in a bucket'],
   ]) {
-    notes.push(`size of a worker, ${what}: ${await bundle(name)} (limit ${WORKER_SIZE})`);
+    notes.push(`size of a worker, ${what}: ${await bundle(name)}`);
   }
+  for (const [platform, limits, page] of PLATFORMS) notes.push(`limits of ${platform}: ${limits} (${page})`);
 
   // Models as static assets.
   const tsx = (script, ...args) =>
@@ -137,8 +95,9 @@ export default async function edgeLimits({ folder, expected }) {
   mkdirSync(embedded, { recursive: true });
   for (const name of ['open_clip_config.json', 'image.bin']) cpSync(join(folder, 'node_modules/edgeclip/weights/default', name), join(embedded, name)); // biome-ignore format: one line
 
+  /** With a folder of static assets, or with `BUCKET`. */
   const start = (program, model, env) =>
-    serve(node, [SERVER, `${program}-out`, ...(model ? [model] : [])], folder, env);
+    serve(node, [SERVER, `${program}-out`, ...(model ? [model === BUCKET ? '--bucket' : `--assets=${model}`] : [])], folder, env); // biome-ignore format: one line
   /** The peak of a worker that does nothing, with the same assets: what workerd itself takes. */
   const idlePeak = async (program, model) => {
     const server = await start(program, model);
@@ -151,7 +110,7 @@ export default async function edgeLimits({ folder, expected }) {
    * Loads, embeds pictures one after the other, and adds up what is in use at the most. A runtime collects what is not before it ends a
    * worker for its memory, and when it does so by itself depends on the machine: so it is made to, before each look.
    */
-  const measure = async (program, model, photos) => {
+  const measure = async (program, model, photos, prepare) => {
     const idle = await idlePeak(program, model);
     const server = await start(program, model, { MINIFLARE_WORKERD_V8_FLAGS: '--expose-gc' });
     const inspector = await inspect(server);
@@ -166,7 +125,10 @@ export default async function edgeLimits({ folder, expected }) {
       heap = Math.max(heap, least);
     };
     try {
+      await prepare?.(server);
       const planned = JSON.parse(await during(get(server.base, '/load'), look));
+      const { default: chunks } = JSON.parse(await get(server.base, '/readers'));
+      assert.equal(chunks, 0, 'weights are read by readers that fill a buffer of ours');
       let last;
       for (const photo of photos) {
         last = JSON.parse(await embedSlowly(server.base, photo, look));
@@ -174,7 +136,8 @@ export default async function edgeLimits({ folder, expected }) {
       }
       await look();
       const memories = JSON.parse(await get(server.base, '/memory'));
-      const peak = workerd(server).peak() - idle;
+      // Here the bucket is in the same process.
+      const peak = model === BUCKET ? undefined : workerd(server).peak() - idle;
       return { planned, memories, heap, total: memories + heap, peak, last };
     } catch (error) {
       throw new Error(`${error.message}\n${server.printed()}`, { cause: error });
@@ -186,9 +149,8 @@ export default async function edgeLimits({ folder, expected }) {
   let checks = 0;
   const check = (what, { planned, memories, heap, total, peak }, headroom) => {
     const parts = `WebAssembly memories ${inMB(memories)} + heap and buffers ${inMB(heap)} = ${inMB(total)} MB`;
-    notes.push(
-      `${what}: model ${inMB(planned)} MB; ${parts} of ${inMB(LIMIT)}; process above an idle worker ${inMB(peak)} MB`,
-    );
+    const process = peak === undefined ? '' : `; process above an idle worker ${inMB(peak)} MB`;
+    notes.push(`${what}: model ${inMB(planned)} MB; ${parts} of ${inMB(LIMIT)}${process}`);
     assert.ok(total <= LIMIT - headroom, notes.at(-1));
     checks++;
   };
@@ -205,7 +167,12 @@ export default async function edgeLimits({ folder, expected }) {
   const vitModel = join(folder, 'vit');
   check('ViT-B/32 int8 from 4 shards in static assets, loaded', await measure('assets', vitModel, []), HEADROOM.vit);
   const jpegs = [PHOTOS.rocket, PHOTOS.small, photo];
-  check('ViT-B/32 int8, JPEG photos, one of 12 megapixels', await measure('assets', vitModel, jpegs), HEADROOM.vitJpeg); // biome-ignore format: one line
+  const inAssets = await measure('assets', vitModel, jpegs);
+  check('ViT-B/32 int8, JPEG photos, one of 12 megapixels', inAssets, HEADROOM.vitJpeg);
+  const inBucket = await measure('bucket', BUCKET, jpegs, (server) => fillBucket(server, vit));
+  assert.deepEqual(inBucket.last, inAssets.last);
+  check('ViT-B/32 int8 from 4 shards in a bucket (R2), JPEG photos, one of 12 megapixels', inBucket, HEADROOM.vitJpeg);
+  checks += 3; // fillBucket
   check('ViT-B/32 int8, JPEG, PNG and WebP', await measure('assets', vitModel, everyday), HEADROOM.vitAll);
 
   // Start-up and CPU time are printed, not asserted.
