@@ -7,8 +7,9 @@ import { build } from 'rolldown';
 
 const read = (path) => readFileSync(path);
 const { dependencies, peerDependencies } = JSON.parse(read('package.json'));
-const packages = Object.keys({ ...dependencies, ...peerDependencies });
-const isPackage = (id) => id.startsWith('node:') || packages.some((name) => id === name || id.startsWith(`${name}/`));
+const isOf = (packages, id) => Object.keys(packages).some((name) => id === name || id.startsWith(`${name}/`));
+const isOptional = (id) => isOf(peerDependencies, id);
+const isPackage = (id) => id.startsWith('node:') || isOf(dependencies, id) || isOptional(id);
 
 // The model and the WebAssembly files inside JavaScript.
 const text = (value) =>
@@ -99,7 +100,7 @@ async function buildPlatform(
     input,
     transform: { target: 'es2022' },
     platform: name === 'node' ? 'node' : 'neutral',
-    external: own ? [] : isPackage,
+    external: own ? isOptional : isPackage,
     resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
     checks: { ineffectiveDynamicImport: false }, // of what stands for texts
     plugins: [...plugins, assets(dir)],

@@ -1,9 +1,42 @@
 // Installs the tarball in an empty folder with an awkward name, and classifies there by command and by import.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pack } from './pack.js';
+
+/**
+ * The packages that decode AVIF and HEIC: what the error says to install is installed; and one that is in the working folder is
+ * found by a command that lies elsewhere, as npx's does.
+ */
+function tryPackages(run) {
+  const golden = JSON.parse(readFileSync(resolve('test/golden/heif/cases.json')));
+  const bytes = readFileSync(resolve('test/golden/heif/files.bin'));
+  const command = join(folder, 'node_modules/edgeclip/dist/cli/main.js');
+  const elsewhere = join(folder, 'elsewhere');
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, 'package.json'), JSON.stringify({ private: true }));
+  for (const [name, kind] of [
+    ['avif-420-full', 'avif'],
+    ['heic-444', 'heic'],
+  ]) {
+    // biome-ignore format: one line
+    const { offset, length } = golden.cases.find((one) => one.name === name);
+    const picture = join(folder, `a.${kind}`);
+    writeFileSync(picture, bytes.subarray(offset, offset + length));
+    const args = [command, 'classify', picture, '--labels', 'cat, dog', '--json'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: elsewhere, encoding: 'utf8' });
+    const install = /npm install (\S+@[\d.]+)/.exec(stderr + stdout)?.[1];
+    if (status !== 1 || !install) throw new Error(`without its package, ${kind}: ${status} ${stdout} ${stderr}`);
+    const skipped = spawnSync(process.execPath, [command, 'classify', folder, '--labels', 'cat, dog'], { cwd: elsewhere, encoding: 'utf8' }).stderr; // biome-ignore format: one line
+    if (!skipped.includes(`.${kind}: npm install ${install}`)) throw new Error(`a folder with ${kind}: ${skipped}`);
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', install], { cwd: elsewhere, stdio: 'ignore' });
+    execFileSync(process.execPath, args, { cwd: elsewhere, stdio: 'ignore' });
+    rmSync(join(elsewhere, 'node_modules'), { recursive: true });
+    run('npm', ['install', '--no-audit', '--no-fund', install]);
+    run(process.execPath, args);
+  }
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'my app #1 100% '));
 try {
@@ -31,6 +64,7 @@ try {
   const first = JSON.parse(table).labels[0].label;
   if (first !== 'cat' || label !== 'cat')
     throw new Error(`expected cat, got ${first} by command and ${label} by import`);
+  tryPackages(run);
   console.log('installed, classified: cat');
 } finally {
   rmSync(folder, { recursive: true, force: true });

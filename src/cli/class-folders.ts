@@ -5,7 +5,7 @@ import { ioReason } from '../platform/io-reason.ts';
 import { quote, visible } from './failure.ts';
 import { fileInput, type PictureInput } from './inputs.ts';
 import type { Progress } from './progress.ts';
-import { countsInWords, PICTURE_KINDS, walk } from './walk.ts';
+import { PICTURE_KINDS, skippedInWords, walk } from './walk.ts';
 
 /** A picture, and the place of its folder in `folders`. */
 export interface ClassPicture extends PictureInput {
@@ -41,7 +41,7 @@ export function classFolders(root: string, progress: Progress): ClassFolders {
     const folder = folders.push(name) - 1;
     for (const path of paths) pictures.push({ ...fileInput(path, say), folder });
   }
-  if (skipped.size > 0) progress.line(`skipped ${countsInWords(skipped)}`);
+  if (skipped.size > 0) progress.line(`skipped ${skippedInWords(skipped)}`);
   if (top.pictures.length > 0 && folders.length > 0) {
     progress.line(`note: pictures beside the class folders are not counted: ${top.pictures.length} in ${quote(root)}`);
   }

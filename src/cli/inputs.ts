@@ -10,7 +10,7 @@ import type { Progress } from './progress.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { readOptionFile, readOptionText } from './text-file.ts';
 import { announced, isNamedPipe, pipeChunks, type Say } from './waiting.ts';
-import { countsInWords, fileKind, PICTURE_KINDS, walk } from './walk.ts';
+import { countsInWords, fileKind, PICTURE_KINDS, skippedInWords, walk } from './walk.ts';
 
 /** A picture that can be read later. What could not be found is an input too, whose `read` rejects with the reason. */
 export interface PictureInput {
@@ -69,7 +69,7 @@ export class Pictures {
 
   /** Prints how many files of which kinds were skipped, on standard error. */
   reportSkipped(): void {
-    if (this.#skipped.size > 0) this.#progress.line(`skipped ${countsInWords(this.#skipped)}`);
+    if (this.#skipped.size > 0) this.#progress.line(`skipped ${skippedInWords(this.#skipped)}`);
   }
 
   async #addArgument(arg: string): Promise<void> {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `edgeclip` command. */
 import { Command, CommanderError, Option } from 'commander';
+import { alsoFindPackagesIn } from '../platform/node-packages.ts';
 import { addClassify } from './classify.ts';
 import { addConvert } from './convert.ts';
 import { addEmbed } from './embed.ts';
@@ -37,6 +38,7 @@ function write(text: string): void {
 }
 
 watchStandardOutput(fail);
+alsoFindPackagesIn(process.cwd());
 
 const program = new Command('edgeclip')
   .description('CLIP on the CPU: classify and embed images and texts.')

@@ -1,14 +1,21 @@
 /** Folder traversal: finds the pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
+import { PACKAGES } from '../image/heif.ts';
+import { hasDecoderPackage } from '../platform/node-packages.ts';
+import type { OptionalFormat } from '../platform/platform.ts';
 import { fileIdentity } from './file-identity.ts';
 import { nameFromBytes, toPath } from './file-name.ts';
 
 /** The kind of a FIFO (see `fileKind`). */
 export const NAMED_PIPE = 'a named pipe';
 
-/** Supported formats, by extension. */
+/** Supported formats, by extension, and those that need a package. */
 const PICTURE = /\.(jpe?g|png|webp)$/i;
+const PACKAGED: readonly (readonly [OptionalFormat, RegExp])[] = [
+  ['avif', /\.avif$/i],
+  ['heic', /\.(heic|heif|hif)$/i],
+];
 export const PICTURE_KINDS = '.jpg, .jpeg, .png or .webp';
 
 /** Whether an argument is a picture or a folder, by its extension or because it exists. */
@@ -83,7 +90,7 @@ export function walk(
           found.failed.push({ path, error });
         }
       } else if (kind !== 'file') onPassedOver(path, kind);
-      else if (PICTURE.test(name)) found.pictures.push(path);
+      else if (PICTURE.test(name) || isPackaged(name)) found.pictures.push(path);
       else count(OTHER_PICTURE.test(name) ? found.skipped : found.others, extname(name).toLowerCase());
     }
   }
@@ -123,6 +130,24 @@ function kindOf(
   if (entry.isFIFO()) return NAMED_PIPE;
   if (entry.isSocket()) return 'a socket';
   return entry.isCharacterDevice() || entry.isBlockDevice() ? 'a device' : 'not a regular file';
+}
+
+/** Whether the package of a file's format is there. */
+function isPackaged(name: string): boolean {
+  const format = packagedFormat(name);
+  return format !== undefined && hasDecoderPackage(format);
+}
+
+const packagedFormat = (name: string): OptionalFormat | undefined =>
+  PACKAGED.find(([, names]) => names.test(name))?.[0];
+
+/** "5 files: 3 .heic, 2 .gif (.heic: npm install libheif-js@1)" */
+export function skippedInWords(skipped: ReadonlyMap<string, number>): string {
+  const hints = [...skipped.keys()].flatMap((kind) => {
+    const format = packagedFormat(kind);
+    return format ? [`${kind}: npm install ${PACKAGES[format]}`] : [];
+  });
+  return `${countsInWords(skipped)}${hints.length > 0 ? ` (${hints.join('; ')})` : ''}`;
 }
 
 function count(counts: Map<string, number>, key: string): void {

@@ -185,6 +185,15 @@ async function decodePieces(
     await decode((image) => passPixels(workspace, image, orientation, begin));
     return;
   }
+  if (format === 'avif' || format === 'heic') {
+    const bytes = await joinPieces(rest, first);
+    const { decodeHeif } = await import('./heif-decode.ts');
+    options.signal?.throwIfAborted();
+    await decodeHeif(format, bytes, limits, (image, orientation) =>
+      passPixels(workspace, image, orient ? orientation : 1, begin),
+    );
+    return;
+  }
   let sniffed: Uint8Array | undefined = first;
   const next = async () => {
     if (!sniffed) return (await rest.next()).value ?? undefined;

@@ -1,5 +1,6 @@
 /** Names for files that people try and this package does not read, so that the error says what to do with them. */
 import { hasText } from './bytes.ts';
+import { isoBrands } from './iso-boxes.ts';
 
 const TO_JPEG = 'convert it to JPEG';
 const TO_PNG = 'convert it to PNG';
@@ -40,13 +41,7 @@ const SIGNATURES: readonly (readonly [name: string, advice: string, at: number, 
 
 /** Brands of an ISO base media file (ISO/IEC 14496-12, box `ftyp`): the first group of which one is listed counts. */
 const BRANDS: readonly (readonly [name: string, advice: string, ...brands: string[]])[] = [
-  ['AVIF', TO_JPEG, 'avif', 'avis'],
   ['Canon CR3', RAW, 'crx '],
-  [
-    'HEIC',
-    'iPhone photos are HEIC: convert it to JPEG, or set the camera to "Most Compatible"',
-    ...['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs'],
-  ],
   ['HEIF', TO_JPEG, 'mif1', 'mif2', 'msf1'],
   ['QuickTime (MOV)', FRAME, 'qt  '],
 ];
@@ -78,14 +73,8 @@ export function foreignFormat(bytes: Uint8Array): string {
   return `${printable ? 'it looks like text' : 'unknown format'} (${bytes.length} bytes, beginning ${hex})`;
 }
 
-/** The major brand is at 8, the compatible ones are from 16 to the end of the box. */
 function isoMedia(bytes: Uint8Array): readonly [name: string, advice: string] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = Math.min(bytes.length, view.getUint32(0), 256);
-  const brands = new Set<string>();
-  for (let at = 8; at + 4 <= Math.max(end, Math.min(12, bytes.length)); at += at === 8 ? 8 : 4) {
-    brands.add(String.fromCharCode(...bytes.subarray(at, at + 4)));
-  }
+  const brands = isoBrands(bytes);
   const found = BRANDS.find(([, , ...names]) => names.some((name) => brands.has(name)));
   return found ? [found[0], found[1]] : ['MP4 video', FRAME];
 }

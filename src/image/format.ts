@@ -1,13 +1,19 @@
 /** Which format a file has, by its first bytes. */
 import { ClipError } from '../errors.ts';
+import { hasText } from './bytes.ts';
+import type { HeifKind } from './heif.ts';
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp';
+/** Formats whose decoders are in this package. */
+type OwnFormat = 'jpeg' | 'png' | 'webp';
+
+/** These, and those whose decoders are optional packages. */
+export type ImageFormat = OwnFormat | HeifKind;
 
 /**
  * The first bytes of each format in hexadecimal; two dots match any byte. Digits, as minifiers write characters above ASCII as
  * they are, and a classic script in a page without a charset reads those as others.
  */
-const SIGNATURES: { readonly [format in ImageFormat]: string } = {
+const SIGNATURES: { readonly [format in OwnFormat]: string } = {
   jpeg: 'ff d8 ff',
   png: '89 50 4e 47 0d 0a 1a 0a',
   webp: '52 49 46 46 .. .. .. .. 57 45 42 50',
@@ -29,6 +35,10 @@ export async function sniffFormat(bytes: Uint8Array): Promise<ImageFormat> {
     if (matches >= 2) {
       throw new ClipError('IMAGE_TRUNCATED', `truncated image: the file ends after ${bytes.length} bytes`);
     }
+  }
+  if (hasText(bytes, 4, 'ftyp')) {
+    const kind = (await import('./heif.ts')).heifKind(bytes);
+    if (kind) return kind;
   }
   // The names of other formats are loaded for the error alone. Where they cannot be, it does without.
   const names = await import('./foreign-format.ts').catch(() => undefined);

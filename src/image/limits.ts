@@ -49,6 +49,10 @@ export function checkSize(what: string, width: number, height: number, limits: I
   }
 }
 
+/** The most pixels of a picture that is held as a whole while it is decoded. */
+export const mostWholePixels = ({ maxPixels }: ImageLimits): number =>
+  Math.max(DEFAULT_MAX_WHOLE_PIXELS, maxPixels / 4);
+
 /**
  * Checks a picture that is held as a whole while it is decoded.
  * @throws ClipError IMAGE_TOO_LARGE above 25,000,000 pixels and a quarter of `maxPixels`
@@ -58,7 +62,7 @@ export function checkWhole(
   { width, height }: { width: number; height: number },
   limits: ImageLimits,
 ): void {
-  const most = Math.max(DEFAULT_MAX_WHOLE_PIXELS, limits.maxPixels / 4);
+  const most = mostWholePixels(limits);
   if (width * height > most) {
     throw new ClipError(
       'IMAGE_TOO_LARGE',

@@ -38,3 +38,7 @@ declare module '*/embedded/wasm.js' {
   export const pictures: string;
   export const webp: string;
 }
+/** Optional packages, whose modules are checked where they are used. */
+declare module 'icodec';
+declare module 'icodec/node';
+declare module 'libheif-js/libheif-wasm/libheif-bundle.mjs';

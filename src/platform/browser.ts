@@ -6,7 +6,7 @@ import config from '../../dist/embedded/config.js';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { directoryFiles, fetchSource, fetchText, readAddress } from './fetched.ts';
-import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import type { OptionalFormat, StartThread, WasmFile, WasmName } from './platform.ts';
 import { modelsAt } from './web-models.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
@@ -24,6 +24,16 @@ const WASM: Record<WasmName, () => URL> = {
 };
 
 export const wasmFile = (name: WasmName): Promise<WasmFile> => readAddress(WASM[name]().href);
+
+/** By bundlers, or an import map. `try` tells bundlers that either may be missing. */
+export async function decoderPackage(format: OptionalFormat): Promise<unknown> {
+  try {
+    if (format === 'avif') return await import('icodec');
+    return await import('libheif-js/libheif-wasm/libheif-bundle.mjs');
+  } catch (cause) {
+    throw new Error('this page finds no package of that name', { cause });
+  }
+}
 
 export const clockRuns = (): boolean => true;
 

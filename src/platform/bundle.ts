@@ -5,6 +5,7 @@
  */
 import { decodeBase64 } from './base64.ts';
 import * as web from './fetched.ts';
+import { noPackages } from './no-packages.ts';
 import * as nodeFiles from './node-files.ts';
 import * as nodeModels from './node-models.ts';
 import * as nodeProcess from './node-process.ts';
@@ -27,6 +28,7 @@ export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
 const webModelAt = modelsAt(web.directoryFiles);
 export const modelAt: typeof webModelAt = (text, options) =>
   onNode() ? nodeModels.modelAt(text, options) : webModelAt(text, options);
+export const decoderPackage = noPackages('edgeclip/bundle loads no packages');
 export const clockRuns = (): boolean => true;
 export const distrustRelaxed = (): string | undefined => (onNode() ? nodeProcess.distrustRelaxed() : undefined);
 export const processors = (): number => (onNode() ? nodeProcess : webWorker).processors();

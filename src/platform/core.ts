@@ -1,6 +1,7 @@
 /** No platform at all (`edgeclip/core`): the caller gives everything. */
 import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/source.ts';
+import { noPackages } from './no-packages.ts';
 import type { StartThread, WasmFile, WasmName } from './platform.ts';
 
 export async function wasmFile(name: WasmName): Promise<WasmFile> {
@@ -16,6 +17,7 @@ export async function readFileUrl(href: string, _checkBytes: (bytes: number) => 
   throw new ClipError('UNSUPPORTED', `edgeclip/core reads no files: give the bytes of "${href}"`);
 }
 
+export const decoderPackage = noPackages('edgeclip/core loads no packages');
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;
 export const processors = (): number => 1;

@@ -1,6 +1,7 @@
 /** What edge runtimes share: one thread, a clock that stands still while code runs, little memory, and no files. */
 import { ClipError } from '../errors.ts';
 import { fetchedFiles } from '../weights/fetched-files.ts';
+import { noPackages } from './no-packages.ts';
 import type { StartThread } from './platform.ts';
 import { modelsAt } from './web-models.ts';
 
@@ -15,6 +16,7 @@ export const modelAt = modelsAt((directory, fetch) => {
   }
 });
 
+export const decoderPackage = noPackages('edge runtimes do not find packages by name');
 export const clockRuns = (): boolean => false;
 export const distrustRelaxed = (): string | undefined => undefined;
 export const processors = (): number => 1;

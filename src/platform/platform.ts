@@ -25,6 +25,9 @@ export type WasmName = KernelVariant | 'pictures' | CodecName;
 /** A file's bytes, or the module where a runtime compiles no bytes. */
 export type WasmFile = WebAssembly.Module | Uint8Array<ArrayBuffer>;
 
+/** What is decoded by a package that the user installs (package.json, peerDependencies). */
+export type OptionalFormat = 'avif' | 'heic';
+
 export interface Platform {
   /** @throws ClipError IO naming the file, if it cannot be read */
   wasmFile(name: WasmName): Promise<WasmFile>;
@@ -36,6 +39,11 @@ export interface Platform {
    * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
    */
   readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
+  /**
+   * The module of the package that decodes a format: `icodec` or `libheif-js`.
+   * @throws what `import` throws if it is not installed; ClipError UNSUPPORTED where packages are not found by name
+   */
+  decoderPackage(format: OptionalFormat): Promise<unknown>;
   /** Whether the clock advances during a computation; in edge runtimes it does not, so nothing is chosen by measuring. */
   clockRuns(): boolean;
   /** Why relaxed SIMD gives wrong results here; undefined if it is trusted. */

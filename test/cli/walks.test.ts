@@ -47,8 +47,8 @@ beforeEach(() => {
     'photos/a.jpg': photo,
     'photos/.hidden.jpg': photo,
     'photos/notes.txt': 'a text',
-    'photos/x.heic': '',
-    'photos/deep/y.HEIC': '',
+    'photos/x.tiff': '',
+    'photos/deep/y.TIFF': '',
     'photos/deep/z.gif': '',
     'photos/deep/c.png': photo,
     'photos/deep/er/d.webp': photo,
@@ -69,18 +69,25 @@ describe('a folder', { timeout: 60_000 }, () => {
     expect(await collect(['photos'])).toEqual({
       names: ['photos/a.jpg', 'photos/b.JPG'],
       failures: [],
-      stderr: 'skipped 1 file: 1 .heic\n',
+      stderr: 'skipped 1 file: 1 .tiff\n',
     });
     expect(await collect(['photos'], { recursive: true })).toEqual({
       names: ['photos/a.jpg', 'photos/b.JPG', 'photos/deep/c.png', 'photos/deep/er/d.webp'],
       failures: [],
-      stderr: 'skipped 3 files: 2 .heic, 1 .gif\n',
+      stderr: 'skipped 3 files: 2 .tiff, 1 .gif\n',
     });
+  });
+
+  it('gives AVIF and HEIC files where their packages are installed', async () => {
+    for (const name of ['a.avif', 'b.HEIC', 'c.heif', 'd.hif']) writeFileSync(join('photos', name), photo);
+    expect((await collect(['photos'])).names).toEqual(
+      ['a.avif', 'a.jpg', 'b.HEIC', 'b.JPG', 'c.heif', 'd.hif'].map((name) => `photos/${name}`),
+    );
   });
 
   it('without pictures says what it holds, and what its subfolders hold', async () => {
     mkdirSync('top/one/two', { recursive: true });
-    for (const name of ['one/a.png', 'one/two/b.jpg', 'NOTES', 'c.heic']) writeFileSync(join('top', name), '');
+    for (const name of ['one/a.png', 'one/two/b.jpg', 'NOTES', 'c.bmp']) writeFileSync(join('top', name), '');
     for (const name of ['w', 'x', 'y', 'z']) {
       mkdirSync(join('four', name), { recursive: true });
       writeFileSync(join('four', name, 'a.jpg'), '');
@@ -88,7 +95,7 @@ describe('a folder', { timeout: 60_000 }, () => {
     mkdirSync('nothing/below', { recursive: true });
     const what = 'no .jpg, .jpeg, .png or .webp file';
     expect((await collect(['top', 'four', 'nothing'])).failures).toEqual([
-      `top: the folder has ${what} (2 files: 1 without extension, 1 .heic); subfolder one/ has 2: add --recursive`,
+      `top: the folder has ${what} (2 files: 1 without extension, 1 .bmp); subfolder one/ has 2: add --recursive`,
       `four: the folder has ${what}; subfolders w/, x/, y/ and 1 more have 4: add --recursive`,
       `nothing: the folder has ${what}`,
     ]);

@@ -1,0 +1,43 @@
+/** AVIF by the package icodec 0.6: libavif and libaom, compiled by Emscripten. */
+import { decoderPackage } from '#platform';
+import type { RawImage } from './raw-image.ts';
+
+/** What is used of `icodec` and `icodec/node`. */
+interface Icodec {
+  readonly avif: {
+    loadDecoder(): Promise<unknown>;
+    decode(bytes: Uint8Array): Decoded;
+  };
+}
+
+/** u8 or u16 [height, width, 4], RGBA. */
+interface Decoded {
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+}
+
+/**
+ * Decodes an AVIF, of an animation the first picture. The package keeps its one decoder, with the memory that the largest
+ * picture took.
+ * @throws what `decoderPackage` throws; Error for damaged data
+ */
+export async function openIcodec(): Promise<(bytes: Uint8Array) => RawImage> {
+  const { avif } = (await decoderPackage('avif')) as Icodec;
+  await avif.loadDecoder();
+  return (bytes) => {
+    const { data, width, height, depth } = avif.decode(bytes);
+    return { data: depth === 8 ? bytesOf(data) : eightBits(data, depth), width, height, channels: 4 };
+  };
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint8ClampedArray): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Samples of 10 or 12 bits, rounded. */
+function eightBits({ buffer, byteOffset, byteLength }: Uint8ClampedArray, depth: number): Uint8Array {
+  const wide = new Uint16Array(buffer, byteOffset, byteLength / 2);
+  const scale = 255 / (2 ** depth - 1);
+  return Uint8Array.from(wide, (sample) => sample * scale + 0.5);
+}
