@@ -145,7 +145,7 @@ writeFileSync('dist/thread.js', `${WEB_PRELUDE}${WORKER_SOURCE}`);
 
 // The licences of what is copied or built into dist (NOTICE).
 const licences = ['webp'].flatMap((name) => [`@jsquash/${name}/LICENSE`, `@jsquash/${name}/codec/LICENSE.codec.md`]); // biome-ignore format: one line
-licences.push('@huggingface/tokenizers/LICENSE', 'entities/LICENSE');
+licences.push('@huggingface/tokenizers/LICENSE', '@noble/hashes/LICENSE', 'entities/LICENSE');
 const ruled = (path) => `${'='.repeat(120)}\n${path}\n${'='.repeat(120)}\n\n${read(`node_modules/${path}`)}`;
 writeFileSync('dist/LICENSES.txt', licences.map(ruled).join('\n'));
 

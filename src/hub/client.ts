@@ -19,6 +19,8 @@ export interface HubRequest {
   readonly url: string;
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
+  /** What messages call the server, if it is no hub. */
+  readonly server?: string;
   /** Statuses that the caller wants to see. */
   readonly expected?: readonly number[];
   readonly attempts?: number;
@@ -80,6 +82,9 @@ export async function discard({ response, close }: HubAnswer): Promise<void> {
   close();
 }
 
+/** Whether this is a browser, which shows no redirect; it follows them itself, without the token where the origin changes. */
+let hiddenRedirects = false;
+
 /** One request with its redirects. */
 async function follow(access: HubAccess, { url, method, headers }: HubRequest): Promise<HubAnswer> {
   const origin = new URL(access.endpoint).origin;
@@ -109,9 +114,11 @@ async function follow(access: HubAccess, { url, method, headers }: HubRequest): 
     const fetch = access.fetch;
     let response: Response;
     try {
-      response = await fetch(address.href, { ...options, redirect: 'manual' });
-      // A browser shows no redirect; it follows without the token where the origin changes.
-      if (response.type === 'opaqueredirect') response = await fetch(address.href, { ...options, redirect: 'follow' });
+      response = await fetch(address.href, { ...options, redirect: hiddenRedirects ? 'follow' : 'manual' });
+      if (response.type === 'opaqueredirect') {
+        hiddenRedirects = true;
+        response = await fetch(address.href, { ...options, redirect: 'follow' });
+      }
     } catch (error) {
       close();
       throw waiting.signal.aborted ? waiting.signal.reason : error;
@@ -139,7 +146,7 @@ function retryAfter(headers: Headers): number | undefined {
 
 function refusal(
   access: HubAccess,
-  { model, url }: HubRequest,
+  { model, url, server = 'the hub' }: HubRequest,
   { response, hub }: HubAnswer,
   attempt: number,
 ): HubError {
@@ -156,18 +163,18 @@ function refusal(
   if (code === 'GatedRepo') return because(gated);
   switch (status) {
     case 401:
-      return because(`the hub shows no model ${name}: check the name; if it is private, ${has ? 'the token is not valid or may not read it' : give}`); // biome-ignore format: one line
+      return because(`${server} shows no model ${name}: check the name; if it is private, ${has ? 'the token is not valid or may not read it' : give}`); // biome-ignore format: one line
     case 403:
-      return because(`the hub forbids reading ${name}: ${give}`);
+      return because(`${server} forbids reading ${name}: ${give}`);
     case 404:
     case 410:
-      if (code === 'RevisionNotFound') return because(`the hub has no revision ${JSON.stringify(revisionOf(model))} of ${JSON.stringify(model.replace(/@.*/, ''))}`); // biome-ignore format: one line
+      if (code === 'RevisionNotFound') return because(`${server} has no revision ${JSON.stringify(revisionOf(model))} of ${JSON.stringify(model.replace(/@.*/, ''))}`); // biome-ignore format: one line
       if (code === 'EntryNotFound') return because(`${name} has no file ${JSON.stringify(url.replace(/^.*\//, ''))}`);
-      return because(`the hub has no model ${name}`);
+      return because(`${server} has no model ${name}`);
     case 429:
-      return because(`the hub limits how often it is asked: try again ${after === undefined ? 'later' : `in ${after} seconds`}${has ? '' : '; with a token (HF_TOKEN) it allows more'}`); // biome-ignore format: one line
+      return because(`${server} limits how often it is asked: try again ${after === undefined ? 'later' : `in ${after} seconds`}${has ? '' : '; with a token (HF_TOKEN) it allows more'}`); // biome-ignore format: one line
     default:
-      if (status >= 500) return because(`the hub is out of order, try again later: cannot get ${name}`);
+      if (status >= 500) return because(`${server} is out of order, try again later: cannot get ${name}`);
       return because(`cannot get ${name}`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
+import { statedLength } from '../weights/fetched-files.ts';
 import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
 import { writing } from './cache.ts';
@@ -21,6 +22,8 @@ export interface Download {
   readonly id: string;
   readonly partial: string;
   readonly target: string;
+  /** What messages call the server, if it is no hub. */
+  readonly server?: string;
 }
 
 /** A page that comes instead of a file shows in its first bytes. */
@@ -85,7 +88,9 @@ class Broken extends Error {}
 /** One request, from `start` on; the partial file's length when it ended well. */
 async function fetchFrom(access: HubAccess, file: Download, handle: FileHandle, start: number): Promise<number> {
   const headers = { 'accept-encoding': 'identity', ...(start > 0 && { range: `bytes=${start}-` }) };
-  const answer = await send(access, { model: file.model, url: file.url, headers, expected: [416] });
+  const { model, url, server } = file;
+  const request = { model, url, headers, expected: [416], ...(server !== undefined && { server }) };
+  const answer = await send(access, request);
   try {
     const { response } = answer;
     const from = startOf(response, start, file.size);
@@ -121,22 +126,28 @@ async function receive(
   from: number,
 ): Promise<number> {
   let length = from;
+  const stated = statedLength(response);
+  const total = file.size ?? (stated === undefined ? undefined : from + stated);
   const reader = response.body!.getReader();
-  for (;;) {
-    const { done, value } = await reader.read().catch((cause) => {
-      access.signal?.throwIfAborted();
-      throw new Broken((cause as Error).message, { cause });
-    });
-    if (done) break;
-    alive();
-    if (length === 0) checkNoPage(file, response, value);
-    if (file.size !== undefined && length + value.byteLength > file.size) {
-      await handle.truncate(0);
-      throw wrongSize(file, `more than ${file.size} bytes came`);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause) => {
+        access.signal?.throwIfAborted();
+        throw new Broken((cause as Error).message, { cause });
+      });
+      if (done) break;
+      alive();
+      if (length === 0) checkNoPage(file, response, value);
+      if (file.size !== undefined && length + value.byteLength > file.size) {
+        await handle.truncate(0);
+        throw wrongSize(file, `more than ${file.size} bytes came`);
+      }
+      await writing(file.partial, () => handle.appendFile(value));
+      length += value.byteLength;
+      access.onProgress?.({ file: file.name, loaded: length, total: total ?? length });
     }
-    await writing(file.partial, () => handle.appendFile(value));
-    length += value.byteLength;
-    access.onProgress?.({ file: file.name, loaded: length, total: file.size ?? length });
+  } finally {
+    await reader.cancel().catch(() => {}); // if the rest is not wanted
   }
   if (file.size !== undefined && length < file.size) throw new Broken('the answer ended early');
   return length;

@@ -42,6 +42,11 @@ function isId(name: string): boolean {
   return ID.test(name) && !/--|\.\.|[.-](?:\/|$)|\.git$/.test(name);
 }
 
+/** `openai:RN50`, as `hf:org/name`: OpenAI's own file by the name that `clip.load` takes, whatever the hub has. */
+export const OPENAI_PREFIX = 'openai:';
+
+export const isOpenaiName = (text: string): boolean => text.toLowerCase().startsWith(OPENAI_PREFIX);
+
 /** A branch, tag, pull request (`refs/pr/1`) or commit. It becomes a path in the cache, so it must stay inside. */
 export function isRevision(text: string): boolean {
   return text.length <= 250 && text.split('/').every((part) => /^[\w.+=-]+$/.test(part) && !/^\.+$/.test(part));

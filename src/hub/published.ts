@@ -1,6 +1,19 @@
 /** OpenCLIP's two-part names (`ViT-B-32/laion2b_s34b_b79k`) and those of OpenAI's `clip.load` (`ViT-B/32`). */
 import { ClipError } from '../errors.ts';
+import { OPENAI_PREFIX } from './name.ts';
 import { PUBLISHED, type PublishedModel, type PublishedTag } from './published-models.ts';
+
+/** A file of weights at an address of its own, whose checksum is published. */
+export interface PublishedFile {
+  /** What messages call the model. */
+  readonly model: string;
+  readonly name: string;
+  readonly url: string;
+  /** Its SHA-256. */
+  readonly id: string;
+  /** What messages call the server. */
+  readonly server: string;
+}
 
 /** A published model, one row of `edgeclip models`. */
 export interface PublishedName extends PublishedTag {
@@ -17,6 +30,27 @@ const OPENAI_NAMES: Readonly<Record<string, string>> = {
   'ViT-L/14': 'ViT-L-14',
   'ViT-L/14@336px': 'ViT-L-14-336',
 };
+
+/**
+ * OpenAI's file of a name with `openai:` before it.
+ * @throws ClipError CONFIG for a model that OpenAI does not publish
+ */
+export function openaiFile(text: string): PublishedFile {
+  const name = text.slice(OPENAI_PREFIX.length).trim();
+  const model = Object.hasOwn(OPENAI_NAMES, name) ? OPENAI_NAMES[name]! : name;
+  const tags = Object.hasOwn(PUBLISHED, model) ? PUBLISHED[model]!.tags : {};
+  const file = Object.hasOwn(tags, 'openai') ? publishedFile(text, tags.openai!) : undefined;
+  if (file) return file;
+  const all = Object.keys(PUBLISHED).filter((one) => PUBLISHED[one]!.tags.openai?.file !== undefined);
+  throw new ClipError('CONFIG', `OpenAI publishes no ${JSON.stringify(name)}, only ${all.join(', ')}`);
+}
+
+/** OpenAI's file of a published model; undefined if it has none. Its SHA-256 is a part of its address. */
+export function publishedFile(model: string, { file }: Pick<PublishedTag, 'file'>): PublishedFile | undefined {
+  const [, id, name] = /\/([0-9a-f]{64})\/([\w.-]+)$/.exec(file ?? '') ?? [];
+  if (id === undefined) return undefined;
+  return { model, name: name!, url: file!, id, server: new URL(file!).host };
+}
 
 /** All of them, in OpenCLIP's order. */
 export function publishedModels(): PublishedName[] {

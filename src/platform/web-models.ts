@@ -1,5 +1,5 @@
 /** Models of browsers and edge runtimes: addresses and names told apart. */
-import { hubName } from '../hub/name.ts';
+import { hubName, isOpenaiName } from '../hub/name.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
@@ -13,11 +13,12 @@ export const modelsAt =
   (folder: (address: string, fetcher?: typeof fetch) => ModelFiles) =>
   async (text: string, options: OpenOptions): Promise<ModelFiles> => {
     const trimmed = text.trim();
-    if (hubName(trimmed) === undefined || isWeightsName(trimmed)) {
+    const isName = isOpenaiName(trimmed) || (hubName(trimmed) !== undefined && !isWeightsName(trimmed));
+    if (!isName) {
       const below = (address: string) => folder(address, options.fetch);
       return singleFile(trimmed, below) ?? below(trimmed);
     }
     const { openNamed } = await import('../hub/open-named.ts');
-    const { openFetched } = await import('../hub/web-files.ts');
-    return openNamed(trimmed, options, openFetched);
+    const { openFetched, openFetchedFile } = await import('../hub/web-files.ts');
+    return openNamed(trimmed, options, { hub: openFetched, file: openFetchedFile });
   };

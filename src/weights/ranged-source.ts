@@ -55,6 +55,9 @@ export function rangedSource(name: string, byteLength: number, fetchRange: Fetch
       signal?.throwIfAborted();
       await whole?.readInto(offset, target, signal);
     },
+    async close() {
+      await whole?.close?.();
+    },
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * A server that answers as the hub does: listings compressed, small files by way of a redirect on the same origin, large ones
- * at another origin (another port) with ranges, and the headers by which clients name and check files. It can be told to
- * misbehave, and remembers what it was asked.
+ * at another origin (another port) with ranges, and the headers by which clients name and check files. Pages of any origin may
+ * read it; the files' origin shows them no header, and refuses preflights as the hub's Xet bridge in huggingface/datasets#7931.
+ * It can be told to misbehave, and remembers what it was asked.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -51,6 +52,10 @@ export class FakeHub {
   cuts: number[] = [];
   /** Pieces of this many bytes with a pause between them. */
   slow: { bytes: number; ms: number } | undefined;
+  /** Whether the files' origin answers preflights. */
+  preflights = false;
+  /** Where in each large file one byte is another. */
+  flip: number | undefined;
   /** Whether listings have sizes and checksums. */
   detailed = true;
   /** The token without which nothing is shown. */
@@ -105,6 +110,11 @@ export class FakeHub {
         authorization,
       };
       this.asked.push(asked);
+      allow(at, request, response);
+      if (asked.method === 'OPTIONS') {
+        response.writeHead(at === 'hub' || this.preflights ? 204 : 403).end();
+        return;
+      }
       if (this.intercept?.(asked, response)) return;
       answer(asked, url.searchParams, response);
     });
@@ -163,7 +173,8 @@ export class FakeHub {
   /** Large files, by their SHA-256. */
   async #file(asked: Asked, response: ServerResponse): Promise<void> {
     const all = [...this.#models.values()].flatMap(({ commits }) => [...commits.values()].flat());
-    const bytes = all.find(({ id }) => asked.path === `/${id}`)?.bytes;
+    const stored = all.find(({ id }) => asked.path === `/${id}`)?.bytes;
+    const bytes = stored && this.#flipped(stored);
     if (asked.authorization !== undefined || !bytes) {
       // A signed address and a token: what S3 answers.
       response.writeHead(bytes ? 400 : 404).end('<Error>');
@@ -184,6 +195,13 @@ export class FakeHub {
     }
   }
 
+  #flipped(bytes: Buffer): Buffer {
+    if (this.flip === undefined) return bytes;
+    const other = Buffer.from(bytes);
+    other[this.flip]! ^= 1;
+    return other;
+  }
+
   async #body(response: ServerResponse, bytes: Buffer): Promise<void> {
     const cut = this.cuts.shift();
     const sent = bytes.subarray(0, cut);
@@ -196,6 +214,17 @@ export class FakeHub {
     if (cut === undefined) response.end(rest);
     else response.write(rest, () => response.destroy());
   }
+}
+
+/** Lets pages read the answer (CORS), as huggingface.co and its servers of files do. */
+function allow(at: Asked['at'], request: IncomingMessage, response: ServerResponse): void {
+  if (at === 'files') {
+    response.setHeader('access-control-allow-origin', '*').setHeader('access-control-allow-headers', 'authorization, range'); // biome-ignore format: one line
+    return;
+  }
+  response.setHeader('access-control-allow-origin', request.headers.origin ?? '*').setHeader('vary', 'Origin');
+  response.setHeader('access-control-expose-headers', 'X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash'); // biome-ignore format: one line
+  response.setHeader('access-control-allow-methods', 'GET, HEAD').setHeader('access-control-allow-headers', 'authorization, range'); // biome-ignore format: one line
 }
 
 function sibling({ path, bytes, large, id }: Stored, detailed: boolean): object {

@@ -1,16 +1,19 @@
 /** What else can be given as a model: a name of OpenCLIP, an address, a file, parts of a file; and what is missing beside it. */
-import { existsSync, openAsBlob, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, openAsBlob, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { publishedModel, publishedModels } from '../../src/hub/published.ts';
 import { loadClip } from '../../src/load.ts';
+import type { LoadOptions } from '../../src/load-options.ts';
 import { type Model, openModel } from '../../src/open-model.ts';
 import { modelAt } from '../../src/platform/node.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 import { sha256 } from './fake-hub.ts';
+import { openaiFile } from './openai-file.ts';
 import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
 useFakeHub();
@@ -42,6 +45,68 @@ describe("OpenCLIP's names", () => {
       expect(publishedModel(name)!.repository).toBe(repository);
     }
     for (const { file } of all) if (file) expect(file).toMatch(/\/models\/[0-9a-f]{64}\/[\w-]+\.pt$/);
+  });
+});
+
+describe("OpenAI's own files", () => {
+  const load = async (name: string, options: LoadOptions) => {
+    using clip = await loadClip(name, { towers: ['image'], ...options });
+    return await clip.encodeImage(syntheticPicture(48));
+  };
+
+  it('serve where the hub has none, from the folder that clip.load uses; the token does not go there', async () => {
+    const { file, expected, asked, toOpenai } = await openaiFile();
+    const options = { fetch: toOpenai, accessToken: 'hf_secret' };
+    const { HOME } = process.env;
+    process.env.HOME = here.top;
+    try {
+      await file.published(async () => {
+        expect(await load('RN50/openai', options)).toEqual(expected);
+        expect(asked).toEqual([{ method: 'GET', range: undefined, authorization: undefined }]);
+        const path = join(here.top, '.cache', 'clip', 'RN50.pt');
+        expect(sha256(readFileSync(path))).toBe(file.id);
+        expect(readdirSync(join(here.top, '.cache', 'clip'))).toEqual(['RN50.pt']);
+        const offline = { ...options, localFilesOnly: true };
+        expect(await load('RN50/openai', offline)).toEqual(expected);
+        expect(await load('openai:RN50', offline)).toEqual(expected);
+        expect(asked).toHaveLength(1);
+        writeFileSync(path, 'damaged');
+        expect((await rejection(load('openai:RN50', offline))).message).toBe(`"${path}" is not there or damaged, and nothing may be fetched (localFilesOnly, HF_HUB_OFFLINE)`); // biome-ignore format: one line
+        expect(await load('openai:RN50', options)).toEqual(expected);
+        writeFileSync(`${path}.edgeclip.incomplete`, file.bytes.subarray(0, 1000));
+        writeFileSync(path, 'damaged');
+        expect(await load('RN50/openai', options)).toEqual(expected);
+        expect(asked.at(-1)).toMatchObject({ range: 'bytes=1000-' });
+      });
+    } finally {
+      process.env.HOME = HOME;
+    }
+  });
+
+  it('are not asked for what the hub has, nor at a revision', async () => {
+    const { file, asked, toOpenai } = await openaiFile();
+    here.hub.publish('timm/resnet50_clip.openai', model);
+    await file.published(async () => {
+      expect(await load('RN50/openai', { fetch: toOpenai })).toHaveLength(96);
+      await rejection(load('RN50/openai', { fetch: toOpenai, revision: 'v2' }));
+      await rejection(load('RN50/yfcc15m', { fetch: toOpenai }));
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it('with other bytes than their address says are refused; if neither serves, the error says both', async () => {
+    const { file, toOpenai } = await openaiFile();
+    const options = { fetch: toOpenai, cacheDir: here.top };
+    await file.published(async () => {
+      file.bytes[1000]! ^= 1;
+      const { message } = await rejection(load('openai:RN50', options));
+      expect(message).toContain(`was damaged on its way: its SHA-256 is ${sha256(file.bytes)}, expected ${file.id}`);
+      expect(existsSync(join(here.top, 'RN50.pt'))).toBe(false);
+    });
+    const { message } = await rejection(load('ViT-B/32', options));
+    expect(message).toMatch(/^the hub shows no model "timm\/vit_base_patch32_clip_224.openai": .*\. OpenAI's own file at openaipublic.azureedge.net does not serve either: openaipublic.azureedge.net has no model "ViT-B\/32"/); // biome-ignore format: one line
+    expect((await rejection(load('openai:RN51', options))).message).toMatch(/^OpenAI publishes no "RN51", only RN50, RN101, .*ViT-L-14-336$/); // biome-ignore format: one line
+    await expect(load('openai:RN50', { ...options, revision: 'v1' })).rejects.toThrow(TypeError);
   });
 });
 

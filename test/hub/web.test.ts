@@ -4,18 +4,23 @@ import { loadClip } from '../../src/load.ts';
 import type { LoadOptions } from '../../src/load-options.ts';
 import { modelAt } from '../../src/platform/browser.ts';
 import { rejection } from '../api/checkpoint.ts';
-import { Random } from '../kernels/random.ts';
 import { syntheticPicture } from '../model/golden.ts';
+import { openaiFile } from './openai-file.ts';
 import { golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
 useFakeHub();
 
 /** What is used of the Cache API. */
 class MemoryCache {
-  readonly entries = new Map<string, Uint8Array<ArrayBuffer>>();
-  match = async (key: string) => (this.entries.has(key) ? new Response(this.entries.get(key)!) : undefined);
-  put = async (key: string, response: Response) =>
-    void this.entries.set(key, new Uint8Array(await response.arrayBuffer()));
+  readonly entries = new Map<string, { bytes: Uint8Array<ArrayBuffer>; headers: Headers }>();
+  match = async (key: string) => {
+    const entry = this.entries.get(key);
+    return entry && new Response(entry.bytes, { headers: entry.headers });
+  };
+  put = async (key: string, response: Response) => {
+    this.entries.set(key, { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers });
+  };
+  delete = async (key: string) => this.entries.delete(key);
 }
 
 const caches = new Map<string, MemoryCache>();
@@ -56,10 +61,38 @@ describe('a model by its name', () => {
     expect(here.hub.asked.filter(({ at, authorization }) => at === 'files' && authorization !== undefined)).toEqual([]);
   });
 
-  it('loads where there is no Cache API', async () => {
+  it('loads and is checked where there is neither a Cache API nor WebCrypto, as on pages without https', async () => {
     Reflect.deleteProperty(globalThis, 'caches');
+    const { crypto } = globalThis;
+    Object.defineProperty(globalThis, 'crypto', { value: {}, configurable: true });
+    try {
+      here.hub.publish(NAME, model);
+      expect(await embedding()).toEqual(await golden());
+      here.hub.flip = 5;
+      expect((await rejection(embedding())).message).toContain(`${WEIGHTS} was damaged on its way: its checksum is`);
+      here.hub.flip = undefined;
+      const other = Buffer.from(model['open_clip_config.json']!);
+      other[other.length - 1] = 32;
+      here.hub.intercept = ({ path }, response) => path.includes('resolve-cache') && !!response.end(other);
+      expect((await rejection(embedding())).message).toContain('open_clip_config.json was damaged on its way');
+    } finally {
+      Object.defineProperty(globalThis, 'crypto', { value: crypto, configurable: true });
+    }
+  });
+
+  it('keeps nothing that is damaged: an entry of the cache is checked when it is read', async () => {
     here.hub.publish(NAME, model);
-    expect(await embedding()).toEqual(await golden());
+    const expected = await embedding();
+    const { entries } = caches.get('edgeclip')!;
+    expect(entries.size).toBe(3);
+    for (const [key, { bytes }] of [...entries]) {
+      bytes.fill(0, bytes.length / 2);
+      const error = await rejection(embedding({ localFilesOnly: true }));
+      expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
+      expect(entries.has(key)).toBe(false);
+      expect(await embedding()).toEqual(expected);
+      expect(entries.has(key)).toBe(true);
+    }
   });
 
   it('damaged on its way, or a web page: refused and not kept', async () => {
@@ -80,7 +113,7 @@ describe('a model by its name', () => {
 });
 
 describe('a large file', () => {
-  const bytes = new Random(3).bytes(20 << 20);
+  const bytes = Uint8Array.from({ length: 17 << 20 }, (_, i) => (i >> 5) ^ (i >> 20));
   const source = async () => (await (await modelAt(NAME, { fetch: toFakeHub })).source('model.safetensors'))!;
 
   it('comes in the blocks that are needed, and they are kept', async () => {
@@ -93,19 +126,65 @@ describe('a large file', () => {
     }
     const ranges = here.hub.asked.filter((one) => one.at === 'files').map(({ range }) => range);
     expect(ranges).toEqual([`bytes=0-${(8 << 20) - 1}`, `bytes=${8 << 20}-${(16 << 20) - 1}`]);
-    await (await source()).readInto((20 << 20) - 1000, target);
+    await (await source()).readInto((17 << 20) - 1000, target);
     expect(Buffer.compare(target, bytes.subarray(-1000))).toBe(0);
   });
 
-  it('comes whole from servers without ranges; another range is refused', async () => {
+  it.each(['ignored', 'refused'] as const)('comes whole from servers with ranges %s', async (ranges) => {
     here.hub.publish(NAME, { 'model.safetensors': bytes });
-    here.hub.ranges = 'ignored';
+    here.hub.ranges = ranges;
     const target = new Uint8Array(1000);
-    await (await source()).readInto(19 << 20, target);
-    expect(Buffer.compare(target, bytes.subarray(19 << 20, (19 << 20) + 1000))).toBe(0);
-    here.hub.ranges = 'other';
-    const error = await rejection((await source()).readInto(19 << 20, target));
+    for (let times = 0; times < 2; times++) {
+      await (await source()).readInto(16 << 20, target);
+      expect(Buffer.compare(target, bytes.subarray(16 << 20, (16 << 20) + 1000))).toBe(0);
+    }
+    expect(here.hub.asked.filter((one) => one.at === 'files').at(-1)!.range, 'the second comes from the cache').toBe(
+      ranges === 'ignored' ? `bytes=${16 << 20}-${(17 << 20) - 1}` : undefined,
+    );
+    expect(here.hub.asked.filter((one) => one.at === 'files')).toHaveLength(ranges === 'ignored' ? 1 : 2);
+  });
+
+  it('goes on after a cut', async () => {
+    here.hub.publish(NAME, { 'model.safetensors': bytes });
+    here.hub.cuts = [100, 0, 1 << 20];
+    const target = new Uint8Array(1000);
+    await (await source()).readInto(5, target);
+    expect(Buffer.compare(target, bytes.subarray(5, 1005))).toBe(0);
+    here.hub.cuts = [100, 0, 0, 0, 0];
+    const { message } = await rejection((await source()).readInto(9 << 20, target));
+    expect(message).toBe(`"${NAME}": model.safetensors broke off, 4 times: terminated`);
+  });
+
+  it('is checked when its last block has come, in whatever order, and goes away if it is damaged', async () => {
+    here.hub.publish(NAME, { 'model.safetensors': bytes });
+    const at = [16 << 20, 1 << 20, 9 << 20];
+    const target = new Uint8Array(1000);
+    here.hub.flip = 3;
+    for (const offset of at.slice(0, 2)) await (await source()).readInto(offset, target);
+    const error = await rejection((await source()).readInto(at[2]!, target));
     expect(error).toMatchObject({ name: 'ClipError', code: 'IO' });
+    expect(error.message).toMatch(/model\.safetensors, of 17825792 bytes on the hub, was damaged on its way: its checksum is [0-9a-f]{64}, expected [0-9a-f]{64}; it was not kept/); // biome-ignore format: one line
+    expect([...caches.get('edgeclip')!.entries.keys()].filter((key) => key.includes('model.safetensors'))).toEqual([]); // biome-ignore format: one line
+    here.hub.flip = undefined;
+    for (const offset of at) await (await source()).readInto(offset, target);
+    expect(Buffer.compare(target, bytes.subarray(at[2]!, at[2]! + 1000))).toBe(0);
+  });
+});
+
+describe("OpenAI's own file", () => {
+  it('serves where the hub has none, checked, and is kept', async () => {
+    const { file, pixels, expected, toOpenai } = await openaiFile();
+    const load = async (name: string, options: LoadOptions = {}) => {
+      using clip = await loadClip(await modelAt(name, { fetch: toOpenai, ...options }), { towers: ['image'] });
+      return await clip.encodeImage(pixels);
+    };
+    await file.published(async () => {
+      expect(await load('RN50/openai')).toEqual(expected);
+      expect(await load('openai:RN50', { localFilesOnly: true })).toEqual(expected);
+      file.bytes[1000]! ^= 1;
+      expect(await load('openai:RN50')).toEqual(expected);
+      expect((await rejection(load('openai:RN50', { cacheDir: 'other' }))).message).toContain('RN50.pt was damaged on its way'); // biome-ignore format: one line
+    });
   });
 });
 
