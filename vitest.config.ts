@@ -13,7 +13,14 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/slow/**', 'test/memory/**', 'test/runtimes/**', 'test/serve/live/**'],
+          exclude: [
+            '**/node_modules/**',
+            'test/slow/**',
+            'test/memory/**',
+            'test/runtimes/**',
+            'test/serve/live/**',
+            'test/adapters/**',
+          ],
           testTimeout: 60_000,
         },
       },
@@ -29,7 +36,12 @@ export default defineConfig({
       {
         // npm run test:serve
         extends: true,
-        test: { name: 'serve', include: ['test/serve/live/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+        test: {
+          name: 'serve',
+          include: ['test/serve/live/**/*.test.ts', 'test/adapters/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         // npm run soak -- NAME

@@ -117,6 +117,9 @@ const nodeInput = {
   'text/tokenizer': library.tokenizer,
   'cli/main': 'src/cli/main.ts',
   serve: 'src/serve/index.ts',
+  'adapters/langchain': 'src/adapters/langchain.ts',
+  'adapters/ai-sdk': 'src/adapters/ai-sdk.ts',
+  'adapters/transformers': 'src/adapters/transformers.ts',
   ...worker,
   ...search,
   'clip-worker': 'src/worker/script-node.ts',
@@ -124,7 +127,14 @@ const nodeInput = {
 await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/[name]', own: false });
 // In browsers and Node what is imported later is not transferred, so `edgeclip/image` shares its files with `edgeclip`.
 await buildPlatform('browser', {
-  input: { ...library, ...imageOnly, ...worker, ...search, 'clip-worker': 'src/worker/script-web.ts' },
+  input: {
+    ...library,
+    ...imageOnly,
+    ...worker,
+    ...search,
+    'clip-worker': 'src/worker/script-web.ts',
+    transformers: 'src/adapters/transformers.ts',
+  },
 });
 for (const [name, plugins, more] of [
   ['workerd', [], { ...worker, ...search }],

@@ -36,6 +36,9 @@ async function generate() {
       path('src/worker/index.ts'),
       path('src/serve/index.ts'),
       path('src/search/index.ts'),
+      path('src/adapters/langchain.ts'),
+      path('src/adapters/ai-sdk.ts'),
+      path('src/adapters/transformers.ts'),
       path('src/text/tokenizer.ts'),
     ],
     tsconfig: fileURLToPath(new URL('tsconfig.json', import.meta.url)),
@@ -74,6 +77,9 @@ async function generate() {
     part('search.md', "'edgeclip/search'"),
     part('worker.md', "'edgeclip/worker'"),
     part('serve.md', "'edgeclip/serve'"),
+    part('adapters/langchain.md', "'edgeclip/langchain'"),
+    part('adapters/ai-sdk.md', "'edgeclip/ai-sdk'"),
+    part('adapters/transformers.md', "'edgeclip/transformers'"),
     part('text/tokenizer.md', "'edgeclip/tokenizer'"),
   ]
     .join('\n\n')

@@ -35,6 +35,9 @@ export interface QueueEvents {
   batch(kind: Kind, size: number, seconds: number, waited: readonly number[]): void;
 }
 
+/** Pictures in one call for each thread: the second is in the worker when the first is done. */
+const PICTURES_A_THREAD = 2;
+
 /** Texts in one call at most: enough for shared beginnings, few enough for others to have their turn. */
 const TEXTS_TOGETHER = 256;
 
@@ -233,7 +236,7 @@ export class WorkQueue {
     const lane = ready.find(({ kind }) => kind !== this.#turn) ?? ready[0];
     if (!lane) return;
     this.#turn = lane.kind;
-    const jobs = lane.take(lane.kind === 'pictures' ? this.#threads : TEXTS_TOGETHER);
+    const jobs = lane.take(lane.kind === 'pictures' ? this.#threads * PICTURES_A_THREAD : TEXTS_TOGETHER);
     const since = performance.now();
     this.#running = { since: since / 1000, seconds: jobs.length * lane.seconds };
     const { replaced } = this.#model;

@@ -70,6 +70,17 @@ function exporterOf(name: string): string | undefined {
 
 const sources = (path: string): Promise<Record<string, unknown>> =>
   import(/* @vite-ignore */ fileURLToPath(new URL(path, ROOT)));
+/** Where the package's entries are in the sources. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  edgeclip: 'src/index.ts',
+  'edgeclip/worker': 'src/worker/index.ts',
+  'edgeclip/tokenizer': 'src/text/tokenizer.ts',
+  'edgeclip/search': 'src/search/index.ts',
+  'edgeclip/serve': 'src/serve/index.ts',
+  'edgeclip/langchain': 'src/adapters/langchain.ts',
+  'edgeclip/ai-sdk': 'src/adapters/ai-sdk.ts',
+  'edgeclip/transformers': 'src/adapters/transformers.ts',
+};
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 
 /** @param given what an example may use without making it, e.g. a loaded `clip` */
@@ -87,7 +98,7 @@ export async function run({ place, code }: Example, given: Record<string, () => 
   const declared = new Set(patterns.flatMap((pattern) => pattern.match(/\w+/g) ?? []));
   const used: Disposable[] = [];
   const scope: Record<string, unknown> = {
-    $import: (name: string) => (name === 'edgeclip' ? sources('src/index.ts') : name === 'edgeclip/worker' ? sources('src/worker/index.ts') : name === 'edgeclip/search' ? sources('src/search/index.ts') : name === 'edgeclip/serve' ? sources('src/serve/index.ts') : name === 'edgeclip/tokenizer' ? sources('src/text/tokenizer.ts') : import(name)), // biome-ignore format: one step
+    $import: (name: string) => (Object.hasOwn(ENTRIES, name) ? sources(ENTRIES[name]!) : import(name)),
     // Node 20 has no `using`.
     $using: (value: Disposable) => {
       used.push(value);

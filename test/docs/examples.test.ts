@@ -96,12 +96,11 @@ describe('examples in the README', () => {
 });
 
 describe('examples in docs/', () => {
-  it.each(markdownExamples('docs/serve.md').map((example) => [example.place, example] as const))(
-    '%s',
-    async (_, example) => {
-      await run(example, {});
-    },
-  );
+  it.each(
+    ['docs/serve.md', 'docs/adapters.md'].flatMap(markdownExamples).map((example) => [example.place, example] as const),
+  )('%s', async (_, example) => {
+    await run(example, {});
+  });
 });
 
 describe('the examples are really run', () => {

@@ -1,5 +1,5 @@
 /** How long a soak test runs: `npm run soak -- NAME --minutes N`. */
-const minutes = Number(process.env.EDGECLIP_SOAK_MINUTES ?? 10);
+export const minutes = Number(process.env.EDGECLIP_SOAK_MINUTES ?? 10);
 
 /** Calls `round` with 0, 1, 2 … until the time is over, at least three times. */
 export async function untilOver(round: (i: number) => Promise<void>): Promise<number> {
