@@ -2,14 +2,11 @@
 // a hundred. What is loaded by import() stays apart. Each platform's folder is as deep as src/platform, so that addresses
 // relative to a source file lead to the same files from its build.
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { build } from 'rolldown';
+import { browserInput, buildPlatform, imageOnly, library, search, worker } from './platform-build.js';
 
 const read = (path) => readFileSync(path);
-const { dependencies, peerDependencies } = JSON.parse(read('package.json'));
-const isOf = (packages, id) => Object.keys(packages).some((name) => id === name || id.startsWith(`${name}/`));
-const isOptional = (id) => isOf(peerDependencies, id);
-const isPackage = (id) => id.startsWith('node:') || isOf(dependencies, id) || isOptional(id);
 
 // The model and the WebAssembly files inside JavaScript.
 const text = (value) =>
@@ -30,18 +27,6 @@ const embedded = {
 };
 mkdirSync('dist/embedded', { recursive: true });
 for (const [name, source] of Object.entries(embedded)) writeFileSync(`dist/embedded/${name}.js`, source);
-
-/** Large or binary files stay where they are: the build names them by their path from its folder. */
-function assets(dir) {
-  return {
-    name: 'assets',
-    resolveId(id, importer) {
-      if (!/\.(?:wasm(?:\?module)?|bin)$|\/embedded\/(?:tokenizer|image|text|wasm)\.js$/.test(id)) return;
-      const path = relative(dir, new URL(id.replace(/\?.*/, ''), `file://${dirname(importer)}/`).pathname);
-      return { id: `${path}${/\?.*|$/.exec(id)[0]}`, external: 'relative' };
-    },
-  };
-}
 
 /** The modules of Node as names that are looked up when used: no bundler for browsers lets an import of them pass. */
 const lateBuiltins = {
@@ -69,48 +54,12 @@ const withoutText = {
   name: 'without-text',
   resolveId(id) {
     const isText =
-      /\/(?:text\/tokenizer|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/end-token)\.ts$/;
+      /\/(?:text\/tokenizer|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/token-ids)\.ts$/;
     if (isText.test(id) || /\/(?:text\.bin|embedded\/(?:text|tokenizer)\.js)$/.test(id))
       return resolve('src/text/absent.ts');
   },
 };
 
-const library = { index: 'src/index.ts', tokenizer: 'src/text/tokenizer.ts' };
-// What edgeclip and edgeclip/worker share is a file of its own, so that both have the same classes. The caller's end of the
-// worker is in no file that the worker loads: a bundler would go in circles.
-const codeSplitting = {
-  groups: [
-    {
-      name: 'clip',
-      test: /src[\\/](?:clip|similarity|load-options|lookahead|weights[\\/]checked-files)\.ts$/,
-      priority: 3,
-    },
-    { name: 'protocol', test: /src[\\/]worker[\\/](?:protocol|sent-error|remote-files)\.ts$/, priority: 2 },
-    { name: 'caller', test: /src[\\/]worker[\\/]index\.ts$/, priority: 1 },
-    { name: 'library', test: /src[\\/](?:index|image-only)\.ts$/ },
-  ],
-};
-
-/** One platform's build. `own`: dependencies are bundled, as that platform cannot find packages by name. */
-async function buildPlatform(
-  name,
-  { input = library, dir = `dist/${name}`, chunks = '[name]', own = true, plugins = [] } = {},
-) {
-  await build({
-    input,
-    transform: { target: 'es2022' },
-    platform: name === 'node' ? 'node' : 'neutral',
-    external: own ? isOptional : isPackage,
-    resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
-    checks: { ineffectiveDynamicImport: false }, // of what stands for texts
-    plugins: [...plugins, assets(dir)],
-    output: { dir, entryFileNames: '[name].js', chunkFileNames: `${chunks}.js`, comments: false, codeSplitting },
-  });
-}
-
-const worker = { worker: 'src/worker/index.ts' };
-const search = { search: 'src/search/index.ts' };
-const imageOnly = { image: 'src/image-only.ts' };
 const nodeInput = {
   index: library.index,
   ...imageOnly,
@@ -126,16 +75,7 @@ const nodeInput = {
 };
 await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/[name]', own: false });
 // In browsers and Node what is imported later is not transferred, so `edgeclip/image` shares its files with `edgeclip`.
-await buildPlatform('browser', {
-  input: {
-    ...library,
-    ...imageOnly,
-    ...worker,
-    ...search,
-    'clip-worker': 'src/worker/script-web.ts',
-    transformers: 'src/adapters/transformers.ts',
-  },
-});
+await buildPlatform('browser', { input: browserInput });
 for (const [name, plugins, more] of [
   ['workerd', [], { ...worker, ...search }],
   ['edge-light', [], { ...worker, ...search }],

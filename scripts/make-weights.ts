@@ -61,14 +61,14 @@ for (const name of ['open_clip_config.json', 'tokenizer.json']) {
 {
   const published = await towerSource(files, 'image');
   const packed = await fileSource(`${target}/image.bin`);
-  const { slots, summary } = towerOf(config, 'image');
-  const names = new TensorLookup(await readSafetensorsHeader(published), slots(), 'image', summary);
+  const tower = await towerOf(config, 'image');
+  const names = new TensorLookup(await readSafetensorsHeader(published), tower.slots(), 'image', tower.summary);
   const exact = new PublishedSlots(published, names, preprocess);
   const model = { config, tower: 'image', normalization: preprocess } as const;
   const header = await readSafetensorsHeader(packed);
-  const integers = new PackedSlots(new PackedTower([{ header, source: packed }], model));
+  const integers = new PackedSlots(new PackedTower([{ header, source: packed }], model, tower));
   let worst = 0;
-  for (const slot of slots()) {
+  for (const slot of tower.slots()) {
     if (!slot.name.startsWith('visual.trunk.') || slot.kind === 'table') continue;
     const { values } = await exact.read(slot);
     const { values: kept } = await integers.read(slot);

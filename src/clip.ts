@@ -22,8 +22,8 @@ import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { ThreadInfo } from './session.ts';
-import { copyTokenIds, type TokenIds } from './text/end-token.ts';
 import type { ClassList } from './text/prompts.ts';
+import { copyTokenIds, type TokenIds } from './text/token-ids.ts';
 
 /** What `Clip.info` reports; sizes in bytes. */
 export interface ClipInfo {

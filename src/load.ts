@@ -24,6 +24,7 @@ import { LocalBackend } from './local-backend.ts';
 import type { ClipConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
+import { imageTower } from './model/registry.ts';
 import { type Model, openModel } from './open-model.ts';
 import { notShared, provideModules } from './platform/modules.ts';
 import type { Parts, ThreadInfo } from './session.ts';
@@ -74,7 +75,9 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
   compiled.catch(() => {}); // awaited below; a model error may come first
   const { config, preprocess, warnings } = await readDescription(files, options.imageSize);
   const towers = towersToLoad(files, config, options.towers);
-  // Its code is parsed while the weights are read. A file of weights that cannot be used is reported first.
+  // The code of texts is parsed while the weights are read. A file of weights that cannot be used is reported first.
+  const textsReady = towers.includes('text') ? import('./encode-texts.ts') : undefined;
+  textsReady?.catch(() => {});
   const tokenizerReady = towers.includes('text') ? readTokenizer(files, config, options) : undefined;
   tokenizerReady?.catch(() => {});
 
@@ -90,7 +93,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
     await Promise.allSettled(opening); // so that every file that was opened is closed below
     for (const tower of opening) await tower;
     const threading = threads.count > 1 ? await import('./model/threading.ts') : undefined;
-    const { plan, places, scratch, control, image, programs, text } = planModel({
+    const { plan, places, scratch, control, image, programs, text } = await planModel({
       config,
       preprocess,
       precision,
@@ -144,6 +147,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
       ...(pool && { pool }),
       use: plan.use,
       maxPixels,
+      ...(config.vision && { imageKind: (await imageTower(config)).description }),
       ...(image && {
         images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
         fingerprint: () => {
@@ -151,7 +155,7 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
           return imageFingerprint;
         },
       }),
-      ...(text && { text: text(weights('text'), engine) }),
+      ...(text && { text: text(weights('text'), engine), texts: (await textsReady)! }),
       ...(text &&
         weights('text').has('logit_scale') && {
           logitScale: expLogitScale(engine.view(weights('text').pointer('logit_scale'), 1)[0]!),

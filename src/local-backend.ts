@@ -3,12 +3,10 @@
 import type { Backend, Need } from './backend.ts';
 import type { ClipInfo } from './clip.ts';
 import { encodeEach } from './encode-images.ts';
-import { encodeRows, tokenizeAll } from './encode-texts.ts';
 import type { EncodedImage, EncodeImagesOptions, EncodeOptions } from './encoding.ts';
 import type { TakenImage } from './image/input.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig } from './model/config.ts';
-import { imageTower } from './model/registry.ts';
 import { type Parts, Session } from './session.ts';
 
 export class LocalBackend implements Backend {
@@ -27,7 +25,7 @@ export class LocalBackend implements Backend {
   }
 
   info(): ClipInfo {
-    const { name, config, engine, variant, threads, use, images, fingerprint, text, tokenizer, warnings } =
+    const { name, config, engine, variant, threads, use, images, imageKind, fingerprint, text, tokenizer, warnings } =
       this.#session.alive();
     const { vision, text: texts } = config;
     return {
@@ -39,7 +37,7 @@ export class LocalBackend implements Backend {
       embedDim: config.embedDim,
       ...(vision && {
         image: {
-          kind: imageTower(config).description,
+          kind: imageKind!,
           size: vision.imageSize,
           ...(vision.trainedSize !== undefined && { trainedSize: vision.trainedSize }),
           ...(fingerprint && { fingerprint: fingerprint() }),
@@ -73,12 +71,13 @@ export class LocalBackend implements Backend {
   }
 
   async encodeText(texts: readonly string[], options: EncodeOptions): Promise<Float32Array[]> {
+    const { tokenizeAll, encodeRows } = this.#session.texts();
     const rows = await tokenizeAll(this.#session, texts, options.signal);
     return encodeRows(this.#session, rows, options);
   }
 
-  encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]> {
-    return encodeRows(this.#session, rows, options);
+  async encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]> {
+    return this.#session.texts().encodeRows(this.#session, rows, options);
   }
 
   tokenize(texts: readonly string[]): number[][] {
@@ -87,6 +86,7 @@ export class LocalBackend implements Backend {
   }
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
+    const { tokenizeAll } = this.#session.texts();
     return (await tokenizeAll(this.#session, texts)).map((ids) => ids.length);
   }
 

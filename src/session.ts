@@ -12,6 +12,9 @@ import type { TextTransformer } from './model/text-transformer.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 
+/** The module of texts, which is loaded with the text tower. @internal */
+export type EncodeTexts = typeof import('./encode-texts.ts');
+
 /** How many threads compute, and why not more if more were asked for. */
 export interface ThreadInfo {
   readonly count: number;
@@ -31,8 +34,11 @@ export interface Parts {
   readonly maxPixels: number;
   readonly images?: ImageBatch;
   /** See `ClipInfo`. */
+  readonly imageKind?: string;
   readonly fingerprint?: () => string;
   readonly text?: TextTransformer;
+  /** What tokenizes and embeds texts with it. */
+  readonly texts?: EncodeTexts;
   readonly tokenizer?: () => Tokenizer;
   readonly logitScale?: number;
   readonly probe?: Probe;
@@ -69,6 +75,12 @@ export class Session {
     const { text } = parts;
     if (!text) throw towerNotLoaded('text', parts);
     return text;
+  }
+
+  /** @throws ClipError TOWER_NOT_LOADED, DISPOSED */
+  texts(): EncodeTexts {
+    this.text();
+    return this.alive().texts!;
   }
 
   /** @throws ClipError TOKENIZER, TOWER_NOT_LOADED, DISPOSED */

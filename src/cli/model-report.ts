@@ -8,8 +8,8 @@ import { DEFAULT_MAX_PIXELS } from '../image/limits.ts';
 import { threadCount } from '../load.ts';
 import { type ClipConfig, configTowers, type Tower, type VisionConfig } from '../model/config.ts';
 import { planModel } from '../model/plan.ts';
-import { imageTower, textTower, towerSlots } from '../model/registry.ts';
-import { publishedTensors } from '../model/slots.ts';
+import { towerOf } from '../model/registry.ts';
+import { publishedTensors, type TowerSlot } from '../model/slots.ts';
 import type { ThreadInfo } from '../session.ts';
 import { CheckedFiles } from '../weights/checked-files.ts';
 import { readDescription, towerSource } from '../weights/model-files.ts';
@@ -96,10 +96,10 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
     threads,
     towers,
     embedDim: config.embedDim,
-    ...(image && { image: { ...towerReport(config, 'image', image), ...sizes(config.vision!) } }),
+    ...(image && { image: { ...(await towerReport(config, 'image', image)), ...sizes(config.vision!) } }),
     ...(text && {
       text: {
-        ...towerReport(config, 'text', text),
+        ...(await towerReport(config, 'text', text)),
         contextLength: config.text!.contextLength,
         vocabSize: config.text!.vocabSize,
         tokenizer: ((await files.text('tokenizer.json')) ?? (await files.text('vocab.json'))) !== undefined,
@@ -114,16 +114,17 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
     const split = threads.count > 1 ? (await import('../engine/threads/split.ts')).splitKernels : undefined;
     const maxPixels = DEFAULT_MAX_PIXELS;
     const input = { config, preprocess, precision, opened, maxPixels, threads: threads.count, split, whole: false };
-    const { plan } = planModel(input);
+    const { plan } = await planModel(input);
     return { total: plan.byteLength, use: plan.use };
   }
 }
 
-function towerReport(config: ClipConfig, tower: Tower, { layout, stored, file }: TowerFile & { file: string }) {
+async function towerReport(config: ClipConfig, tower: Tower, { layout, stored, file }: TowerFile & { file: string }) {
+  const { description, slots } = await towerOf(config, tower);
   return {
-    kind: (tower === 'image' ? imageTower(config) : textTower(config)).description,
+    kind: description,
     shape: tower === 'image' ? imageShape(config.vision!) : transformerShape(config.text!),
-    parameters: parameters(config, tower),
+    parameters: parameters(slots()),
     file: baseName(file),
     stored,
     bytes: layout.byteLength,
@@ -151,9 +152,9 @@ const transformerShape = (shape: {
   `${shape.layers} layers of width ${shape.width}, ${shape.heads} ${shape.heads === 1 ? 'head' : 'heads'}, MLP of ${shape.mlpWidth}, ${shape.activation}`;
 
 /** Numbers in the published tensors of a tower, each counted once. */
-function parameters(config: ClipConfig, tower: Tower): number {
+function parameters(slots: readonly TowerSlot[]): number {
   const counts = new Map<string, number>();
-  for (const tensor of towerSlots(config, tower).flatMap(publishedTensors)) {
+  for (const tensor of slots.flatMap(publishedTensors)) {
     counts.set(
       tensor.openclip.join(),
       tensor.shape.reduce((a, b) => a * b, 1),

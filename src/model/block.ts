@@ -16,8 +16,7 @@ import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads/control.ts';
-import { ClipError } from '../errors.ts';
-import type { Tower, TransformerShape } from './config.ts';
+import type { TransformerShape } from './config.ts';
 import { linearSlot, normSlots, published, type TowerSlot } from './slots.ts';
 
 export interface BlockWeights {
@@ -43,15 +42,6 @@ export interface BlockState {
   /** Largest magnitudes of the hidden rows, one set per part of a split call; 0 in f32. */
   readonly maxima: Pointer;
   readonly hiddenRows: RowBuffer;
-}
-
-/**
- * The kernels take 8 columns at once.
- * @throws ClipError CONFIG
- */
-export function checkMlpWidth(tower: Tower, { mlpWidth }: TransformerShape): void {
-  if (mlpWidth % 8 === 0) return;
-  throw new ClipError('CONFIG', `${tower} tower: expected an MLP width that is a multiple of 8, got ${mlpWidth}`);
 }
 
 /** The slots of one block, in the order in which the graph reads them; its name in both namings. */

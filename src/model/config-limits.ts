@@ -45,6 +45,12 @@ export function checkHeads(fields: Fields, key: string, width: number, heads: nu
   return heads;
 }
 
+/** The hidden width of an MLP must be a multiple of 8, as a head's. */
+export function checkMlpWidth(fields: Fields, key: string, mlpWidth: number): number {
+  if (mlpWidth % 8 === 0) return mlpWidth;
+  throw new ClipError('CONFIG', `${fields.path(key)}: expected an MLP whose width is a multiple of 8, got ${mlpWidth}`);
+}
+
 export function squareGrid(fields: Fields, patchDefault: number): { imageSize: number; patch: number } {
   const patch = fields.square('patch_size', { min: 1, max: MAX.image, or: patchDefault });
   const imageSize = fields.square('image_size', { min: 1, max: MAX.image, or: 224 });

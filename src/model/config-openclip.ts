@@ -12,7 +12,7 @@ import type {
   VisionConfig,
   VisionTransformerConfig,
 } from './config.ts';
-import { bothTowers, checkHeads, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+import { bothTowers, checkHeads, checkMlpWidth, layerNormEps, MAX, squareGrid } from './config-limits.ts';
 
 /**
  * EfficientNet-Lite0 as in the published tf.keras and timm code (`tf_efficientnet_lite0`). Lite does not scale the
@@ -144,6 +144,8 @@ function openClipResNet(fields: Fields): ResNetConfig {
     fields.fail('layers', `four integers from 1 to ${MAX.layers}, the blocks of each stage of a ResNet`, layers);
   }
   const width = fields.integer('width', { min: 16, max: MAX.width / 32, or: 768 });
+  // The kernels take 8 channels at once, and the stem begins with half of the width.
+  if (width % 16 !== 0) fields.fail('width', 'a multiple of 16', width);
   // As open_clip/model.py: vision_heads = width * 32 // head_width.
   const headWidth = fields.integer('head_width', { min: 8, max: width * 32, or: 64 });
   const tower: ResNetConfig = {
@@ -213,7 +215,7 @@ function openClipText(fields: Fields, activation: TransformerShape['activation']
 /** Python's `int(width * mlp_ratio)`. */
 function openClipMlp(fields: Fields, width: number): number {
   const ratio = fields.number('mlp_ratio', { min: 1 / width, max: 64, or: 4 });
-  return Math.trunc(width * ratio);
+  return checkMlpWidth(fields, 'mlp_ratio', Math.trunc(width * ratio));
 }
 
 /** `norm_kwargs` are the arguments of torch's LayerNorm; only `eps` is supported. */

@@ -11,7 +11,6 @@ import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
-import { ClipError } from '../errors.ts';
 import type { EfficientNetConfig } from './config.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, published, type TowerSlot } from './slots.ts';
@@ -85,20 +84,11 @@ export function efficientNet(config: EfficientNetConfig, embedDim: number): Imag
     summary: `an EfficientNet with stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`,
     scratch: { width: config.head, keys: 0 },
     slots: () => slots(config, blocks, embedDim),
-    check: () => checkChannels(config, blocks),
     plan(memory, options) {
       const state = EfficientNet.plan(memory, options, config, blocks, embedDim);
       return (weights, engine) => new EfficientNet(config, blocks, weights, state, engine);
     },
   };
-}
-
-/** The kernels take 8 channels at once. */
-function checkChannels({ head }: EfficientNetConfig, blocks: readonly InvertedResidual[]): void {
-  const counts = [head, ...blocks.flatMap(({ input, wide, output }) => [input, wide, output])];
-  const odd = counts.find((count) => count % 8 !== 0);
-  if (odd === undefined) return;
-  throw new ClipError('CONFIG', `image tower: expected channels in multiples of 8, got ${odd}`);
 }
 
 function slots(config: EfficientNetConfig, blocks: readonly InvertedResidual[], embedDim: number): TowerSlot[] {

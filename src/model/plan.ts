@@ -26,15 +26,15 @@ export interface PlanInput {
 }
 
 /** All addresses of a model: weights first, then what both towers share, then the activations, those of one tower over the other's. */
-export function planModel({ config, preprocess, precision, opened, threads, threading, whole }: PlanInput) {
+export async function planModel({ config, preprocess, precision, opened, threads, threading, whole }: PlanInput) {
   const plan = new MemoryPlan();
   const places: Partial<Record<Tower, number>> = {};
   for (const tower of ['image', 'text'] as const) {
     const file = opened[tower];
     if (file) places[tower] = plan.reserve(`${tower} weights`, file.layout.byteLength);
   }
-  const image = opened.image && imageTower(config);
-  const text = opened.text && textTower(config);
+  const image = opened.image && (await imageTower(config));
+  const text = opened.text && (await textTower(config));
   const sizes = [image, text].flatMap((tower) => (tower ? [tower.scratch] : []));
   const width = Math.max(...sizes.map(({ width }) => width));
   const keys = Math.max(...sizes.map(({ keys }) => keys));

@@ -11,7 +11,6 @@ import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
-import { ClipError } from '../errors.ts';
 import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
 import type { ResNetConfig } from './config.ts';
 import { trainedSize } from './image-size.ts';
@@ -98,18 +97,11 @@ export function resNet(config: ResNetConfig, embedDim: number): ImageTower {
     summary: `a ResNet with ${layers.join(', ')} blocks, ${width} channels after the stem and pictures of ${config.imageSize}`,
     scratch: { width: Math.max(features(config), 9 * width * 8), keys: pool.pixels + 1 },
     slots: () => slots(config, embedDim),
-    check: () => checkChannels(config),
     plan(memory, options) {
       const state = ResNet.plan(memory, options, config, embedDim);
       return (weights, engine) => new ResNet(config, embedDim, weights, state, engine);
     },
   };
-}
-
-/** The kernels take 8 channels at once; the stem begins with half of the width. */
-function checkChannels({ width }: ResNetConfig): void {
-  if (width % 16 === 0) return;
-  throw new ClipError('CONFIG', `image tower: expected a ResNet whose width is a multiple of 16, got ${width}`);
 }
 
 /** The stem's convolutions, 3x3: input and output channels. */

@@ -14,7 +14,6 @@ import {
   block,
   blockSlots,
   blockWeights,
-  checkMlpWidth,
   lastBlock,
   planBlocks,
   project,
@@ -35,6 +34,8 @@ const LOGIT_SCALE: TowerSlot = {
   from: { weight: published([], 'logit_scale', 'logit_scale') },
 };
 
+export type TextTower = TowerDefinition<TextTransformer, PlanOptions>;
+
 export interface TextState extends BlockState {
   readonly ids: Pointer;
   readonly positions: Pointer;
@@ -45,18 +46,13 @@ export interface TextState extends BlockState {
 }
 
 /** @param logitScale whether the model has one, as models of both towers do */
-export function textTransformer(
-  config: TextConfig,
-  embedDim: number,
-  logitScale: boolean,
-): TowerDefinition<TextTransformer, PlanOptions> {
+export function textTransformer(config: TextConfig, embedDim: number, logitScale: boolean): TextTower {
   const { width, mlpWidth, layers, contextLength } = config;
   return {
     description: 'transformer',
     summary: `a transformer of ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth), keys: contextLength },
     slots: () => [...(logitScale ? [LOGIT_SCALE] : []), ...slots(config, embedDim)],
-    check: () => checkMlpWidth('text', config),
     plan(memory, options) {
       const state = TextTransformer.plan(memory, options, config, embedDim);
       return (weights, engine) => new TextTransformer(config, weights, state, engine);

@@ -35,11 +35,6 @@ export interface TowerDefinition<Encoder, Options extends PlanOptions> {
   readonly scratch: { readonly width: number; readonly keys: number };
   /** The weights in the order in which the graph reads them. */
   slots(): TowerSlot[];
-  /**
-   * Checks what the kernels require of the sizes.
-   * @throws ClipError CONFIG
-   */
-  check(): void;
   /** Reserves the activations; the result puts the tower on them. */
   plan(memory: MemoryPlan, options: Options): (weights: Weights, engine: Engine) => Encoder;
 }

@@ -14,7 +14,6 @@ import {
   block,
   blockSlots,
   blockWeights,
-  checkMlpWidth,
   lastBlock,
   planBlocks,
   project,
@@ -37,7 +36,6 @@ export function visionTransformer(config: VisionTransformerConfig, embedDim: num
     summary: `a ViT with patches of ${patch} and ${layers} layers of width ${width}`,
     scratch: { width: Math.max(width, mlpWidth, patch ** 2 * 3), keys: tokenCount(config) },
     slots: () => slots(config, embedDim),
-    check: () => checkMlpWidth('image', config),
     plan(memory, options) {
       const state = VisionTransformer.plan(memory, options, config, embedDim);
       return (weights, engine) => new VisionTransformer(config, weights, state, engine);

@@ -8,8 +8,7 @@ function absent(): never {
   throw new ClipError('TOWER_NOT_LOADED', 'edgeclip/image has no text tower: import edgeclip');
 }
 
-/** A model's configuration may describe a text tower, which nothing looks at. */
-export const textTransformer = () => ({ check() {}, slots: absent, plan: absent });
+export const textTransformer = absent;
 export const encodeRows = absent;
 export const tokenizeAll = absent;
 export const otherTokenizer = absent;

@@ -1,34 +1,8 @@
-/** Token ids from a caller, and the end token (EOT), which is pooled: in a causal tower what comes after it never matters. */
+/** The end token (EOT), which is pooled: in a causal tower what comes after it never matters. */
 
 import { ClipError } from '../errors.ts';
 import type { TextConfig } from '../model/config.ts';
-
-/** Token ids of one text: an array or typed array, e.g. the BigInt64Array that ONNX tokenizers give. */
-export type TokenIds = ArrayLike<number> | ArrayLike<bigint>;
-
-/**
- * One text's ids as an array of numbers, a copy. What the numbers are, `pooledLength` checks.
- * @param row which row of the caller's list this is, for messages
- * @throws TypeError if it is not an array or a typed array
- */
-export function copyTokenIds(ids: unknown, row: number): number[] {
-  if (!isList(ids)) throw new TypeError(`token ids must be arrays of integers, row ${row} is ${describe(ids)}`);
-  return Array.from(ids as ArrayLike<number | bigint>, (id) => (typeof id === 'bigint' ? Number(id) : id));
-}
-
-/** An array or a typed array, of this realm or another. */
-function isList(value: unknown): boolean {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && tag(value) !== 'DataView');
-}
-
-function tag(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return tag(value);
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
-}
+import { describeId } from './token-ids.ts';
 
 /**
  * Checks one text's ids and says which token is pooled, as how many tokens there are up to it, itself included.
@@ -56,7 +30,7 @@ export function pooledLength(
   let largest = 0;
   for (const [i, id] of ids.entries()) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw new RangeError(`row ${row}, token ${i}: expected an id from 0 to ${vocabSize - 1}, got ${describe(id)}`);
+      throw new RangeError(`row ${row}, token ${i}: expected an id from 0 to ${vocabSize - 1}, got ${describeId(id)}`);
     }
     if (id > ids[largest]!) largest = i;
   }

@@ -15,9 +15,13 @@ import { PackedSlots, PublishedSlots, type SlotSource } from './slot-source.ts';
 import type { TowerFile } from './tower-file.ts';
 
 /** As `openTower`, of a packed tower in int8 that is wanted in f32, or of a published file whose header is read. */
-export function convertedTower(from: PackedTower | PackedFile, model: PackedModel, precision: Precision): TowerFile {
+export async function convertedTower(
+  from: PackedTower | PackedFile,
+  model: PackedModel,
+  precision: Precision,
+): Promise<TowerFile> {
   const { config, tower, normalization } = model;
-  const definition = towerOf(config, tower);
+  const definition = await towerOf(config, tower);
   const wanted = definition.slots();
   const lookup =
     from instanceof PackedTower ? undefined : new TensorLookup(from.header, wanted, tower, definition.summary);

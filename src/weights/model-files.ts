@@ -10,7 +10,6 @@ import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
 import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
-import { checkTowers } from '../model/registry.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
 import { describeForeign } from './foreign.ts';
@@ -75,11 +74,7 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   const huggingFace = isHuggingFace(json)
     ? (await import('../model/config-huggingface.ts')).parseHuggingFace
     : undefined;
-  const config = inFile(files, file, () => {
-    const config = parseTowers(json, warn, huggingFace);
-    checkTowers(config);
-    return config;
-  });
+  const config = inFile(files, file, () => parseTowers(json, warn, huggingFace));
   const imageSize = config.vision?.imageSize;
   const sized = size === undefined ? config : withImageSize(config, size);
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };

@@ -4,6 +4,7 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
 import { asTrained } from '../model/image-size.ts';
+import { towerOf } from '../model/registry.ts';
 import { CheckpointShards } from './checkpoint-shards.ts';
 import { readTensorFile } from './headers.ts';
 import { isPacked, PackedTower } from './packed.ts';
@@ -35,7 +36,10 @@ export async function openTower(
   // A shard that is not packed is refused with the others.
   // Packed files are for the image size of the configuration beside them.
   const trained = { ...model, config: asTrained(config) };
-  const packed = isPacked(file) || shards.length > 1 ? new PackedTower(files, trained) : undefined;
+  const packed =
+    isPacked(file) || shards.length > 1
+      ? new PackedTower(files, trained, await towerOf(trained.config, tower))
+      : undefined;
   if (packed && packed.layout.precision === precision) {
     if (tower === 'image' && config.vision?.trainedSize !== undefined) {
       const { regriddedTower } = await import('./regridded.ts');

@@ -17,8 +17,8 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION, Layout, type PackedTensor, product } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
-import { towerOf } from '../model/registry.ts';
 import type { TowerSlot } from '../model/slots.ts';
+import type { TowerDefinition } from '../model/tower.ts';
 import { type Checksum, sumsFromText, sumsToText, xxh32 } from './checksum.ts';
 import { requireFinite, requireRange } from './elements.ts';
 import type { Normalization } from './pixel-normalization.ts';
@@ -97,18 +97,21 @@ export class PackedTower {
 
   /**
    * Checks that the files are the tower that the configuration describes, in a layout that this version reads.
+   * @param definition the tower of the model's configuration
    * @throws ClipError `WEIGHTS_FORMAT`, `WEIGHTS_MISSING` or `WEIGHTS_SHAPE`, naming file and tensor
    */
-  constructor(files: readonly PackedFile[], model: PackedModel) {
+  constructor(
+    files: readonly PackedFile[],
+    model: PackedModel,
+    definition: Pick<TowerDefinition<never, never>, 'slots' | 'summary'>,
+  ) {
     const precision = files[0]!.header.metadata.precision === 'f32' ? 'f32' : 'int8';
     const metadata = packedMetadata(model, precision);
     for (const [i, { header }] of files.entries()) {
       checkMetadata(header, files.length === 1 ? metadata : { ...metadata, shard: shardNumber(i, files.length) });
     }
-    const { tower, config } = model;
-    const definition = towerOf(config, tower);
     this.layout = new Layout(definition.slots(), precision);
-    checkTensors(files, this.layout, tower, definition.summary);
+    checkTensors(files, this.layout, model.tower, definition.summary);
     const sums = files.map(({ header }) => checksums(header));
     checkTogether(files, sums.flat());
     let at = 0;

@@ -6,9 +6,9 @@ import { resizePositions } from './position-grid.ts';
 import type { TowerFile } from './tower-file.ts';
 
 /** @param packed the tower as it was trained, in the wanted precision */
-export function regriddedTower(packed: PackedTower, { config, tower }: PackedModel): TowerFile {
+export async function regriddedTower(packed: PackedTower, { config, tower }: PackedModel): Promise<TowerFile> {
   const { precision } = packed.layout;
-  const layout = new Layout(towerSlots(config, tower), precision);
+  const layout = new Layout(await towerSlots(config, tower), precision);
   const grids = new Map(layout.slots.flatMap(({ name, from }) => (from.grid ? [[name, from.grid] as const] : [])));
   return {
     tower,

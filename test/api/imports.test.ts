@@ -17,14 +17,15 @@ function imports(module: string): string[] {
   });
 }
 
-it('importing edgeclip loads none of its dependencies, and no code for texts, other weights or threads', () => {
+it('importing edgeclip loads none of its dependencies, and no code for texts, other weights, other towers or threads', () => {
   const loaded = new Set([source('index.ts').href]);
   for (const module of loaded) {
     if (module.startsWith('file:')) for (const specifier of imports(module)) loaded.add(specifier);
   }
   expect(loaded).toContain(PLATFORM);
   expect([...loaded].filter((module) => !/^(?:file|node):/.test(module))).toEqual([]);
-  for (const later of ['text/tokenizer.ts', 'engine/threads/split.ts']) {
+  const towers = ['vision-transformer', 'resnet', 'text-transformer', 'block'].map((name) => `model/${name}.ts`);
+  for (const later of ['text/tokenizer.ts', 'encode-texts.ts', 'engine/threads/split.ts', ...towers]) {
     expect(existsSync(source(later)), later).toBe(true); // or nothing would be said
     expect(loaded).not.toContain(source(later).href);
   }

@@ -256,6 +256,16 @@ describe('numbers', () => {
       'text_cfg.heads: expected heads whose width is a multiple of 8, got 12 (96 / 8)',
     ],
     [
+      'an MLP of odd width',
+      text({ mlp_ratio: 2.01 }),
+      'text_cfg.mlp_ratio: expected an MLP whose width is a multiple of 8, got 1029',
+    ],
+    [
+      'channels of a ResNet that do not halve into eights',
+      vision({ layers: [1, 1, 1, 1], width: 24 }),
+      'vision_cfg.width: expected a multiple of 16, got 24',
+    ],
+    [
       'head width that does not divide',
       vision({ head_width: 80 }),
       'vision_cfg.width: expected a multiple of head_width, 80, got 768',

@@ -18,7 +18,7 @@ export async function towersOf(
 ) {
   const opened: Partial<Record<Tower, TowerFile>> = {};
   for (const tower of towers) opened[tower] = await openTower(source, config, tower, precision, preprocess);
-  const { plan, places, scratch, image, text } = planModel({
+  const { plan, places, scratch, image, text } = await planModel({
     config,
     preprocess,
     precision,

@@ -38,13 +38,13 @@ const config = {
 };
 
 /** Writes the checkpoint, some MB at a time: noise in matrices, zeros in the second half of each vector. */
-function writeModel(folder: string): { bytes: number; largest: number } {
+async function writeModel(folder: string): Promise<{ bytes: number; largest: number }> {
   mkdirSync(folder);
   writeFileSync(join(folder, 'open_clip_config.json'), JSON.stringify(config));
   const shapes = new Map<string, readonly number[]>();
   const parsed = parseConfig(config);
   for (const tower of ['image', 'text'] as const) {
-    for (const tensor of towerSlots(parsed, tower).flatMap(publishedTensors)) {
+    for (const tensor of (await towerSlots(parsed, tower)).flatMap(publishedTensors)) {
       const shape = tensor.transposedIn === 'openclip' ? [...tensor.shape].reverse() : tensor.shape;
       shapes.set(tensor.openclip[0]!, shape);
     }
@@ -96,8 +96,8 @@ process.on('exit', () => process.stderr.write('peak ' + before() + '\\n'));
 
 it.runIf(process.platform === 'linux').each(['int8', 'f32'] as const)(
   'ViT-L/14 to %s stays within its size, a tensor and 64 MB',
-  (precision) => {
-    const { bytes, largest } = writeModel(join(work, `model-${precision}`));
+  async (precision) => {
+    const { bytes, largest } = await writeModel(join(work, `model-${precision}`));
     const preload = join(work, 'peak.cjs');
     writeFileSync(preload, CHILD);
     const run = (...args: string[]) => {

@@ -1,7 +1,8 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import { copyTokenIds, pooledLength } from '../../src/text/end-token.ts';
+import { pooledLength } from '../../src/text/end-token.ts';
+import { copyTokenIds } from '../../src/text/token-ids.ts';
 import { readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';
 

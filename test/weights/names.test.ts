@@ -44,9 +44,18 @@ const efficientNet = {
   ),
 };
 
+const slotsOf = new Map(
+  await Promise.all(
+    [openClip, huggingFace, efficientNet].map(async ({ config }) => {
+      const [image, text] = await Promise.all([towerSlots(config, 'image'), towerSlots(config, 'text')]);
+      return [config, { image, text }] as const;
+    }),
+  ),
+);
+
 /** What each published tensor of a tower was found to be. */
 function resolve(file: SafetensorsFile, config: ClipConfig, tower: Tower) {
-  const slots = towerSlots(config, tower);
+  const slots = slotsOf.get(config)![tower];
   const lookup = new TensorLookup(file, slots, tower, 'tiny');
   // A residual is made of the same tensor as the map that it corrects.
   const tensors = new Set(slots.flatMap((slot) => publishedTensors(slot)));
@@ -189,19 +198,19 @@ describe('TensorLookup', () => {
 });
 
 describe('towerSlots', () => {
-  it('leaves out what the configuration switches off', () => {
+  it('leaves out what the configuration switches off', async () => {
     const config = parseConfig({
       embed_dim: 8,
       vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16, no_ln_pre: true },
       text_cfg: { width: 64, heads: 8, layers: 1 },
     });
-    const names = towerSlots(config, 'image').map(({ name }) => name);
+    const names = (await towerSlots(config, 'image')).map(({ name }) => name);
     expect(names.some((name) => name.includes('ln_pre'))).toBe(false);
     expect(names).toContain('visual.ln_post.weight');
     const { vision } = efficientNet.config;
     if (vision?.kind !== 'efficientnet-lite') throw new Error('another tower');
     const plain = { ...efficientNet.config, vision: { ...vision, projectionBias: false } };
-    const published = towerSlots(plain, 'image').flatMap(publishedTensors);
+    const published = (await towerSlots(plain, 'image')).flatMap(publishedTensors);
     expect(published.flatMap(({ openclip }) => openclip)).not.toContain('visual.head.proj.bias');
   });
 });
