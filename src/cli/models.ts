@@ -44,7 +44,7 @@ function table(shown: readonly PublishedName[]): string {
     return [
       one.name,
       size,
-      one.license ?? '-',
+      one.license ?? 'unknown',
       one.repository,
       one.unsupported ? `not supported: ${one.unsupported}` : '',
     ];

@@ -28,12 +28,12 @@ const OPENAI = 'https://openaipublic.azureedge.net/clip/models/';
 export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "RN50": { parameters: 102.01, tags: {
     "openai": { repository: "timm/resnet50_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt` },
-    "yfcc15m": { repository: "timm/resnet50_clip.yfcc15m", quickGelu: true },
-    "cc12m": { repository: "timm/resnet50_clip.cc12m", quickGelu: true },
+    "yfcc15m": { repository: "timm/resnet50_clip.yfcc15m", quickGelu: true, license: "MIT" },
+    "cc12m": { repository: "timm/resnet50_clip.cc12m", quickGelu: true, license: "MIT" },
   } },
   "RN101": { parameters: 119.69, tags: {
     "openai": { repository: "timm/resnet101_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599/RN101.pt` },
-    "yfcc15m": { repository: "timm/resnet101_clip.yfcc15m", quickGelu: true },
+    "yfcc15m": { repository: "timm/resnet101_clip.yfcc15m", quickGelu: true, license: "MIT" },
   } },
   "RN50x4": { parameters: 178.3, tags: {
     "openai": { repository: "timm/resnet50x4_clip.openai", quickGelu: true, license: "MIT", file: `${OPENAI}7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd/RN50x4.pt` },
@@ -46,8 +46,8 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   } },
   "ViT-B-32": { parameters: 151.28, tags: {
     "openai": { repository: "timm/vit_base_patch32_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt` },
-    "laion400m_e31": { repository: "timm/vit_base_patch32_clip_224.laion400m_e31", quickGelu: true },
-    "laion400m_e32": { repository: "timm/vit_base_patch32_clip_224.laion400m_e32", quickGelu: true },
+    "laion400m_e31": { repository: "timm/vit_base_patch32_clip_224.laion400m_e31", quickGelu: true, license: "MIT" },
+    "laion400m_e32": { repository: "timm/vit_base_patch32_clip_224.laion400m_e32", quickGelu: true, license: "MIT" },
     "laion2b_e16": { repository: "timm/vit_base_patch32_clip_224.laion2b_e16" },
     "laion2b_s34b_b79k": { repository: "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", license: "MIT" },
     "datacomp_xl_s13b_b90k": { repository: "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K", license: "MIT" },
@@ -73,7 +73,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   } },
   "ViT-B-16": { parameters: 149.62, tags: {
     "openai": { repository: "timm/vit_base_patch16_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt` },
-    "laion400m_e31": { repository: "timm/vit_base_patch16_clip_224.laion400m_e31" },
+    "laion400m_e31": { repository: "timm/vit_base_patch16_clip_224.laion400m_e31", license: "MIT" },
     "laion400m_e32": { repository: "timm/vit_base_patch16_clip_224.laion400m_e32" },
     "laion2b_s34b_b88k": { repository: "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", license: "MIT" },
     "datacomp_xl_s13b_b90k": { repository: "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", license: "MIT" },
@@ -94,7 +94,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   } },
   "ViT-L-14": { parameters: 427.62, tags: {
     "openai": { repository: "timm/vit_large_patch14_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt` },
-    "laion400m_e31": { repository: "timm/vit_large_patch14_clip_224.laion400m_e31" },
+    "laion400m_e31": { repository: "timm/vit_large_patch14_clip_224.laion400m_e31", license: "MIT" },
     "laion400m_e32": { repository: "timm/vit_large_patch14_clip_224.laion400m_e32" },
     "laion2b_s32b_b82k": { repository: "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", license: "MIT" },
     "datacomp_xl_s13b_b90k": { repository: "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", license: "MIT" },
@@ -136,10 +136,10 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "frozen_laion5b_s13b_b90k": { repository: "laion/CLIP-ViT-H-14-frozen-xlm-roberta-large-laion5B-s13B-b90k", license: "MIT" },
   } },
   "convnext_base": { parameters: 151.52, unsupported: "image tower convnext_base", tags: {
-    "laion400m_s13b_b51k": { repository: "laion/CLIP-convnext_base-laion400M-s13B-b51K" },
+    "laion400m_s13b_b51k": { repository: "laion/CLIP-convnext_base-laion400M-s13B-b51K", license: "MIT" },
   } },
   "convnext_base_w": { parameters: 179.39, unsupported: "image tower convnext_base", tags: {
-    "laion2b_s13b_b82k": { repository: "laion/CLIP-convnext_base_w-laion2B-s13B-b82K" },
+    "laion2b_s13b_b82k": { repository: "laion/CLIP-convnext_base_w-laion2B-s13B-b82K", license: "MIT" },
     "laion2b_s13b_b82k_augreg": { repository: "laion/CLIP-convnext_base_w-laion2B-s13B-b82K-augreg" },
     "laion_aesthetic_s13b_b82k": { repository: "laion/CLIP-convnext_base_w-laion_aesthetic-s13B-b82K" },
   } },
@@ -148,7 +148,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "laion_aesthetic_s13b_b82k_augreg": { repository: "laion/CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K-augreg" },
   } },
   "convnext_large_d": { parameters: 351.77, unsupported: "image tower convnext_large", tags: {
-    "laion2b_s26b_b102k_augreg": { repository: "laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg" },
+    "laion2b_s26b_b102k_augreg": { repository: "laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg", license: "MIT" },
   } },
   "convnext_large_d_320": { parameters: 351.77, unsupported: "image tower convnext_large", tags: {
     "laion2b_s29b_b131k_ft": { repository: "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft" },
@@ -160,11 +160,11 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "laion2b_s34b_b82k_augreg_soup": { repository: "laion/CLIP-convnext_xxlarge-laion2B-s34B-b82K-augreg-soup" },
   } },
   "coca_ViT-B-32": { parameters: 253.56, unsupported: "CoCa", tags: {
-    "laion2b_s13b_b90k": { repository: "laion/CoCa-ViT-B-32-laion2B-s13B-b90k" },
-    "mscoco_finetuned_laion2b_s13b_b90k": { repository: "laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k" },
+    "laion2b_s13b_b90k": { repository: "laion/CoCa-ViT-B-32-laion2B-s13B-b90k", license: "MIT" },
+    "mscoco_finetuned_laion2b_s13b_b90k": { repository: "laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k", license: "MIT" },
   } },
   "coca_ViT-L-14": { parameters: 638.45, unsupported: "CoCa", tags: {
-    "laion2b_s13b_b90k": { repository: "laion/CoCa-ViT-L-14-laion2B-s13B-b90k" },
+    "laion2b_s13b_b90k": { repository: "laion/CoCa-ViT-L-14-laion2B-s13B-b90k", license: "MIT" },
     "mscoco_finetuned_laion2b_s13b_b90k": { repository: "laion/mscoco_finetuned_CoCa-ViT-L-14-laion2B-s13B-b90k" },
   } },
   "CLAP-HTSAT-tiny-Roberta-base": { unsupported: "audio", tags: {
@@ -180,13 +180,13 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "merged2b_s11b_b114k": { repository: "timm/eva_giant_patch14_plus_clip_224.merged2b_s11b_b114k" },
   } },
   "EVA02-B-16": { parameters: 149.69, unsupported: "image tower eva02_base_patch16_clip_224", tags: {
-    "merged2b_s8b_b131k": { repository: "timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k" },
+    "merged2b_s8b_b131k": { repository: "timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k", license: "MIT" },
   } },
   "EVA02-L-14": { parameters: 427.76, unsupported: "image tower eva02_large_patch14_clip_224", tags: {
-    "merged2b_s4b_b131k": { repository: "timm/eva02_large_patch14_clip_224.merged2b_s4b_b131k" },
+    "merged2b_s4b_b131k": { repository: "timm/eva02_large_patch14_clip_224.merged2b_s4b_b131k", license: "MIT" },
   } },
   "EVA02-L-14-336": { parameters: 428.08, unsupported: "image tower eva02_large_patch14_clip_336", tags: {
-    "merged2b_s6b_b61k": { repository: "timm/eva02_large_patch14_clip_336.merged2b_s6b_b61k" },
+    "merged2b_s6b_b61k": { repository: "timm/eva02_large_patch14_clip_336.merged2b_s6b_b61k", license: "MIT" },
   } },
   "EVA02-E-14": { parameters: 4704.59, unsupported: "image tower eva02_enormous_patch14_clip_224", tags: {
     "laion2b_s4b_b115k": { repository: "timm/eva02_enormous_patch14_clip_224.laion2b_s4b_b115k" },
@@ -216,16 +216,16 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "webli": { repository: "timm/ViT-L-16-SigLIP-384" },
   } },
   "ViT-SO400M-14-SigLIP": { parameters: 877.36, unsupported: "SigLIP", tags: {
-    "webli": { repository: "timm/ViT-SO400M-14-SigLIP" },
+    "webli": { repository: "timm/ViT-SO400M-14-SigLIP", license: "Apache-2.0" },
   } },
   "ViT-SO400M-16-SigLIP-i18n-256": { unsupported: "SigLIP", tags: {
     "webli": { repository: "timm/ViT-SO400M-16-SigLIP-i18n-256" },
   } },
   "ViT-SO400M-14-SigLIP-378": { unsupported: "SigLIP", tags: {
-    "webli": { repository: "timm/ViT-SO400M-14-SigLIP-384" },
+    "webli": { repository: "timm/ViT-SO400M-14-SigLIP-384", license: "Apache-2.0" },
   } },
   "ViT-SO400M-14-SigLIP-384": { parameters: 877.96, unsupported: "SigLIP", tags: {
-    "webli": { repository: "timm/ViT-SO400M-14-SigLIP-384" },
+    "webli": { repository: "timm/ViT-SO400M-14-SigLIP-384", license: "Apache-2.0" },
   } },
   "ViT-B-32-SigLIP2-256": { unsupported: "SigLIP", tags: {
     "webli": { repository: "timm/ViT-B-32-SigLIP2-256" },
@@ -295,7 +295,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-datacomp1B" },
   } },
   "ViT-bigG-14-CLIPA-336": { parameters: 2517.76, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B", license: "Apache-2.0" },
   } },
   "nllb-clip-base": { parameters: 501.89, unsupported: "text tower facebook/nllb-200-distilled-600M", tags: {
     "v1": { repository: "visheratin/nllb-clip-base-oc" },
@@ -308,11 +308,11 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "mrl": { repository: "visheratin/nllb-siglip-mrl-base" },
   } },
   "nllb-clip-large-siglip": { parameters: 1195.5, unsupported: "SigLIP", tags: {
-    "v1": { repository: "visheratin/nllb-clip-large-siglip" },
+    "v1": { repository: "visheratin/nllb-clip-large-siglip", license: "CC-BY-NC-4.0" },
     "mrl": { repository: "visheratin/nllb-siglip-mrl-large" },
   } },
   "MobileCLIP-S1": { unsupported: "image tower fastvit_mci1", tags: {
-    "datacompdr": { repository: "apple/MobileCLIP-S1-OpenCLIP" },
+    "datacompdr": { repository: "apple/MobileCLIP-S1-OpenCLIP", license: "Apple AMLR" },
   } },
   "MobileCLIP-S2": { unsupported: "image tower fastvit_mci2", tags: {
     "datacompdr": { repository: "apple/MobileCLIP-S2-OpenCLIP" },
@@ -382,7 +382,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "datacomp1b": { repository: "jienengchen/ViTamin-XL-336px" },
   } },
   "ViTamin-XL-384": { unsupported: "image tower vitamin_xlarge_384", tags: {
-    "datacomp1b": { repository: "jienengchen/ViTamin-XL-384px" },
+    "datacomp1b": { repository: "jienengchen/ViTamin-XL-384px", license: "MIT" },
   } },
   "PE-Core-T-16-384": { unsupported: "image tower vit_pe_core_tiny_patch16_384", tags: {
     "meta": { repository: "timm/PE-Core-T-16-384" },
@@ -397,7 +397,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "meta": { repository: "timm/PE-Core-L-14-336" },
   } },
   "PE-Core-bigG-14-448": { unsupported: "image tower vit_pe_core_gigantic_patch14_448", tags: {
-    "meta": { repository: "timm/PE-Core-bigG-14-448" },
+    "meta": { repository: "timm/PE-Core-bigG-14-448", license: "Apache-2.0" },
   } },
   "ViT-H-14-worldwide": { tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_224.metaclip2_worldwide", quickGelu: true },

@@ -40,6 +40,29 @@ OPENAI = {
 }
 
 
+# Licenses that the pages of these repositories on the hub state, read one by one; of the others none is known.
+CARDS = {
+    "MIT": """
+        timm/resnet50_clip.yfcc15m timm/resnet50_clip.cc12m timm/resnet101_clip.yfcc15m
+        timm/vit_base_patch32_clip_224.laion400m_e31 timm/vit_base_patch32_clip_224.laion400m_e32
+        timm/vit_base_patch16_clip_224.laion400m_e31 timm/vit_large_patch14_clip_224.laion400m_e31
+        timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k timm/eva02_large_patch14_clip_224.merged2b_s4b_b131k
+        timm/eva02_large_patch14_clip_336.merged2b_s6b_b61k
+        laion/CLIP-convnext_base-laion400M-s13B-b51K laion/CLIP-convnext_base_w-laion2B-s13B-b82K
+        laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg
+        laion/CoCa-ViT-B-32-laion2B-s13B-b90k laion/CoCa-ViT-L-14-laion2B-s13B-b90k
+        laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k jienengchen/ViTamin-XL-384px
+    """,
+    "Apache-2.0": """
+        timm/ViT-SO400M-14-SigLIP timm/ViT-SO400M-14-SigLIP-384 timm/PE-Core-bigG-14-448
+        UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B
+    """,
+    "CC-BY-NC-4.0": "visheratin/nllb-clip-large-siglip",
+    "Apple AMLR": "apple/MobileCLIP-S1-OpenCLIP",
+}
+STATED = {repository: name for name, repositories in CARDS.items() for repository in repositories.split()}
+
+
 def license(model, tag, repository):
     """Of the weights, where their publisher states one: the LICENSE of openai/CLIP, and the model cards on the hub."""
     if tag == "openai":
@@ -50,7 +73,7 @@ def license(model, tag, repository):
         return "Apple Sample Code License"
     if tag.startswith("metaclip_"):
         return "CC-BY-NC-4.0"
-    return None
+    return STATED.get(repository)
 
 
 def unsupported(model):
