@@ -3,18 +3,21 @@
  * build lies in dist/browser, as deep as src/platform, so the addresses are true in both.
  */
 import config from '../../dist/embedded/config.js';
+import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { directoryFiles, fetchSource, fetchText, readAddress } from './fetched.ts';
 import type { OptionalFormat, StartThread, WasmFile, WasmName } from './platform.ts';
-import { modelsAt } from './web-models.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
 export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
 export { maySleep, noThreads, processors } from './web-worker.ts';
 
-/** A model by its address or its name. */
-export const modelAt = modelsAt(directoryFiles);
+/** A model by its address or its name: the code for them comes with the first. */
+export async function modelAt(text: string, options: OpenOptions): Promise<ModelFiles> {
+  const { modelsAt } = await import('./web-models.ts');
+  return modelsAt(directoryFiles)(text, options);
+}
 
 const WASM: Record<WasmName, () => URL> = {
   simd: () => new URL('../../dist/kernels-simd.wasm', import.meta.url),

@@ -7,12 +7,12 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { Layout } from '../engine/layout.ts';
 import { towerOf } from '../model/registry.ts';
 import type { TowerSlot } from '../model/slots.ts';
-import { requireRange } from './elements.ts';
 import { TensorLookup } from './names.ts';
 import { type PackedFile, type PackedModel, PackedTower } from './packed.ts';
 import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';
 import { PackedSlots, PublishedSlots, type SlotSource } from './slot-source.ts';
 import type { TowerFile } from './tower-file.ts';
+import { requireRange } from './values.ts';
 
 /** As `openTower`, of a packed tower in int8 that is wanted in f32, or of a published file whose header is read. */
 export async function convertedTower(

@@ -20,10 +20,10 @@ import type { ClipConfig, Tower } from '../model/config.ts';
 import type { TowerSlot } from '../model/slots.ts';
 import type { TowerDefinition } from '../model/tower.ts';
 import { type Checksum, sumsFromText, sumsToText, xxh32 } from './checksum.ts';
-import { requireFinite, requireRange } from './elements.ts';
 import type { Normalization } from './pixel-normalization.ts';
 import type { Source } from './source.ts';
 import type { TensorFile, TensorInfo } from './tensor-file.ts';
+import { requireFinite, requireRange } from './values.ts';
 
 /** Value of `format` in a packed file's metadata. */
 export const FORMAT = 'edgeclip';

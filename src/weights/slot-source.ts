@@ -6,7 +6,7 @@ import type { PixelChannels } from '../model/pixels.ts';
 import type { BatchNorm, PublishedTensor, TowerSlot } from '../model/slots.ts';
 import { foldBatchNorm } from './batch-norm.ts';
 import { readCodes } from './bitsandbytes.ts';
-import { readFloats, readTensor, requireFinite } from './elements.ts';
+import { readFloats, readTensor } from './elements.ts';
 import type { TensorLookup } from './names.ts';
 import type { PackedTower } from './packed.ts';
 import { quantizationResidual, unpackPanelsInt8, unpackTapsInt8 } from './panels.ts';
@@ -14,6 +14,7 @@ import { foldPixelNormalization, largestOutput, type Normalization } from './pix
 import { resizePositions } from './position-grid.ts';
 import type { Source } from './source.ts';
 import type { TensorInfo } from './tensor-file.ts';
+import { requireFinite } from './values.ts';
 
 export type TableSlot = Extract<TowerSlot, { kind: 'table' }>;
 
