@@ -18,6 +18,7 @@ export default defineConfig({
             'test/slow/**',
             'test/memory/**',
             'test/runtimes/**',
+            'test/hub/cache.test.ts',
             'test/serve/live/**',
             'test/adapters/**',
           ],
@@ -42,6 +43,11 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
+      },
+      {
+        // npm run test:hub
+        extends: true,
+        test: { name: 'hub', include: ['test/hub/cache.test.ts'], testTimeout: 60_000 },
       },
       {
         // npm run soak -- NAME
