@@ -80,7 +80,7 @@ async function fileSource(address: string, fetcher: typeof fetch): Promise<Sourc
     if (bytes.byteLength === end - start) return bytes;
     throw new ClipError('IO', `"${url}": ${bytes.byteLength} bytes came for ${start} to ${end}`);
   };
-  return rangedSource(url, size, fetchRange, first);
+  return rangedSource(url, size, fetchRange, { first });
 }
 
 /** The file at an address, read as it arrives, so that loading shows how far the transfer is. @throws ClipError IO */

@@ -13,14 +13,22 @@ const KEPT = 2;
 /** Bytes [start, end), or the whole file as a source. */
 export type FetchRange = (start: number, end: number, signal?: AbortSignal) => Promise<Uint8Array | Source>;
 
-/** @param first the first block, if it is here already */
-export function rangedSource(name: string, byteLength: number, fetchRange: FetchRange, first?: Uint8Array): Source {
+/**
+ * @param first the first block, if it is here already
+ * @param blockBytes how much is fetched at once, default 8 MiB
+ */
+export function rangedSource(
+  name: string,
+  byteLength: number,
+  fetchRange: FetchRange,
+  { first, blockBytes = BLOCK }: { readonly first?: Uint8Array; readonly blockBytes?: number } = {},
+): Source {
   const blocks = new Map<number, Promise<Uint8Array | undefined>>();
   let whole: Source | undefined;
   if (first) blocks.set(0, Promise.resolve(first));
 
   const fetchBlock = async (index: number, signal?: AbortSignal): Promise<Uint8Array | undefined> => {
-    const got = await fetchRange(index * BLOCK, Math.min((index + 1) * BLOCK, byteLength), signal);
+    const got = await fetchRange(index * blockBytes, Math.min((index + 1) * blockBytes, byteLength), signal);
     if (got instanceof Uint8Array) return got;
     if (got.byteLength !== byteLength) throw changed(name, byteLength, got.byteLength);
     whole = got;
@@ -45,10 +53,10 @@ export function rangedSource(name: string, byteLength: number, fetchRange: Fetch
       for (let done = 0; done < target.byteLength && !whole; ) {
         signal?.throwIfAborted();
         const at = offset + done;
-        const index = Math.floor(at / BLOCK);
+        const index = Math.floor(at / blockBytes);
         const bytes = await block(index, signal);
         if (!bytes) break;
-        const part = bytes.subarray(at - index * BLOCK, at - index * BLOCK + target.byteLength - done);
+        const part = bytes.subarray(at - index * blockBytes, at - index * blockBytes + target.byteLength - done);
         target.set(part, done);
         done += part.byteLength;
       }

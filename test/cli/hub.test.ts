@@ -68,6 +68,8 @@ describe('--model NAME', () => {
   it('converts and describes by name', async () => {
     const info = await edgeclip(['info', `${NAME}@v1`, '--json', '--cache-dir', join(top, 'info')]);
     expect(JSON.parse(info.stdout)).toMatchObject({ model: `${NAME}@v1`, towers: ['image', 'text'] });
+    const ranges = new Set(hub.asked.filter(({ at }) => at === 'files').map(({ range }) => range));
+    expect([...ranges], 'the header of the weights').toEqual([`bytes=0-${(256 << 10) - 1}`]);
     const out = join(top, 'packed');
     const { code, stderr } = await edgeclip(['convert', `${NAME}@v1`, '-o', out]);
     expect([code, stderr]).toEqual([0, '']);
