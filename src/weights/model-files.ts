@@ -6,7 +6,6 @@ import {
   preprocessConfigFromHuggingFace,
   preprocessConfigFromOpenClip,
 } from '../image/preprocess-config.ts';
-import { isObject } from '../json.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
 import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
@@ -71,10 +70,8 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   const warn = (warning: string) => void warnings.push(`"${files.name}": ${warning}`);
   const file = openclip === undefined ? 'config.json' : 'open_clip_config.json';
   // What OpenCLIP's and packed models do not need is loaded for the others.
-  const huggingFace = isHuggingFace(json)
-    ? (await import('../model/config-huggingface.ts')).parseHuggingFace
-    : undefined;
-  const config = inFile(files, file, () => parseTowers(json, warn, huggingFace));
+  const huggingFace = isHuggingFace(json) ? await import('./huggingface-files.ts') : undefined;
+  const config = inFile(files, file, () => parseTowers(json, warn, huggingFace?.parseHuggingFace));
   const imageSize = config.vision?.imageSize;
   const sized = size === undefined ? config : withImageSize(config, size);
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
@@ -83,7 +80,7 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
       ? inFile(files, file, () =>
           preprocessConfigFromOpenClip((json as { preprocess_cfg?: unknown }).preprocess_cfg, imageSize),
         )
-      : await huggingFacePreprocess(files, json as Record<string, unknown>, imageSize, warn);
+      : await huggingFace!.huggingFacePreprocess(files, json as Record<string, unknown>, imageSize, warn);
   if (preprocess.size !== imageSize) {
     throw new ClipError(
       'CONFIG',
@@ -93,55 +90,8 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   return { config: sized, preprocess: { ...preprocess, size: sized.vision!.imageSize }, warnings };
 }
 
-/**
- * The image processor's settings, from the file that transformers 5 takes (image_processing_base.py,
- * get_image_processor_dict): `image_processor` inside `processor_config.json`, then `preprocessor_config.json`. A
- * `processor_config.json` with the settings at its top level comes last, as in transformers 4.57.
- */
-async function huggingFacePreprocess(
-  files: CheckedFiles,
-  config: Record<string, unknown>,
-  imageSize: number,
-  warn: (warning: string) => void,
-): Promise<PreprocessConfig> {
-  const processor = await readJson(files, 'processor_config.json');
-  const nested = isObject(processor) ? (processor.image_processor ?? undefined) : undefined;
-  if (nested !== undefined) {
-    const preprocess = imageProcessor(files, processor, 'processor_config.json');
-    const older = await olderPreprocess(files).catch(() => undefined);
-    if (older !== undefined && JSON.stringify(older) !== JSON.stringify(preprocess)) {
-      warn('preprocessor_config.json differs from processor_config.json, which is taken, as transformers 5 does');
-    }
-    return preprocess;
-  }
-  const older = await olderPreprocess(files);
-  if (older) return older;
-  if (isObject(processor) && ('image_mean' in processor || 'image_processor_type' in processor)) {
-    return imageProcessor(files, processor, 'processor_config.json');
-  }
-  const pages = files.pagesNote('processor_config.json', 'preprocessor_config.json');
-  const none = `there is no preprocessor_config.json and no image_processor in processor_config.json${pages}`;
-  if (typeof config.model_type !== 'string') {
-    throw new ClipError(
-      'CONFIG',
-      `"${files.name}": ${none}; without a model_type in config.json no defaults are known`,
-    );
-  }
-  warn(`${none}; images are prepared with CLIP's defaults`);
-  return clipDefaults(imageSize);
-}
-
-async function olderPreprocess(files: CheckedFiles): Promise<PreprocessConfig | undefined> {
-  const json = await readJson(files, 'preprocessor_config.json');
-  return json === undefined ? undefined : imageProcessor(files, json, 'preprocessor_config.json');
-}
-
-function imageProcessor(files: CheckedFiles, json: unknown, name: string): PreprocessConfig {
-  return inFile(files, name, () => preprocessConfigFromHuggingFace(json, name));
-}
-
 /** What `read` gives; where it refuses a configuration, the message begins with the model and the file. */
-function inFile<T>(files: CheckedFiles, name: string, read: () => T): T {
+export function inFile<T>(files: CheckedFiles, name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -152,7 +102,7 @@ function inFile<T>(files: CheckedFiles, name: string, read: () => T): T {
 }
 
 /** `CLIPImageProcessor` as it is made without settings, for another size. */
-function clipDefaults(size: number): PreprocessConfig {
+export function clipDefaults(size: number): PreprocessConfig {
   return preprocessConfigFromHuggingFace({ size, crop_size: size });
 }
 
@@ -225,7 +175,8 @@ export async function configOfWeights(modelFiles: ModelFiles): Promise<unknown> 
   }
 }
 
-async function readJson(files: CheckedFiles, name: string): Promise<unknown> {
+/** The parsed JSON of a file of the model; undefined if there is none. @throws ClipError CONFIG, IO */
+export async function readJson(files: CheckedFiles, name: string): Promise<unknown> {
   const text = await files.text(name);
   if (text === undefined) return undefined;
   if (text.length > LARGEST_CONFIG) {
