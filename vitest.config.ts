@@ -21,6 +21,7 @@ export default defineConfig({
             'test/hub/cache.test.ts',
             'test/serve/live/**',
             'test/adapters/**',
+            'test/photos/**',
           ],
           testTimeout: 60_000,
         },
@@ -48,6 +49,11 @@ export default defineConfig({
         // npm run test:hub
         extends: true,
         test: { name: 'hub', include: ['test/hub/cache.test.ts'], testTimeout: 60_000 },
+      },
+      {
+        // npm run test:photos
+        extends: true,
+        test: { name: 'photos', include: ['test/photos/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

@@ -4,13 +4,17 @@ import { Command, CommanderError, Option } from 'commander';
 import { alsoFindPackagesIn } from '../platform/node-packages.ts';
 import { addClassify } from './classify.ts';
 import { addConvert } from './convert.ts';
+import { addDuplicates } from './duplicates.ts';
 import { addEmbed } from './embed.ts';
 import { addEval } from './eval.ts';
 import { describe, EXIT_FAILED, EXIT_USAGE, UsageError, visible } from './failure.ts';
+import { addIndex } from './index-photos.ts';
 import { addInfo } from './info.ts';
 import { addModels } from './models.ts';
 import { checkStandardOutput, watchStandardOutput } from './output.ts';
+import { addSearch } from './search.ts';
 import { addServe } from './serve.ts';
+import { addSort } from './sort.ts';
 import { packageVersion } from './version.ts';
 import { isPictureName } from './walk.ts';
 
@@ -55,6 +59,10 @@ const program = new Command('edgeclip')
 addClassify(program);
 addEmbed(program);
 addEval(program);
+addIndex(program);
+addSearch(program);
+addDuplicates(program);
+addSort(program);
 addInfo(program);
 addConvert(program);
 addModels(program);

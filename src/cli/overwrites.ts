@@ -14,13 +14,18 @@ export interface Outputs {
   readonly index?: string;
   readonly saveClassifier?: string;
   readonly html?: string;
+  readonly to?: string;
 }
 
 /** The outputs that are given, by option. */
-const byOption = ({ output, index, saveClassifier, html }: Outputs) =>
-  Object.entries({ '--output': output, '--index': index, '--save-classifier': saveClassifier, '--html': html }).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
+const byOption = ({ output, index, saveClassifier, html, to }: Outputs) =>
+  Object.entries({
+    '--output': output,
+    '--index': index,
+    '--save-classifier': saveClassifier,
+    '--html': html,
+    '--to': to,
+  }).filter((entry): entry is [string, string] => entry[1] !== undefined);
 
 export interface Inputs {
   readonly pictures: Iterable<{ readonly name: string; readonly isFile: boolean }>;

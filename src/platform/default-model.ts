@@ -1,6 +1,9 @@
 /** The model inside the package: four files, each found in its own way by each platform. */
 import type { ModelFiles, Source } from '../weights/source.ts';
 
+/** What `clip.info().model` says of it. */
+export const DEFAULT_MODEL = 'edgeclip default model';
+
 export interface DefaultModel {
   /** `open_clip_config.json`. */
   config(): Promise<string>;
@@ -20,7 +23,7 @@ export function defaultModel({ config, tokenizer, image, text }: DefaultModel): 
   };
   const sources: Record<string, () => Promise<Source>> = { 'image.safetensors': image, 'text.safetensors': text };
   return {
-    name: 'edgeclip default model',
+    name: DEFAULT_MODEL,
     text: async (name) => texts[name]?.(),
     source: async (name) => sources[name]?.(),
   };

@@ -89,8 +89,11 @@ export interface PhotoStore {
    * @throws TypeError, RangeError for arguments that are not right; ClipError IO if the database cannot be read
    */
   search(query: ArrayLike<number>, k: number, options?: PhotoSearchOptions): Promise<PhotoMatch[]>;
-  /** @throws ClipError IO if it cannot be written, also because another process is writing */
-  change(changes: PhotoChanges): Promise<void>;
+  /**
+   * @returns the ids of the photos that were added
+   * @throws ClipError IO if it cannot be written, also because another process is writing
+   */
+  change(changes: PhotoChanges): Promise<number[]>;
   /** @throws ClipError INDEX_MODEL if another model made the vectors */
   checkModel(model: IndexModelInput): void;
   close(): Promise<void>;

@@ -124,10 +124,11 @@ class SqlitePhotos implements PhotoStore {
     });
   }
 
-  async change({ remove = [], move = [], add = [], fail = [], forget = [] }: PhotoChanges): Promise<void> {
+  async change({ remove = [], move = [], add = [], fail = [], forget = [] }: PhotoChanges): Promise<number[]> {
     if (this.#readOnly) throw new ClipError('IO', `"${this.name}" was opened for reading only`);
     const index = await this.#vectorIndex();
     const vectors = add.map(({ vector }) => index.normalized(vector));
+    const ids: number[] = [];
     this.#transaction(() => {
       const removeAt = (path: string) => this.#prepared('DELETE FROM photos WHERE path = ?').run(path);
       const forgetAt = (path: string) => this.#prepared('DELETE FROM failures WHERE path = ?').run(path);
@@ -142,7 +143,7 @@ class SqlitePhotos implements PhotoStore {
           id,
         );
       }
-      for (const [i, photo] of add.entries()) this.#insert(photo, vectors[i]!, removeAt, forgetAt);
+      for (const [i, photo] of add.entries()) ids.push(this.#insert(photo, vectors[i]!, removeAt, forgetAt));
       for (const { path, size, mtime, error } of fail) {
         removeAt(pathToText(path));
         const sql = 'INSERT OR REPLACE INTO failures (path, size, mtime, error) VALUES (?, ?, ?, ?)';
@@ -151,6 +152,7 @@ class SqlitePhotos implements PhotoStore {
       for (const path of forget) forgetAt(pathToText(path));
     });
     this.#changes++;
+    return ids;
   }
 
   checkModel(model: IndexModelInput): void {
@@ -172,7 +174,7 @@ class SqlitePhotos implements PhotoStore {
     vector: Float32Array,
     removeAt: (path: string) => void,
     forgetAt: (path: string) => void,
-  ): void {
+  ): number {
     const text = pathToText(path);
     removeAt(text);
     forgetAt(text);
@@ -180,6 +182,7 @@ class SqlitePhotos implements PhotoStore {
     const { id } = this.#prepared(sql).get(text, size, mtime, hash)!;
     const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
     this.#prepared('INSERT INTO vectors (id, vector) VALUES (?, ?)').run(id!, bytes);
+    return id as number;
   }
 
   /** The vectors of the file, as a search finds them. */

@@ -1,0 +1,67 @@
+/** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
+import { type Command, Option } from 'commander';
+import { nineDigits } from '../float32.ts';
+import { duplicateGroups } from '../search/duplicates.ts';
+import { openPhotos } from '../search/index.ts';
+import { emptyOption, quote, UsageError, visible } from './failure.ts';
+import { DEFAULT_INDEX } from './index-photos.ts';
+import { standardOutput } from './output.ts';
+import { Progress } from './progress.ts';
+
+interface DuplicatesOptions {
+  readonly in: string;
+  readonly threshold: number;
+  readonly json?: boolean;
+}
+
+/** Measured on edits of ten photos (docs/search.md): higher ones miss crops and flips, lower ones join photos of one scene. */
+const THRESHOLD = 0.92;
+
+const HELP = `
+Groups of exact copies (the same bytes) come first, then groups of photos whose vectors have a cosine of at least --threshold.
+1 lists little more than copies. Nothing is changed or removed.
+
+Exit code: 0 success; 1 the index cannot be read; 2 invalid command line.`;
+
+export function addDuplicates(program: Command): void {
+  program
+    .command('duplicates')
+    .summary('find photos of an index that are nearly equal')
+    .description('Lists groups of photos of an index that are copies of each other, or nearly.')
+    .option('--in <file>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
+    .addOption(new Option('--threshold <x>', 'least cosine of two photos').argParser(threshold).default(THRESHOLD))
+    .option('--json', 'one group per line: {"exact", "photos": [{"file", "similarity"}]}')
+    .addHelpText('after', HELP)
+    .action(duplicates);
+}
+
+async function duplicates({ in: path, threshold, json = false }: DuplicatesOptions): Promise<void> {
+  if (path === '') throw emptyOption('--in');
+  const output = standardOutput();
+  const progress = new Progress();
+  const store = await openPhotos(path, { readOnly: true });
+  try {
+    const groups = await duplicateGroups(store, threshold, (done, total) => progress.show('photos', done, total));
+    progress.clear();
+    for (const [i, { exact, photos }] of groups.entries()) {
+      if (json) {
+        const list = photos.map(({ path, similarity }) => ({ file: path, similarity: nineDigits(similarity) }));
+        await output.write(`${JSON.stringify({ exact, photos: list })}\n`);
+        continue;
+      }
+      const lines = photos.map(
+        ({ path, similarity }) => `${exact ? '  copy' : similarity.toFixed(4)}  ${visible(path)}\n`,
+      );
+      await output.write((i > 0 ? '\n' : '') + lines.join(''));
+    }
+  } finally {
+    progress.clear();
+    await store.close();
+  }
+}
+
+function threshold(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0 && value <= 1) return value;
+  throw new UsageError(`--threshold must be a number above 0 and at most 1, got ${quote(text)}`);
+}

@@ -1,0 +1,107 @@
+/** `edgeclip index`: a photo index of files and folders, kept up to date. */
+import type { Command } from 'commander';
+import { openPhotos, type PhotoStore } from '../search/index.ts';
+import { EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
+import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
+import { type InputOptions, Pictures } from './inputs.ts';
+import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import { type Output, standardOutput } from './output.ts';
+import { checkOverwrites } from './overwrites.ts';
+import { type Counts, indexedFolders, PhotoUpdates } from './photo-updates.ts';
+import { Progress } from './progress.ts';
+import { STANDARD_INPUT } from './standard-input.ts';
+
+interface IndexOptions extends ModelOptions, InputOptions {
+  readonly to: string;
+  readonly errors?: boolean;
+  readonly orient?: boolean;
+  readonly scaled?: boolean;
+}
+
+/** Where an index is if nothing else is said. */
+export const DEFAULT_INDEX = 'edgeclip.db';
+
+const HELP = `
+Photos: files (JPEG, PNG, WebP), folders with their subfolders, or patterns. Run it again after changes: files of the same size
+and time are not read, a file that was renamed or moved keeps its vector (by a hash of its content), and photos of the
+folders given whose files are gone leave the index. Each photo is stored when it is done: after Ctrl-C the next run goes on.
+
+The index is one SQLite file. It records the model, which later runs and searches must have. On Node.js before 22.13 install the
+package libsql.
+
+Examples:
+  $ edgeclip index ~/Pictures --to photos.db
+  $ edgeclip search "a red bicycle" --in photos.db
+  $ edgeclip index --errors --to photos.db
+
+Exit code: 0 success; 1 a photo or the model failed (the others are indexed); 2 invalid command line.`;
+
+export function addIndex(program: Command): void {
+  const command = program
+    .command('index')
+    .summary('make or update an index of photos')
+    .description('Embeds photos into an index that search, duplicates and serve read.')
+    .argument('[photos...]', 'files, folders or patterns')
+    .option('--to <file>', 'the index', DEFAULT_INDEX)
+    .option('--errors', 'list the files that could not be read or embedded, and do nothing else')
+    .option('--no-recursive', 'leave out subfolders')
+    .option('--files-from <file>', 'more photos: a file with one name per line')
+    .option('-0, --null', 'names in --files-from end with NUL, as by find -print0')
+    .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP);
+  addMaxPixels(command);
+  addModelOptions(command).addHelpText('after', HELP).action(index);
+}
+
+async function index(photos: string[], options: IndexOptions): Promise<void> {
+  const { to, errors = false, orient = false, scaled = false, imageSize } = options;
+  if (to === '') throw emptyOption('--to');
+  const output = standardOutput();
+  if (errors) {
+    if (photos.length > 0) throw new UsageError('--errors lists what is in the index: leave out the photos');
+    return listErrors(to, output);
+  }
+  if (photos.length === 0 && options.filesFrom === undefined) {
+    throw new UsageError("missing required argument 'photos': give files, folders or --files-from");
+  }
+  if (photos.includes(STANDARD_INPUT)) throw new UsageError('- (standard input) has no path that an index could keep');
+  const progress = new Progress();
+  const pictures = await Pictures.collect(photos, options, progress, 'index');
+  checkOverwrites({ to }, { pictures: pictures.inputs, texts: [options.filesFrom], model: options.model });
+  using clip = await loadModel(options, ['image'], progress);
+  const store = await openPhotos(to, {
+    create: {
+      model: clip,
+      dimension: clip.config.embedDim,
+      pictures: { orient, scaled, ...(imageSize !== undefined && { imageSize }) },
+    },
+  });
+  try {
+    const updates = await PhotoUpdates.open(store, clip, { orient, scaled }, progress);
+    await updates.update(pictures.inputs);
+    await updates.removeGone(indexedFolders(photos));
+    pictures.reportSkipped();
+    await output.write(`${visible(to)}: ${await summary(store, updates.counts)}\n`);
+    if (updates.counts.failed > 0) process.exitCode = EXIT_FAILED;
+  } finally {
+    await store.close();
+  }
+}
+
+async function listErrors(path: string, output: Output): Promise<void> {
+  const store = await openPhotos(path, { readOnly: true });
+  try {
+    for (const { path, error } of await store.failures()) await output.write(`${visible(path)}: ${error}\n`);
+  } finally {
+    await store.close();
+  }
+}
+
+/** "1,204 photos (12 new, 3 moved, 1 removed, 2 failed)" */
+async function summary(store: PhotoStore, counts: Counts): Promise<string> {
+  const { added, copied, moved, removed, failed } = counts;
+  const words = { new: added + copied, moved, removed, failed };
+  const list = Object.entries(words).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : []));
+  const count = await store.count();
+  return `${count} ${count === 1 ? 'photo' : 'photos'} (${list.join(', ') || 'nothing new'})`;
+}

@@ -1,0 +1,58 @@
+/** Photos that were found, as one HTML file that needs nothing else: no script, no server, no other file. */
+import { pathToFileURL } from 'node:url';
+import type { Clip } from '../clip.ts';
+import type { PhotoMatch, PhotoStore } from '../search/index.ts';
+import { fileInput } from './inputs.ts';
+import { thumbnail } from './thumbnail.ts';
+
+export interface Found {
+  /** What was asked for, in words. */
+  readonly asked: string;
+  /** The index's path. */
+  readonly index: string;
+  readonly found: readonly PhotoMatch[];
+  readonly clip: Clip;
+  readonly store: PhotoStore;
+}
+
+/** The page. A photo that cannot be read any more is shown by name alone. */
+export async function photoPage({ asked, index, found, clip, store }: Found): Promise<string> {
+  const figures: string[] = [];
+  for (const { path, similarity } of found) {
+    const address = await thumbnail(clip, fileInput(path, () => {}).read, store.pictures);
+    const image = address
+      ? `<img src="${address}" alt="" width="112" height="112">`
+      : '<span class="none">no preview</span>';
+    figures.push(
+      `<figure><a href="${text(pathToFileURL(path).href)}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${text(path)}</span></figcaption></figure>`,
+    );
+  }
+  const none = '<p>The index has no photos.</p>';
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${text(asked)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${text(asked)}</h1>
+<p>${found.length} of ${await store.count()} photos in ${text(index)}, best first; numbers are cosines.</p>
+${figures.length > 0 ? `<main>\n${figures.join('\n')}\n</main>` : none}
+</body>
+</html>
+`;
+}
+
+const STYLE = `
+:root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
+body { margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
+figure { margin: 0; }
+img, .none { display: grid; place-items: center; width: 112px; height: 112px; border-radius: 6px; background: #8883; }
+figcaption { font-size: .8rem; overflow-wrap: anywhere; }`;
+
+const text = (value: string): string =>
+  value.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`).replace(/[\ud800-\udfff]/gu, '\ufffd');

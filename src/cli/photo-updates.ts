@@ -1,0 +1,231 @@
+/**
+ * Brings a photo index up to date with files: what is new is embedded, what is known by its content keeps its vector. Each
+ * change is stored as soon as it is made, in the order of the files, so a run that is stopped loses only what it was computing.
+ */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import type { Clip } from '../clip.ts';
+import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
+import { describe } from './failure.ts';
+import { toPath } from './file-name.ts';
+import type { PictureInput } from './inputs.ts';
+import type { Progress } from './progress.ts';
+import { title } from './standard-input.ts';
+import { fileKind } from './walk.ts';
+
+export interface Counts {
+  added: number;
+  /** Added with the vector of a photo of the same content. */
+  copied: number;
+  moved: number;
+  unchanged: number;
+  removed: number;
+  failed: number;
+}
+
+export interface UpdateOptions {
+  readonly orient: boolean;
+  readonly scaled: boolean;
+}
+
+/** A file whose turn it is, and what is to be done with it. */
+type Task = PhotoFile & { readonly name: string; readonly hash?: string } & (
+    | { readonly kind: 'add' }
+    | { readonly kind: 'known'; readonly known: Photo; readonly vector: Float32Array }
+    | { readonly kind: 'fail'; readonly error: unknown }
+  );
+
+export class PhotoUpdates {
+  readonly counts: Counts = { added: 0, copied: 0, moved: 0, unchanged: 0, removed: 0, failed: 0 };
+  readonly #store: PhotoStore;
+  readonly #clip: Clip;
+  readonly #options: UpdateOptions;
+  readonly #progress: Progress;
+  readonly #byPath: Map<string, Photo>;
+  readonly #byHash = new Map<string, Photo[]>();
+  /** What was read and waits for its turn. */
+  readonly #tasks: Task[] = [];
+  #done = 0;
+  #total = 0;
+
+  private constructor(
+    store: PhotoStore,
+    clip: Clip,
+    options: UpdateOptions,
+    progress: Progress,
+    photos: readonly Photo[],
+  ) {
+    this.#store = store;
+    this.#clip = clip;
+    this.#options = options;
+    this.#progress = progress;
+    this.#byPath = new Map(photos.map((photo) => [photo.path, photo]));
+    for (const photo of photos) this.#remember(photo);
+  }
+
+  static async open(store: PhotoStore, clip: Clip, options: UpdateOptions, progress: Progress): Promise<PhotoUpdates> {
+    return new PhotoUpdates(store, clip, options, progress, await store.photos());
+  }
+
+  /** Adds and updates photos of these files. @throws ClipError IO if the index cannot be written */
+  async update(inputs: readonly PictureInput[]): Promise<void> {
+    const changed = inputs.filter((input) => !this.#isUnchanged(input));
+    this.counts.unchanged += inputs.length - changed.length;
+    this.#total = changed.length;
+    this.#progress.show('photos', 0, this.#total);
+    for await (const { embedding, error } of this.#clip.encodeImages(this.#toEmbed(changed), this.#options)) {
+      await this.#finish(embedding, error);
+    }
+    await this.#finish();
+    this.#progress.clear();
+  }
+
+  /** Removes photos and failures under these folders whose files are gone. */
+  async removeGone(folders: readonly string[]): Promise<void> {
+    const inside = (path: string) =>
+      folders.some((folder) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep));
+    const gone = [...this.#byPath.values()].filter(({ path }) => inside(path) && isGone(path));
+    const forget = (await this.#store.failures())
+      .map(({ path }) => path)
+      .filter((path) => inside(path) && isGone(path));
+    if (gone.length + forget.length > 0) await this.#store.change({ remove: gone.map(({ id }) => id), forget });
+    this.counts.removed += gone.length;
+  }
+
+  #isUnchanged({ name, isFile }: PictureInput): boolean {
+    if (!isFile) return false;
+    const path = resolve(name);
+    const known = this.#byPath.get(path);
+    if (!known) return false;
+    const file = fileAt(path);
+    return file?.size === known.size && file.mtime === known.mtime;
+  }
+
+  /** Reads the files. Those of new content are given to the model; the others wait for their turn. */
+  async *#toEmbed(inputs: readonly PictureInput[]): AsyncGenerator<Uint8Array> {
+    for (const { name, isFile, read } of inputs) {
+      const path = resolve(name);
+      // Taken before reading: a file that changes meanwhile is read again by the next run.
+      const file = (isFile && fileAt(path)) || { path, size: 0, mtime: 0 };
+      let bytes: Uint8Array;
+      try {
+        bytes = await read();
+      } catch (error) {
+        this.#tasks.push({ ...file, name, kind: 'fail', error });
+        continue;
+      }
+      const hash = createHash('sha256').update(bytes).digest('hex');
+      const known = this.#ofContent(hash, path);
+      // Its vector is taken now: until this file's turn, another one may have replaced it.
+      const vector = known && (await this.#store.vector(known.id));
+      if (known && vector) this.#tasks.push({ ...file, name, hash, kind: 'known', known, vector });
+      else {
+        this.#tasks.push({ ...file, name, hash, kind: 'add' });
+        yield bytes;
+      }
+    }
+  }
+
+  /** A photo of the same content: that of the same path, else one whose file is gone, else any. */
+  #ofContent(hash: string, path: string): Photo | undefined {
+    const photos = this.#byHash.get(hash) ?? [];
+    return photos.find((one) => one.path === path) ?? photos.find((one) => isGone(one.path)) ?? photos[0];
+  }
+
+  /** Stores what waits, up to the photo that was embedded; without one, all of it. */
+  async #finish(embedding?: Float32Array, error?: unknown): Promise<void> {
+    for (let task = this.#tasks.shift(); task; task = this.#tasks.shift()) {
+      const isIt = task.kind === 'add';
+      await this.#apply(isIt && error !== undefined ? { ...task, kind: 'fail', error } : task, embedding);
+      this.#progress.show('photos', ++this.#done, this.#total);
+      if (isIt) return;
+    }
+  }
+
+  async #apply(task: Task, embedding: Float32Array | undefined): Promise<void> {
+    const { path, size, mtime, hash = '' } = task;
+    const file = { path, size, mtime };
+    switch (task.kind) {
+      case 'fail':
+        return this.#fail(task.name, file, task.error);
+      case 'known':
+        return this.#addKnown(task.known, file, task.vector);
+      case 'add':
+        await this.#add(file, hash, embedding!);
+        this.counts.added++;
+    }
+  }
+
+  /** The same content at another path or with another time keeps its id, unless it is at its old path still. */
+  async #addKnown(known: Photo, file: PhotoFile, vector: Float32Array): Promise<void> {
+    const { id, hash } = known;
+    const isThere = this.#byPath.get(known.path)?.id === id;
+    if (!isThere || (known.path !== file.path && !isGone(known.path))) {
+      await this.#add(file, hash, vector);
+      this.counts.copied++;
+      return;
+    }
+    await this.#store.change({ move: [{ ...file, id }] });
+    this.#forgetAt(known.path);
+    this.#forgetAt(file.path);
+    this.#remember({ ...file, id, hash });
+    if (known.path === file.path) this.counts.unchanged++;
+    else this.counts.moved++;
+  }
+
+  async #add(file: PhotoFile, hash: string, vector: Float32Array): Promise<void> {
+    const [id] = await this.#store.change({ add: [{ ...file, hash, vector }] });
+    this.#forgetAt(file.path);
+    this.#remember({ ...file, id: id!, hash });
+  }
+
+  async #fail(name: string, file: PhotoFile, error: unknown): Promise<void> {
+    this.counts.failed++;
+    const message = describe(error);
+    this.#progress.line(`error: ${title(name)}: ${message}`);
+    if (!isGone(file.path)) await this.#store.change({ fail: [{ ...file, error: message }] });
+    this.#forgetAt(file.path);
+  }
+
+  #remember(photo: Photo): void {
+    this.#byPath.set(photo.path, photo);
+    const same = this.#byHash.get(photo.hash);
+    if (same) same.push(photo);
+    else this.#byHash.set(photo.hash, [photo]);
+  }
+
+  #forgetAt(path: string): void {
+    const photo = this.#byPath.get(path);
+    if (!photo) return;
+    this.#byPath.delete(path);
+    const same = this.#byHash.get(photo.hash)!.filter(({ id }) => id !== photo.id);
+    if (same.length > 0) this.#byHash.set(photo.hash, same);
+    else this.#byHash.delete(photo.hash);
+  }
+}
+
+/** The folders among the arguments, whose files that are gone leave the index. */
+export const indexedFolders = (args: readonly string[]): string[] =>
+  args.filter((arg) => fileKind(arg) === 'directory').map((arg) => resolve(arg));
+
+/** A regular file with its size and time; undefined if there is none. */
+function fileAt(path: string): PhotoFile | undefined {
+  try {
+    const stat = statSync(toPath(path), { bigint: true });
+    // From nanoseconds: `mtime` is rounded in Node and truncated in Deno and Bun.
+    return stat.isFile() ? { path, size: Number(stat.size), mtime: Number(stat.mtimeMs) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether there is no such file, which is not the same as one that cannot be read. */
+function isGone(path: string): boolean {
+  try {
+    statSync(toPath(path));
+    return false;
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
+}

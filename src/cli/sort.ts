@@ -1,0 +1,191 @@
+/** `edgeclip sort`: photos into a folder for each label. */
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { ioReason } from '../platform/io-reason.ts';
+import { forEachPicture } from './batch.ts';
+import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.ts';
+import { toPath } from './file-name.ts';
+import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
+import { type InputOptions, Pictures } from './inputs.ts';
+import { type LabelOptions, labelNotes, readLabels, readTemplates, splitList } from './labels.ts';
+import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
+import { standardOutput } from './output.ts';
+import { Progress } from './progress.ts';
+import { checkStandardInput, STANDARD_INPUT } from './standard-input.ts';
+
+interface SortOptions extends ModelOptions, InputOptions, LabelOptions {
+  readonly templates?: string[];
+  readonly into: string;
+  readonly link?: boolean;
+  readonly copy?: boolean;
+  readonly move?: boolean;
+  readonly dryRun?: boolean;
+  readonly orient?: boolean;
+  readonly scaled?: boolean;
+}
+
+const HELP = `${INPUT_HELP}
+Each photo goes into the folder of its first label, DIR/LABEL/NAME. Files are copied unless --link or --move says otherwise.
+Nothing is overwritten: where another photo of that name is, "-2", "-3" ... is added; the same file is not put there twice.
+Characters of a label that cannot be in a folder's name become "_". What is done is printed, one line for each photo.
+
+Examples:
+  $ edgeclip sort photos/ --labels "cat, dog, other animal" --into sorted --dry-run
+  $ edgeclip sort photos/ --recursive --labels-file labels.txt --into sorted --link
+
+Exit code: 0 success; 1 a photo failed (the others are sorted); 2 invalid command line.`;
+
+export function addSort(program: Command): void {
+  const command = program
+    .command('sort')
+    .summary('put photos into a folder for each label')
+    .description('Sorts photos into class folders, zero-shot. Copies by default; never overwrites.')
+    .argument('[images...]', 'files, folders or patterns')
+    .addOption(
+      new Option('-l, --labels <list>', 'labels separated by commas, spaces around them removed')
+        .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
+        .conflicts(['labelsFile', 'classes']),
+    )
+    .addOption(new Option('--labels-file <file>', 'one label per line').conflicts('classes'))
+    .option('--classes <file>', 'a JSON file with prompts for each label, as for classify')
+    .addOption(
+      new Option('--templates <templates>', 'prompt templates, as for classify; can be repeated').argParser(
+        (value: string, before: string[] = []) => [...before, value],
+      ),
+    )
+    .requiredOption('--into <dir>', 'where the folders are made')
+    .addOption(new Option('--copy', 'copy the files (the default)').conflicts(['link', 'move']))
+    .addOption(new Option('--link', 'make symbolic links to the files').conflicts('move'))
+    .option('--move', 'move the files: they leave their folders')
+    .option('--dry-run', 'print what would be done, and do nothing')
+    .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP);
+  addInputOptions(command);
+  addMaxPixels(command);
+  addModelOptions(command).addHelpText('after', HELP).action(sort);
+}
+
+async function sort(images: string[], options: SortOptions): Promise<void> {
+  const { into, orient = false, scaled = false, dryRun = false } = options;
+  if (into === '') throw emptyOption('--into');
+  if (images.length === 0 && options.filesFrom === undefined) {
+    throw new UsageError("missing required argument 'images': give images, folders or --files-from");
+  }
+  if (images.includes(STANDARD_INPUT))
+    throw new UsageError('- (standard input) is no file that could be put into a folder');
+  checkStandardInput([options.labelsFile, options.classes, options.filesFrom]);
+  const progress = new Progress();
+  const output = standardOutput();
+  const classes = await readLabels(options);
+  const templates = await readTemplates(options.templates);
+  const folders = checkFolders(classes.map((entry) => (typeof entry === 'string' ? entry : entry.label)));
+  const pictures = await Pictures.collect(images, options, progress, 'sort');
+  using clip = await loadModel(options, ['image', 'text'], progress);
+  checkTokenizer(clip);
+  const classifier = await clip.classifier(classes, templates ? { templates } : {});
+  for (const note of labelNotes(classifier.labels)) progress.line(`note: ${note}`);
+  const taken = new Set<string>();
+  let refused = 0;
+  const failed = await forEachPicture(
+    clip,
+    pictures.inputs,
+    { orient, scaled },
+    progress,
+    async (embedding, { name }) => {
+      const [best] = await classifier.classify(embedding, { topK: 1 });
+      const folder = join(into, folders[best!.index]!);
+      try {
+        const to = place(name, folder, taken, options);
+        if (output.terminal) progress.clear();
+        await output.write(`${visible(name)} -> ${to === undefined ? `${visible(folder)}: is there` : visible(to)}\n`);
+      } catch (error) {
+        refused++;
+        progress.line(`error: ${quote(name)}: ${ioReason(error)}`);
+      }
+    },
+  );
+  pictures.reportSkipped();
+  if (dryRun) progress.line('nothing was done: --dry-run');
+  if (failed + refused > 0) process.exitCode = EXIT_FAILED;
+}
+
+/** The folders' names. @throws UsageError if two labels would share one */
+function checkFolders(labels: readonly string[]): string[] {
+  const names = labels.map((label) => {
+    // What Windows, macOS or Linux refuse in names, and names of dots.
+    const safe = label
+      .replace(/[\p{Cc}<>:"/\\|?*]/gu, '_')
+      .replace(/^\.+|[. ]+$/g, '_')
+      .trim();
+    return safe === '' ? '_' : safe;
+  });
+  const twice = names.findIndex((name, i) => names.findIndex((one) => one.toLowerCase() === name.toLowerCase()) < i);
+  if (twice < 0) return names;
+  throw new UsageError(
+    `two labels would share the folder ${quote(names[twice]!)}: ${quote(labels[twice]!)} is the second`,
+  );
+}
+
+/**
+ * Puts a file into a folder under a name that is free. Returns its path there; undefined if it is there already.
+ * @throws the file system's error
+ */
+function place(
+  name: string,
+  folder: string,
+  taken: Set<string>,
+  { link = false, move = false, dryRun = false }: SortOptions,
+): string | undefined {
+  const from = resolve(name);
+  if (dirname(from) === resolve(folder)) return undefined;
+  if (!dryRun) mkdirSync(toPath(folder), { recursive: true });
+  const extension = extname(name);
+  const stem = basename(name, extension);
+  for (let n = 1; ; n++) {
+    const to = join(folder, n === 1 ? basename(name) : `${stem}-${n}${extension}`);
+    const key = resolve(to);
+    if (isSame(from, key)) return undefined;
+    if (taken.has(key) || lstatSync(toPath(to), { throwIfNoEntry: false })) continue;
+    try {
+      if (!dryRun) put(from, key, { link, move });
+      taken.add(key);
+      return to;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Each way fails with EEXIST rather than overwriting. */
+function put(from: string, to: string, { link, move }: { readonly link: boolean; readonly move: boolean }): void {
+  const [source, target] = [toPath(from), toPath(to)];
+  if (link) symlinkSync(source, target);
+  else if (!move) copyFileSync(source, target, constants.COPYFILE_EXCL);
+  else {
+    try {
+      linkSync(source, target); // a rename would overwrite
+    } catch (error) {
+      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      copyFileSync(source, target, constants.COPYFILE_EXCL);
+    }
+    unlinkSync(source);
+  }
+}
+
+/** Whether two files have the same bytes, as after an earlier run. */
+function isSame(a: string, b: string): boolean {
+  const [one, two] = [a, b].map((path) => statSync(toPath(path), { throwIfNoEntry: false }));
+  if (!one?.isFile() || !two?.isFile() || one.size !== two.size) return false;
+  return readFileSync(toPath(a)).equals(readFileSync(toPath(b)));
+}
