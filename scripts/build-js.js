@@ -54,7 +54,7 @@ const withoutText = {
   name: 'without-text',
   resolveId(id) {
     const isText =
-      /\/(?:text\/tokenizer|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/token-ids)\.ts$/;
+      /\/(?:text\/tokenizer|text\/wordpiece|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/token-ids)\.ts$/;
     if (isText.test(id) || /\/(?:text\.bin|embedded\/(?:text|tokenizer)\.js)$/.test(id))
       return resolve('src/text/absent.ts');
   },

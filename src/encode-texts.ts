@@ -1,7 +1,8 @@
-/** Texts to embeddings: tokenized, put into prefix trees, and computed chunk by chunk. */
+/** Texts to embeddings: tokenized, put into prefix trees or padded, and computed chunk by chunk. */
 
 import type { EncodeOptions } from './encoding.ts';
 import { TextTransformer } from './model/text-transformer.ts';
+import { paddedChunks } from './padded-chunks.ts';
 import { prefixChunks } from './prefix-chunks.ts';
 import { yieldIfDue } from './scheduler.ts';
 import type { Session } from './session.ts';
@@ -39,15 +40,23 @@ export async function encodeRows(
   const { config } = session.text();
   const { probe, tokenizer } = session.alive();
   const eot = tokenizer && (() => tokenizer().eot);
+  const { padding, contextLength, causal } = config;
   const sequences: (readonly number[])[] = [];
+  const pooled: number[] = [];
   for (const [i, row] of rows.entries()) {
     if (i % TEXTS_A_LOOK === TEXTS_A_LOOK - 1) await yieldIfDue(signal);
     const length = pooledLength(row, config, i, eot);
-    sequences.push(probe ? row : row.slice(0, length));
+    const padded = padding === undefined ? row : [...row, ...Array(contextLength - row.length).fill(padding)];
+    // Where attention is causal, what follows the pooled token does not matter.
+    sequences.push(probe || causal === false ? padded : padded.slice(0, length));
+    pooled.push(length - 1);
   }
   const embeddings = new Array<Float32Array>(rows.length);
   let done = 0;
-  for await (const chunk of prefixChunks(sequences, TextTransformer.chunkNodes(config), signal)) {
+  const nodes = TextTransformer.chunkNodes(config);
+  const chunks =
+    causal === false ? paddedChunks(sequences, pooled, nodes, signal) : prefixChunks(sequences, nodes, signal);
+  for await (const chunk of chunks) {
     await session.run(async () => {
       const text = session.text();
       const first = text.encode(chunk, probe ? 'tokens' : 'pooled', probe);

@@ -21,14 +21,15 @@ import {
   loadArguments,
 } from './load-options.ts';
 import { LocalBackend } from './local-backend.ts';
-import type { ClipConfig, Tower } from './model/config.ts';
+import type { ClipConfig, TextConfig, Tower } from './model/config.ts';
 import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
 import { imageTower } from './model/registry.ts';
 import { type Model, openModel } from './open-model.ts';
 import { notShared, provideModules } from './platform/modules.ts';
 import type { Parts, ThreadInfo } from './session.ts';
-import type { Tokenizer } from './text/tokenizer.ts';
+import type { Tokenizer, TokenizerOptions } from './text/tokenizer.ts';
+import type { WordPiece } from './text/wordpiece.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { fingerprint } from './weights/fingerprint.ts';
 import { readDescription, towerSource, towersToLoad } from './weights/model-files.ts';
@@ -199,7 +200,7 @@ async function readTokenizer(
   files: CheckedFiles,
   config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
-): Promise<(() => Tokenizer) | undefined> {
+): Promise<(() => Tokenizer | WordPiece) | undefined> {
   const text = config.text!;
   let json = await files.text('tokenizer.json');
   if (json === undefined) {
@@ -214,19 +215,16 @@ async function readTokenizer(
     }
   }
   if (json === undefined) return undefined;
-  const { Tokenizer } = await import('./text/tokenizer.ts');
-  let made: Tokenizer | undefined;
+  const options = {
+    contextLength: text.contextLength,
+    ...(htmlEntities !== undefined && { htmlEntities }),
+    ...(repairs !== undefined && { repairs }),
+  };
+  const make = await tokenizerMaker(json, options, text);
+  let made: Tokenizer | WordPiece | undefined;
   return () => {
     if (made) return made;
-    const tokenizer = Tokenizer.forTower(
-      json,
-      {
-        contextLength: text.contextLength,
-        ...(htmlEntities !== undefined && { htmlEntities }),
-        ...(repairs !== undefined && { repairs }),
-      },
-      text.vocabSize,
-    );
+    const tokenizer = make();
     if (tokenizer.vocabSize > text.vocabSize) {
       throw new ClipError(
         'TOKENIZER',
@@ -235,5 +233,27 @@ async function readTokenizer(
     }
     made = tokenizer;
     return made;
+  };
+}
+
+/** Only strings of JSON, not parts of them, have these quotes around them. */
+const WORDPIECE = /"type"\s*:\s*"WordPiece"/;
+
+/** Loads the kind of tokenizer that the file is for. */
+async function tokenizerMaker(
+  json: string,
+  options: TokenizerOptions,
+  { vocabSize, cleaning, stripSeparator }: TextConfig,
+): Promise<() => Tokenizer | WordPiece> {
+  if (WORDPIECE.test(json)) {
+    const { WordPiece } = await import('./text/wordpiece.ts');
+    return () => WordPiece.forTower(json, { ...options, cleaning, stripSeparator }, vocabSize);
+  }
+  const { Tokenizer } = await import('./text/tokenizer.ts');
+  return () => {
+    if (cleaning === 'canonicalize' || stripSeparator) {
+      throw new ClipError('TOKENIZER', "tokenizer.json: expected a WordPiece model, as the configuration has tokenizer_kwargs for BERT's");
+    }
+    return Tokenizer.forTower(json, options, vocabSize);
   };
 }

@@ -11,6 +11,7 @@ import type { ClipConfig, Tower } from './model/config.ts';
 import type { TextTransformer } from './model/text-transformer.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
+import type { WordPiece } from './text/wordpiece.ts';
 
 /** The module of texts, which is loaded with the text tower. @internal */
 export type EncodeTexts = typeof import('./encode-texts.ts');
@@ -39,7 +40,7 @@ export interface Parts {
   readonly text?: TextTransformer;
   /** What tokenizes and embeds texts with it. */
   readonly texts?: EncodeTexts;
-  readonly tokenizer?: () => Tokenizer;
+  readonly tokenizer?: () => Tokenizer | WordPiece;
   readonly logitScale?: number;
   readonly probe?: Probe;
   readonly imageOnly?: boolean;
@@ -84,7 +85,7 @@ export class Session {
   }
 
   /** @throws ClipError TOKENIZER, TOWER_NOT_LOADED, DISPOSED */
-  tokenizer(): Tokenizer {
+  tokenizer(): Tokenizer | WordPiece {
     this.text();
     const { tokenizer, name } = this.alive();
     if (!tokenizer) {

@@ -26,7 +26,7 @@ export function cropImage<T>(
       const { size } = config;
       const geometry =
         config.resize === 'squash' ? squashGeometry(size) : cropGeometry(across, down, size, config.crop);
-      crop = new Crop(workspace, format, geometry, orientation);
+      crop = new Crop(workspace, format, geometry, orientation, config.interpolation);
       return crop;
     });
     return use((out) => (crop as Crop).write(out));

@@ -4,6 +4,7 @@ import { Fields, type Neutral } from '../fields.ts';
 import { deepFreeze } from '../freeze.ts';
 import { isObject, show } from '../json.ts';
 import type { CropRounding } from './geometry.ts';
+import type { Interpolation } from './taps.ts';
 
 /** One number for each channel: R, G, B. */
 export type Channels = readonly [number, number, number];
@@ -23,7 +24,8 @@ export interface PreprocessConfig {
    * the picture's shape, as OpenCLIP's `resize_mode: squash` does for some models (DFN5B at 378 pixels).
    */
   readonly resize: 'shortest' | 'squash';
-  readonly interpolation: 'bicubic';
+  /** Pillow's filter; both are widened when a picture is made smaller. CLIPA and MobileCLIP have `bilinear`. */
+  readonly interpolation: Interpolation;
 }
 
 /** OPENAI_DATASET_MEAN and OPENAI_DATASET_STD: CLIP's training images, the default of both published loaders. */
@@ -39,8 +41,11 @@ const MAX_SIZE = 4096;
  */
 const STD = { min: 1e-3, max: 1e3 };
 
-/** Pillow's number of the bicubic filter (Resampling.BICUBIC). */
-const PILLOW_BICUBIC = 3;
+/** Pillow's numbers of its filters (Resampling.BILINEAR and BICUBIC). */
+const PILLOW_FILTERS = new Map<unknown, Interpolation>([
+  [2, 'bilinear'],
+  [3, 'bicubic'],
+]);
 
 /** transformers' classes that compute what CLIPImageProcessor does: its older name, and its names by backend. */
 const CLIP_PROCESSORS = [
@@ -86,7 +91,8 @@ export function preprocessConfigFromHuggingFace(json: unknown, where = 'preproce
   const fields = outer.has('image_processor') ? outer.object('image_processor') : outer;
   checkProcessor(fields);
   for (const name of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize']) fields.only(name, true);
-  fields.only('resample', PILLOW_BICUBIC, '3 (bicubic)');
+  const resample = fields.value('resample') ?? 3;
+  const interpolation = PILLOW_FILTERS.get(resample) ?? fields.fail('resample', '2 (bilinear) or 3 (bicubic)', resample);
   const crop = cropSide(fields);
   // transformers makes a square of a bare number where default_to_square is true.
   if (typeof fields.value('size') === 'number') fields.only('default_to_square', false);
@@ -98,7 +104,7 @@ export function preprocessConfigFromHuggingFace(json: unknown, where = 'preproce
   const mean = channels(fields.value('image_mean') ?? CLIP_MEAN);
   const std = channels(fields.value('image_std') ?? CLIP_STD);
   fields.refuseUnread(NEUTRAL, { falseIsOff: true });
-  return frozen({ size, mean, std, crop: 'floor', resize: 'shortest', interpolation: 'bicubic' }, where);
+  return frozen({ size, mean, std, crop: 'floor', resize: 'shortest', interpolation }, where);
 }
 
 /** Settings of OpenCLIP's `preprocess_cfg` that do not change the numbers: `fill_color` is for the padding of "longest". */
@@ -134,13 +140,13 @@ function fromPreprocessCfg(preprocessCfg: unknown, imageSize: unknown): Preproce
     if (value !== only) throw unsupported(where, name, value, show(only));
   };
   const resize = fields.oneOf('resize_mode', ['shortest', 'squash'], 'shortest');
-  check('interpolation', 'bicubic');
+  const interpolation = fields.oneOf('interpolation', ['bicubic', 'bilinear'], 'bicubic');
   check('mode', 'RGB');
   const size = squareSide(fields.value('size') ?? imageSize ?? 224, where, 'size');
   const mean = channels(fields.value('mean') ?? CLIP_MEAN);
   const std = channels(fields.value('std') ?? CLIP_STD);
   fields.refuseUnread(OPENCLIP_NEUTRAL, { falseIsOff: false });
-  return frozen({ size, mean, std, crop: 'half-even', resize, interpolation: 'bicubic' }, where);
+  return frozen({ size, mean, std, crop: 'half-even', resize, interpolation }, where);
 }
 
 /** A checked copy that nobody can change: the caller's lists may change, and the defaults are shared. */
@@ -162,7 +168,9 @@ export function checkedPreprocessConfig(config: PreprocessConfig, where = 'prepr
   if (crop !== 'half-even' && crop !== 'floor') throw unsupported(where, 'crop', crop, '"half-even" or "floor"');
   if (resize !== 'shortest' && resize !== 'squash')
     throw unsupported(where, 'resize', resize, '"shortest" or "squash"');
-  if (interpolation !== 'bicubic') throw unsupported(where, 'interpolation', interpolation, '"bicubic"');
+  if (interpolation !== 'bicubic' && interpolation !== 'bilinear') {
+    throw unsupported(where, 'interpolation', interpolation, '"bicubic" or "bilinear"');
+  }
   return config;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The bicubic resize of Pillow 13 and a crop, streamed: rows come in order, as decoders hand them out, and only those rows and
+ * The resize of Pillow 13 and a crop, streamed: rows come in order, as decoders hand them out, and only those rows and
  * columns are computed that the crop needs, so a picture of 1 x 20,000 pixels costs no more than its crop.
  *
  * Pictures that are to be turned upright are not turned: the crop is computed as they lie. An axis that runs backwards takes
@@ -12,7 +12,7 @@ import type { CropGeometry } from './geometry.ts';
 import { turnOf } from './orientation.ts';
 import type { RawImage } from './raw-image.ts';
 import type { RowFormat, RowSink, Rows, Window } from './rows.ts';
-import { Taps } from './taps.ts';
+import { type Interpolation, Taps } from './taps.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Pixels in memory are fed in rows of this many bytes together. */
@@ -39,7 +39,7 @@ interface Axis {
 
 /**
  * Resizes a picture's rows and keeps the crop: bytes equal those of Pillow 13's
- * `image.convert("RGB").resize((resizedWidth, resizedHeight), Resampling.BICUBIC)` cropped likewise.
+ * `image.convert("RGB").resize((resizedWidth, resizedHeight), Resampling.BICUBIC)` (or BILINEAR) cropped likewise.
  */
 export class Crop implements RowSink {
   readonly #workspace: Workspace;
@@ -60,7 +60,13 @@ export class Crop implements RowSink {
    * @param orientation as EXIF has it, 1 to 8
    * @throws ClipError UNSUPPORTED if there is not enough memory
    */
-  constructor(workspace: Workspace, format: RowFormat, geometry: CropGeometry, orientation = 1) {
+  constructor(
+    workspace: Workspace,
+    format: RowFormat,
+    geometry: CropGeometry,
+    orientation = 1,
+    interpolation: Interpolation = 'bicubic',
+  ) {
     const { swap, backwardX, backwardY } = turnOf(orientation);
     const { size, left, top, resizedWidth, resizedHeight } = geometry;
     const { width, height } = format;
@@ -70,8 +76,10 @@ export class Crop implements RowSink {
     this.#size = size;
     this.#swap = swap;
     this.#same = upright.width === resizedWidth && upright.height === resizedHeight;
-    this.#across = axis(width, swap ? resizedHeight : resizedWidth, swap ? top : left, size, backwardX);
-    this.#down = axis(height, swap ? resizedWidth : resizedHeight, swap ? left : top, size, backwardY);
+    const axis = (from: number, to: number, offset: number, backward: boolean) =>
+      axisOf(new Taps(from, to, backward, interpolation), offset, size);
+    this.#across = axis(width, swap ? resizedHeight : resizedWidth, swap ? top : left, backwardX);
+    this.#down = axis(height, swap ? resizedWidth : resizedHeight, swap ? left : top, backwardY);
     this.#verticalFirst = isVerticalFirst(upright, geometry) !== swap;
     this.#at = layout(workspace, format, size, this.#across, this.#down, this.#verticalFirst);
     this.#writeColumnTaps();
@@ -248,9 +256,8 @@ export function takePixels(workspace: Workspace, sink: RowSink, image: RawImage)
   }
 }
 
-function axis(from: number, to: number, offset: number, size: number, backward: boolean): Axis {
-  const taps = new Taps(from, to, backward);
-  const [low, high] = backward ? [offset + size - 1, offset] : [offset, offset + size - 1];
+function axisOf(taps: Taps, offset: number, size: number): Axis {
+  const [low, high] = taps.backward ? [offset + size - 1, offset] : [offset, offset + size - 1];
   return { taps, offset, first: taps.first(low), end: taps.end(high) };
 }
 

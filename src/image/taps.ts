@@ -1,16 +1,23 @@
-/** The filter taps of Pillow 13's bicubic resize along one axis: source pixels and weights of each output pixel. */
+/** The filter taps of Pillow 13's resize along one axis: source pixels and weights of each output pixel. */
 
 import { RESAMPLE_BITS } from './contract.ts';
 
 /** One in Pillow's fixed point. */
 const ONE = 2 ** RESAMPLE_BITS;
-/** Pillow's bicubic reaches two source pixels to each side (Resample.c, BICUBIC.support). */
-const SUPPORT = 2;
 
-/** Most taps of one output pixel at a scale of at least 1 (Resample.c, ksize of precompute_coeffs). */
-function tapCount(scale: number): number {
-  return Math.ceil(SUPPORT * scale) * 2 + 1;
+/** A filter of Pillow's: how far it reaches to each side at a scale of 1, and its weight at a distance. */
+interface Filter {
+  readonly support: number;
+  weight(distance: number): number;
 }
+
+/** Pillow's names of the filters that models are published with (Resample.c, BICUBIC and BILINEAR). */
+export type Interpolation = 'bicubic' | 'bilinear';
+
+const FILTERS: Readonly<Record<Interpolation, Filter>> = {
+  bicubic: { support: 2, weight: bicubic },
+  bilinear: { support: 1, weight: triangle },
+};
 
 /**
  * The taps of one axis, resized from `from` to `to` pixels.
@@ -30,14 +37,18 @@ export class Taps {
   readonly #scale: number;
   readonly #filterScale: number;
   readonly #support: number;
+  readonly #weight: Filter['weight'];
 
-  constructor(from: number, to: number, backward = false) {
+  constructor(from: number, to: number, backward = false, interpolation: Interpolation = 'bicubic') {
+    const { support, weight } = FILTERS[interpolation];
     this.#from = from;
     this.backward = backward;
     this.#scale = from / to;
     this.#filterScale = Math.max(this.#scale, 1);
-    this.#support = SUPPORT * this.#filterScale;
-    this.count = tapCount(this.#filterScale);
+    this.#support = support * this.#filterScale;
+    this.#weight = weight;
+    // Resample.c, ksize of precompute_coeffs.
+    this.count = Math.ceil(this.#support) * 2 + 1;
     this.fixed = new Int32Array(this.count);
     this.weights = new Float64Array(this.count);
   }
@@ -61,7 +72,7 @@ export class Taps {
     const inverse = 1 / this.#filterScale;
     let total = 0;
     for (let t = 0; t < taps; t++) {
-      const weight = bicubic((t + first - center + 0.5) * inverse);
+      const weight = this.#weight((t + first - center + 0.5) * inverse);
       weights[t] = weight;
       total += weight;
     }
@@ -93,4 +104,9 @@ function bicubic(distance: number): number {
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
   return 0;
+}
+
+/** Resample.c, bilinear_filter. */
+function triangle(distance: number): number {
+  return Math.max(0, 1 - Math.abs(distance));
 }

@@ -60,16 +60,12 @@ const NEUTRAL = {
     timm_drop_path: 'any',
   },
   text: {
-    hf_tokenizer_name: 'any',
     hf_model_pretrained: 'any',
     output_tokens: 'any',
     final_ln_after_pool: 'any',
-    // Causal attention and pooling before the padding: the padding token does not matter.
+    // Read where the padding matters.
     pad_id: 'any',
-    pool_type: ['argmax', 'eos'],
-    proj_type: ['linear'],
     tokenizer_mode: ['clip'],
-    tokenizer_kwargs: [{}, { clean: 'lower' }],
     block_type: ['default'],
     act_kwargs: [{}],
   },
@@ -91,7 +87,7 @@ export function parseOpenClip(model: Fields): ClipConfig {
     embedDim,
     ...bothTowers(
       () => openClipVision(vision, activation),
-      () => openClipText(text, activation),
+      () => openClipText(text, activation, embedDim),
     ),
     source: 'openclip',
   };
@@ -189,12 +185,14 @@ function openClipTimm(fields: Fields): EfficientNetConfig {
   return tower;
 }
 
-function openClipText(fields: Fields, activation: TransformerShape['activation']): TextConfig {
+function openClipText(fields: Fields, activation: TransformerShape['activation'], embedDim: number): TextConfig {
   if (fields.has('hf_model_name')) fields.refuse('hf_model_name', 'text towers from Hugging Face are');
   const width = fields.integer('width', { min: 8, max: MAX.width, or: 512 });
   const heads = fields.integer('heads', { min: 1, max: MAX.heads, or: 8 });
   const vocabSize = fields.integer('vocab_size', { min: 3, max: MAX.vocabulary, or: 49_408 });
   const eosId = fields.integer('eos_id', { min: 0, max: vocabSize - 1, or: 2 });
+  const pool = fields.oneOf('pool_type', ['argmax', 'eos', 'first', 'last'], 'argmax');
+  const causal = !fields.flag('no_causal_mask');
   const tower: TextConfig = {
     width,
     layers: fields.integer('layers', { min: 1, max: MAX.layers, or: 12 }),
@@ -202,14 +200,42 @@ function openClipText(fields: Fields, activation: TransformerShape['activation']
     mlpWidth: openClipMlp(fields, width),
     activation,
     layerNormEps: openClipEps(fields),
-    projection: true,
+    ...textProjection(fields, width, embedDim),
     contextLength: fields.integer('context_length', { min: 3, max: MAX.context, or: 77 }),
     vocabSize,
     ...layerScale(fields),
-    eot: fields.value('pool_type') === 'eos' ? { rule: 'id', id: eosId } : { rule: 'argmax' },
+    eot: pool === 'eos' ? { rule: 'id', id: eosId } : { rule: pool },
+    ...(!causal && { causal }),
+    // Tokens that see the whole text see its padding, too, and it is the padding that `last` pools.
+    ...((!causal || pool === 'last') && { padding: fields.integer('pad_id', { min: 0, max: vocabSize - 1, or: 0 }) }),
+    ...tokenization(fields),
   };
   fields.refuseUnread(NEUTRAL.text, SWITCHES);
   return tower;
+}
+
+/** A matrix, a linear layer with a bias (`proj_bias`), or none. */
+function textProjection(
+  fields: Fields,
+  width: number,
+  embedDim: number,
+): Pick<TextConfig, 'projection' | 'projectionBias'> {
+  const projection = fields.oneOf('proj_type', ['linear', 'none'], 'linear') === 'linear';
+  if (!projection && width !== embedDim) fields.fail('width', `the same as embed_dim, ${embedDim}, as proj_type is none`, width);
+  const bias = fields.flag('proj_bias');
+  return { projection, ...(projection && bias && { projectionBias: true }) };
+}
+
+/** The arguments of OpenCLIP's tokenizers; Hugging Face's (`hf_tokenizer_name`) clean white space only by default. */
+function tokenization(fields: Fields): Pick<TextConfig, 'cleaning' | 'stripSeparator'> {
+  const isHuggingFace = fields.has('hf_tokenizer_name');
+  const options = fields.value('tokenizer_kwargs') === undefined ? undefined : fields.object('tokenizer_kwargs');
+  const cleaning =
+    options?.oneOf('clean', ['lower', 'whitespace', 'canonicalize'], isHuggingFace ? 'whitespace' : 'lower') ??
+    (isHuggingFace ? 'whitespace' : 'lower');
+  const strip = options?.flag('strip_sep_token') ?? false;
+  options?.refuseUnread({}, SWITCHES);
+  return { ...(cleaning !== 'lower' && { cleaning }), ...(strip && { stripSeparator: true }) };
 }
 
 /** Python's `int(width * mlp_ratio)`. */

@@ -88,13 +88,25 @@ export interface EfficientNetConfig {
 
 export type VisionConfig = VisionTransformerConfig | ResNetConfig | EfficientNetConfig;
 
-/** Causal text transformer. */
+/** Text transformer. */
 export interface TextConfig extends TransformerShape {
   /** Maximum number of tokens of a text, BOS and EOT included. */
   readonly contextLength: number;
   readonly vocabSize: number;
-  /** Which token is pooled: the first with the largest id, or the first with this id. */
-  readonly eot: { readonly rule: 'argmax' } | { readonly rule: 'id'; readonly id: number };
+  /**
+   * Which token is pooled: the first with the largest id, the first with this id, the first of all, or the last of the padded text.
+   */
+  readonly eot: { readonly rule: 'argmax' | 'first' | 'last' } | { readonly rule: 'id'; readonly id: number };
+  /** False where each token attends to the whole text; in other towers to those before it and itself. */
+  readonly causal?: false;
+  /** The id that fills texts up to the context length, where the padding is part of the embedding. */
+  readonly padding?: number;
+  /** Whether the projection to the embedding adds a bias. */
+  readonly projectionBias?: true;
+  /** How texts are cleaned for the tokenizer, default `lower` (OpenCLIP's names). */
+  readonly cleaning?: 'whitespace' | 'canonicalize';
+  /** Whether the tokenizer's end token becomes id 0 (OpenCLIP's `strip_sep_token`). */
+  readonly stripSeparator?: true;
 }
 
 /** A model with one tower or both. */

@@ -91,14 +91,19 @@ export const linearSlot = (name: string, n: number, k: number, huggingface: stri
   },
 });
 
-/** A tower's projection to the embedding: OpenCLIP multiplies by an [in, out] matrix, Hugging Face has a linear layer. */
-export const projectionSlot = (name: string, n: number, k: number, huggingface: string): TowerSlot => ({
+/**
+ * A tower's projection to the embedding: OpenCLIP multiplies by an [in, out] matrix, Hugging Face has a linear layer, as OpenCLIP
+ * has where there is a bias.
+ */
+export const projectionSlot = (name: string, n: number, k: number, huggingface: string, bias = false): TowerSlot => ({
   kind: 'linear',
   name,
   n,
   k,
-  bias: false,
-  from: { weight: { ...published([n, k], name, huggingface), transposedIn: 'openclip' } },
+  bias,
+  from: bias
+    ? { weight: published([n, k], `${name}.weight`, huggingface), bias: published([n], `${name}.bias`) }
+    : { weight: { ...published([n, k], name, huggingface), transposedIn: 'openclip' } },
 });
 
 /**

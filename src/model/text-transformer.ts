@@ -1,4 +1,7 @@
-/** CLIP's text tower (OpenAI's `model.py`, CLIP.encode_text): a causal transformer, pooled at the end token. */
+/**
+ * CLIP's text tower (OpenAI's `model.py`, CLIP.encode_text): a transformer, causal in most models, pooled at one token. Which rows
+ * attend to which, and which are pooled, is in the chunk of texts.
+ */
 
 import type { KeyLists, Linear, Norm } from '../engine/arithmetic.ts';
 import { PANEL_COLUMNS } from '../engine/contract.ts';
@@ -61,7 +64,7 @@ export function textTransformer(config: TextConfig, embedDim: number, logitScale
 }
 
 function slots(config: TextConfig, embedDim: number): TowerSlot[] {
-  const { width, layers, vocabSize, contextLength, projection } = config;
+  const { width, layers, vocabSize, contextLength, projection, projectionBias } = config;
   const embeddings = 'text_model.embeddings';
   return [
     {
@@ -85,7 +88,7 @@ function slots(config: TextConfig, embedDim: number): TowerSlot[] {
       blockSlots(`transformer.resblocks.${i}`, `text_model.encoder.layers.${i}`, config),
     ).flat(),
     ...normSlots('ln_final', width, 'text_model.final_layer_norm'),
-    ...(projection ? [projectionSlot('text_projection', embedDim, width, 'text_projection.weight')] : []),
+    ...(projection ? [projectionSlot('text_projection', embedDim, width, 'text_projection.weight', projectionBias)] : []),
   ];
 }
 
@@ -136,7 +139,7 @@ export class TextTransformer {
   }
 
   /**
-   * One chunk of a prefix tree to the embeddings of its leaves, not normalized: f32 [leaves, embedDim rounded up to 8].
+   * One chunk of texts to the embeddings of its leaves, not normalized: f32 [leaves, embedDim rounded up to 8].
    * @param probe sees the layers as they are computed; it changes nothing
    */
   encode(chunk: Chunk, output: TowerOutput = 'pooled', probe?: Probe): Pointer {

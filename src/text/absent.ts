@@ -14,4 +14,5 @@ export const tokenizeAll = absent;
 export const otherTokenizer = absent;
 export const copyTokenIds = absent;
 export const Tokenizer = { forTower: absent };
+export const WordPiece = { forTower: absent };
 export default '';

@@ -44,8 +44,12 @@ export function cleanText(text: string, options: CleaningOptions = {}, ends: End
 }
 
 /** `cleanText` without the stripping: the steps that a part of a text, e.g. an added token, goes through as well. */
-export function normalizeText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
+export const normalizeText = (text: string, options: CleaningOptions = {}): string =>
+  spacedText(text, options).toLowerCase();
+
+/** The same with capital letters. */
+export function spacedText(text: string, { htmlEntities = true, repairs = true }: CleaningOptions = {}): string {
   text = repairs ? repairText(text, htmlEntities) : composeCharacters(text);
   if (htmlEntities) text = unescapeHtml(unescapeHtml(text));
-  return text.replace(WHITE_SPACE, ' ').toLowerCase();
+  return text.replace(WHITE_SPACE, ' ');
 }

@@ -1,4 +1,4 @@
-/** The end token (EOT), which is pooled: in a causal tower what comes after it never matters. */
+/** The token that is pooled, mostly the end token (EOT): in a causal tower what comes after it never matters. */
 
 import { ClipError } from '../errors.ts';
 import type { TextConfig } from '../model/config.ts';
@@ -9,7 +9,7 @@ import { describeId } from './token-ids.ts';
  *
  * Rule `id`: the first token with that id (Hugging Face's `(ids == eos).int().argmax(-1)`). Rule `argmax`: the first of
  * the largest id (OpenAI's `text.argmax(dim=-1)`); that is EOT, the last id of every published vocabulary, unless tokens
- * were added after it: then only the tokenizer knows EOT.
+ * were added after it: then only the tokenizer knows EOT. Rules `first` and `last`: the first token, and the last of the padded text.
  *
  * Without EOT, the published code pools the first token (the same embedding for all such texts) or some word, without a
  * message. Here that is an error.
@@ -38,6 +38,8 @@ export function pooledLength(
     const at = ids.indexOf(eot.id);
     return at < 0 ? noEot(ids, eot.id, row) : at + 1;
   }
+  if (eot.rule === 'first') return 1;
+  if (eot.rule === 'last') return contextLength;
   const last = vocabSize - 1;
   if (ids[largest] !== last) {
     const end = tokenizerEot?.() ?? last;

@@ -6,7 +6,8 @@
 
 /**
  * Token sequences as a tree in which every distinct prefix occurs once. The text tower computes one row for each node. A
- * node attends to its ancestors and itself, so its row has the same bits as if its sequence were alone in the batch.
+ * node attends to its ancestors and itself, so its row has the same bits as if its sequence were alone in the batch. (For towers
+ * without a causal mask, padded-texts.ts makes chunks of whole texts.)
  */
 export interface Chunk {
   /** Token of each node [nodes]. A node comes after all its ancestors. */

@@ -42,15 +42,18 @@ const LIGATURES: Readonly<Record<string, string>> = {
 };
 
 /** Unicode normalization form C, in linear time. */
-export function composeCharacters(text: string): string {
+export const composeCharacters = (text: string): string => normalizeInParts(text, 'NFC');
+
+/** A Unicode normalization form, in linear time. */
+export function normalizeInParts(text: string, form: 'NFC' | 'NFD'): string {
   let composed = '';
   let start = 0;
   for (const { 0: run, index } of text.matchAll(LONGEST_MARK_RUN)) {
     const end = index + run.length;
-    composed += text.slice(start, end).normalize('NFC');
+    composed += text.slice(start, end).normalize(form);
     start = end;
   }
-  return composed + text.slice(start).normalize('NFC');
+  return composed + text.slice(start).normalize(form);
 }
 
 /** Applies ftfy's fixers to one line, in ftfy's order, until nothing changes. */

@@ -52,7 +52,7 @@ const KNOWN_PATTERNS: readonly unknown[] = [WORD_PATTERN, WORD_PATTERN.replace(/
 
 type Json = Record<string, unknown>;
 
-function isRecord(value: unknown): value is Json {
+export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -61,7 +61,7 @@ function isId(value: unknown): value is number {
 }
 
 /** A value in an error message, shortened. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (Array.isArray(value)) return `[${value.slice(0, 4).map(typeName).join(', ')}${value.length > 4 ? ', ...' : ''}]`;
   if (typeof value === 'object' && value !== null) return typeName(value);
   const text = JSON.stringify(value) ?? String(value);
@@ -86,6 +86,21 @@ export function fail(message: string, cause?: unknown): never {
  * @throws ClipError `TOKENIZER` that names what is wrong
  */
 export function readTokenizerFile(json: string | object, rows = MAX_TOKENS): TokenizerFile {
+  const parsed = parseTokenizerJson(json);
+  const { model } = parsed;
+  if (!isRecord(model)) fail('"model" is missing');
+  checkOptions(model);
+  checkPreTokenizer(parsed.pre_tokenizer);
+  const endOfWord = model.end_of_word_suffix as string;
+  const vocabulary = readVocabulary(model.vocab, endOfWord, rows);
+  const merges = readMerges(model.merges, vocabulary);
+  const added = readAddedTokens(parsed.added_tokens ?? [], vocabulary);
+  checkIds(vocabulary, added);
+  return { vocabulary, merges, endOfWord, added };
+}
+
+/** The file's outermost object, within bounds. @throws ClipError `TOKENIZER` */
+export function parseTokenizerJson(json: string | object): Json {
   let parsed: unknown = json;
   const tag = Object.prototype.toString.call(json).slice(8, -1);
   if (typeof json === 'object' && json !== null && tag !== 'Object' && tag !== 'Array') {
@@ -103,17 +118,7 @@ export function readTokenizerFile(json: string | object, rows = MAX_TOKENS): Tok
       fail(error instanceof RangeError ? message : `not JSON: ${message}`, error);
     }
   }
-  if (!isRecord(parsed)) fail('expected a JSON object');
-  const { model } = parsed;
-  if (!isRecord(model)) fail('"model" is missing');
-  checkOptions(model);
-  checkPreTokenizer(parsed.pre_tokenizer);
-  const endOfWord = model.end_of_word_suffix as string;
-  const vocabulary = readVocabulary(model.vocab, endOfWord, rows);
-  const merges = readMerges(model.merges, vocabulary);
-  const added = readAddedTokens(parsed.added_tokens ?? [], vocabulary);
-  checkIds(vocabulary, added);
-  return { vocabulary, merges, endOfWord, added };
+  return isRecord(parsed) ? parsed : fail('expected a JSON object');
 }
 
 /** BPE with an end-of-word mark; options that would change the ids are refused by name. */
@@ -159,7 +164,8 @@ function checkPreTokenizer(preTokenizer: unknown): void {
   if ((bytes.add_prefix_space ?? false) !== false) fail('"add_prefix_space" is set, which CLIP\'s has not');
 }
 
-function readVocabulary(vocab: unknown, endOfWord: string, rows: number): Record<string, number> {
+/** `model.vocab`: ids by token. */
+export function readIds(vocab: unknown, rows = MAX_TOKENS): Record<string, number> {
   if (!isRecord(vocab)) fail('"model.vocab" is not an object of ids');
   const tokens = Object.keys(vocab);
   if (tokens.length > rows)
@@ -174,14 +180,19 @@ function readVocabulary(vocab: unknown, endOfWord: string, rows: number): Record
       fail(`"model.vocab" has a token of ${token.length} characters, expected at most ${MAX_TOKEN_LENGTH}`);
     }
   }
+  return vocab as Record<string, number>;
+}
+
+function readVocabulary(vocab: unknown, endOfWord: string, rows: number): Record<string, number> {
+  const ids = readIds(vocab, rows);
   for (const byte of byteCharacters()) {
     for (const token of [byte, byte + endOfWord]) {
-      if (!Object.hasOwn(vocab, token)) {
+      if (!Object.hasOwn(ids, token)) {
         fail(`"model.vocab" lacks ${show(token)}: byte-level BPE needs all 256 bytes, with and without "${endOfWord}"`);
       }
     }
   }
-  return vocab as Record<string, number>;
+  return ids;
 }
 
 /** The 256 characters that stand for bytes (`bytes_to_unicode` of OpenAI's code): printable ones for themselves. */
@@ -212,7 +223,7 @@ function readMerges(merges: unknown, vocabulary: Record<string, number>): [strin
   });
 }
 
-function readAddedTokens(list: unknown, vocabulary: Record<string, number>): AddedToken[] {
+export function readAddedTokens(list: unknown, vocabulary: Record<string, number>): AddedToken[] {
   if (!Array.isArray(list)) fail('"added_tokens" is not a list');
   if (list.length > MAX_ADDED_TOKENS) {
     fail(`"added_tokens" has ${list.length} tokens, expected at most ${MAX_ADDED_TOKENS}`);

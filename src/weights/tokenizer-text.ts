@@ -8,7 +8,7 @@ import type { ModelFiles } from './source.ts';
 const OPENAI_TOKENS = 49_408;
 
 /**
- * `vocab.json` with `merges.txt`, else OpenAI's vocabulary if the model has a text tower for it and
+ * `vocab.json` with `merges.txt`, or BERT's `vocab.txt`, else OpenAI's vocabulary if the model has a text tower for it and
  * the files know where to get it; undefined if there is none of them.
  * @throws ClipError TOKENIZER if one of two files is missing, or OpenAI's cannot be fetched; IO
  */
@@ -19,6 +19,8 @@ export async function otherTokenizer(files: ModelFiles, { source, text }: ClipCo
     if (merges !== undefined) return joined(vocabulary, merges, await files.text('added_tokens.json'));
     throw new ClipError('TOKENIZER', `"${files.name}": there is a vocab.json, but no merges.txt`);
   }
+  const lines = await files.text('vocab.txt');
+  if (lines !== undefined) return wordPiece(lines, await files.text('tokenizer_config.json'));
   if (source !== 'openclip' || text?.vocabSize !== OPENAI_TOKENS || !files.openaiTokenizer) return undefined;
   try {
     return await files.openaiTokenizer();
@@ -58,12 +60,24 @@ function joined(vocabulary: string, merges: string, added: string | undefined): 
   return `{"added_tokens":${JSON.stringify([...tokens, ...byId])},"pre_tokenizer":${JSON.stringify(preTokenizer)},"model":{"type":"BPE","end_of_word_suffix":"</w>","merges":${JSON.stringify(pairs)},"vocab":${plain}}}`; // biome-ignore format: one line
 }
 
-/** `added_tokens.json`: ids by token. */
-function parsed(text: string | undefined): Record<string, unknown> {
+/** BERT's `vocab.txt`, a token on each line, as transformers' fast tokenizer has it; `do_lower_case` is true by default. */
+function wordPiece(text: string, settings: string | undefined): string {
+  const tokens = text.replace(/\n$/, '').split('\n').map((token) => token.replace(/\r$/, ''));
+  const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((content) => tokens.includes(content));
+  return JSON.stringify({
+    added_tokens: special.map((content) => ({ id: tokens.indexOf(content), content, special: true })),
+    normalizer: { type: 'BertNormalizer', lowercase: parsed(settings, 'tokenizer_config.json').do_lower_case !== false },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    model: { type: 'WordPiece', vocab: Object.fromEntries(tokens.map((token, id) => [token, id])) },
+  });
+}
+
+/** A file of JSON, by default of ids by token. */
+function parsed(text: string | undefined, name = 'added_tokens.json'): Record<string, unknown> {
   if (text === undefined) return {};
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch (cause) {
-    throw new ClipError('TOKENIZER', `added_tokens.json is not JSON: ${(cause as Error).message}`, { cause });
+    throw new ClipError('TOKENIZER', `${name} is not JSON: ${(cause as Error).message}`, { cause });
   }
 }

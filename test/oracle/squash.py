@@ -1,4 +1,4 @@
-"""Pictures resized to a square whatever their shape, as torchvision's Resize((size, size), BICUBIC) does with Pillow.
+"""Pictures resized to a square whatever their shape, as torchvision's Resize((size, size)) does with Pillow, bicubic and bilinear.
 
     pip install pillow==13.0.0
     python test/oracle/squash.py    # writes test/golden/squash.json: SHA-256 of the RGB bytes
@@ -16,7 +16,9 @@ FILES = ["photos/cat.png", "photos/rocket.jpg", "preprocess/inputs/rgb_1000x37.p
 
 cases = []
 for file in FILES:
-    for size in (224, 378):
-        image = Image.open(GOLDEN / file).convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-        cases.append({"file": file, "size": size, "sha256": hashlib.sha256(image.tobytes()).hexdigest()})
+    for size, interpolation in ((224, "bicubic"), (378, "bicubic"), (224, "bilinear"), (336, "bilinear")):
+        image = Image.open(GOLDEN / file).convert("RGB")
+        image = image.resize((size, size), Image.Resampling[interpolation.upper()])
+        sha256 = hashlib.sha256(image.tobytes()).hexdigest()
+        cases.append({"file": file, "size": size, "interpolation": interpolation, "sha256": sha256})
 (GOLDEN / "squash.json").write_text(json.dumps({"pillow": PIL.__version__, "cases": cases}, indent=1) + "\n")
