@@ -278,23 +278,23 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "ViT-gopt-16-SigLIP2-384": { unsupported: "SigLIP", tags: {
     "webli": { repository: "timm/ViT-gopt-16-SigLIP2-384" },
   } },
-  "ViT-L-14-CLIPA": { parameters: 414.21, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-L-14-CLIPA": { parameters: 414.21, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B" },
   } },
-  "ViT-L-14-CLIPA-336": { parameters: 414.54, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-L-14-CLIPA-336": { parameters: 414.54, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-336-datacomp1B" },
   } },
-  "ViT-H-14-CLIPA": { parameters: 968.24, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-H-14-CLIPA": { parameters: 968.24, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-datacomp1B" },
   } },
-  "ViT-H-14-CLIPA-336": { parameters: 968.64, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-H-14-CLIPA-336": { parameters: 968.64, tags: {
     "laion2b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-laion2B" },
     "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-datacomp1B" },
   } },
-  "ViT-bigG-14-CLIPA": { parameters: 2517.22, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-bigG-14-CLIPA": { parameters: 2517.22, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-datacomp1B" },
   } },
-  "ViT-bigG-14-CLIPA-336": { parameters: 2517.76, unsupported: "tokenizer {\"strip_sep_token\": true}", tags: {
+  "ViT-bigG-14-CLIPA-336": { parameters: 2517.76, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B", license: "Apache-2.0" },
   } },
   "nllb-clip-base": { parameters: 501.89, unsupported: "text tower facebook/nllb-200-distilled-600M", tags: {
@@ -399,16 +399,16 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "PE-Core-bigG-14-448": { unsupported: "image tower vit_pe_core_gigantic_patch14_448", tags: {
     "meta": { repository: "timm/PE-Core-bigG-14-448", license: "Apache-2.0" },
   } },
-  "ViT-H-14-worldwide": { tags: {
+  "ViT-H-14-worldwide": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_224.metaclip2_worldwide", quickGelu: true },
   } },
-  "ViT-H-14-worldwide-378": { tags: {
+  "ViT-H-14-worldwide-378": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_378.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide": { tags: {
+  "ViT-bigG-14-worldwide": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_224.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide-378": { tags: {
+  "ViT-bigG-14-worldwide-378": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_378.metaclip2_worldwide" },
   } },
 };

@@ -65,7 +65,7 @@ describe("from Hugging Face's image processor", () => {
   });
 
   it.each<[string, object, string?]>([
-    ['resample', { resample: 2 }, 'expected 3 (bicubic), got 2'],
+    ['resample', { resample: 0 }, 'expected 2 (bilinear) or 3 (bicubic), got 0'],
     ['do_center_crop', { do_center_crop: false }, 'expected true, got false'],
     ['do_normalize', { do_normalize: false }],
     ['do_rescale', { do_rescale: false }],
@@ -106,6 +106,10 @@ describe("from OpenCLIP's preprocess_cfg", () => {
     expect(preprocessConfigFromOpenClip({ mean: 0.5, std: 0.5 })).toMatchObject({ mean: [0.5, 0.5, 0.5] });
   });
 
+  it.each(['bicubic', 'bilinear'])('with the filter %s', (interpolation) => {
+    expect(preprocessConfigFromOpenClip({ interpolation }).interpolation).toBe(interpolation);
+  });
+
   it('from the whole file', () => {
     const model_cfg = { embed_dim: 512, vision_cfg: { image_size: 240 }, text_cfg: {} };
     const whole = { model_cfg, preprocess_cfg: { mean, std, fill_color: 0 } };
@@ -130,7 +134,7 @@ describe("from OpenCLIP's preprocess_cfg", () => {
   it('refuses by name what would change the image', () => {
     for (const cfg of [
       { resize_mode: 'longest' },
-      { interpolation: 'bilinear' },
+      { interpolation: 'nearest' },
       { mode: 'L' },
       { size: [224, 200] },
     ]) {

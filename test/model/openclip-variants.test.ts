@@ -15,10 +15,18 @@ interface Variant {
   readonly text_embeddings: number[][];
 }
 
-/** Ids up to the end token: what follows it does not matter. */
+/** Ids up to the end token: the padding is the tower's. */
 const upTo = (ids: number[]) => ids.slice(0, ids.indexOf(39) + 1);
 
-it('has three models', () => expect(MODELS).toEqual(['layer-scale', 'mean-then-norm', 'norm-then-mean']));
+it('has six models', () =>
+  expect(MODELS).toEqual([
+    'causal-last',
+    'clipa',
+    'layer-scale',
+    'mean-then-norm',
+    'no-causal-mask',
+    'norm-then-mean',
+  ]));
 
 describe.each(MODELS)('%s', (name) => {
   const expected = readGolden<Variant>(`openclip-variants/${name}/expected.json`);

@@ -1,5 +1,6 @@
 """Small models with options of OpenCLIP that the other golden models do not have: LayerScale, mean pooling before and after the last
-LayerNorm, no LayerNorm before the blocks, epsilons of their own. Computed by open_clip in float64.
+LayerNorm, no LayerNorm before the blocks, epsilons of their own, text towers without a causal mask, the last (padded) token as the embedding,
+a projection with a bias. Computed by open_clip in float64.
 
     pip install open_clip_torch==3.3.0 torch==2.15.0 numpy==2.4.6
     python test/oracle/openclip_variants.py    # writes test/golden/openclip-variants/
@@ -65,6 +66,12 @@ VISION = dict(image_size=32, patch_size=8, width=32, head_width=16, layers=2)
 MODELS = {
     "layer-scale": (dict(VISION, ls_init_value=1e-4), dict(TEXT, ls_init_value=1e-4)),
     "mean-then-norm": (dict(VISION, no_ln_pre=True, pool_type="avg", final_ln_after_pool=True), TEXT),
+    "clipa": (
+        dict(VISION, no_ln_pre=True, pool_type="avg", final_ln_after_pool=True),
+        dict(TEXT, pool_type="last", no_causal_mask=True),
+    ),
+    "no-causal-mask": (VISION, dict(TEXT, no_causal_mask=True, proj_bias=True)),
+    "causal-last": (VISION, dict(TEXT, pool_type="last")),
     "norm-then-mean": (dict(VISION, pool_type="avg", norm_kwargs=dict(eps=1e-6)), dict(TEXT, norm_kwargs=dict(eps=1e-3))),
 }
 

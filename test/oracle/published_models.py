@@ -90,8 +90,8 @@ def unsupported(model):
         return f"image tower {vision['timm_model_name']}"
     if "hf_model_name" in text:
         return f"text tower {text['hf_model_name']}"
-    if "tokenizer_kwargs" in text:
-        return f"tokenizer {json.dumps(text['tokenizer_kwargs'])}"
+    if text.get("hf_tokenizer_name", "bert-base-uncased") != "bert-base-uncased":
+        return f"tokenizer {text['hf_tokenizer_name']}"
     return None
 
 
