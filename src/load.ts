@@ -252,7 +252,10 @@ async function tokenizerMaker(
   const { Tokenizer } = await import('./text/tokenizer.ts');
   return () => {
     if (cleaning === 'canonicalize' || stripSeparator) {
-      throw new ClipError('TOKENIZER', "tokenizer.json: expected a WordPiece model, as the configuration has tokenizer_kwargs for BERT's");
+      throw new ClipError(
+        'TOKENIZER',
+        "tokenizer.json: expected a WordPiece model, as the configuration has tokenizer_kwargs for BERT's",
+      );
     }
     return Tokenizer.forTower(json, options, vocabSize);
   };

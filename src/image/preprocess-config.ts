@@ -92,7 +92,8 @@ export function preprocessConfigFromHuggingFace(json: unknown, where = 'preproce
   checkProcessor(fields);
   for (const name of ['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize']) fields.only(name, true);
   const resample = fields.value('resample') ?? 3;
-  const interpolation = PILLOW_FILTERS.get(resample) ?? fields.fail('resample', '2 (bilinear) or 3 (bicubic)', resample);
+  const interpolation =
+    PILLOW_FILTERS.get(resample) ?? fields.fail('resample', '2 (bilinear) or 3 (bicubic)', resample);
   const crop = cropSide(fields);
   // transformers makes a square of a bare number where default_to_square is true.
   if (typeof fields.value('size') === 'number') fields.only('default_to_square', false);

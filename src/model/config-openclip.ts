@@ -223,7 +223,8 @@ function textProjection(
   embedDim: number,
 ): Pick<TextConfig, 'projection' | 'projectionBias'> {
   const projection = fields.oneOf('proj_type', ['linear', 'none'], 'linear') === 'linear';
-  if (!projection && width !== embedDim) fields.fail('width', `the same as embed_dim, ${embedDim}, as proj_type is none`, width);
+  if (!projection && width !== embedDim)
+    fields.fail('width', `the same as embed_dim, ${embedDim}, as proj_type is none`, width);
   const bias = fields.flag('proj_bias');
   return { projection, ...(projection && bias && { projectionBias: true }) };
 }

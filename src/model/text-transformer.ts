@@ -88,7 +88,9 @@ function slots(config: TextConfig, embedDim: number): TowerSlot[] {
       blockSlots(`transformer.resblocks.${i}`, `text_model.encoder.layers.${i}`, config),
     ).flat(),
     ...normSlots('ln_final', width, 'text_model.final_layer_norm'),
-    ...(projection ? [projectionSlot('text_projection', embedDim, width, 'text_projection.weight', projectionBias)] : []),
+    ...(projection
+      ? [projectionSlot('text_projection', embedDim, width, 'text_projection.weight', projectionBias)]
+      : []),
   ];
 }
 

@@ -1,6 +1,14 @@
 /** Reads a `tokenizer.json` with a WordPiece model, as BERT has it, and checks that it is what it claims to be. */
 
-import { type AddedToken, fail, isRecord, parseTokenizerJson, readAddedTokens, readIds, show } from './tokenizer-file.ts';
+import {
+  type AddedToken,
+  fail,
+  isRecord,
+  parseTokenizerJson,
+  readAddedTokens,
+  readIds,
+  show,
+} from './tokenizer-file.ts';
 
 export interface WordPieceFile {
   readonly vocabulary: Readonly<Record<string, number>>;

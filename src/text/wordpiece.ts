@@ -51,7 +51,10 @@ export class WordPiece {
   private constructor(file: WordPieceFile, options: WordPieceOptions) {
     const { contextLength = 77, cleaning, stripSeparator = false, ...repairs } = options;
     this.#file = file;
-    this.#ids = new Map([...Object.entries(file.vocabulary), ...file.added.map(({ content, id }) => [content, id] as const)]);
+    this.#ids = new Map([
+      ...Object.entries(file.vocabulary),
+      ...file.added.map(({ content, id }) => [content, id] as const),
+    ]);
     this.#tokens = new Map([...this.#ids].map(([token, id]) => [id, token]));
     let largest = 0;
     let longest = 0;

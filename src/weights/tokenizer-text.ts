@@ -62,11 +62,17 @@ function joined(vocabulary: string, merges: string, added: string | undefined): 
 
 /** BERT's `vocab.txt`, a token on each line, as transformers' fast tokenizer has it; `do_lower_case` is true by default. */
 function wordPiece(text: string, settings: string | undefined): string {
-  const tokens = text.replace(/\n$/, '').split('\n').map((token) => token.replace(/\r$/, ''));
+  const tokens = text
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((token) => token.replace(/\r$/, ''));
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].filter((content) => tokens.includes(content));
   return JSON.stringify({
     added_tokens: special.map((content) => ({ id: tokens.indexOf(content), content, special: true })),
-    normalizer: { type: 'BertNormalizer', lowercase: parsed(settings, 'tokenizer_config.json').do_lower_case !== false },
+    normalizer: {
+      type: 'BertNormalizer',
+      lowercase: parsed(settings, 'tokenizer_config.json').do_lower_case !== false,
+    },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     model: { type: 'WordPiece', vocab: Object.fromEntries(tokens.map((token, id) => [token, id])) },
   });

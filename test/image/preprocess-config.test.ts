@@ -132,12 +132,7 @@ describe("from OpenCLIP's preprocess_cfg", () => {
   });
 
   it('refuses by name what would change the image', () => {
-    for (const cfg of [
-      { resize_mode: 'longest' },
-      { interpolation: 'nearest' },
-      { mode: 'L' },
-      { size: [224, 200] },
-    ]) {
+    for (const cfg of [{ resize_mode: 'longest' }, { interpolation: 'nearest' }, { mode: 'L' }, { size: [224, 200] }]) {
       expect(refusal(() => preprocessConfigFromOpenClip(cfg, 224))).toContain(Object.keys(cfg)[0]);
     }
   });

@@ -19,7 +19,9 @@ describe('WordPiece', () => {
   const lower = WordPiece.forTower(file, { contextLength });
   const stripped = WordPiece.forTower(file, { contextLength, stripSeparator: true });
   const canonical = WordPiece.forTower(file, { contextLength, cleaning: 'canonicalize' });
-  const cased = WordPiece.forTower(changed({ normalizer: { ...file.normalizer, lowercase: false } }), { contextLength });
+  const cased = WordPiece.forTower(changed({ normalizer: { ...file.normalizer, lowercase: false } }), {
+    contextLength,
+  });
 
   it.each(cases)('of $text gives the published ids', ({ text, ...ids }) => {
     expect(lower.encode(text)).toEqual(ids.whitespace);
