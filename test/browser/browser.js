@@ -35,8 +35,11 @@ export const BROWSERS = {
   'firefox-esr': (profile, address) => ['--headless', '--no-remote', '--profile', profile, address],
 };
 
-/** Serves a folder with these headers; what is posted to /results ends `posted`. */
-export async function serve(folder, headers = {}) {
+/**
+ * Serves a folder with these headers; what is posted to /results ends `posted`.
+ * @param app a folder in it: for what is missing there a page comes, as from a server of an app with one page
+ */
+export async function serve(folder, headers = {}, app = undefined) {
   const root = join(folder, sep);
   let tell;
   const posted = new Promise((resolve) => {
@@ -53,7 +56,9 @@ export async function serve(folder, headers = {}) {
     const { pathname } = new URL(request.url, 'http://localhost');
     const path = join(root, normalize(decodeURIComponent(pathname.replace(/\/$/, '/index.html'))));
     if (!path.startsWith(root) || !existsSync(path) || !statSync(path).isFile()) {
-      response.writeHead(404, headers).end();
+      const isApp = app !== undefined && path.startsWith(join(root, app, sep));
+      response.writeHead(isApp ? 200 : 404, { ...(isApp && { 'Content-Type': 'text/html' }), ...headers });
+      response.end(isApp ? '<!doctype html><title>The app</title>' : '');
       return;
     }
     const type = TYPES[extname(path)] ?? 'application/octet-stream';

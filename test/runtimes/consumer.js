@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pack } from '../../scripts/pack.js';
-import { PICTURES } from './suite.js';
+import { FILES } from './suite.js';
 
 const GOLDEN = fileURLToPath(new URL('../golden/', import.meta.url));
 
@@ -33,7 +33,7 @@ export function consumers() {
 
 /** Copies the suite's pictures to `files` in a folder. */
 export function copyPictures(folder) {
-  for (const name of PICTURES) {
+  for (const name of FILES) {
     const target = join(folder, 'files', name);
     mkdirSync(dirname(target), { recursive: true });
     cpSync(join(GOLDEN, name), target);

@@ -2,7 +2,7 @@
 // process.js [CHECKS]: names between commas; all without them.
 import { readFile } from 'node:fs/promises';
 import * as entry from 'edgeclip/core';
-import { PICTURES, runSuite } from './suite.js';
+import { FILES, runSuite } from './suite.js';
 
 /** An entry, and the milliseconds until it has the model. */
 async function start(specifier) {
@@ -14,10 +14,11 @@ async function start(specifier) {
 const { entry: edgeclip, ms } = await start('edgeclip');
 const { entry: worker, ms: workerMs } = await start('edgeclip/worker');
 const { entry: bundle, ms: bundleMs } = await start('edgeclip/bundle');
+const image = await import('edgeclip/image');
 
 const read = async (path) => new Uint8Array(await readFile(new URL(path, import.meta.url)));
 const fromPackage = async (path) => new Uint8Array(await readFile(new URL(import.meta.resolve(`edgeclip/${path}`))));
-const pictures = await Promise.all(PICTURES.map((name) => read(`files/${name}`)));
+const files = await Promise.all(FILES.map((name) => read(`files/${name}`)));
 const core = {
   entry,
   wasm: {
@@ -33,8 +34,8 @@ const core = {
   },
 };
 const only = process.argv[2]?.split(',');
-const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model', only };
-const results = await runSuite({ edgeclip, bundle, core, worker, pictures, ...options });
+const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model', loop: true, only };
+const results = await runSuite({ edgeclip, bundle, core, worker, image, files, ...options });
 console.log(
   JSON.stringify({
     results,

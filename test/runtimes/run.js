@@ -3,7 +3,7 @@
 // has failed. node run.js [NAME ..]: only runtimes whose names begin so. --whole: all checks of the emulated ones, too, which
 // take hours. --write: identity.json from what this Node finds.
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -11,7 +11,7 @@ import { ISOLATED, open, STRICT, serve } from '../browser/browser.js';
 import { arm64, installArm64, qemuVersion } from './arm64.js';
 import { bundleEdge } from './bundle-edge.js';
 import { consumers, copyBeside, copyPictures } from './consumer.js';
-import { PICTURES } from './suite.js';
+import { FILES } from './suite.js';
 import { table } from './table.js';
 
 const IDENTITY = fileURLToPath(new URL('../golden/identity.json', import.meta.url));
@@ -23,7 +23,7 @@ const bun = inside('@oven/bun-linux-x64/bin/bun');
 const TIMEOUT_MS = 300_000;
 const EMULATED_TIMEOUT_MS = 1_200_000;
 
-const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning']; // biome-ignore format: one line
+const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'loop']; // biome-ignore format: one line
 
 const { values: flags, positionals: only } = parseArgs({
   options: { write: { type: 'boolean' }, whole: { type: 'boolean' } },
@@ -75,7 +75,7 @@ function emulated(path, checks, args = []) {
 function workerFolder(name) {
   const folder = consumer(name);
   copyBeside(import.meta.url, ['suite.js', 'worker.js', 'edge-entry.js', 'wrangler.toml'], folder);
-  const pictures = PICTURES.map((picture) => readFileSync(here(`../golden/${picture}`)));
+  const pictures = FILES.map((picture) => readFileSync(here(`../golden/${picture}`)));
   const lengths = JSON.stringify(pictures.map(({ length }) => length));
   writeFileSync(join(folder, 'request'), Buffer.concat([Buffer.from(`${lengths}\n`), ...pictures]));
   return folder;
@@ -104,7 +104,8 @@ function browser(command, mode, headers = {}) {
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js'], folder);
     copyBeside(new URL('../browser/', import.meta.url), ['page.html', 'page.js', 'worker.js', 'cases.js'], folder);
-    const server = await serve(folder, headers);
+    for (const model of ['tiny-vit', 'tiny-vit-hf']) cpSync(here(`../golden/${model}`), join(folder, 'app', model), { recursive: true }); // biome-ignore format: one line
+    const server = await serve(folder, headers, 'app');
     try {
       const { results } = await open(command, `${server.address}page.html?mode=${mode}`, server.posted);
       if (results.error && typeof results.error === 'string') throw new Error(results.error);
@@ -127,15 +128,15 @@ const RUNTIMES = {
   'node 26': { run: processRuntime(node(26)), lacks: [] },
   deno: { run: processRuntime(deno, denoRun), lacks: [] },
   bun: { run: processRuntime(bun), lacks: [] },
-  workerd: { run: workerd, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
-  'edge-runtime': { run: edgeRuntime, lacks: [...threads, ...inWorker, 'bundle', 'core'] },
+  workerd: { run: workerd, lacks: [...threads, ...inWorker, 'bundle', 'core', 'loop'] },
+  'edge-runtime': { run: edgeRuntime, lacks: [...threads, ...inWorker, 'bundle', 'core', 'loop'] },
 };
 for (const command of ['chromium', 'firefox-esr']) {
   const strict = { ...ISOLATED, ...STRICT };
   const inBundle = ['bundle', 'bundle 2', 'core'];
   RUNTIMES[`${command} page`] = { run: browser(command, 'page', strict), lacks: inBundle };
   RUNTIMES[`${command} worker`] = { run: browser(command, 'worker', strict), lacks: inBundle };
-  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker] }; // biome-ignore format: one line
+  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker, 'image', 'loop'] }; // biome-ignore format: one line
   RUNTIMES[`${command} plain`] = { run: browser(command, 'plain'), lacks: threads };
 }
 /** They compute on one processor, beside the others. */

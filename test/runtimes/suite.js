@@ -17,6 +17,12 @@ export const PICTURES = [
   'image-cases/r17-20000x1.png',
 ];
 const CAT = PICTURES.indexOf('photos/cat.png');
+const ROCKET = PICTURES.indexOf('photos/rocket.jpg');
+
+/** R34: pictures whose first pixel has a color, and alpha 0. In Node their pixels are compared with Pillow's. */
+const TRANSPARENT = ['image-cases/r34-rgba.png', 'image-cases/r34-palette.png', 'image-cases/r34-key.png', 'image-cases/r34-exact.webp']; // biome-ignore format: one line
+/** All files that `runSuite` takes, in this order. */
+export const FILES = [...new Set([...PICTURES, ...TRANSPARENT])];
 
 export const TEXTS = [
   'a photo of a cat.',
@@ -143,15 +149,100 @@ async function turning({ loadClip }, picture) {
   return ticks > 2 * 20 ? { groups: {} } : { error: `${ticks} ticks while 20 pictures were computed` };
 }
 
+/** `edgeclip/image`: the bits of the whole package, with a classifier file it made, and an error that says where texts are. */
+function imageOnly(image, { loadClip }, pictures) {
+  return attempt(image.ClipError, async () => {
+    const whole = await loadClip();
+    const file = (await whole.classifier(['dog', 'cat', 'rocket'])).toBytes();
+    whole.dispose();
+    const clip = await image.loadClip();
+    const images = [];
+    for (const picture of pictures) images.push(await clip.encodeImage(picture));
+    const ranked = await image.Classifier.fromBytes(file, clip).classify(pictures[CAT]);
+    const error = await clip.encodeText('a cat').catch((error) => error);
+    const { towers } = clip.info();
+    clip.dispose();
+    if (towers.join() !== 'image') throw new Error(`it has the towers ${towers}`);
+    if (error.code !== 'TOWER_NOT_LOADED' || !/import \{ loadClip \} from 'edgeclip' for texts/.test(error.message)) throw error; // biome-ignore format: one line
+    const scores = [Float32Array.from(ranked, ({ score }) => score)];
+    return { groups: { 'int8 images': await digest(images), 'int8 scores': await digest(scores) } };
+  });
+}
+
+/** R34: the color under transparent pixels is kept, as `convert('RGB')` does. */
+function transparent({ preprocess, ClipError }, files) {
+  const channels = [0.5, 0.5, 0.5];
+  const config = { size: 16, mean: channels, std: channels, crop: 'half-even', resize: 'squash', interpolation: 'bicubic' }; // biome-ignore format: one line
+  return attempt(ClipError, async () => {
+    const crops = [];
+    for (const name of TRANSPARENT) crops.push((await preprocess(files[FILES.indexOf(name)], config)).data);
+    return { groups: { transparent: await digest(crops) } };
+  });
+}
+
+/** B09: a timer's signal stops long calls on their way, and timers tick beside short ones, in the thread that computes. */
+function eventLoop({ loadClip, ClipError }, pictures, threads) {
+  const raw = { data: new Uint8Array(300 * 300 * 3).map((_, i) => i % 251), width: 300, height: 300 };
+  const texts = Array.from({ length: 2000 }, (_, i) => `${i * 7919} small things, of which ${i} are red`);
+  const labels = Array.from({ length: 400 }, (_, i) => `label of the number ${i * 7919}`);
+  const turn = async (clip) => {
+    const calls = {
+      texts: (options) => clip.encodeText(texts, options),
+      classifier: (options) => clip.classifier(labels, { ...options, templates: 'openai-7' }),
+    };
+    for (const [kind, picture] of Object.entries({ PNG: pictures[CAT], JPEG: pictures[ROCKET], raw })) {
+      calls[kind] = (options) => clip.encodeImage(Array(300).fill(picture), options);
+    }
+    for (const [name, call] of Object.entries(calls)) {
+      let done = 0;
+      const onProgress = (progress) => {
+        done = progress.done;
+      };
+      const found = await call({ signal: AbortSignal.timeout(100), onProgress }).catch((error) => error);
+      if (found?.name !== 'TimeoutError') throw new Error(`${name}: not stopped after 100 ms, but ${found}`);
+      const stopped = done;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (done !== stopped) throw new Error(`${name}: went on from ${stopped} to ${done}`);
+    }
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 20);
+    for (let i = 0; i < 60; i++) await clip.encodeImage(raw);
+    clearInterval(timer);
+    if (ticks < 5) throw new Error(`${ticks} ticks beside 60 calls`);
+  };
+  return attempt(ClipError, async () => {
+    for (const count of threads.filter((count) => count <= 2)) {
+      const clip = await loadClip({ threads: count });
+      await turn(clip).finally(() => clip.dispose());
+    }
+    return { groups: {} };
+  });
+}
+
 /**
- * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle` and `worker` are entries; each may
+ * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle`, `worker` and `image` are entries; each may
  * be missing.
  *
+ * @param files bytes of FILES
+ * @param loop whether its thread's event loop is looked at
  * @param only the checks to run; all without it
  * @returns by check: { groups } or { missing: the reason } or { error }
  */
-export async function runSuite({ edgeclip, bundle, core, worker, pictures, kernels, threads, noModel, only }) {
+export async function runSuite({
+  edgeclip,
+  bundle,
+  core,
+  worker,
+  image,
+  files,
+  loop,
+  kernels,
+  threads,
+  noModel,
+  only,
+}) {
   const results = {};
+  const pictures = files.slice(0, PICTURES.length);
   const checks = {
     automatic: () => automatic(edgeclip, pictures),
     error: () => missingModel(edgeclip, noModel),
@@ -168,6 +259,9 @@ export async function runSuite({ edgeclip, bundle, core, worker, pictures, kerne
     checks['worker error'] = () => (results.worker?.missing ? results.worker : missingModel(worker, noModel));
     checks.turning = () => attempt(worker.ClipError, () => turning(worker, pictures[CAT]));
   }
+  checks.transparent = () => transparent(edgeclip, files);
+  if (image) checks.image = () => imageOnly(image, edgeclip, pictures);
+  if (loop) checks.loop = () => eventLoop(edgeclip, pictures, threads);
   for (const [check, run] of Object.entries(checks)) {
     if (!only || only.includes(check)) results[check] = await run();
   }

@@ -1,4 +1,5 @@
 import * as edgeclip from 'edgeclip';
+import * as image from 'edgeclip/image';
 import * as worker from 'edgeclip/worker';
 import { runSuite } from './suite.js';
 
@@ -8,11 +9,11 @@ export default {
     const bytes = new Uint8Array(await request.arrayBuffer());
     const end = bytes.indexOf(10);
     let at = end + 1;
-    const pictures = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end))).map((length) => {
+    const files = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end))).map((length) => {
       at += length;
       return bytes.subarray(at - length, at);
     });
     const options = { kernels: ['simd', 'relaxed'], threads: [1], noModel: 'no such model' };
-    return Response.json(await runSuite({ edgeclip, worker, pictures, ...options }));
+    return Response.json(await runSuite({ edgeclip, worker, image, files, ...options }));
   },
 };
