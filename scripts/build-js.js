@@ -25,6 +25,19 @@ const embedded = {
   search: `export default ${base64('dist/search.wasm')};\n`,
   wasm: wasm.map((name) => `export const ${name} = ${base64(wasmPath(name))};\n`).join(''),
 };
+
+// What a thread loads to decode pictures: one script, without imports, that any kind of worker can run.
+const { output: [pictureThread] } = await build({
+  input: 'src/picture-threads/script.ts',
+  transform: { target: 'es2022' },
+  platform: 'neutral',
+  resolve: { conditionNames: ['edgeclip-thread', 'import', 'default'] },
+  output: { format: 'iife', minify: true, comments: false },
+  write: false,
+}); // biome-ignore format: as below
+writeFileSync('dist/picture-thread.js', pictureThread.code);
+embedded['picture-thread'] = `export default ${text(pictureThread.code)};\n`;
+
 mkdirSync('dist/embedded', { recursive: true });
 for (const [name, source] of Object.entries(embedded)) writeFileSync(`dist/embedded/${name}.js`, source);
 

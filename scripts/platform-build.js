@@ -26,7 +26,8 @@ function assets(dir) {
   return {
     name: 'assets',
     resolveId(id, importer) {
-      if (!/\.(?:wasm(?:\?module)?|bin)$|\/embedded\/(?:tokenizer|image|text|wasm)\.js$/.test(id)) return;
+      if (!/\.(?:wasm(?:\?module)?|bin)$|\/embedded\/(?:tokenizer|image|text|wasm|picture-thread)\.js$/.test(id))
+        return;
       const path = relative(dir, new URL(id.replace(/\?.*/, ''), `file://${dirname(importer)}/`).pathname);
       return { id: `${path}${/\?.*|$/.exec(id)[0]}`, external: 'relative' };
     },
@@ -58,7 +59,7 @@ const codeSplitting = {
       test: /src[\\/](?:clip|similarity|load-options|lookahead|weights[\\/]checked-files)\.ts$/,
       priority: 3,
     },
-    { name: 'protocol', test: /src[\\/]worker[\\/](?:protocol|sent-error|remote-files)\.ts$/, priority: 2 },
+    { name: 'protocol', test: /src[\\/]worker[\\/](?:protocol|remote-files)\.ts$/, priority: 2 },
     { name: 'caller', test: /src[\\/]worker[\\/]index\.ts$/, priority: 1 },
     { name: 'library', test: /src[\\/](?:index|image-only)\.ts$/ },
   ],

@@ -48,7 +48,17 @@ export interface ClipInfo {
   };
   /** Absent if the model has no text tower. */
   readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
-  readonly memory: { readonly total: number; readonly use: Readonly<MemoryUse> };
+  readonly memory: {
+    /** The model's own memory, which never grows. */
+    readonly total: number;
+    /** What it is for. */
+    readonly use: Readonly<MemoryUse>;
+    /**
+     * Beside it: the memories in which pictures are decoded and resized, of all threads, as of the last picture. They follow the
+     * rows of a picture; what grew beyond 4 MB (WebP: 32 MB) is let go after it. One for all models of a thread.
+     */
+    readonly decoders: number;
+  };
   /** What was assumed while loading because the model's files do not say it. */
   readonly warnings: readonly string[];
 }

@@ -3,14 +3,18 @@
 import type { EncodedImage, EncodeImagesOptions } from './encoding.ts';
 import { ClipError } from './errors.ts';
 import { cropImage } from './image/crop.ts';
+import { ownFormat } from './image/format.ts';
 import type { TakenImage } from './image/input.ts';
 import { type ImageLimits, imageLimits } from './image/limits.ts';
 import { Lookahead, READ_AHEAD } from './lookahead.ts';
-import { yieldIfDue } from './scheduler.ts';
+import type { PictureFlow, ReadPicture } from './picture-threads/flow.ts';
+import type { Preparation } from './picture-threads/picture-thread.ts';
+import { onAbort, untilAborted, yieldIfDue } from './scheduler.ts';
 import type { Session } from './session.ts';
 
 /**
- * Each picture's embedding or error, in order: what is computed together is read together, and the next are read meanwhile.
+ * Each picture's embedding or error, in order; the next are read meanwhile. Where there are threads that decode, a batch flows over
+ * them; else what is computed together is read together, and decoded by this thread.
  * @param open gets the picture of an item; its failure is that picture's own
  * @param total how many items will come, if that is known
  * @throws what the source throws, after all pictures before it; ClipError WORKER, DISPOSED; the signal's reason
@@ -25,25 +29,82 @@ export async function* encodeEach<I>(
   const { signal } = options;
   limitsOf(session, options); // wrong ones are refused before anything is read
   const { slots } = session.images();
+  // Aborted by the signal, and when the consumer leaves.
+  const stop = new AbortController();
+  const forget = signal && onAbort(signal, () => stop.abort(signal.reason));
+  const call = { ...options, signal: stop.signal };
   const ahead = new Lookahead(source, READ_AHEAD * slots, async (item: I) =>
-    readAhead(session, await open(item), options),
+    readAhead(session, await open(item), call, total > 1),
   );
+  const flow = total > 1 ? pictureFlow(session, ahead, call) : undefined;
+  let flowing: Promise<void> | undefined;
   try {
     for (let index = 0; ; ) {
+      signal?.throwIfAborted();
+      const done = flow?.take(index);
+      if (done) {
+        if (done.status === 'rejected') session.alive(); // that it was disposed of is not the picture's own failure
+        yield encoded(index++, done);
+        continue;
+      }
+      if (flow && flowing) {
+        await untilAborted(flow.progress(flowing), signal);
+        continue;
+      }
       const wanted = session.images().next(Math.min(slots, total - index), index === 0);
-      const some = await ahead.take(wanted, signal);
-      if (some.length === 0) return;
-      while (some.length > 0) {
-        const group = some.splice(0, session.images().next(some.length, index === 0));
-        for (const outcome of await session.run(() => encodeGroup(session, group, options), signal)) {
-          if (outcome.status === 'fulfilled') yield { index: index++, embedding: outcome.value };
-          else yield { index: index++, error: outcome.reason };
-        }
+      const ready = await ahead.gather(wanted, signal);
+      if (ready === 0) return;
+      const images = session.images();
+      const together = images.next(ready, index === 0);
+      if (flow?.usable && together > 1) {
+        flowing = runFlow(session, flow, index, stop.signal).finally(() => {
+          flowing = undefined;
+        });
+        flowing.catch(() => {}); // it is awaited above, unless the consumer leaves
+        continue;
+      }
+      const group = Array.from({ length: together }, () => ahead.shift()!);
+      for (const outcome of await session.run(() => encodeGroup(session, group, call), signal)) {
+        yield encoded(index++, outcome);
       }
     }
   } finally {
+    forget?.();
+    stop.abort(new DOMException('the pictures are not wanted any more', 'AbortError'));
     await ahead.close();
   }
+}
+
+const encoded = (index: number, outcome: PromiseSettledResult<Float32Array>): EncodedImage =>
+  outcome.status === 'fulfilled' ? { index, embedding: outcome.value } : { index, error: outcome.reason };
+
+/** The batch on the threads that decode, where there are any. */
+function pictureFlow(
+  session: Session,
+  ahead: Pick<Lookahead<unknown, ReadPicture>, 'shift' | 'head' | 'isOver'>,
+  options: EncodeImagesOptions & { readonly signal: AbortSignal },
+): PictureFlow | undefined {
+  const { signal, normalize } = options;
+  return session.images().threads?.flow({
+    ahead,
+    preparation: preparation(session, options),
+    signal,
+    take: (embedding) => session.take(session.images().receive(embedding), normalize),
+  });
+}
+
+/** Lets the batch flow, from this picture on, while no other call waits for the model. */
+function runFlow(session: Session, flow: PictureFlow, index: number, signal: AbortSignal): Promise<void> {
+  return session.run(async () => {
+    const { scheduler } = session;
+    scheduler.onWaiting = () => flow.wake();
+    try {
+      const slots = session.images().batchSlots(session.alive().config.embedDim);
+      await flow.run(index, slots, () => scheduler.isAwaited);
+    } finally {
+      scheduler.onWaiting = undefined;
+    }
+  }, signal);
 }
 
 /** Pictures that are computed together: each has its own result. */
@@ -85,12 +146,30 @@ async function encodeGroup(
   return outcomes;
 }
 
-/** A picture in memory, or the crop of one that came as a stream: u8[size, size, 3]. */
-type ReadPicture = TakenImage | Uint8Array;
+/**
+ * Files that are elsewhere are read before the model is occupied. Where threads decode, they are collected for one; as they come,
+ * a thread would wait for the network, and other calls for it. Where there are none, and what is large, slow or of a format that
+ * a thread does not know, is decoded here as it comes.
+ */
+async function readAhead(
+  session: Session,
+  image: TakenImage,
+  options: EncodeImagesOptions,
+  inBatch: boolean,
+): Promise<ReadPicture> {
+  if (inBatch && session.images().threads) return readForThread(session, image, options);
+  return image.pieces ? cropOf(session, image, options) : image;
+}
 
-/** Files that are elsewhere are read before the model is occupied: decoded as they come, so that none is held as a whole. */
-async function readAhead(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<ReadPicture> {
-  if (!image.pieces) return image;
+async function readForThread(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<ReadPicture> {
+  if (image.pixels) return image;
+  if (image.bytes) return ownFormat(image.bytes) ? image : cropOf(session, image, options);
+  const { collectPieces } = await import('./model/threading.ts');
+  const picture = await collectPieces(image.pieces!(limitsOf(session, options), options.signal));
+  return picture.bytes && ownFormat(picture.bytes) ? picture : cropOf(session, picture, options);
+}
+
+async function cropOf(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<Uint8Array> {
   const { size } = session.alive().preprocess;
   const crop = new Uint8Array(size * size * 3);
   await cropTo(crop, session, image, options);
@@ -109,8 +188,22 @@ async function prepare(
     const at = session.images().pixels(slot);
     return session.alive().engine.bytes.subarray(at, at + size * size * 3);
   };
-  if (picture instanceof Uint8Array) place().set(picture);
-  else await cropTo(place, session, picture, options);
+  if (picture instanceof Uint8Array) {
+    place().set(picture);
+    return;
+  }
+  // WebP is decoded in one go, of seconds for a huge one: not here, where a thread can.
+  const { threads } = session.images();
+  if (threads && picture.bytes && ownFormat(picture.bytes) === 'webp') {
+    const crop = await threads.withOne((thread) =>
+      thread.take(picture, preparation(session, options), undefined, options.signal),
+    );
+    if (crop) {
+      place().set(crop);
+      return;
+    }
+  }
+  await cropTo(place, session, picture, options);
 }
 
 /** Decodes, resizes and crops a picture to RGB bytes at `to`. */
@@ -120,11 +213,15 @@ async function cropTo(
   image: TakenImage,
   options: EncodeImagesOptions,
 ): Promise<void> {
-  const { orient, scaled, signal } = options;
-  const limits = limitsOf(session, options);
-  await cropImage(image, { orient, scaled, signal, ...limits }, session.alive().preprocess, (write) =>
+  const { options: decoding, config } = preparation(session, options);
+  await cropImage(image, { ...decoding, signal: options.signal }, config, (write) =>
     write(typeof to === 'function' ? to() : to),
   );
+}
+
+function preparation(session: Session, options: EncodeImagesOptions): Preparation {
+  const { orient, scaled } = options;
+  return { options: { orient, scaled, ...limitsOf(session, options) }, config: session.alive().preprocess };
 }
 
 /** The call's limits, which cannot exceed those of loading. */

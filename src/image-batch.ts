@@ -5,13 +5,16 @@ import type { Pointer } from './engine/kernels.ts';
 import type { ThreadPool } from './engine/threads/pool.ts';
 import type { ImagePrograms } from './model/image-programs.ts';
 import type { ImageEncoder } from './model/tower.ts';
+import type { PictureThreads } from './picture-threads/picture-threads.ts';
+import type { BatchSlot } from './picture-threads/protocol.ts';
 
-/** What an `ImageBatch` runs on; `programs` come with a pool. */
+/** What an `ImageBatch` runs on; `programs` and `threads` come with a pool. */
 export interface ImageBatchParts {
   readonly tower: ImageEncoder;
   readonly engine: Engine;
   readonly pool?: ThreadPool | undefined;
   readonly programs?: ImagePrograms | undefined;
+  readonly threads?: PictureThreads | undefined;
   readonly probe?: Probe | undefined;
 }
 
@@ -25,6 +28,26 @@ export class ImageBatch {
   /** Pictures that can be computed at once: one per thread. */
   get slots(): number {
     return this.#parts.programs?.size ?? 1;
+  }
+
+  /** Threads that take a picture from its file to its embedding; undefined where the caller's thread decodes. */
+  get threads(): PictureThreads | undefined {
+    const { threads } = this.#parts;
+    return threads?.usable ? threads : undefined;
+  }
+
+  /** Where pictures of this dimension are computed by `threads`, a place for each. No thread may be at work. */
+  batchSlots(embedDim: number): BatchSlot[] {
+    const { programs, pool, engine } = this.#parts;
+    programs!.write(pool!.words, engine.arithmetic.autotuner.variant);
+    return Array.from({ length: this.slots }, (_, i) => ({ ...programs!.slot(i), embedDim }));
+  }
+
+  /** Puts an embedding that a thread computed into the model's memory; returns its address. */
+  receive(embedding: Float32Array): Pointer {
+    const { programs, engine } = this.#parts;
+    engine.floats.set(embedding, programs!.received / 4);
+    return programs!.received;
   }
 
   /**

@@ -150,7 +150,14 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
       maxPixels,
       ...(config.vision && { imageKind: (await imageTower(config)).description }),
       ...(image && {
-        images: new ImageBatch({ tower: image(weights('image'), engine), engine, pool, programs, probe }),
+        images: new ImageBatch({
+          tower: image(weights('image'), engine),
+          engine,
+          pool,
+          programs,
+          threads: pool && programs && new threading!.PictureThreads(pool),
+          probe,
+        }),
         fingerprint: () => {
           imageFingerprint ??= fingerprint(opened.image!.layout, bytes.subarray(places.image!));
           return imageFingerprint;

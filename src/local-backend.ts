@@ -4,6 +4,7 @@ import type { Backend, Need } from './backend.ts';
 import type { ClipInfo } from './clip.ts';
 import { encodeEach } from './encode-images.ts';
 import type { EncodedImage, EncodeImagesOptions, EncodeOptions } from './encoding.ts';
+import { decoderBytes } from './image/decoder-memory.ts';
 import type { TakenImage } from './image/input.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig } from './model/config.ts';
@@ -50,7 +51,11 @@ export class LocalBackend implements Backend {
           tokenizer: tokenizer !== undefined,
         },
       }),
-      memory: { total: engine.memory.buffer.byteLength, use: { ...use } },
+      memory: {
+        total: engine.memory.buffer.byteLength,
+        use: { ...use },
+        decoders: decoderBytes() + (images?.threads?.decoderBytes ?? 0),
+      },
       warnings: [...warnings],
     };
   }

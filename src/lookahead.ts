@@ -18,6 +18,7 @@ export class Lookahead<I, T> {
   readonly #source: Iterable<I> | AsyncIterable<I>;
   readonly #size: number;
   readonly #open: (item: I) => T | PromiseLike<T>;
+  readonly #drop: (value: T) => void;
   readonly #window: Entry<T>[] = [];
   #iterator: Iterator<I> | AsyncIterator<I> | undefined;
   #pulling: Promise<void> | undefined;
@@ -27,11 +28,18 @@ export class Lookahead<I, T> {
   /**
    * @param size the most items that are held at once
    * @param open what is done with each item as soon as the source gives it; its failure is the item's own
+   * @param drop what is done with items that are not taken before `close`. Default nothing
    */
-  constructor(source: Iterable<I> | AsyncIterable<I>, size: number, open: (item: I) => T | PromiseLike<T>) {
+  constructor(
+    source: Iterable<I> | AsyncIterable<I>,
+    size: number,
+    open: (item: I) => T | PromiseLike<T>,
+    drop: (value: T) => void = () => {},
+  ) {
     this.#source = source;
     this.#size = size;
     this.#open = open;
+    this.#drop = drop;
   }
 
   /**
@@ -39,21 +47,46 @@ export class Lookahead<I, T> {
    * @throws what the source throws, after all items before it; the signal's reason
    */
   async take(n: number, signal?: AbortSignal): Promise<PromiseSettledResult<T>[]> {
-    signal?.throwIfAborted();
-    const window = this.#window;
-    this.#pull();
-    while (window.length === 0 && this.#pulling) await untilAborted(this.#pulling, signal);
-    const [first] = window;
-    if (!first) {
-      if (this.#failure) throw this.#failure.error;
-      return [];
-    }
-    await untilAborted(first.settled, signal);
-    if (n > 1) await untilAborted(this.#gather(n), signal);
     const taken: PromiseSettledResult<T>[] = [];
-    while (taken.length < n && window[0]?.result) taken.push(window.shift()!.result!);
-    this.#pull();
+    for (let ready = await this.gather(n, signal); taken.length < ready; ) taken.push(this.shift()!);
     return taken;
+  }
+
+  /**
+   * How many of the next n items are ready: waits for the first, and for others only if they are about to come. 0 at the end.
+   * @throws what the source throws, if there are no items before that; the signal's reason
+   */
+  async gather(n: number, signal?: AbortSignal): Promise<number> {
+    signal?.throwIfAborted();
+    await untilAborted(this.head(), signal);
+    if (this.#window.length === 0) {
+      if (this.#failure) throw this.#failure.error;
+      return 0;
+    }
+    if (n > 1) await untilAborted(this.#gather(n), signal);
+    const late = this.#window.findIndex(({ result }) => !result);
+    return Math.min(n, late < 0 ? this.#window.length : late);
+  }
+
+  /** Resolves when the next item is ready, or there is none. */
+  async head(): Promise<void> {
+    this.#pull();
+    while (this.#window.length === 0 && this.#pulling) await this.#pulling;
+    await this.#window[0]?.settled;
+  }
+
+  /** Takes the next item, if it is ready. */
+  shift(): PromiseSettledResult<T> | undefined {
+    const result = this.#window[0]?.result;
+    if (!result) return undefined;
+    this.#window.shift();
+    this.#pull();
+    return result;
+  }
+
+  /** Whether all items were taken. */
+  get isOver(): boolean {
+    return this.#ended && this.#window.length === 0;
   }
 
   /** Waits a moment for the first n items. */
@@ -109,6 +142,8 @@ export class Lookahead<I, T> {
 
   /** Tells the source that no more is wanted, unless it has ended. */
   async close(): Promise<void> {
+    for (const entry of this.#window.splice(0))
+      void entry.settled.then(() => entry.result?.status === 'fulfilled' && this.#drop(entry.result.value));
     if (this.#ended) return;
     this.#ended = true;
     const returned = (async () => this.#iterator?.return?.())();

@@ -82,7 +82,7 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
 const waiting = new WeakMap<AbortSignal, { readonly callbacks: Set<() => void>; readonly listener: () => void }>();
 
 /** Calls back when the signal is aborted, or now if it is. The returned function forgets about it. */
-function onAbort(signal: AbortSignal, callback: () => void): () => void {
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   if (signal.aborted) {
     callback();
     return () => {};
@@ -110,13 +110,24 @@ function onAbort(signal: AbortSignal, callback: () => void): () => void {
 /** The queue of one model: its memory holds one unit of work at a time. */
 export class Scheduler {
   #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** Called when work begins to wait: what runs may be of any length, and then comes to an end. */
+  onWaiting: (() => void) | undefined;
+
+  /** Whether work waits for what runs. */
+  get isAwaited(): boolean {
+    return this.#waiting > 0;
+  }
 
   /**
    * Runs `work` after all that was given before; failures stay with their own callers.
    * @throws what `work` throws; the signal's reason as soon as it is aborted: work that waits is then skipped
    */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#waiting++;
+    this.onWaiting?.();
     const result = this.#last.then(async () => {
+      this.#waiting--;
       await yieldIfDue(signal);
       return work();
     });

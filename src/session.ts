@@ -50,7 +50,8 @@ export interface Parts {
 /** @internal */
 export class Session {
   #parts: Parts | undefined;
-  readonly #scheduler = new Scheduler();
+  /** Work on the model's memory; `run` puts it here. */
+  readonly scheduler = new Scheduler();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -109,7 +110,7 @@ export class Session {
    * @throws ClipError WORKER if threads do not start, DISPOSED; the signal's reason; what `work` throws
    */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.#scheduler.run(async () => {
+    return this.scheduler.run(async () => {
       await this.alive().pool?.ready();
       return work();
     }, signal);
@@ -134,6 +135,7 @@ export class Session {
 
   /** Releases the memory and stops the threads. */
   dispose(): void {
+    this.#parts?.images?.threads?.dispose();
     this.#parts?.pool?.stop();
     this.#parts = undefined;
   }

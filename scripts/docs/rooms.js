@@ -10,7 +10,7 @@ const LONGEST = 130;
 
 const before = readFileSync(page, 'utf8');
 const folders = new Set();
-const after = before.replace(/^(##+ `([\w/]+)\/`.*\n[^#]*?)(\n\| file \|.*\n(?:\|.*\n)*)/gm, (_, head, folder) => {
+const after = before.replace(/^(##+ `([\w/-]+)\/`.*\n[^#]*?)(\n\| file \|.*\n(?:\|.*\n)*)/gm, (_, head, folder) => {
   folders.add(folder);
   return `${head}\n${table(folder)}`;
 });

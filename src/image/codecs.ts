@@ -5,6 +5,7 @@
 import { ClipError } from '../errors.ts';
 import { CODEC_FILES } from '../platform/codec-files.ts';
 import { codecModule } from '../platform/modules.ts';
+import { countMemory, forgetMemory } from './decoder-memory.ts';
 import { type PixelSink, startLibwebp, type WebpCodec } from './libwebp.ts';
 
 /** A file and its size in pixels, as its header states it. */
@@ -33,6 +34,7 @@ export async function decodePixels(image: EncodedImage, sink: PixelSink): Promis
   let keep = false;
   try {
     const codec = await promise;
+    countMemory(codec.memory);
     try {
       runCodec(codec, image, sink);
       keep = true;
@@ -41,6 +43,7 @@ export async function decodePixels(image: EncodedImage, sink: PixelSink): Promis
       throw error;
     } finally {
       keep &&= codec.memory.buffer.byteLength <= KEEP_BYTES;
+      if (!keep) forgetMemory(codec.memory);
     }
   } finally {
     if (!keep && starting === promise) starting = undefined;

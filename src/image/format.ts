@@ -45,3 +45,12 @@ export async function sniffFormat(bytes: Uint8Array): Promise<ImageFormat> {
   const what = names ? `: ${names.foreignFormat(bytes)}` : '';
   throw new ClipError('IMAGE_FORMAT', `this is not a JPEG, PNG or WebP image${what}`);
 }
+
+/** The format of a file that the package's own decoders read, or that is too short to tell; undefined for any other. */
+export function ownFormat(bytes: Uint8Array): OwnFormat | undefined {
+  return (['jpeg', 'png', 'webp'] as const).find((format) =>
+    SIGNATURES[format]
+      .split(' ')
+      .every((digits, i) => i >= bytes.length || digits === '..' || bytes[i] === Number.parseInt(digits, 16)),
+  );
+}

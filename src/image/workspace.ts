@@ -4,6 +4,7 @@
  */
 import type { Pointer } from '../engine/kernels.ts';
 import { ClipError } from '../errors.ts';
+import { countMemory, forgetMemory } from './decoder-memory.ts';
 import { compiledPictures, instantiatePictures, type PictureKernels } from './kernels.ts';
 import { ROW_SLACK } from './rows.ts';
 
@@ -90,11 +91,14 @@ export async function withWorkspace<T>(use: (workspace: Workspace) => T | Promis
   const module = await compiledPictures();
   const workspace = idle ?? new Workspace(module);
   idle = undefined;
+  countMemory(workspace.memory);
   try {
     return await use(workspace);
   } finally {
     workspace.clear();
-    if (workspace.bytes.length <= KEEP_BYTES) idle = workspace;
+    // Calls at the same time leave several: one is enough.
+    if (workspace.bytes.length <= KEEP_BYTES && !idle) idle = workspace;
+    else forgetMemory(workspace.memory);
   }
 }
 

@@ -30,18 +30,22 @@ export class ImagePrograms {
   readonly #together: Recorded;
   /** Each batch slot's picture on one thread. */
   readonly #apart: readonly Recorded[];
+  /** Room for an embedding that came from elsewhere, f32[embedDim]. */
+  readonly received: Pointer;
   /** The variant of the tile in the programs that are in memory. */
   #variant: TileVariant | undefined;
 
-  private constructor(together: Recorded, apart: readonly Recorded[]) {
+  private constructor(together: Recorded, apart: readonly Recorded[], received: Pointer) {
     this.#together = together;
     this.#apart = apart;
+    this.received = received;
   }
 
   /**
    * Reserves room for the programs.
    * @param encoders the tower on each batch slot, one per thread
    * @param scratch where the first thread's scratch begins, and bytes per thread
+   * @param embedDim dimension of an embedding
    * @param split `splitKernels`, which are loaded only where there are threads
    */
   static plan(
@@ -49,6 +53,7 @@ export class ImagePrograms {
     precision: Precision,
     encoders: readonly SlotEncoder[],
     scratch: { readonly at: Pointer; readonly bytes: number },
+    embedDim: number,
     split: typeof splitKernels,
   ): ImagePrograms {
     // Recorded calls touch no memory, and even an empty WebAssembly.Memory reserves gigabytes of address space.
@@ -70,6 +75,7 @@ export class ImagePrograms {
     return new ImagePrograms(
       reserve(encoders[0]!, encoders.length, scratch.at),
       encoders.map((encoder, i) => reserve(encoder, 1, scratch.at + i * scratch.bytes)),
+      plan.reserve('programs', embedDim * 4),
     );
   }
 
@@ -83,13 +89,19 @@ export class ImagePrograms {
     return this.#apart[batchSlot]!.pixels;
   }
 
+  /** The addresses of a batch slot's picture on one thread. */
+  slot(batchSlot: number): { readonly pixels: Pointer; readonly program: Pointer; readonly embedding: Pointer } {
+    const { pixels, at, embedding } = this.#apart[batchSlot]!;
+    return { pixels, program: at, embedding };
+  }
+
   /**
    * The pictures in the first n batch slots to their embeddings, not normalized: one on all threads, several on one each.
    * @returns the embeddings' addresses; undefined for a picture that was lost with a worker that died
    * @throws ClipError WORKER if a single picture is lost
    */
   encode(pool: ThreadPool, n: number, variant: TileVariant): (Pointer | undefined)[] {
-    this.#write(pool.words, variant);
+    this.write(pool.words, variant);
     if (n === 1) {
       pool.runProgram(this.#together.at);
       return [this.#together.embedding];
@@ -99,7 +111,8 @@ export class ImagePrograms {
     return some.map(({ embedding }, i) => (finished[i] ? embedding : undefined));
   }
 
-  #write(words: Float64Array, variant: TileVariant): void {
+  /** Writes the programs for a variant of the tile, if those in memory are for another. No thread may be at work on them. */
+  write(words: Float64Array, variant: TileVariant): void {
     if (this.#variant === variant) return;
     for (const { at, record } of [this.#together, ...this.#apart]) words.set(record(variant), at / 8);
     this.#variant = variant;

@@ -55,7 +55,7 @@ export async function planModel({ config, preprocess, precision, opened, threads
   const encoders = createImage.map((create) => (engine: Engine) => create(weights!, engine));
   const programs =
     threading && encoders.length > 1
-      ? threading.ImagePrograms.plan(plan, precision, encoders, scratch, threading.splitKernels)
+      ? threading.ImagePrograms.plan(plan, precision, encoders, scratch, config.embedDim, threading.splitKernels)
       : undefined;
   return { plan, places, scratch, control, image: createImage[0], programs, text: createText };
 }

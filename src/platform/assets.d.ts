@@ -31,6 +31,10 @@ declare module '*/embedded/search.js' {
   const base64: string;
   export default base64;
 }
+declare module '*/embedded/picture-thread.js' {
+  const script: string;
+  export default script;
+}
 declare module '*/embedded/wasm.js' {
   /** Base64 by name. */
   export const simd: string;

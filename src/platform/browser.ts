@@ -7,7 +7,7 @@ import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { directoryFiles, fetchSource, fetchText, readAddress } from './fetched.ts';
-import type { OptionalFormat, StartThread, WasmFile, WasmName } from './platform.ts';
+import type { OptionalFormat, Script, StartThread, WasmFile, WasmName } from './platform.ts';
 import { blobWorker, webThread } from './web-worker.ts';
 
 export { directoryFiles, readAddress, readFileUrl } from './fetched.ts';
@@ -53,6 +53,10 @@ export const startThread: StartThread = (message) => {
   }
   return webThread(worker, message);
 };
+
+export const pictureScript = async (): Promise<Script> => ({
+  href: new URL('../../dist/picture-thread.js', import.meta.url).href,
+});
 
 /** The model inside the package. */
 export function defaultFiles(): ModelFiles {

@@ -9,7 +9,7 @@ import { noPackages } from './no-packages.ts';
 import * as nodeFiles from './node-files.ts';
 import * as nodeModels from './node-models.ts';
 import * as nodeProcess from './node-process.ts';
-import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import type { Script, StartThread, WasmFile, WasmName } from './platform.ts';
 import { modelsAt } from './web-models.ts';
 import * as webWorker from './web-worker.ts';
 
@@ -36,3 +36,8 @@ export const maySleep = (): boolean => (onNode() ? nodeProcess : webWorker).mayS
 export const noThreads = (): string | undefined => (onNode() ? nodeProcess : webWorker).noThreads();
 export const startThread: StartThread = (message) =>
   onNode() ? nodeProcess.startThread(message) : webWorker.webThread(webWorker.blobWorker(), message);
+
+export async function pictureScript(): Promise<Script> {
+  const { default: text } = await import('../../dist/embedded/picture-thread.js');
+  return onNode() ? { text } : { href: webWorker.scriptAddress(text) };
+}

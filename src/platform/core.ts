@@ -2,7 +2,7 @@
 import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { noPackages } from './no-packages.ts';
-import type { StartThread, WasmFile, WasmName } from './platform.ts';
+import type { Script, StartThread, WasmFile, WasmName } from './platform.ts';
 
 export async function wasmFile(name: WasmName): Promise<WasmFile> {
   const file = name === 'simd' || name === 'relaxed' ? `kernels-${name}.wasm` : `${name}.wasm`;
@@ -26,6 +26,7 @@ export const noThreads = (): string | undefined => 'edgeclip/core starts no thre
 export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
+export const pictureScript = async (): Promise<Script> => startThread({}) as never;
 
 export async function modelAt(text: string): Promise<ModelFiles> {
   throw new ClipError('IO', `edgeclip/core reads no files: give "${text}" as ModelFiles ({ name, text, source })`);

@@ -15,6 +15,7 @@ export {
   maySleep,
   modelAt,
   noThreads,
+  pictureScript,
   processors,
   readAddress,
   readFileUrl,

@@ -2,7 +2,7 @@
 import { ClipError } from '../errors.ts';
 import { fetchedFiles } from '../weights/fetched-files.ts';
 import { noPackages } from './no-packages.ts';
-import type { StartThread } from './platform.ts';
+import type { Script, StartThread } from './platform.ts';
 import { modelsAt } from './web-models.ts';
 
 export { readAddress, readFileUrl } from './fetched.ts';
@@ -25,3 +25,4 @@ export const noThreads = (): string | undefined => 'this runtime has no worker t
 export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
+export const pictureScript = async (): Promise<Script> => startThread({}) as never;

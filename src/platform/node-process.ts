@@ -22,13 +22,26 @@ export function noThreads(): string | undefined {
   return permission && !permission.has('worker') ? 'this process has no permission to start worker threads' : undefined;
 }
 
+/** What a worker's script begins with. */
+const PRELUDE = `
+const { parentPort, workerData } = require('node:worker_threads');
+const listen = (serve) => { parentPort.on('message', serve); serve(workerData); };
+const reply = (message, transfer) => parentPort.postMessage(message, transfer);
+const load = async ({ text }) => require('node:vm').runInThisContext(text);
+`;
+
 /** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */
 export const startThread: StartThread = (message) => {
   const { Worker } = process.getBuiltinModule('node:worker_threads');
-  const prelude = "const { workerData } = require('node:worker_threads'); const start = (serve) => serve(workerData);";
   // Without the parent's flags: --input-type=module would make this script a module.
-  const worker = new Worker(prelude + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });
+  const worker = new Worker(PRELUDE + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });
   worker.unref();
   worker.on('error', () => {}); // an exit follows, and that is what counts
-  return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    onMessage: (listener) => void worker.on('message', listener),
+    onExit: (listener) => void worker.once('exit', listener),
+    hold: (needed) => void (needed ? worker.ref() : worker.unref()),
+    stop: () => void worker.terminate(),
+  };
 };

@@ -8,7 +8,7 @@ import { ClipError } from '../errors.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { fileSource, readAddress, readTextFile } from './node-files.ts';
-import type { WasmFile, WasmName } from './platform.ts';
+import type { Script, WasmFile, WasmName } from './platform.ts';
 
 export { directoryFiles, fileSource, readAddress, readFileUrl, readTextFile } from './node-files.ts';
 export { modelAt } from './node-models.ts';
@@ -26,6 +26,11 @@ export const wasmFile = (name: WasmName): Promise<WasmFile> =>
   readAddress(WASM[name]().href).catch((error: Error) => {
     throw new ClipError('IO', `${error.message}; reinstall the package`, { cause: error });
   });
+
+export async function pictureScript(): Promise<Script> {
+  const bytes = await readAddress(new URL('../../dist/picture-thread.js', import.meta.url).href);
+  return { text: new TextDecoder().decode(bytes) };
+}
 
 export const clockRuns = (): boolean => true;
 

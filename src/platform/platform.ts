@@ -7,15 +7,23 @@ import type { KernelVariant } from '../engine/kernels.ts';
 import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
 
-/** A running worker thread. It must not keep the process alive. */
+/** A running worker thread. It does not keep the process alive unless it is held. */
 export interface Thread {
+  post(message: object, transfer?: ArrayBuffer[]): void;
+  /** Called with each message from it; one listener only. */
+  onMessage(listener: (message: unknown) => void): void;
+  /** Whether it must keep the process alive, as an answer is awaited. */
+  hold(needed: boolean): void;
   /** Called once, when the worker has ended for whatever reason. */
   onExit(listener: () => void): void;
   stop(): void;
 }
 
-/** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this message. */
+/** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this first message. */
 export type StartThread = (message: object) => Thread;
+
+/** A script that a worker loads: an address that it imports, or text that it runs. */
+export type Script = { readonly href: string } | { readonly text: string };
 
 /** The image decoders. */
 export type CodecName = 'webp';
@@ -55,6 +63,8 @@ export interface Platform {
   /** Why there are no worker threads here; undefined where there are. */
   noThreads(): string | undefined;
   startThread: StartThread;
+  /** The script that decodes pictures in a worker (picture-threads/thread.ts). @throws ClipError IO if it cannot be read */
+  pictureScript(): Promise<Script>;
   /**
    * The files of a model by its path, its address or its name.
    * @throws ClipError IO, CONFIG if there is none; the signal's reason if aborted

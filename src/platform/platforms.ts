@@ -10,6 +10,7 @@ import type * as searchNode from './search-node.ts';
 import type { SearchPlatform } from './search-platform.ts';
 import type * as searchWeb from './search-web.ts';
 import type * as searchWorkerd from './search-workerd.ts';
+import type * as thread from './thread.ts';
 import type * as workerd from './workerd.ts';
 
 type Checked<P extends Platform> = P;
@@ -21,6 +22,7 @@ export type Platforms = readonly [
   Checked<typeof edgeLight>,
   Checked<typeof bundle>,
   Checked<typeof core>,
+  Checked<typeof thread>,
 ];
 
 type CheckedSearch<P extends SearchPlatform> = P;

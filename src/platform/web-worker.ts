@@ -2,8 +2,12 @@
 import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import type { Thread } from './platform.ts';
 
-/** What a web worker's script begins with: `start` delivers the one message. scripts/build-js.js makes dist/thread.js of both. */
-export const WEB_PRELUDE = 'const start = (serve) => { onmessage = ({ data }) => serve(data); };';
+/** What a web worker's script begins with. scripts/build-js.js makes dist/thread.js of both. No bundler is to follow the import. */
+export const WEB_PRELUDE = `
+const listen = (serve) => { onmessage = ({ data }) => serve(data); };
+const reply = (message, transfer = []) => postMessage(message, { transfer });
+const load = ({ href }) => import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ href);
+`;
 
 /** Processors that the browser tells of. */
 export const processors = (): number => globalThis.navigator?.hardwareConcurrency ?? 1;
@@ -20,16 +24,24 @@ export function noThreads(): string | undefined {
 
 /** A worker whose script needs no file; a Content-Security-Policy must allow `worker-src blob:`. */
 export function blobWorker(): Worker {
-  const address = URL.createObjectURL(new Blob([WEB_PRELUDE, WORKER_SOURCE], { type: 'text/javascript' }));
+  const address = scriptAddress(WEB_PRELUDE, WORKER_SOURCE);
   const worker = new Worker(address);
   URL.revokeObjectURL(address);
   return worker;
+}
+
+/** An address for a script that is text. */
+export function scriptAddress(...text: string[]): string {
+  return URL.createObjectURL(new Blob(text, { type: 'text/javascript' }));
 }
 
 /** It ends with the page at the latest; that it died shows only in its errors. */
 export function webThread(worker: Worker, message: object): Thread {
   worker.postMessage(message);
   return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer),
+    onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
+    hold: () => {}, // a page lives without it
     onExit: (listener) => worker.addEventListener('error', () => listener(), { once: true }),
     stop: () => worker.terminate(),
   };

@@ -20,6 +20,7 @@ export {
   maySleep,
   modelAt,
   noThreads,
+  pictureScript,
   processors,
   readAddress,
   readFileUrl,

@@ -11,9 +11,9 @@ import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { Lookahead, READ_AHEAD } from '../lookahead.ts';
 import type { ClipConfig } from '../model/config.ts';
 import { untilAborted } from '../scheduler.ts';
+import { receiveError } from '../sent-error.ts';
 import type { HostedWorker, StartWorker } from './host.ts';
 import { LOADING, type Loaded, type Reply, type Request, type SentPicture } from './protocol.ts';
-import { receiveError } from './sent-error.ts';
 
 /** A call that the worker knows of. */
 interface Call {
@@ -28,6 +28,8 @@ interface Call {
 export class Caller {
   readonly #worker: HostedWorker;
   readonly #calls = new Map<number, Call>();
+  /** As `ClipInfo.memory.decoders`, of the worker's last picture. */
+  decoders = 0;
   #last = LOADING;
   #waits = 0;
   #end: { readonly code: 'DISPOSED' | 'WORKER'; readonly message: string } | undefined;
@@ -88,6 +90,7 @@ export class Caller {
 
   #receive(reply: Reply): void {
     const call = this.#calls.get(reply.call);
+    if (reply.kind === 'embedded') this.decoders = reply.decoders;
     if (reply.kind === 'done' || reply.kind === 'failed' || reply.kind === 'loaded') this.#forget(reply.call);
     call?.receive(reply);
   }
@@ -132,7 +135,8 @@ export class RemoteBackend implements Backend {
 
   info(): ClipInfo {
     this.#caller.alive();
-    return this.#loaded.info;
+    const { info } = this.#loaded;
+    return { ...info, memory: { ...info.memory, decoders: this.#caller.decoders } };
   }
 
   need(what: Need): void {

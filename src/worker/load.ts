@@ -7,13 +7,13 @@ import { isSliceable, type Model, oneFile } from '../open-model.ts';
 import { provideModules } from '../platform/modules.ts';
 import type { WasmSources } from '../platform/wasm-sources.ts';
 import { untilAborted } from '../scheduler.ts';
+import { receiveError, sendError } from '../sent-error.ts';
 import { checkFiles } from '../weights/checked-files.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { Caller, inOrder, RemoteBackend } from './caller.ts';
 import { LOADING, type Loaded, type Reply } from './protocol.ts';
 import { offerFiles } from './remote-files.ts';
-import { receiveError, sendError } from './sent-error.ts';
 
 /**
  * Loads a model in a worker of its own: a Web Worker in browsers, a worker thread in Node, Deno and Bun. The `Clip` is the same,

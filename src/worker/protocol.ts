@@ -22,8 +22,8 @@ import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { RawPixels } from '../image/raw-image.ts';
 import type { LoadOptions } from '../load-options.ts';
 import type { ClipConfig } from '../model/config.ts';
+import type { SentError } from '../sent-error.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
-import type { SentError } from './sent-error.ts';
 
 /** The number of loading among the calls. */
 export const LOADING = 0;
@@ -105,6 +105,8 @@ export type Reply =
       readonly index: number;
       readonly embedding?: Float32Array | undefined;
       readonly error?: SentError | undefined;
+      /** As `ClipInfo.memory.decoders`. */
+      readonly decoders: number;
     }
   /** The next embeddings of a call, one after the other. */
   | { readonly kind: 'vectors'; readonly call: number; readonly values: Float32Array }

@@ -4,11 +4,11 @@ import type { Clip } from '../clip.ts';
 import type { ImageItem, Progress } from '../encoding.ts';
 import { TakenImage } from '../image/input.ts';
 import { loadClip } from '../load.ts';
+import { receiveError, sendError } from '../sent-error.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 import type { FileRequest, Loaded, Reply, Request, SentPicture } from './protocol.ts';
 import { LOADING } from './protocol.ts';
 import { askedFiles } from './remote-files.ts';
-import { receiveError, sendError } from './sent-error.ts';
 
 /** Embeddings in one message at most: between two, the caller's event loop turns. */
 const VECTORS = 1024;
@@ -42,8 +42,9 @@ export function serve(post: (reply: Reply, transfer?: ArrayBuffer[]) => void): (
 
   const embed = async ({ call, options }: Of<'images'>, signal: AbortSignal, inbox: Inbox) => {
     for await (const { index, embedding, error } of clip!.encodeImages(inbox, { ...options, signal })) {
-      if (embedding) post({ kind: 'embedded', call, index, embedding }, [embedding.buffer as ArrayBuffer]);
-      else post({ kind: 'embedded', call, index, error: sendError(error) });
+      const { decoders } = clip!.info().memory;
+      if (embedding) post({ kind: 'embedded', call, index, embedding, decoders }, [embedding.buffer as ArrayBuffer]);
+      else post({ kind: 'embedded', call, index, error: sendError(error), decoders });
     }
   };
 

@@ -25,7 +25,13 @@ const startDying: StartThread = (message) => {
     }`;
   const worker = new Worker(source, { eval: true, workerData: message });
   worker.unref();
-  return { onExit: (listener) => void worker.once('exit', listener), stop: () => void worker.terminate() };
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => void worker.on('message', listener),
+    onExit: (listener) => void worker.once('exit', listener),
+    hold: () => {},
+    stop: () => void worker.terminate(),
+  };
 };
 
 /** A pool of three that packs rows, with short patience; `threads` are its workers. */

@@ -27,6 +27,8 @@ export const CONTROL = {
   stop: 5,
   /** Kernels that workers have run: a sign of life. */
   alive: 6,
+  /** 1 while the workers are to leave the steps and read their messages. */
+  listen: 7,
   /** For each part of a step of programs, 1 once it ran to its end. */
   finished: 8,
 } as const;
@@ -34,3 +36,6 @@ export const CONTROL = {
 export const CONTROL_WORDS = CONTROL.finished + MOST_PARTS + 1;
 /** Bytes of the control block; the words of a single step follow. */
 export const CONTROL_BYTES = Math.ceil(CONTROL_WORDS / 16) * 64;
+
+/** The name, among a worker's globals, under which the script of pictures leaves its function. */
+export const PICTURE_THREAD = 'edgeclipPictures';

@@ -97,7 +97,7 @@ export class ThreadPool {
     this.#state = new Int32Array(memory.buffer, control, CONTROL_WORDS);
     this.#single = (control + CONTROL_BYTES) / 8;
     this.words = new Float64Array(memory.buffer);
-    this.#message = { module, memory, control, spins: this.#spins, scratchBytes };
+    this.#message = { kind: 'start', module, memory, control, spins: this.#spins, scratchBytes };
     this.#startThreads();
   }
 
@@ -266,20 +266,55 @@ export class ThreadPool {
     }
   }
 
+  /** Those after the pool's own number never attend to steps. */
   #startThread(number: number): void {
-    const thread = this.#start({ ...this.#message, thread: number });
+    const thread = this.#start({ ...this.#message, thread: number, attends: number < this.threads });
     this.#workers.push(thread);
     thread.onExit(() => {
       if (!this.#stopped && this.#workers.includes(thread)) this.#broken = true;
     });
   }
 
+  /** Whether a worker has died, so that the next `ready` starts new ones. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /**
+   * A worker for each thread of the pool that reads its messages, until `resumeSteps`. The last is there for messages alone: the
+   * caller's thread hands out work meanwhile, and does none. Steps that come nevertheless run on the caller's thread.
+   * @throws what starting that worker throws
+   */
+  leaveSteps(): readonly Thread[] {
+    this.listener();
+    Atomics.store(this.#state, CONTROL.listen, 1);
+    this.#wake();
+    return [...this.#workers];
+  }
+
+  /** Calls the workers back to the steps. */
+  resumeSteps(): void {
+    Atomics.store(this.#state, CONTROL.listen, 0);
+    for (const thread of this.#workers.slice(0, this.threads - 1)) thread.post({ kind: 'attend' });
+  }
+
+  /** The worker that is there for messages alone. @throws what starting it throws */
+  listener(): Thread {
+    if (this.#workers.length < this.threads) this.#startThread(this.threads);
+    return this.#workers[this.threads - 1]!;
+  }
+
   /** Ends the workers. */
   stop(): void {
     this.#stopped = true;
     Atomics.store(this.#state, CONTROL.stop, 1);
+    this.#wake();
+    for (const thread of this.#workers) thread.stop();
+  }
+
+  /** Makes workers that sleep look at the control block. */
+  #wake(): void {
     Atomics.add(this.#state, CONTROL.claim, 1 << 16); // another word, so that nobody goes on sleeping
     Atomics.notify(this.#state, CONTROL.claim);
-    for (const thread of this.#workers) thread.stop();
   }
 }

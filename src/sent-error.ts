@@ -1,6 +1,6 @@
 /** Errors on their way between threads: class, code, message and causes arrive, which structured clones would lose. */
 
-import { ClipError, type ClipErrorCode } from '../errors.ts';
+import { ClipError, type ClipErrorCode } from './errors.ts';
 
 export interface SentError {
   /** The class: `ClipError`, `DOMException`, one of CLASSES; others become `Error`. */
