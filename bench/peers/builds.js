@@ -9,9 +9,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { commit, machine } from '../machine.js';
 import { Contestant } from './contestant.js';
+import { CROP_TASKS, FILE_TASKS } from './files.js';
 import { median } from './median.js';
 import { VIT_B_32, writeOpenClip } from './onnx/open-clip.js';
 import { SyntheticWeights } from './onnx/weights.js';
+import { taskName } from './tasks.js';
 
 const here = new URL('../../', import.meta.url);
 const golden = new URL('test/golden/', here);
@@ -23,6 +25,8 @@ const EFFORT = {
   'vit-b-32': { rounds: 9, runs: 3, warmUps: 12 },
   default: { rounds: 15, runs: 10, warmUps: 30 },
   'default-text': { rounds: 9, runs: 2, warmUps: 3 },
+  files: { rounds: 7, runs: 1, warmUps: 2 },
+  crop: { rounds: 7, runs: 2, warmUps: 3 },
 };
 const LAUNCHES = 3;
 /** Fresh processes of each of the four columns, for the cold start. */
@@ -78,7 +82,8 @@ function tasks() {
       }
     }
   }
-  return list;
+  const files = FILE_TASKS.map((task) => ({ name: taskName(task), model: 'files', task }));
+  return [...list, ...files, ...CROP_TASKS];
 }
 
 /** Files that both builds read, made when first needed. */
@@ -87,7 +92,7 @@ class Inputs {
 
   async of({ model }, root) {
     const { warmUps } = EFFORT[model];
-    if (model === 'default') return { model: 'default', warmUps };
+    if (model === 'default' || model === 'files' || model === 'crop') return { model: 'default', warmUps };
     if (model === 'default-text') return { model: 'default', warmUps, ids: await this.#ids(root) };
     return { model: this.#vitB32(), warmUps };
   }

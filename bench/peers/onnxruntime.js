@@ -37,7 +37,7 @@ export async function open(engine, task, { ids, form, padding = 'all' }) {
   return { version, detail, run: () => pass(inputs), first: () => pass(inputs.slice(0, 1)) };
 }
 
-async function createSession(ort, engine, file, threads) {
+export async function createSession(ort, engine, file, threads) {
   const shared = { graphOptimizationLevel: /** @type {const} */ ('all'), logSeverityLevel: /** @type {const} */ (3) };
   if (engine === 'node') {
     return ort.InferenceSession.create(fileURLToPath(file), {

@@ -35,10 +35,12 @@ if (flags.ours) {
 const PAUSE_MS = 100;
 
 const engines = flags.forms ? ['web', 'node'] : ['ours', 'web', 'node'];
+/** Of tasks that begin with files. */
+const FILE_ENGINES = ['ours', 'scaled', 'sharp'];
 const forms = flags.forms ? ['plain', 'fused'] : [undefined];
 const results = [];
 for (const task of allTasks()) {
-  if (flags.forms && (task.tower === 'small' || task.tower === 'rn50')) continue; // have one form only
+  if (flags.forms && task.tower !== 'image' && task.tower !== 'text') continue; // have one form only
   results.push(...(await measure(task)));
 }
 const report = { ...machine(), tables: [ratioTable(results)], results };
@@ -47,7 +49,8 @@ if (flags.json) console.log(JSON.stringify(report, null, 2));
 
 async function measure(task) {
   const contestants = [];
-  for (const engine of engines) {
+  const ofFiles = task.tower === 'files';
+  for (const engine of ofFiles ? FILE_ENGINES : engines) {
     if (!flags.only.every((part) => `${engine}/${taskName(task)}`.includes(part))) continue;
     for (const form of forms) {
       const contestant = new Contestant(engine, task, { ids: flags.ids, padding: flags.padding, form });
@@ -61,11 +64,11 @@ async function measure(task) {
   }
   if (contestants.length === 0) return [];
   const text = task.tower === 'text';
-  const rounds = Number(flags.rounds ?? (text ? 2 : 25));
+  const rounds = Number(flags.rounds ?? (text ? 2 : ofFiles ? 9 : 25));
   for (let round = 0; round < rounds; round++) {
     for (const contestant of contestants) {
       await setTimeout(PAUSE_MS);
-      await contestant.run(text ? 1 : 3);
+      await contestant.run(text || ofFiles ? 1 : 3);
     }
   }
   await Promise.all(contestants.map((contestant) => contestant.quit()));
@@ -77,7 +80,8 @@ async function measure(task) {
 function summarise(task, contestants) {
   const ours = contestants.find(({ engine }) => engine === 'ours');
   // The small tower's ONNX weights are synthetic unless built from the embedded model's source.
-  const sameModel = task.tower !== 'small' || existsSync(new URL('models/efficientnet-lite0.source', import.meta.url));
+  const isSmall = task.tower === 'small' || task.tower === 'files';
+  const sameModel = !isSmall || existsSync(new URL('models/efficientnet-lite0.source', import.meta.url));
   return contestants.map(({ engine, ready, ms, cpu }) => ({
     task: taskName(task),
     engine,
@@ -90,7 +94,10 @@ function summarise(task, contestants) {
     loadMs: ready.loadMs,
     rssMB: ready.rssMB,
     ratio: ours && engine !== 'ours' ? median(ours.ms) / median(ms) : undefined,
-    cosine: ours && sameModel && engine !== 'ours' ? cosine(ours.ready.embedding, ready.embedding) : undefined,
+    cosine:
+      ours && (sameModel || engine === 'scaled') && engine !== 'ours'
+        ? cosine(ours.ready.embedding, ready.embedding)
+        : undefined,
   }));
 }
 
@@ -113,19 +120,20 @@ function print(task, rows) {
   const { precision, threads } = task;
   console.log(`\n${describe(task)}, ${precision}, ${threads} thread${threads > 1 ? 's' : ''}`);
   console.log(
-    `${'contestant'.padEnd(36)}${['median ms', 'least', 'ours/it', 'cpu/wall', 'cosine', 'RSS MB'].map((t) => t.padStart(11)).join('')}`,
+    `${'contestant'.padEnd(44)}${['median ms', 'least', 'a second', 'ours/it', 'cpu/wall', 'cosine', 'RSS MB'].map((t) => t.padStart(11)).join('')}`,
   );
   for (const row of rows) {
     const cells = [
       row.medianMs.toFixed(1),
       row.leastMs.toFixed(1),
+      (1000 / row.medianMs).toFixed(1),
       row.ratio?.toFixed(3) ?? '',
       row.cpu.toFixed(2),
       row.cosine?.toFixed(5) ?? '',
       String(row.rssMB),
     ];
     const name = `${row.version}${row.detail ? ` (${row.detail})` : ''}`;
-    console.log(`${name.padEnd(36)}${cells.map((cell) => cell.padStart(11)).join('')}`);
+    console.log(`${name.padEnd(44)}${cells.map((cell) => cell.padStart(11)).join('')}`);
   }
   if (rows.some((row) => row.cpu < 0.9))
     console.log('cpu/wall below 0.9: others were using this machine, do not trust it');

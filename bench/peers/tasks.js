@@ -1,11 +1,13 @@
 // What is measured, and the inputs of each task for the peers. A task's `units` is what one run computes.
 import { readFileSync } from 'node:fs';
+import { FILE_TASKS } from './files.js';
 import { CLIP, HALF, pixelValues } from './pictures.js';
 
 const models = new URL('./models/', import.meta.url);
 
 /**
- * @typedef {{ tower: 'image' | 'text' | 'small' | 'rn50', precision: 'f32' | 'int8', threads: number }} Task
+ * @typedef {{ tower: 'image' | 'text' | 'small' | 'rn50' | 'files' | 'crop', precision: 'f32' | 'int8', threads: number,
+ *   size?: import('./files.js').FileSize, file?: import('./files.js').LargeFile, scaled?: boolean }} Task
  * @typedef {{ type: 'float32' | 'int64', data: any, dims: number[] }} Input
  */
 
@@ -18,16 +20,17 @@ export function allTasks() {
       for (const threads of [1, 2]) tasks.push({ tower, precision, threads });
     }
   }
-  return tasks;
+  return [...tasks, ...FILE_TASKS];
 }
 
 /** @param {Task} task */
-export function taskName({ tower, precision, threads }) {
-  return `${tower}/${precision}/${threads}`;
+export function taskName({ tower, precision, threads, size }) {
+  return `${size ? `${tower}-${size}` : tower}/${precision}/${threads}`;
 }
 
 /** What one run of a task does. */
-export function describe(/** @type {Task} */ { tower }) {
+export function describe(/** @type {Task} */ { tower, size }) {
+  if (tower === 'files') return `EfficientNet-Lite0, from the bytes of JPEGs of ${size} pixels`;
   if (tower === 'image') return 'ViT-B/32 image tower, one picture';
   if (tower === 'small') return 'EfficientNet-Lite0 image tower, one picture';
   if (tower === 'rn50') return 'RN50 image tower, one picture';
