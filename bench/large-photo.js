@@ -9,9 +9,10 @@ const HEIGHT = 3000;
 /** Pixels between two values of the soft shapes, and how far the noise goes. */
 const CELL = 50;
 const NOISE = 13;
-/** Below 80 this encoder halves the chroma in both directions. */
 const QUALITY = 90;
-const CHROMA_QUALITY = 79;
+/** Up to this quality of the chroma the encoder halves it in both directions, and from that one it does not. */
+const HALVES_CHROMA = 79;
+const KEEPS_CHROMA = 90;
 const FOLDER = new URL('../build/large-photo/', import.meta.url);
 
 /** @type {{ readonly [name: string]: (pixels: Uint8Array) => Promise<Uint8Array> | Uint8Array }} */
@@ -67,13 +68,27 @@ function draw() {
   return new Uint8Array(pixels.buffer);
 }
 
-async function jpeg(/** @type {Uint8Array} */ pixels, /** @type {boolean} */ progressive) {
+const jpeg = (/** @type {Uint8Array} */ data, /** @type {boolean} */ progressive) =>
+  encodeJpeg({ data, width: WIDTH, height: HEIGHT }, { quality: QUALITY, halved: true, progressive });
+
+/**
+ * A JPEG by mozjpeg, with the standard's tables. `halved`: the chroma is, in both directions.
+ * @param {{ data: Uint8Array | Uint8ClampedArray, width: number, height: number }} picture u8[height, width, 3]
+ * @param {{ quality: number, halved: boolean, progressive?: boolean }} options
+ * @returns {Promise<Uint8Array>}
+ */
+export async function encodeJpeg({ data: pixels, width, height }, { quality, halved, progressive = false }) {
   const { jpeg: codec } = await import('icodec/node');
   await codec.loadEncoder();
-  const data = new Uint8ClampedArray(WIDTH * HEIGHT * 4);
-  for (let i = 0; i < WIDTH * HEIGHT; i++) data.set(pixels.subarray(3 * i, 3 * i + 3), 4 * i);
-  const image = { data, width: WIDTH, height: HEIGHT, depth: 8 };
-  return codec.encode(image, { quality: QUALITY, quantTable: 0, progressive, baseline: !progressive, separateChromaQuality: true, chromaQuality: CHROMA_QUALITY }); // biome-ignore format: one line
+  const data = new Uint8ClampedArray(width * height * 4);
+  for (let i = 0, to = 0; i < pixels.length; i += 3, to += 4) {
+    data[to] = pixels[i];
+    data[to + 1] = pixels[i + 1];
+    data[to + 2] = pixels[i + 2];
+  }
+  const chromaQuality = halved ? Math.min(quality, HALVES_CHROMA) : Math.max(quality, KEEPS_CHROMA);
+  const tables = { quantTable: 0, separateChromaQuality: true, chromaQuality };
+  return codec.encode({ data, width, height, depth: 8 }, { quality, ...tables, progressive, baseline: !progressive });
 }
 
 /** Every row with the filter "Sub", as most programs would choose for such a picture. */

@@ -1,7 +1,7 @@
 /**
  * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization. See README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization, scaled. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
@@ -16,6 +16,7 @@ import { benchPrompts } from './prompts.ts';
 import { benchQuantization } from './quantization.ts';
 import { Report } from './report.ts';
 import { benchRuntimes } from './runtimes.ts';
+import { benchScaled } from './scaled.ts';
 import { gemmShapes } from './shapes.ts';
 import { benchMemory, benchStart } from './start.ts';
 import { benchTexts, benchTowers } from './towers.ts';
@@ -50,6 +51,7 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   pairs: benchPairs,
   runtimes: benchRuntimes,
   quantization: benchQuantization,
+  scaled: benchScaled,
 };
 
 const chosen = flags.only ?? Object.keys(suites);

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { largePhoto } from './large-photo.js';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
 import { installedRuntimes } from './runtimes.ts';
@@ -74,7 +75,33 @@ async function memoryOf(...words: string[]): Promise<Memory> {
   return { ...JSON.parse(stdout), own };
 }
 
+/** What 12 megapixels from a stream take beyond the loaded embedded model. */
+async function benchPhotoMemory(report: Report): Promise<void> {
+  if (!existsSync('/proc/self/clear_refs')) return;
+  const path = await largePhoto();
+  const golden = (name: string) => fileURLToPath(new URL(`../test/golden/${name}`, import.meta.url));
+  const kinds = [
+    ['JPEG', 'baseline.jpg', PICTURE],
+    ['progressive JPEG', 'progressive.jpg', PICTURE],
+    ['PNG', 'photo.png', golden('photos/coffee.png')],
+  ] as const;
+  report.section('12 megapixels from a stream: peak of the process beyond the loaded model, MB', ['', 'pieces in two buffers', 'fs.createReadStream']); // biome-ignore format: heads
+  const node = { name: '', command: process.execPath, args: [] };
+  for (const [name, file, small] of kinds) {
+    const beyond = (source: string) =>
+      median(
+        Array.from({ length: 5 }, () => {
+          const { before, peak } = child<{ before: number; peak: number }>(node, 'photo.js', path(file), small, source);
+          return peak - before;
+        }),
+      );
+    const [reused, fromNode] = [beyond('reused'), beyond('node')];
+    report.row(name, { reused, fromNode }, [name, (reused / 1e6).toFixed(1), (fromNode / 1e6).toFixed(1)]);
+  }
+}
+
 export async function benchMemory(report: Report): Promise<void> {
+  await benchPhotoMemory(report);
   const folder = await vitB32('int8');
   const bare: Memory[] = [];
   const imported: Memory[] = [];

@@ -2,7 +2,7 @@
 import { ClipError } from '../errors.ts';
 import { checkBytes, type ImageLimits } from './limits.ts';
 
-/** A `ReadableStream` of `Uint8Array` chunks, as far as it is used here. */
+/** A `ReadableStream` of chunks of bytes, as far as it is used here. */
 export interface ReadableStreamLike {
   readonly locked: boolean;
   getReader(): unknown;
@@ -124,5 +124,6 @@ export async function joinPieces(pieces: AsyncIterable<Uint8Array>, first?: Uint
 function chunkBytes(value: unknown, what: string): Uint8Array {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag === 'ArrayBuffer') return new Uint8Array(value as ArrayBuffer); // a FileHandle's readableWebStream() in Node.js 20
   throw new TypeError(`${what} must give Uint8Array chunks, got ${tag}`);
 }

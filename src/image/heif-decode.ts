@@ -57,10 +57,11 @@ function missing(kind: HeifKind, cause: unknown): ClipError {
 /** Without the cause: a trap's stack would keep the decoder with all of its memory as long as the error. */
 function refused(name: string, error: unknown): ClipError {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof RangeError || /memory|OOM|bad_alloc/i.test(message)) {
+  // libheif's "Memory allocation error" is about sizes in damaged boxes, too.
+  if (/out of memory|OOM|allocation fail|could not allocate|bad_alloc/i.test(message)) {
     return new ClipError('UNSUPPORTED', `the decoder of ${name} has not enough memory for the picture (${message})`);
   }
-  const opaque = !(error instanceof Error) || error instanceof WebAssembly.RuntimeError;
+  const opaque = !(error instanceof Error) || error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
   const reason = opaque ? '' : ` (${message})`;
   if (/truncated|end of file/i.test(message)) return new ClipError('IMAGE_TRUNCATED', `truncated ${name}${reason}`);
   return new ClipError('IMAGE_FORMAT', `damaged ${name}: its picture data cannot be decoded${reason}`);

@@ -242,6 +242,16 @@ describe('a stream', () => {
     expect([pulled < 5, cancelled]).toEqual([true, true]);
   });
 
+  it('may give ArrayBuffers, as a FileHandle of Node.js 20 does', async () => {
+    const stream = new ReadableStream({
+      start(controller) {
+        for (let at = 0; at < jpeg.length; at += 1000) controller.enqueue(jpeg.slice(at, at + 1000).buffer);
+        controller.close();
+      },
+    });
+    expect(await decodeImage(stream)).toEqual(await decodeImage(jpeg));
+  });
+
   it('of something else than bytes is a TypeError', async () => {
     const text = new ReadableStream({ start: (controller) => controller.enqueue('text') });
     await expect(decodeImage(text)).rejects.toThrow(/must give Uint8Array chunks, got String/);

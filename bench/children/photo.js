@@ -1,0 +1,31 @@
+// What a picture from a stream takes beyond a model that is loaded and in use. `photo.js FILE SMALL SOURCE`: prints the process's
+// memory before it and its peak during it, in bytes (Linux only). SMALL: a picture of the same kind, which brings the decoder and its
+// code in. SOURCE: `reused`, pieces in two buffers that take turns; `node`, as fs.createReadStream gives them: a new one each.
+import { createReadStream, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { loadClip } from '../../dist/index.js';
+
+const PIECE = 65_536;
+const [, , file, small, source] = process.argv;
+const kilobytes = (name) =>
+  Number(new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+
+function reused() {
+  const opened = openSync(file);
+  let [next, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
+  const pull = (controller) => {
+    const count = readSync(opened, next);
+    if (count === 0) controller.close();
+    else controller.enqueue(next.subarray(0, count));
+    [next, other] = [other, next];
+  };
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}
+
+const clip = await loadClip(undefined, { towers: ['image'] });
+for (let i = 0; i < 3; i++) await clip.encodeImage(readFileSync(small));
+const stream = source === 'node' ? Readable.toWeb(createReadStream(file)) : reused();
+writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
+const before = kilobytes('VmRSS');
+await clip.encodeImage(stream);
+console.log(JSON.stringify({ before: 1024 * before, peak: 1024 * kilobytes('VmHWM') }));
