@@ -1,7 +1,7 @@
 // Joins the sources into few files, once for each platform: a module costs Node half a millisecond and 100 kB, and there are
 // a hundred. What is loaded by import() stays apart. Each platform's folder is as deep as src/platform, so that addresses
 // relative to a source file lead to the same files from its build.
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'rolldown';
 import { browserInput, buildPlatform, imageOnly, library, search, worker } from './platform-build.js';
@@ -99,6 +99,10 @@ for (const [name, plugins, more] of [
   if (name !== 'core')
     await buildPlatform(name, { input: imageOnly, chunks: 'image-[name]', plugins: [...plugins, withoutText] });
 }
+
+// The server's page.
+await build({ input: { page: 'src/serve/page/page.ts' }, platform: 'browser', transform: { target: 'es2022' }, output: { dir: 'dist/page', minify: true, comments: false } }); // biome-ignore format: one line
+for (const name of ['index.html', 'page.css', 'icon.svg']) copyFileSync(`src/serve/page/${name}`, `dist/page/${name}`);
 
 // The worker thread of browsers.
 const thread = { name: 'thread', resolveId: (id) => (id === 'thread' ? id : undefined), load: (id) => (id === 'thread' ? "export { WEB_PRELUDE } from './src/platform/web-worker.ts'; export { WORKER_SOURCE } from './src/engine/threads/worker-source.ts';" : undefined) }; // biome-ignore format: one line

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { openPhotos } from '#search-platform';
 import { emptyOption, positiveInteger, quote, UsageError } from './failure.ts';
 import { splitList } from './labels.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions, sourceOptions } from './model.ts';
@@ -15,6 +16,8 @@ interface ServeCommandOptions extends ModelOptions {
   readonly cors?: string[];
   readonly allowUrls?: string[];
   readonly alias?: string[];
+  readonly in?: string;
+  readonly thumbnails?: string;
   readonly maxWait: number;
   readonly maxBody: number;
   readonly timeout: number;
@@ -24,6 +27,8 @@ const HELP = `
 POST /v1/embeddings   vectors, as OpenAI's clients ask for them; pictures as Infinity and Jina send them
 POST /classify        zero-shot image classification, as Hugging Face's API has it
 POST /predict         immich's machine-learning protocol
+POST /search          photos of the index (--in)
+GET  /                the page for people
 GET  /docs            the description of all of it
 
 The log is one line of JSON for each request, on standard output. SIGTERM and Ctrl-C finish what is begun; a second one
@@ -37,6 +42,11 @@ export function addServe(program: Command): void {
     .summary('answer HTTP requests: embeddings, classification')
     .description('Serves a model over HTTP.')
     .addOption(new Option('--port <n>', 'port; 0: any that is free').argParser(port).default(3000))
+    .option('--in <index>', 'photo index to search: an SQLite file, or postgres://..; with a page for people at /')
+    .option(
+      '--thumbnails <dir>',
+      'folder of the thumbnails that are made for the page (default: edgeclip/thumbnails in ~/.cache)',
+    )
     .option('--host <address>', 'address to listen on; 0.0.0.0: all of them', '127.0.0.1')
     .option(
       '--api-key <key>',
@@ -76,16 +86,21 @@ async function serve(options: ServeCommandOptions): Promise<void> {
   const { model, precision, threads, maxPixels, imageSize, maxWait, maxBody, timeout, host } = options;
   if (model === '') throw emptyOption('--model');
   if (host === '') throw emptyOption('--host');
+  if (options.in === '') throw emptyOption('--in');
+  if (options.thumbnails === '') throw emptyOption('--thumbnails');
   const apiKey = options.apiKey ?? process.env[KEY_VARIABLE];
   if (apiKey === '') throw emptyOption(options.apiKey === undefined ? KEY_VARIABLE : '--api-key');
   const progress = new Progress();
   const source = await sourceOptions(options, progress);
-  const [{ loadClip }, { createApp }, { listen }, { allowHosts }] = await Promise.all([
+  const [{ loadClip }, { createApp }, { listen }, { allowHosts }, { openSite, thumbnailFolder }] = await Promise.all([
     import('../worker/load.ts'),
     import('../serve/app.ts'),
     import('../serve/listener.ts'),
     import('../serve/remote-pictures.ts'),
+    import('../serve/node-site.ts'),
   ]);
+  const site = await openSite(options.thumbnails ?? thumbnailFolder());
+  const photos = options.in === undefined ? undefined : await openPhotos(options.in, { readOnly: true });
   const log = (entry: object) =>
     process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
   // In a worker, so that requests are taken while the model computes, and so that its end is not the server's.
@@ -103,6 +118,8 @@ async function serve(options: ServeCommandOptions): Promise<void> {
     maxBody,
     bodyTimeout: timeout,
     version: packageVersion(),
+    site,
+    ...(photos && { photos }),
     log,
     ...(maxPixels !== undefined && { maxPixels }),
     ...(apiKey !== undefined && { apiKey }),
@@ -121,6 +138,7 @@ async function serve(options: ServeCommandOptions): Promise<void> {
   } finally {
     progress.clear();
     await listener.close();
+    await photos?.close();
   }
 }
 

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clip } from '../clip.ts';
 import { checkOptions, kindOf, type OptionType } from '../options.ts';
+import type { Photo, PhotoStore } from '../search/photo-store.ts';
 import { ApiKey } from './access.ts';
 import { HeldBytes, parseJson, readBody } from './body.ts';
 import { classify } from './classify.ts';
@@ -19,6 +20,8 @@ import { descriptionPage, styleHash } from './openapi-page.ts';
 import type { FetchPicture } from './pictures.ts';
 import { WorkQueue } from './queue.ts';
 import { errorBody, Refusal, refusalOf } from './refusal.ts';
+import { search } from './search.ts';
+import { pictureType, SITE_POLICY, type Site } from './site.ts';
 
 export interface ServeOptions {
   /** Requests are refused with 429 when their work would wait longer than this, in seconds. Default 5. */
@@ -45,6 +48,10 @@ export interface ServeOptions {
   readonly version?: string | undefined;
   /** Gets pictures by their addresses. Default: addresses are refused. */
   readonly fetchPicture?: FetchPicture | undefined;
+  /** A photo index of the same model, from `openPhotos` of `edgeclip/search`: for `POST /search`. */
+  readonly photos?: PhotoStore | undefined;
+  /** The page for people. @internal */
+  readonly site?: Site | undefined;
   /** Gets a line for each request. Default: nothing is logged. */
   readonly log?: Log | undefined;
 }
@@ -72,6 +79,8 @@ const OPTIONS: Readonly<Record<keyof ServeOptions, OptionType>> = {
   names: 'any',
   version: 'string',
   fetchPicture: 'function',
+  photos: 'any',
+  site: 'any',
   log: 'function',
 };
 
@@ -81,6 +90,7 @@ const ROUTES: Readonly<Record<string, 'GET' | 'POST'>> = {
   '/v1/models': 'GET',
   '/classify': 'POST',
   '/predict': 'POST',
+  '/search': 'POST',
   '/ping': 'GET',
   '/health': 'GET',
   '/ready': 'GET',
@@ -90,7 +100,17 @@ const ROUTES: Readonly<Record<string, 'GET' | 'POST'>> = {
 };
 
 /** Paths that need no key. */
-const OPEN: ReadonlySet<string> = new Set(['/health', '/ready', '/ping', '/docs', '/openapi.json']);
+const OPEN: ReadonlySet<string> = new Set([
+  '/',
+  '/page.css',
+  '/page.js',
+  '/icon.svg',
+  '/health',
+  '/ready',
+  '/ping',
+  '/docs',
+  '/openapi.json',
+]);
 
 /** The status in the log of a request whose client went away, as nginx has it. */
 const CLIENT_LEFT = 499;
@@ -191,7 +211,14 @@ class Server {
 
   #warmUp(): Promise<void> {
     this.#ready ??= this.#parts
-      .then(({ queue }) => queue.warmUp())
+      .then(async ({ queue }) => {
+        await queue.warmUp();
+        const { photos } = this.#options;
+        if (!photos) return;
+        const clip = await this.#model.clip();
+        photos.checkModel(clip);
+        await photos.search(new Float32Array(photos.dimension).fill(1), 1); // reads its vectors
+      })
       .then(() => {
         this.#isReady = true;
       })
@@ -292,6 +319,11 @@ class Server {
       this.#work(c.req.raw, (parts, exchange, body) => predict(parts, exchange, c.req.raw, body)),
     );
 
+    hono.post('/search', (c) =>
+      this.#work(c.req.raw, (parts, exchange, body) => search(parts, exchange, this.#photos(), parseJson(body))),
+    );
+    this.#addSite(hono);
+
     hono.notFound((c) => {
       const allowed = Object.hasOwn(ROUTES, c.req.path) ? ROUTES[c.req.path] : undefined;
       const refusal = allowed
@@ -306,6 +338,43 @@ class Server {
       return respond(refusalOf(error));
     });
     return hono;
+  }
+
+  /** The page, and the photos that it shows: their ids stand for one content each, so they may be kept for ever. */
+  #addSite(hono: Hono): void {
+    const { site, photos } = this.#options;
+    for (const [path, { type, body }] of site?.files ?? []) {
+      hono.get(path, (c) => {
+        c.header('content-type', type);
+        c.header('content-security-policy', SITE_POLICY);
+        c.header('referrer-policy', 'no-referrer');
+        return c.body(body);
+      });
+    }
+    hono.get('/site.json', async (c) => {
+      await this.#warm();
+      return c.json({ model: this.#named().id, photos: photos ? await photos.count() : null });
+    });
+    const show = (read: (site: Site, photo: Photo) => Promise<Uint8Array>) => async (id: string) => {
+      const photo = /^\d{1,15}$/.test(id) ? await this.#photos().photo(Number(id)) : undefined;
+      if (!photo || !site) throw new Refusal(404, 'NO_PHOTO', `the index has no photo ${id.slice(0, 20)}`);
+      const bytes = await read(site, photo).catch((error) => {
+        throw new Refusal(404, 'NO_PHOTO', `photo ${id}: ${error.message}`);
+      });
+      const headers = { 'content-type': pictureType(bytes), 'cache-control': 'private, max-age=31536000, immutable' };
+      return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
+    };
+    const thumbnail = show((site, photo) => site.thumbnail(photo));
+    const picture = show((site, photo) => site.picture(photo));
+    hono.get('/photos/:id/thumbnail', (c) => thumbnail(c.req.param('id')));
+    hono.get('/photos/:id', (c) => picture(c.req.param('id')));
+  }
+
+  /** @throws Refusal 404 without an index */
+  #photos(): PhotoStore {
+    const { photos } = this.#options;
+    if (photos) return photos;
+    throw new Refusal(404, 'NO_INDEX', 'this server has no photo index: edgeclip serve --in photos.db');
   }
 
   /** Reads a request's body and answers it. */

@@ -7,6 +7,8 @@ import {
   embeddingsResponse,
   errorSchema,
   models,
+  searchRequest,
+  searchResponse,
 } from './schemas.ts';
 
 const REF = '#/components/schemas/';
@@ -37,8 +39,8 @@ const binary = { type: 'string', contentMediaType: 'application/octet-stream' };
 
 /** @param version the package's, if it is known */
 export function describeServer(version: string, hasKey: boolean): Description {
-  const requests = schemas({ embeddingsRequest, classifyRequest }, 'input');
-  const answers = schemas({ embeddingsResponse, classifyResponse, models, errorSchema }, 'output');
+  const requests = schemas({ embeddingsRequest, classifyRequest, searchRequest }, 'input');
+  const answers = schemas({ embeddingsResponse, classifyResponse, searchResponse, models, errorSchema }, 'output');
   return {
     openapi: '3.1.0',
     info: {
@@ -101,6 +103,14 @@ export function describeServer(version: string, hasKey: boolean): Description {
             },
           },
           responses: { 200: { description: 'the vector as JSON in a string' }, ...refused },
+        },
+      },
+      '/search': {
+        post: {
+          summary: 'Photos of the index',
+          description: 'By words, a picture, another photo, or the sum of them. Needs an index (edgeclip serve --in).',
+          requestBody: { required: true, content: json('SearchRequest') },
+          responses: { 200: answer('SearchResponse', 'photos, best first'), ...refused },
         },
       },
       '/ping': { get: { summary: 'pong, for immich', responses: { 200: text('pong') } } },

@@ -92,6 +92,37 @@ export const classifyResponse = z
   .describe('best first')
   .meta({ id: 'ClassifyResponse' });
 
+const date = z.iso.date().or(z.iso.datetime());
+
+export const searchRequest = z
+  .strictObject({
+    text: text.min(1).describe('what the photos show').optional(),
+    not: text.min(1).describe('what they do not show: its vector is subtracted').optional(),
+    image: picture.optional(),
+    photo: z.int().positive().describe('the id of a photo of the index: photos like it').optional(),
+    top: z.int().min(1).max(1000).default(20),
+    path: z.string().min(1).max(1000).describe('a part of the path, in any case').optional(),
+    after: date.describe('changed on that day or later').optional(),
+    before: date.describe('changed before that day').optional(),
+    least: z.number().min(-1).max(1).default(-1).describe('the least similarity'),
+  })
+  .meta({ id: 'SearchRequest' });
+
+export const searchResponse = z
+  .object({
+    photos: z.array(
+      z.object({
+        id: z.int(),
+        path: z.string(),
+        size: z.int().describe('bytes'),
+        modified: z.string(),
+        similarity: z.number().describe('cosine with the query'),
+      }),
+    ),
+  })
+  .describe('best first')
+  .meta({ id: 'SearchResponse' });
+
 const immichModel = z.object({ modelName: z.string(), options: z.record(z.string(), z.unknown()).optional() });
 
 /** The field `entries` of immich's form. Tasks that are not `clip` are refused by name. */

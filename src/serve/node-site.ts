@@ -1,0 +1,105 @@
+/** The page's files from `dist/page`, and thumbnails in a folder of the user's cache, in Node, Deno and Bun. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { toPath } from '../cli/file-name.ts';
+import { png } from '../cli/thumbnail.ts';
+import { ClipError } from '../errors.ts';
+import { preprocess } from '../image/preprocess.ts';
+import type { PreprocessConfig } from '../image/preprocess-config.ts';
+import type { Photo } from '../search/photo-store.ts';
+import type { PageFile, Site } from './site.ts';
+
+/** Side of a thumbnail in pixels. */
+const SIDE = 240;
+/** Thumbnails that are made at once. */
+const TOGETHER = 2;
+
+const FILES = {
+  '/': ['index.html', 'text/html'],
+  '/icon.svg': ['icon.svg', 'image/svg+xml'],
+  '/page.css': ['page.css', 'text/css'],
+  '/page.js': ['page.js', 'text/javascript'],
+} as const;
+
+/** The middle of a picture; mean and standard deviation are not applied to what is looked at. */
+const SQUARE: PreprocessConfig = {
+  size: SIDE,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  crop: 'floor',
+  resize: 'shortest',
+  interpolation: 'bicubic',
+};
+
+/** Where thumbnails are kept unless said otherwise. */
+export function thumbnailFolder(): string {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  return join(cache, 'edgeclip', 'thumbnails');
+}
+
+/** @param folder of the thumbnails, named by the photos' hashes: each is made once */
+export async function openSite(folder: string): Promise<Site> {
+  const files = new Map<string, PageFile>();
+  for (const [path, [name, type]] of Object.entries(FILES)) {
+    const body = await readFile(new URL(`../../dist/page/${name}`, import.meta.url), 'utf8');
+    files.set(path, { type: `${type}; charset=utf-8`, body });
+  }
+  const making = new Map<string, Promise<Uint8Array>>();
+  const turns = new Turns(TOGETHER);
+
+  const make = async (photo: Photo, path: string) => {
+    const bytes = await picture(photo);
+    const { data } = await preprocess(bytes, SQUARE, { orient: true, scaled: true });
+    const thumbnail = png(data, SIDE, SIDE);
+    await mkdir(folder, { recursive: true });
+    const partial = `${path}.${process.pid}.partial`;
+    await writeFile(partial, thumbnail);
+    await rename(partial, path);
+    return thumbnail;
+  };
+  const picture = async ({ path }: Photo) => {
+    try {
+      return new Uint8Array(await readFile(toPath(path)));
+    } catch (cause) {
+      throw new ClipError('IO', `cannot read "${path}"`, { cause });
+    }
+  };
+  return {
+    files,
+    picture,
+    async thumbnail(photo) {
+      const path = join(folder, `${photo.hash}-${SIDE}.png`);
+      const kept = await readFile(path).catch(() => undefined);
+      if (kept) return new Uint8Array(kept);
+      let thumbnail = making.get(path);
+      if (!thumbnail) {
+        thumbnail = turns.run(() => make(photo, path)).finally(() => making.delete(path));
+        making.set(path, thumbnail);
+      }
+      return thumbnail;
+    },
+  };
+}
+
+/** Runs a few at a time. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free--;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}

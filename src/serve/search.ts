@@ -1,0 +1,75 @@
+/** `POST /search`: photos of an index by words, by a picture, by another photo of the index, or a mixture of them. */
+import type { PhotoStore } from '../search/photo-store.ts';
+import { checked } from './checked.ts';
+import { checkTower, type Exchange, fetcher, modelOf, type Parts, placed, timed } from './exchange.ts';
+import { pictureBytes } from './pictures.ts';
+import { Refusal } from './refusal.ts';
+import { searchRequest } from './schemas.ts';
+
+/** Answers a parsed body. @throws Refusal */
+export async function search(parts: Parts, exchange: Exchange, store: PhotoStore, body: unknown): Promise<Response> {
+  const { text, not, image, photo, top, path, after, before, least } = checked(searchRequest, body);
+  if (text === undefined && image === undefined && photo === undefined) {
+    throw new Refusal(400, 'REQUEST', 'give "text", "image" or "photo" (the id of a photo) to search for');
+  }
+  const clip = await modelOf(parts);
+  const texts = [text, not].filter((one) => one !== undefined);
+  if (texts.length > 0) checkTower(clip, 'text', text === undefined ? 'not' : 'text');
+  const pictures: Uint8Array[] = [];
+  if (image !== undefined) {
+    checkTower(clip, 'image', 'image');
+    pictures.push(await pictureBytes(image, 'image', fetcher(parts, exchange, 'image')));
+  }
+  const { signal } = exchange;
+  const [words, seen] = await Promise.all([
+    placed(parts.queue.texts(texts, signal), (i) => (text === undefined || i === 1 ? 'not' : 'text')),
+    placed(parts.queue.pictures(pictures, signal), () => 'image'),
+  ]);
+  const query = new Float32Array(store.dimension);
+  const add = (vector: Float32Array, weight: number) => {
+    for (const [i, value] of vector.entries()) query[i]! += weight * value;
+  };
+  for (const [i, { embedding }] of words.entries()) add(embedding, text === undefined || i === 1 ? -1 : 1);
+  for (const { embedding } of seen) add(embedding, 1);
+  if (photo !== undefined) {
+    const vector = await store.vector(photo);
+    if (!vector) throw new Refusal(404, 'NO_PHOTO', `photo: the index has no photo ${photo}`, { param: 'photo' });
+    add(vector, 1);
+  }
+
+  return timed(parts, 'rank', async () => {
+    const wanted = await filter(store, path, after, before);
+    const found = await store.search(query, top, { signal, ...(wanted && { filter: (id) => wanted.has(id) }) });
+    const photos = found
+      .filter(({ similarity }) => similarity >= least)
+      .map(({ id, path, size, mtime, similarity }) => ({
+        id,
+        path: path.replace(/[\ud800-\udfff]/gu, '\ufffd'),
+        size,
+        modified: new Date(mtime).toISOString(),
+        similarity,
+      }));
+    return Response.json({ photos });
+  });
+}
+
+/** Which photos may be found; undefined for all of them. */
+async function filter(
+  store: PhotoStore,
+  path: string | undefined,
+  after: string | undefined,
+  before: string | undefined,
+): Promise<ReadonlySet<number> | undefined> {
+  if (path === undefined && after === undefined && before === undefined) return undefined;
+  const [from, to] = [
+    after === undefined ? -Infinity : Date.parse(after),
+    before === undefined ? Infinity : Date.parse(before),
+  ];
+  const part = path?.toLowerCase() ?? '';
+  const photos = await store.photos();
+  return new Set(
+    photos
+      .filter(({ path, mtime }) => mtime >= from && mtime < to && path.toLowerCase().includes(part))
+      .map(({ id }) => id),
+  );
+}
