@@ -152,8 +152,6 @@ function openClipResNet(fields: Fields): ResNetConfig {
     heads: checkHeads(fields, 'head_width', width * 32, Math.floor((width * 32) / headWidth)),
   };
   if (tower.imageSize % 32 !== 0) fields.fail('image_size', 'a multiple of 32', tower.imageSize);
-  // The kernels take 8 channels at once; the stem begins with half of the width.
-  if (width % 16 !== 0) fields.fail('width', 'a multiple of 16', width);
   fields.refuseUnread({ ...NEUTRAL.vision, patch_size: 'any', mlp_ratio: 'any' }, SWITCHES);
   return tower;
 }

@@ -19,6 +19,7 @@ const asynchronous: [string, (clip: Clip) => Promise<unknown>][] = [
   ['encodeText of nothing', (clip) => clip.encodeText([])],
   ['encodeTokens', (clip) => clip.encodeTokens([[0, 1]])],
   ['encodeTokens of nothing', (clip) => clip.encodeTokens([])],
+  ['countTokens', (clip) => clip.countTokens(['a cat'])],
   ['classifier', (clip) => clip.classifier(['cat', 'dog'])],
 ];
 const synchronous: [string, (clip: Clip) => unknown][] = [

@@ -137,10 +137,27 @@ describe("OpenCLIP's configuration", () => {
     const plain = parseConfig(open);
     expect(parseConfig(vision({ patch_dropout: 0.5, attentional_pool: false, ls_init_value: null }))).toEqual(plain);
     expect(parseConfig(vision({ pool_type: 'tok', final_ln_after_pool: true, timm_model_name: null }))).toEqual(plain);
-    expect(parseConfig(text({ pad_id: 1, hf_tokenizer_name: 'x', tokenizer_kwargs: {}, embed_cls: false }))).toEqual(
-      plain,
-    );
+    expect(parseConfig(text({ pad_id: 1, tokenizer_kwargs: {}, embed_cls: false }))).toEqual(plain);
     expect(parseConfig({ ...open, custom_text: true, init_logit_scale: 4.6, some_new_thing: null })).toEqual(plain);
+  });
+
+  it('reads text towers without a causal mask, other pooling, projections and cleaning', () => {
+    const { text: plain, embedDim } = parseConfig(open);
+    const of = (change: object) => parseConfig(text(change)).text;
+    expect(of({ no_causal_mask: true })).toEqual({ ...plain, causal: false, padding: 0 });
+    expect(of({ no_causal_mask: true, pool_type: 'last', pad_id: 1 })).toEqual({
+      ...plain,
+      causal: false,
+      padding: 1,
+      eot: { rule: 'last' },
+    });
+    expect(of({ pool_type: 'last' })).toEqual({ ...plain, padding: 0, eot: { rule: 'last' } });
+    expect(of({ proj_bias: true })).toEqual({ ...plain, projectionBias: true });
+    expect(of({ proj_type: 'none', width: embedDim })).toEqual({ ...plain, width: embedDim, projection: false });
+    expect(of({ hf_tokenizer_name: 'x' })).toEqual({ ...plain, cleaning: 'whitespace' });
+    expect(of({ hf_tokenizer_name: 'x', tokenizer_kwargs: { strip_sep_token: true } })).toMatchObject({
+      stripSeparator: true,
+    });
   });
 
   it.each([
@@ -194,12 +211,20 @@ describe("OpenCLIP's configuration", () => {
       text({ hf_model_name: 'xlm-roberta-base' }),
       'text_cfg.hf_model_name = "xlm-roberta-base"',
     ],
-    ['no causal mask', text({ no_causal_mask: true }), 'text_cfg.no_causal_mask = true'],
+    ['a mask that is no flag', text({ no_causal_mask: 1 }), 'text_cfg.no_causal_mask: expected true or false'],
     ['a class token in the text', text({ embed_cls: true }), 'text_cfg.embed_cls = true'],
-    ['pooling of the last token', text({ pool_type: 'last' }), 'text_cfg.pool_type = "last"'],
-    ['a projection with bias', text({ proj_bias: true }), 'text_cfg.proj_bias = true'],
-    ['no projection', text({ proj_type: 'none' }), 'text_cfg.proj_type = "none"'],
-    ['another cleaning of texts', text({ tokenizer_kwargs: { clean: 'canonicalize' } }), 'text_cfg.tokenizer_kwargs'],
+    ['attention pooling of texts', text({ pool_type: 'map' }), 'text_cfg.pool_type: expected "argmax"'],
+    ['an MLP as the projection', text({ proj_type: 'mlp' }), 'text_cfg.proj_type: expected "linear" or "none"'],
+    [
+      'no projection to another width',
+      text({ proj_type: 'none', width: 640, heads: 10 }),
+      'text_cfg.width: expected the same as embed_dim, 512',
+    ],
+    [
+      'another cleaning of texts',
+      text({ hf_tokenizer_name: 'x', tokenizer_kwargs: { clean: 'other' } }),
+      'text_cfg.tokenizer_kwargs',
+    ],
     ['CoCa', { ...open, multimodal_cfg: { width: 512 } }, 'CoCa models are not supported'],
     ['SigLIP', { ...open, init_logit_bias: -10 }, 'SigLIP models are not supported'],
     [

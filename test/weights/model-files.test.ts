@@ -39,7 +39,7 @@ describe('B01: processor_config.json', () => {
   it.each<[string, object]>([
     ['size', { size: { height: 80, width: 80 } }],
     ['do_center_crop', { do_center_crop: false }],
-    ['resample', { resample: 2 }],
+    ['resample', { resample: 0 }],
     ['rescale_factor', { rescale_factor: 1 }],
     ['image_processor_type', { image_processor_type: 'SiglipImageProcessor' }],
     ['std', { image_std: [0, 1, 1] }],
