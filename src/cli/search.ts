@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
 import { nineDigits } from '../float32.ts';
 import { openPhotos, type PhotoMatch, type PhotoStore } from '../search/index.ts';
+import { NOT_WEIGHT } from '../search/photo-store.ts';
 import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import { toPath } from './file-name.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
@@ -53,7 +54,9 @@ export function addSearch(program: Command): void {
     .addOption(
       new Option('--image-weight <x>', 'weight of each --image').argParser(weight('--image-weight')).default(1),
     )
-    .addOption(new Option('--not-weight <x>', 'weight of each --not').argParser(weight('--not-weight')).default(0.5))
+    .addOption(
+      new Option('--not-weight <x>', 'weight of each --not').argParser(weight('--not-weight')).default(NOT_WEIGHT),
+    )
     .addOption(new Option('--top <n>', 'number of photos').argParser(positiveInteger('--top')).default(20))
     .addOption(new Option('--json', 'one object per line: {"file", "similarity"}').conflicts(['paths0', 'html']))
     .addOption(new Option('--paths0', 'paths alone, each with NUL at its end, for xargs -0').conflicts('html'))

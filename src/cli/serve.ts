@@ -36,13 +36,16 @@ ends at once. Exit code: 0 after such an end; 1 if the model or the port cannot 
 
 const KEY_VARIABLE = 'EDGECLIP_API_KEY';
 
+/** Addresses that only this machine reaches. */
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
+
 export function addServe(program: Command): void {
   const command = program
     .command('serve')
     .summary('answer HTTP requests: embeddings, classification')
     .description('Serves a model over HTTP.')
     .addOption(new Option('--port <n>', 'port; 0: any that is free').argParser(port).default(3000))
-    .option('--in <index>', 'photo index to search: an SQLite file, or postgres://..; with a page for people at /')
+    .option('--in <index>', 'photo index to search, as edgeclip index made it; with a page for people at /')
     .option(
       '--thumbnails <dir>',
       'folder of the thumbnails that are made for the page (default: edgeclip/thumbnails in ~/.cache)',
@@ -122,7 +125,7 @@ async function serve(options: ServeCommandOptions): Promise<void> {
     ...(photos && { photos }),
     log,
     ...(maxPixels !== undefined && { maxPixels }),
-    ...(apiKey !== undefined && { apiKey }),
+    ...(apiKey === undefined ? { localNames: LOOPBACK.test(host) } : { apiKey }),
     ...(options.cors && { cors: options.cors }),
     names: [modelName(model), ...(options.alias ?? [])],
     ...(options.allowUrls && { fetchPicture: allowHosts(options.allowUrls) }),

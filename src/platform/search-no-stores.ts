@@ -1,4 +1,4 @@
-/** Where neither SQLite nor PostgreSQL can be reached. */
+/** Where no database can be reached. */
 import { ClipError } from '../errors.ts';
 import type { OpenPhotoStore } from '../search/photo-store.ts';
 

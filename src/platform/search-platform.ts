@@ -8,6 +8,6 @@ import type { WasmFile } from './platform.ts';
 export interface SearchPlatform {
   /** The search module: its bytes, or the module where a runtime compiles no bytes. */
   searchFile(): Promise<WasmFile>;
-  /** Opens a photo index that is stored in SQLite or PostgreSQL. */
+  /** Opens a photo index that is stored in SQLite. */
   openPhotos: OpenPhotoStore;
 }

@@ -1,4 +1,4 @@
-/** A photo index in a database: what SQLite and PostgreSQL have in common. */
+/** A photo index in a database: what the index needs of it, whichever it is. */
 import type { IndexModel, IndexModelInput } from './index-model.ts';
 
 /** How an index's pictures are prepared: one way for all of them. */
@@ -40,6 +40,9 @@ export interface NewPhoto extends PhotoFile {
   readonly hash: string;
   readonly vector: Float32Array;
 }
+
+/** How much of the vector of what photos should not show is taken away, where nobody says otherwise. */
+export const NOT_WEIGHT = 0.5;
 
 /** A file that could not be read or embedded. */
 export interface PhotoFailure extends PhotoFile {
@@ -118,6 +121,6 @@ export interface OpenPhotosOptions {
 
 /**
  * Opens a photo index.
- * @param address path of an SQLite file, or `postgres://user@host/database`
+ * @param address path of an SQLite file
  */
 export type OpenPhotoStore = (address: string, options?: OpenPhotosOptions) => Promise<PhotoStore>;

@@ -1,5 +1,16 @@
-/** Who may ask: the key of `--api-key`. */
+/** Who may ask: the key of `--api-key`; without one, nobody by the name of another host. */
 import { Refusal } from './refusal.ts';
+
+/**
+ * A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and then read answers as if they were its own: its
+ * requests still bear that name.
+ * @throws Refusal 403 if the request was not sent to this machine by a name of its own
+ */
+export function checkLocalName(request: Request): void {
+  const { hostname } = new URL(request.url);
+  if (/^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
+  throw new Refusal(403, 'HOST', `this server answers to localhost and 127.0.0.1, not to ${JSON.stringify(hostname)}: set a key (--api-key) to be reached by other names`); // biome-ignore format: one line
+}
 
 /** Checks the key of requests; keys are compared by their digests, in a time that does not tell how much was right. */
 export class ApiKey {

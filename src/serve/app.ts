@@ -4,7 +4,7 @@ import { cors } from 'hono/cors';
 import type { Clip } from '../clip.ts';
 import { checkOptions, kindOf, type OptionType } from '../options.ts';
 import type { Photo, PhotoStore } from '../search/photo-store.ts';
-import { ApiKey } from './access.ts';
+import { ApiKey, checkLocalName } from './access.ts';
 import { HeldBytes, parseJson, readBody } from './body.ts';
 import { classify } from './classify.ts';
 import { embeddings } from './embeddings.ts';
@@ -40,6 +40,8 @@ export interface ServeOptions {
   readonly cachedLabels?: number | undefined;
   /** Requests must bring it, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; `/health` and `/ready` need none. */
   readonly apiKey?: string | undefined;
+  /** Whether requests to another host name than localhost are refused: for a server on a loopback address. Default false. */
+  readonly localNames?: boolean | undefined;
   /** Origins whose pages may read answers; `*` is any. Default none. */
   readonly cors?: readonly string[] | undefined;
   /** Names of the model, the first of which answers give. Default: the model's own. */
@@ -75,6 +77,7 @@ const OPTIONS: Readonly<Record<keyof ServeOptions, OptionType>> = {
   maxPixels: 'number',
   cachedLabels: 'number',
   apiKey: 'string',
+  localNames: 'boolean',
   cors: 'any',
   names: 'any',
   version: 'string',
@@ -273,6 +276,12 @@ class Server {
         });
       }
     });
+    if (this.#options.localNames) {
+      hono.use(async (c, next) => {
+        checkLocalName(c.req.raw);
+        await next();
+      });
+    }
     if (origins !== undefined && origins.length > 0) {
       hono.use(
         cors({

@@ -97,7 +97,7 @@ const date = z.iso.date().or(z.iso.datetime());
 export const searchRequest = z
   .strictObject({
     text: text.min(1).describe('what the photos show').optional(),
-    not: text.min(1).describe('what they do not show: its vector is subtracted').optional(),
+    not: text.min(1).describe('what they do not show: half of its vector is subtracted').optional(),
     image: picture.optional(),
     photo: z.int().positive().describe('the id of a photo of the index: photos like it').optional(),
     top: z.int().min(1).max(1000).default(20),

@@ -1,5 +1,5 @@
 /** `POST /search`: photos of an index by words, by a picture, by another photo of the index, or a mixture of them. */
-import type { PhotoStore } from '../search/photo-store.ts';
+import { NOT_WEIGHT, type PhotoStore } from '../search/photo-store.ts';
 import { checked } from './checked.ts';
 import { checkTower, type Exchange, fetcher, modelOf, type Parts, placed, timed } from './exchange.ts';
 import { pictureBytes } from './pictures.ts';
@@ -29,7 +29,7 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
   const add = (vector: Float32Array, weight: number) => {
     for (const [i, value] of vector.entries()) query[i]! += weight * value;
   };
-  for (const [i, { embedding }] of words.entries()) add(embedding, text === undefined || i === 1 ? -1 : 1);
+  for (const [i, { embedding }] of words.entries()) add(embedding, text === undefined || i === 1 ? -NOT_WEIGHT : 1);
   for (const { embedding } of seen) add(embedding, 1);
   if (photo !== undefined) {
     const vector = await store.vector(photo);

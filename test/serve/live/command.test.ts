@@ -1,6 +1,6 @@
 /** `edgeclip serve` as users start it: its log, its signals, its ends. Needs `npm run build`. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
@@ -60,6 +60,28 @@ it('SIGTERM finishes what is begun, takes no more, and ends with code 0', async 
   expect(messages[0]).toBe('listening');
   expect(messages).toContain('ending');
   expect(lines().at(-1)).toMatchObject({ message: 'request', path: '/v1/embeddings', status: 200 });
+});
+
+it('without a key, a page that points its own name at this machine is refused; with one, it needs the key', async () => {
+  /** The status of a request to another host name, which `fetch` does not send. */
+  const asked = (url: string, host: string, headers = {}) =>
+    new Promise<number>((resolve, reject) => {
+      request(`${url}/v1/models`, { headers: { host, ...headers } }, (response) => {
+        response.resume();
+        resolve(response.statusCode!);
+      })
+        .on('error', reject)
+        .end();
+    });
+  const { url } = await start();
+  expect(await asked(url, 'photos.example')).toBe(403);
+  expect(await asked(url, 'localhost.photos.example:3000')).toBe(403);
+  for (const host of ['localhost:3000', '127.0.0.1', '[::1]:3000', 'edgeclip.localhost']) {
+    expect(await asked(url, host), host).toBe(200);
+  }
+  const keyed = await start('--api-key', 'k');
+  expect(await asked(keyed.url, 'photos.example')).toBe(401);
+  expect(await asked(keyed.url, 'photos.example', { 'x-api-key': 'k' })).toBe(200);
 });
 
 it('a second signal ends at once', async () => {
