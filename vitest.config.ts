@@ -18,7 +18,7 @@ export default defineConfig({
             'test/slow/**',
             'test/memory/**',
             'test/runtimes/**',
-            'test/hub/cache.test.ts',
+            'test/hub/**',
             'test/serve/live/**',
             'test/adapters/**',
             'test/photos/**',
@@ -48,7 +48,7 @@ export default defineConfig({
       {
         // npm run test:hub
         extends: true,
-        test: { name: 'hub', include: ['test/hub/cache.test.ts'], testTimeout: 60_000 },
+        test: { name: 'hub', include: ['test/hub/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         // npm run test:photos
