@@ -59,7 +59,7 @@ const codeSplitting = {
       test: /src[\\/](?:clip|similarity|load-options|lookahead|weights[\\/]checked-files)\.ts$/,
       priority: 3,
     },
-    { name: 'protocol', test: /src[\\/]worker[\\/](?:protocol|remote-files)\.ts$/, priority: 2 },
+    { name: 'protocol', test: /src[\\/](?:sent-error|worker[\\/](?:protocol|remote-files))\.ts$/, priority: 2 },
     { name: 'caller', test: /src[\\/]worker[\\/]index\.ts$/, priority: 1 },
     { name: 'library', test: /src[\\/](?:index|image-only)\.ts$/ },
   ],

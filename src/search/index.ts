@@ -6,13 +6,16 @@ declare global {
   interface Blob {}
 }
 
-export { openPhotos } from '#search-platform';
+import { openPhotos as openHere } from '#search-platform';
+import type { OpenPhotoStore } from './photo-store.ts';
+
 export { ClipError, type ClipErrorCode } from '../errors.ts';
 export { blobSource, bytesSource, type Source } from '../weights/source.ts';
 export type { IndexModel, IndexModelInput } from './index-model.ts';
 export type {
   NewPhoto,
   NewPhotoStore,
+  OpenPhotoStore,
   OpenPhotosOptions,
   Photo,
   PhotoChanges,
@@ -31,3 +34,10 @@ export {
   type VectorIndexOptions,
 } from './vector-index.ts';
 export type { VectorId } from './vectors.ts';
+
+/**
+ * Opens a photo index, an SQLite file: by `node:sqlite` or `bun:sqlite`, on Node 20 by the optional package `libsql`.
+ * @throws ClipError `IO`, `INDEX_FORMAT`, `INDEX_MODEL`; `UNSUPPORTED` where there is no SQLite
+ */
+// With its type written out: the declarations of the package cannot name the file that each runtime has.
+export const openPhotos: OpenPhotoStore = openHere;

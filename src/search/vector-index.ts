@@ -206,7 +206,7 @@ export class VectorIndex {
    * @example
    * await writeFile('photos.vectors', index.save());
    */
-  async *save(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  async *save(): AsyncGenerator<Uint8Array, void, undefined> {
     this.#running++;
     try {
       const slots = this.#inOrder();
@@ -223,7 +223,7 @@ export class VectorIndex {
   }
 
   /** The same in one piece, for runtimes without files. */
-  async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
+  async toBytes(): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for await (const part of this.save()) parts.push(part);
     const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

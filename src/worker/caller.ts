@@ -161,7 +161,7 @@ export class RemoteBackend implements Backend {
         if (this.#caller.disposed) this.#caller.alive();
         if (result === undefined) return;
         if (result.status === 'fulfilled') yield { index, embedding: result.value };
-        else if (result.reason === call.failure) throw result.reason;
+        else if (call.failure && result.reason === call.failure) throw result.reason;
         else yield { index, error: result.reason };
       }
     } finally {

@@ -48,9 +48,13 @@ async function fillBucket({ base, printed }, model) {
   for (const name of names) if (name !== last) await put(name);
   const together = () => Promise.all(Array.from({ length: 8 }, load));
   assert.deepEqual(new Set(await together()), new Set(['503 WEIGHTS_MISSING']));
+  // A request that comes after the load has failed begins another one.
+  const loads = () => printed().match(/load \d/g).length;
+  const failed = loads();
+  assert.ok(failed < 8, `8 first requests shared ${failed} loads`);
   await put(last);
   assert.deepEqual(new Set(await together()), new Set(['200 true']));
-  assert.deepEqual(printed().match(/load \d/g), ['load 1', 'load 2']);
+  assert.equal(loads(), failed + 1);
 }
 
 export default async function edgeLimits({ folder, expected }) {
