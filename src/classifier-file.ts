@@ -4,6 +4,7 @@
  * (8 hex digits) of all that is said here, so that no changed bit becomes another answer.
  */
 
+import { concatenate } from './bytes.ts';
 import { crc32 } from './crc32.ts';
 import { ClipError } from './errors.ts';
 import { MAX_LOGIT_SCALE } from './model/logit-scale.ts';
@@ -51,14 +52,7 @@ export function writeClassifier({ labels, embeddings, logitScale, maker }: Class
   };
   const shape = [labels.length, embeddings.length / labels.length];
   const metadata = { ...content, crc32: checksum(content, shape, data) };
-  const parts = writeSafetensors([{ name: 'embeddings', dtype: 'F32', shape, data }], metadata);
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concatenate(writeSafetensors([{ name: 'embeddings', dtype: 'F32', shape, data }], metadata));
 }
 
 /** @throws ClipError CLASSIFIER_FORMAT if the bytes are not a classifier's, damaged, or of another version */

@@ -16,13 +16,13 @@ import {
   labelNotes,
   readLabels,
   readTemplates,
-  splitList,
 } from './labels.ts';
 import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
 import { isDirect, type Output, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { checkWritable } from './partial-file.ts';
 import { Progress } from './progress.ts';
+import { repeated, repeatedList } from './repeated.ts';
 import { checkStandardInput } from './standard-input.ts';
 import { rankingTable } from './table.ts';
 
@@ -68,7 +68,7 @@ export function addClassify(program: Command): void {
         '-l, --labels <list>',
         'labels separated by commas, spaces around them removed; no other option splits at commas',
       )
-        .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
+        .argParser(repeatedList)
         .conflicts(['labelsFile', 'classes']),
     )
     .addOption(
@@ -83,7 +83,7 @@ export function addClassify(program: Command): void {
         '--templates <templates>',
         'prompt templates: single, openai-7 or openai-80; or a template with {} or {label} as the placeholder; ' +
           'or a file with one template per line (default: single). Can be repeated',
-      ).argParser((value: string, before: string[] = []) => [...before, value]),
+      ).argParser(repeated),
     )
     .option('--save-classifier <file>', 'write the labels and their vectors to a classifier file')
     .addOption(

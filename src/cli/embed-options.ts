@@ -6,6 +6,7 @@ import type { InputOptions } from './inputs.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { isDirect } from './output.ts';
 import { partialPath } from './partial-file.ts';
+import { repeated } from './repeated.ts';
 import { storedFormat } from './stored-rows.ts';
 
 export interface EmbedOptions extends ModelOptions, InputOptions {
@@ -52,12 +53,7 @@ export function addEmbedCommand(program: Command): Command {
       'Embeds images and texts as vectors in one space; the cosine of two vectors measures how well they match.',
     )
     .argument('[images...]', 'files, folders, patterns, or - for standard input')
-    .addOption(
-      new Option('--text <text>', 'a text; can be repeated').argParser((text: string, before: string[] = []) => [
-        ...before,
-        text,
-      ]),
-    )
+    .addOption(new Option('--text <text>', 'a text; can be repeated').argParser(repeated))
     .option('--text-file <file>', 'one text per line; blank lines are skipped')
     .addOption(new Option('--format <format>', 'what to write').choices(['json', 'npy']).default('json'))
     // JSON is the default; the option exists for symmetry with classify.

@@ -5,6 +5,7 @@ import { datasetNames, findDataset } from '../eval/datasets.ts';
 import { positiveInteger, quote, UsageError } from './failure.ts';
 import { ORIENT_HELP } from './input-options.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
+import { repeated } from './repeated.ts';
 
 export interface EvalOptions extends ModelOptions {
   readonly dataset?: string;
@@ -80,7 +81,7 @@ export function addEvalCommand(program: Command): Command {
       new Option(
         '--templates <templates>',
         "prompt templates, as for classify (default: the dataset's, or single). Can be repeated",
-      ).argParser((value: string, before: string[] = []) => [...before, value]),
+      ).argParser(repeated),
     )
     .addOption(
       new Option('--captions <file>', 'retrieval with the captions of a file').conflicts(['linearProbe', 'shots']),

@@ -13,6 +13,7 @@ import { addMaxPixels, addModelOptions, checkTokenizer, type ModelOptions } from
 import { type Output, standardOutput } from './output.ts';
 import { photoPage } from './photo-page.ts';
 import { Progress } from './progress.ts';
+import { repeated } from './repeated.ts';
 
 interface SearchCommandOptions extends ModelOptions {
   readonly in: string;
@@ -39,8 +40,6 @@ Examples:
   $ edgeclip search "receipts" --paths0 | xargs -0 cp -t receipts/
 
 Exit code: 0 success, also if the index is empty; 1 the index, the model or a picture failed; 2 invalid command line.`;
-
-const repeated = (value: string, before: string[] = []) => [...before, value];
 
 export function addSearch(program: Command): void {
   const command = program

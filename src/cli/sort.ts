@@ -18,10 +18,11 @@ import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.
 import { toPath } from './file-name.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
-import { type LabelOptions, labelNotes, readLabels, readTemplates, splitList } from './labels.ts';
+import { type LabelOptions, labelNotes, readLabels, readTemplates } from './labels.ts';
 import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
+import { repeated, repeatedList } from './repeated.ts';
 import { checkStandardInput, STANDARD_INPUT } from './standard-input.ts';
 
 interface SortOptions extends ModelOptions, InputOptions, LabelOptions {
@@ -54,15 +55,13 @@ export function addSort(program: Command): void {
     .argument('[images...]', 'files, folders or patterns')
     .addOption(
       new Option('-l, --labels <list>', 'labels separated by commas, spaces around them removed')
-        .argParser((list: string, before: string[] = []) => [...before, ...splitList(list)])
+        .argParser(repeatedList)
         .conflicts(['labelsFile', 'classes']),
     )
     .addOption(new Option('--labels-file <file>', 'one label per line').conflicts('classes'))
     .option('--classes <file>', 'a JSON file with prompts for each label, as for classify')
     .addOption(
-      new Option('--templates <templates>', 'prompt templates, as for classify; can be repeated').argParser(
-        (value: string, before: string[] = []) => [...before, value],
-      ),
+      new Option('--templates <templates>', 'prompt templates, as for classify; can be repeated').argParser(repeated),
     )
     .requiredOption('--into <dir>', 'where the folders are made')
     .addOption(new Option('--copy', 'copy the files (the default)').conflicts(['link', 'move']))

@@ -1,4 +1,5 @@
 /** Files on their way where there is no file system: received piece by piece, and asked for again if a connection breaks. */
+import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
@@ -83,13 +84,7 @@ export async function wholeBody(answer: HubAnswer, came: Came): Promise<Uint8Arr
     parts.push(piece);
     length += piece.byteLength;
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes;
+  return concatenate(parts);
 }
 
 /**

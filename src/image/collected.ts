@@ -1,7 +1,7 @@
 /** Files that come in pieces, collected before they are decoded elsewhere. */
 
+import { concatenate } from '../bytes.ts';
 import type { Pieces } from './body.ts';
-import { concatenate } from './bytes.ts';
 import { TakenImage } from './input.ts';
 
 /** Bytes that are collected at most: a photo of 12 megapixels has three million. */

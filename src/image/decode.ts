@@ -1,7 +1,8 @@
 /** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
+
+import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { joinPieces, type Pieces } from './body.ts';
-import { concatenate } from './bytes.ts';
 import { decodePixels, type EncodedImage } from './codecs.ts';
 import { sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';

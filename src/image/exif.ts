@@ -1,5 +1,5 @@
 /** The orientation that EXIF and XMP state, read as Pillow 13 reads them (Image.getexif, TiffImagePlugin). */
-import { hasText } from './bytes.ts';
+import { hasText } from '../bytes.ts';
 
 /** EXIF's tag of the orientation. */
 const ORIENTATION = 0x0112;

@@ -1,5 +1,5 @@
 /** Names for files that people try and this package does not read, so that the error says what to do with them. */
-import { hasText } from './bytes.ts';
+import { hasText } from '../bytes.ts';
 import { isoBrands } from './iso-boxes.ts';
 
 const TO_JPEG = 'convert it to JPEG';

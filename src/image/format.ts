@@ -1,6 +1,7 @@
 /** Which format a file has, by its first bytes. */
+
+import { hasText } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { hasText } from './bytes.ts';
 import type { HeifKind } from './heif.ts';
 
 /** Formats whose decoders are in this package. */

@@ -2,9 +2,10 @@
  * What an AVIF or HEIC file says before it is decoded (HEIF, ISO/IEC 23008-12; AV1 Image File Format 1.2): how large its
  * pictures are, and how the first is turned.
  */
+
+import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { av1Size, type Size } from './av1-size.ts';
-import { concatenate } from './bytes.ts';
 import { type Box, BoxReader, boxes, findBox, isoBrands } from './iso-boxes.ts';
 
 export type HeifKind = 'avif' | 'heic';

@@ -1,5 +1,5 @@
 /** Boxes of an ISO base media file (ISO/IEC 14496-12, 4.2), as far as AVIF and HEIC need them. */
-import { hasText } from './bytes.ts';
+import { hasText } from '../bytes.ts';
 
 /** Where a box's content is. */
 export interface Box {

@@ -5,9 +5,10 @@
  *
  * libjpeg only warns when data end early and paints the missing part gray; here that is an error.
  */
+
+import { concatenate } from '../bytes.ts';
 import type { ClipError } from '../errors.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { concatenate } from './bytes.ts';
 import * as c from './contract.ts';
 import { type Colors, colorsOf, type Frame, planFrame, reducedSide } from './jpeg-frame.ts';
 import { JpegPlanes } from './jpeg-planes.ts';

@@ -1,6 +1,7 @@
 /** The segments of a JPEG file (ITU T.81, annex B) as plain data. */
+
+import { hasText } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { hasText } from './bytes.ts';
 
 /** Marker codes: the byte after 0xff. */
 export const SOF2 = 0xc2;

@@ -2,8 +2,9 @@
  * PNG, row by row, as `Image.open(..).convert("RGB")` of Pillow 13 sees it: transparency and color profiles do not count, gray of
  * 16 bits is clipped at 255. Of an animation, the picture that is shown where animations are not known.
  */
+
+import { concatenate } from '../bytes.ts';
 import { crc32 } from '../crc32.ts';
-import { concatenate } from './bytes.ts';
 import type { Metadata } from './orientation.ts';
 import { IDAT, IEND, IHDR, PLTE, PngChunks } from './png-chunks.ts';
 import { CHUNKS_AT_A_TIME, truncatedPng } from './png-data.ts';

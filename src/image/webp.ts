@@ -3,8 +3,9 @@
  * as a file of nothing else. That is all that the decoder gets: alpha does not change the colors, and passing over millions of
  * chunks takes it minutes.
  */
+
+import { hasText } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { hasText } from './bytes.ts';
 import type { Metadata } from './orientation.ts';
 
 /** Bytes of a chunk's name and length, of the file header, and of a frame's position and size. */

@@ -74,7 +74,7 @@ export class Records {
       records: top,
     };
     const memory = new WebAssembly.Memory({ initial: Math.ceil(top / PAGE_BYTES), maximum: MAX_PAGES });
-    return new Records(dimension, { ...places, records: top }, memory, await searchKernels(memory));
+    return new Records(dimension, places, memory, await searchKernels(memory));
   }
 
   /** How many there are, those that were dropped included. */

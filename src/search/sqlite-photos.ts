@@ -71,6 +71,8 @@ class SqlitePhotos implements PhotoStore {
   #version = '';
   #changes = 0;
   #refreshing: Promise<VectorIndex> | undefined;
+  /** The largest id that the index has seen. */
+  #last = 0;
 
   private constructor(name: string, database: Sqlite, about: About, readOnly: boolean) {
     this.name = name;
@@ -225,9 +227,6 @@ class SqlitePhotos implements PhotoStore {
     this.#version = version;
     return index;
   }
-
-  /** The largest id that the index has seen. */
-  #last = 0;
 
   async #vectorIndex(): Promise<VectorIndex> {
     this.#index ??= await VectorIndex.over({ dimension: this.dimension, model: this.model }, this.#reader());

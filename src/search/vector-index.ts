@@ -1,4 +1,5 @@
 /** A searchable collection of embeddings, in memory: exact answers from a scan over int8 copies. */
+import { concatenate } from '../bytes.ts';
 import { show } from '../json.ts';
 import { checkOptions, isFloat32Array, kindOf } from '../options.ts';
 import { yieldIfDue } from '../scheduler.ts';
@@ -226,13 +227,7 @@ export class VectorIndex {
   async toBytes(): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     for await (const part of this.save()) parts.push(part);
-    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    return concatenate(parts);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Bodies of requests: limited before they are read, and all that are held at once together. */
-import { concatenate } from '../image/bytes.ts';
+import { concatenate } from '../bytes.ts';
 import { Refusal } from './refusal.ts';
 
 export interface BodyLimits {

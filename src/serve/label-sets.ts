@@ -1,6 +1,7 @@
 /** Classifiers of label sets that were asked for lately: their texts are embedded once. */
 import { Classifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
+import { untilAborted } from '../scheduler.ts';
 import type { WorkQueue } from './queue.ts';
 
 /** A set that is there or being made. */
@@ -18,8 +19,6 @@ export class LabelSets {
   readonly #most: number;
   readonly #entries = new Map<string, Entry>();
   #labels = 0;
-  hits = 0;
-  misses = 0;
 
   /** @param most labels of all sets together that are kept */
   constructor(queue: WorkQueue, most: number) {
@@ -43,14 +42,9 @@ export class LabelSets {
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     this.#evict(entry);
-    if (entry.done) this.hits++;
-    else this.misses++;
     entry.users++;
-    const left = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
     try {
-      return await Promise.race([entry.classifier, left]);
+      return await untilAborted(entry.classifier, signal);
     } finally {
       entry.users--;
       if (entry.users === 0 && !entry.done) {

@@ -1,4 +1,5 @@
 /** Pictures in JSON: data URIs, plain base64, and addresses where they are allowed. */
+import { decodeBase64 } from '../platform/base64.ts';
 import { Refusal } from './refusal.ts';
 
 /** Fetches a picture from an address. @throws Refusal if the host is not allowed or the picture cannot be had */
@@ -26,10 +27,10 @@ export async function pictureBytes(
     }
     base64 = text.slice(head.length);
   }
-  return decodeBase64(base64, param);
+  return fromBase64(base64, param);
 }
 
-function decodeBase64(text: string, param: string): Uint8Array {
+function fromBase64(text: string, param: string): Uint8Array {
   const what = 'a picture is a data URI (data:image/jpeg;base64,..), its bytes in base64, or an address';
   const clean = /\s/.test(text) ? text.replace(/\s+/g, '') : text;
   if (clean.length === 0) throw new Refusal(400, 'PICTURE', `the picture is empty; ${what}`, { param });
@@ -37,8 +38,6 @@ function decodeBase64(text: string, param: string): Uint8Array {
   if (!BASE64.test(clean) || digits % 4 === 1) {
     throw new Refusal(400, 'PICTURE', `this is not base64; ${what}`, { param });
   }
-  const binary = atob(clean.replaceAll('-', '+').replaceAll('_', '/').slice(0, digits));
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
+  const plain = clean.slice(0, digits).replaceAll('-', '+').replaceAll('_', '/');
+  return decodeBase64(plain.padEnd(4 * Math.ceil(digits / 4), '='));
 }

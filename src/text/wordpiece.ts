@@ -41,7 +41,8 @@ export class WordPiece {
   readonly eot: number;
   readonly #file: WordPieceFile;
   readonly #ids: ReadonlyMap<string, number>;
-  readonly #tokens: ReadonlyMap<number, string>;
+  /** Made by the first `decode`: models only encode. */
+  #tokens: ReadonlyMap<number, string> | undefined;
   readonly #longest: number;
   readonly #added: RegExp | undefined;
   readonly #cleaning: CleaningOptions;
@@ -55,7 +56,6 @@ export class WordPiece {
       ...Object.entries(file.vocabulary),
       ...file.added.map(({ content, id }) => [content, id] as const),
     ]);
-    this.#tokens = new Map([...this.#ids].map(([token, id]) => [id, token]));
     let largest = 0;
     let longest = 0;
     for (const [token, id] of this.#ids) {
@@ -119,8 +119,9 @@ export class WordPiece {
    * @throws RangeError if an id is not in the vocabulary
    */
   decode(ids: readonly number[]): string {
+    this.#tokens ??= new Map([...this.#ids].map(([token, id]) => [id, token]));
     const tokens = ids.map((id) => {
-      const token = this.#tokens.get(id);
+      const token = this.#tokens!.get(id);
       if (token === undefined) throw new RangeError(`id ${id} is not in the vocabulary of ${this.vocabSize}`);
       return token;
     });

@@ -185,21 +185,13 @@ export class RemoteBackend implements Backend {
 
   async countTokens(texts: readonly string[]): Promise<number[]> {
     let counts: readonly number[] = [];
-    let id = 0;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const receive = (reply: Reply) => {
-          if (reply.kind === 'counts') counts = reply.counts;
-          else if (reply.kind === 'failed') reject(receiveError(reply.error));
-          else if (reply.kind === 'done') resolve();
-        };
-        id = this.#caller.begin(receive, reject);
-        this.#caller.post(id, { kind: 'count', call: id, texts }, 1);
-      });
-      return [...counts];
-    } finally {
-      this.#caller.end(id);
-    }
+    await this.#ask(
+      (call) => ({ kind: 'count', call, texts }),
+      (reply) => {
+        if (reply.kind === 'counts') counts = reply.counts;
+      },
+    );
+    return [...counts];
   }
 
   dispose(): void {
@@ -213,24 +205,39 @@ export class RemoteBackend implements Backend {
     signal?.throwIfAborted();
     const { embedDim } = this.config;
     const embeddings: Float32Array[] = [];
+    await this.#ask(
+      (call) => request({ call, normalize, progress: onProgress !== undefined }),
+      (reply) => {
+        if (reply.kind !== 'vectors') return;
+        // Each with a buffer of its own, as callers may transfer them.
+        for (let at = 0; at < reply.values.length; at += embedDim)
+          embeddings.push(reply.values.slice(at, at + embedDim));
+      },
+      { signal, onProgress },
+    );
+    return embeddings;
+  }
+
+  /** Sends a request and resolves when the worker is done with it. @param receive gets what comes meanwhile */
+  async #ask(
+    request: (call: number) => Request,
+    receive: (reply: Reply) => void,
+    { signal, onProgress }: Pick<EncodeOptions, 'signal' | 'onProgress'> = {},
+  ): Promise<void> {
     let id = 0;
     const answer = new Promise<void>((resolve, reject) => {
       const progress = inOrder<Progress>(onProgress, reject);
-      const receive = (reply: Reply) => {
-        if (reply.kind === 'vectors') {
-          // Each with a buffer of its own, as callers may transfer them.
-          for (let at = 0; at < reply.values.length; at += embedDim)
-            embeddings.push(reply.values.slice(at, at + embedDim));
-        } else if (reply.kind === 'progress') progress.tell(reply.progress as Progress);
+      const settle = (reply: Reply) => {
+        if (reply.kind === 'progress') progress.tell(reply.progress as Progress);
         else if (reply.kind === 'failed') reject(receiveError(reply.error));
         else if (reply.kind === 'done') progress.after(resolve);
+        else receive(reply);
       };
-      id = this.#caller.begin(receive, reject);
-      this.#caller.post(id, request({ call: id, normalize, progress: onProgress !== undefined }), 1);
+      id = this.#caller.begin(settle, reject);
+      this.#caller.post(id, request(id), 1);
     });
     try {
       await untilAborted(answer, signal);
-      return embeddings;
     } finally {
       this.#caller.end(id);
     }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { concatenate } from '../../src/image/bytes.ts';
+import { concatenate } from '../../src/bytes.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';

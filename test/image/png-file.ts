@@ -1,7 +1,7 @@
 /** PNG files for tests, chunk by chunk. */
 import { deflateSync } from 'node:zlib';
+import { concatenate } from '../../src/bytes.ts';
 import { crc32 } from '../../src/crc32.ts';
-import { concatenate } from '../../src/image/bytes.ts';
 
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 

@@ -22,7 +22,7 @@ const KERNELS = THREADED_KERNELS.map((name) => ({
  *
  *   start     the first message: what a thread works on, and whether it attends to steps
  *   attend    go on with steps, until CONTROL.listen is set
- *   script    load the script that decodes pictures (picture-threads/thread.ts); answered by `ready` or `unready`
+ *   script    load the script that decodes pictures (picture-threads/script.ts); answered by `ready` or `unready`
  *   others    are that script's
  */
 export const WORKER_SOURCE = `

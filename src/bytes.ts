@@ -8,7 +8,7 @@ export function hasText(bytes: Uint8Array, at: number, text: string): boolean {
 }
 
 /** All parts in one array. */
-export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
