@@ -36,6 +36,9 @@ type Task = PhotoFile & { readonly name: string; readonly hash?: string } & (
     | { readonly kind: 'fail'; readonly error: unknown }
   );
 
+/** What is said of a photo whose vector is no vector of length 1. */
+const DAMAGED = 'its vector in the index was damaged';
+
 export class PhotoUpdates {
   readonly counts: Counts = { added: 0, copied: 0, moved: 0, unchanged: 0, removed: 0, failed: 0 };
   readonly #store: PhotoStore;
@@ -44,6 +47,10 @@ export class PhotoUpdates {
   readonly #progress: Progress;
   readonly #byPath: Map<string, Photo>;
   readonly #byHash = new Map<string, Photo[]>();
+  /** Those whose vectors were found damaged. */
+  readonly #damaged: readonly Photo[];
+  /** Paths that failed in this run. */
+  readonly #failed = new Set<string>();
   /** What was read and waits for its turn. */
   readonly #tasks: Task[] = [];
   #done = 0;
@@ -55,6 +62,7 @@ export class PhotoUpdates {
     options: UpdateOptions,
     progress: Progress,
     photos: readonly Photo[],
+    damaged: readonly Photo[],
   ) {
     this.#store = store;
     this.#clip = clip;
@@ -62,10 +70,17 @@ export class PhotoUpdates {
     this.#progress = progress;
     this.#byPath = new Map(photos.map((photo) => [photo.path, photo]));
     for (const photo of photos) this.#remember(photo);
+    this.#damaged = damaged;
   }
 
+  /** Photos whose vectors are damaged become failures, so that they are embedded again and the others can be searched. */
   static async open(store: PhotoStore, clip: Clip, options: UpdateOptions, progress: Progress): Promise<PhotoUpdates> {
-    return new PhotoUpdates(store, clip, options, progress, await store.photos());
+    const damaged = await store.damaged();
+    if (damaged.length > 0) {
+      const fail = damaged.map(({ path, size, mtime }) => ({ path, size, mtime, error: DAMAGED }));
+      await store.change({ fail });
+    }
+    return new PhotoUpdates(store, clip, options, progress, await store.photos(), damaged);
   }
 
   /** Adds and updates photos of these files. @throws ClipError IO if the index cannot be written */
@@ -78,6 +93,7 @@ export class PhotoUpdates {
       await this.#finish(embedding, error);
     }
     await this.#finish();
+    for (const { path } of this.#damaged) this.#reportDamaged(path);
     this.#progress.clear();
   }
 
@@ -182,10 +198,20 @@ export class PhotoUpdates {
 
   async #fail(name: string, file: PhotoFile, error: unknown): Promise<void> {
     this.counts.failed++;
+    this.#failed.add(file.path);
     const message = describe(error);
     this.#progress.line(`error: ${title(name)}: ${message}`);
     if (!isGone(file.path)) await this.#store.change({ fail: [{ ...file, error: message }] });
     this.#forgetAt(file.path);
+  }
+
+  #reportDamaged(path: string): void {
+    if (this.#byPath.has(path)) {
+      this.#progress.line(`note: ${title(path)}: ${DAMAGED}, and was made again`);
+    } else if (!this.#failed.has(path) && !isGone(path)) {
+      this.counts.failed++;
+      this.#progress.line(`error: ${title(path)}: ${DAMAGED}; index it to make it again`);
+    }
   }
 
   #remember(photo: Photo): void {

@@ -85,6 +85,8 @@ export interface PhotoStore {
   photo(id: number): Promise<Photo | undefined>;
   /** A photo's vector, of length 1: f32[dimension]. */
   vector(id: number): Promise<Float32Array | undefined>;
+  /** Photos whose vectors are missing or cannot be right, as their length is not 1. All vectors are read. */
+  damaged(): Promise<Photo[]>;
   failures(): Promise<PhotoFailure[]>;
   /**
    * The k photos whose vectors have the largest cosines with the query, best first; equal ones in the order in which they were

@@ -2,13 +2,13 @@
 import { concatenate } from '../bytes.ts';
 import { show } from '../json.ts';
 import { checkOptions, isFloat32Array, kindOf } from '../options.ts';
-import { yieldIfDue } from '../scheduler.ts';
 import type { Source } from '../weights/source.ts';
-import { Best } from './best.ts';
+import { exactSearch, type Searched } from './exact-search.ts';
 import { type LoadedIndex, readIndex, writeIndex } from './index-file.ts';
 import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
-import { EXACT_ROWS, type Query, Records } from './records.ts';
-import { MemoryVectors, type VectorId, type VectorPlace, type VectorReader } from './vectors.ts';
+import { Records } from './records.ts';
+import { Slots } from './slots.ts';
+import { checkId, MemoryVectors, type VectorId, type VectorPlace, type VectorReader } from './vectors.ts';
 
 export interface VectorIndexOptions {
   /** Numbers of a vector. Default: the model's `embedDim`, if `model` is a `Clip`. */
@@ -67,12 +67,7 @@ export class VectorIndex {
   /** Where the first `#read` vectors are, if not in memory. */
   readonly #reader: VectorReader | undefined;
   #read = 0;
-  /** By slot, a record's number. What a removed one had stays until the slot is used again. */
-  readonly #ids: VectorId[] = [];
-  readonly #added: number[] = [];
-  readonly #slots = new Map<VectorId, number>();
-  readonly #free: number[] = [];
-  #additions = 0;
+  readonly #slots = new Slots();
   /** Searches and saves that run: no slot is used again meanwhile. */
   #running = 0;
 
@@ -145,7 +140,7 @@ export class VectorIndex {
 
   /** The ids, in the order in which their vectors were added. */
   ids(): VectorId[] {
-    return this.#inOrder().map((slot) => this.#ids[slot]!);
+    return this.#slots.inOrder().map((slot) => this.#slots.id(slot));
   }
 
   /**
@@ -171,12 +166,11 @@ export class VectorIndex {
 
   /** Removes a vector. Returns whether there was one. */
   remove(id: VectorId): boolean {
-    const slot = this.#slots.get(id);
+    const slot = this.#slots.remove(id);
     if (slot === undefined) return false;
-    this.#slots.delete(id);
     this.#records.drop(slot);
     // A reader's vectors keep their positions, so those slots stay empty.
-    if (slot >= this.#read) this.#free.push(slot);
+    if (slot >= this.#read) this.#slots.release(slot);
     return true;
   }
 
@@ -191,10 +185,19 @@ export class VectorIndex {
   async search(query: ArrayLike<number>, k: number, options: SearchOptions = {}): Promise<Match[]> {
     checkOptions('search', options, { filter: 'function', signal: 'signal' });
     if (!Number.isInteger(k) || k < 1) throw new RangeError(`search: k must be a positive integer, got ${show(k)}`);
+    const { filter, signal } = options;
     const prepared = this.#records.query(this.#records.normalized(this.#checked('search', query)));
+    const searched: Searched = {
+      records: this.#records,
+      dimension: this.dimension,
+      added: this.#slots.added,
+      read: (slots, target) => this.#readVectors(slots, target),
+    };
+    const only = filter && ((slot: number) => filter(this.#slots.id(slot)));
     this.#running++;
     try {
-      return await this.#find(prepared, k, options);
+      const found = await exactSearch(searched, prepared, k, { filter: only, signal });
+      return found.map(({ slot, score }) => ({ id: this.#slots.id(slot), similarity: score }));
     } finally {
       this.#running--;
     }
@@ -210,8 +213,8 @@ export class VectorIndex {
   async *save(): AsyncGenerator<Uint8Array, void, undefined> {
     this.#running++;
     try {
-      const slots = this.#inOrder();
-      const ids = slots.map((slot) => this.#ids[slot]!);
+      const slots = this.#slots.inOrder();
+      const ids = slots.map((slot) => this.#slots.id(slot));
       const read = async (first: number, n: number) => {
         const target = new Float32Array(n * this.dimension);
         await this.#readVectors(slots.slice(first, first + n), target);
@@ -243,70 +246,13 @@ export class VectorIndex {
     await this.#reader?.close?.();
   }
 
-  async #find(query: Query, k: number, { filter, signal }: SearchOptions): Promise<Match[]> {
-    const count = this.#records.count;
-    const bounds = new Float32Array(count);
-    for (let first = 0; first < count; ) {
-      await yieldIfDue(signal);
-      const n = this.#records.blockAt(first, count);
-      this.#records.bounds(query, first, n, bounds);
-      first += n;
-    }
-    if (filter) {
-      for (let slot = 0; slot < count; slot++) {
-        if (bounds[slot] !== Number.NEGATIVE_INFINITY && !filter(this.#ids[slot]!))
-          bounds[slot] = Number.NEGATIVE_INFINITY;
-      }
-    }
-    const best = new Best(k, this.#added);
-    // The k largest bounds first: their products are a floor under the k-th best, which few other bounds reach.
-    const first = new Best(k, this.#added);
-    let floor = -Number.MAX_VALUE; // above the bounds of what was dropped
-    for (let slot = 0; slot < count; slot++) {
-      if (bounds[slot]! >= floor) floor = Math.max(floor, first.add(slot, bounds[slot]!));
-    }
-    const leaders = first.list().map(({ slot }) => slot);
-    await this.#compute(query, leaders, best, bounds, signal);
-    const seen = new Set(leaders);
-    const least = Math.max(-Number.MAX_VALUE, best.least());
-    const others: number[] = [];
-    for (let slot = 0; slot < count; slot++) {
-      if (bounds[slot]! >= least && !seen.has(slot)) others.push(slot);
-    }
-    others.sort((a, b) => bounds[b]! - bounds[a]!);
-    await this.#compute(query, others, best, bounds, signal);
-    return best.list().map(({ slot, score }) => ({ id: this.#ids[slot]!, similarity: score }));
-  }
-
-  /** Adds the exact products of vectors with the query, the largest bounds first, until no bound reaches the k-th best. */
-  async #compute(
-    query: Query,
-    slots: readonly number[],
-    best: Best,
-    bounds: Float32Array,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const vectors = new Float32Array(Math.min(EXACT_ROWS, slots.length) * this.dimension);
-    for (let first = 0; first < slots.length; first += EXACT_ROWS) {
-      if (bounds[slots[first]!]! < best.least()) return;
-      const some = slots.slice(first, first + EXACT_ROWS).sort((a, b) => a - b);
-      await yieldIfDue(signal);
-      const reading = this.#readVectors(some, vectors);
-      if (reading) await reading;
-      const products = this.#records.products(query, vectors, this.dimension, some.length);
-      for (const [i, slot] of some.entries()) {
-        if (!Number.isNaN(products[i]!)) best.add(slot, products[i]!);
-      }
-    }
-  }
-
   /** The vectors of slots, one after the other; a promise if some must be read. */
   #readVectors(slots: readonly number[], target: Float32Array): Promise<void> | undefined {
     const d = this.dimension;
     const places: (VectorPlace & { readonly at: number })[] = [];
     for (const [at, slot] of slots.entries()) {
       if (slot >= this.#read) target.set(this.#vectors.get(slot), at * d);
-      else places.push({ id: this.#ids[slot]!, position: slot, at });
+      else places.push({ id: this.#slots.id(slot), position: slot, at });
     }
     if (places.length === 0) return undefined;
     const read = new Float32Array(places.length * d);
@@ -320,21 +266,16 @@ export class VectorIndex {
   }
 
   #append(id: VectorId, vector: Float32Array, isRead: boolean): void {
-    const reused = !isRead && this.#running === 0 ? this.#free.at(-1) : undefined;
+    const reused = !isRead && this.#running === 0 ? this.#slots.free : undefined;
     const slot = reused ?? this.#records.count;
     if (!isRead) this.#vectors.set(slot, vector);
-    this.#records.set(slot, vector);
-    if (reused !== undefined) this.#free.pop();
-    this.remove(id);
+    this.#records.set(slot, vector); // may throw: what is there is untouched
+    const former = this.#slots.remove(id);
+    this.#slots.add(id, slot);
     if (isRead) this.#read = slot + 1;
-    this.#ids[slot] = id;
-    this.#added[slot] = this.#additions++;
-    this.#slots.set(id, slot);
-  }
-
-  /** The slots in use, in the order of their additions. */
-  #inOrder(): number[] {
-    return [...this.#slots.values()].sort((a, b) => this.#added[a]! - this.#added[b]!);
+    if (former === undefined) return;
+    this.#records.drop(former);
+    if (former >= this.#read) this.#slots.release(former);
   }
 
   #checked(call: string, vector: unknown): Float32Array {
@@ -354,10 +295,3 @@ export class VectorIndex {
 
 /** Largest number of dimensions: the query still has 8 bits. */
 const MAX_DIMENSION = 65_536;
-
-function checkId(id: unknown): asserts id is VectorId {
-  if (typeof id === 'string' || Number.isSafeInteger(id)) return;
-  throw new TypeError(
-    `add: an id must be text or a whole number, got ${typeof id === 'number' ? show(id) : kindOf(id)}`,
-  );
-}

@@ -1,7 +1,18 @@
 /** The f32 vectors of an index: in memory, or where a reader finds them. */
 
+import { show } from '../json.ts';
+import { kindOf } from '../options.ts';
+
 /** What names a vector in an index. */
 export type VectorId = string | number;
+
+/** @throws TypeError for another kind of id */
+export function checkId(id: unknown): asserts id is VectorId {
+  if (typeof id === 'string' || Number.isSafeInteger(id)) return;
+  throw new TypeError(
+    `add: an id must be text or a whole number, got ${typeof id === 'number' ? show(id) : kindOf(id)}`,
+  );
+}
 
 /** A vector that a reader is asked for. */
 export interface VectorPlace {

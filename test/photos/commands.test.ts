@@ -14,6 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { openPhotos } from '../../src/search/index.ts';
+import { openSqlite } from '../../src/search/sqlite.ts';
 import { nearest } from '../../src/similarity.ts';
 import { edgeclip, projectPath, workFolder } from '../cli/command.ts';
 
@@ -81,6 +82,36 @@ it('two files that change their names keep both vectors', async () => {
     expect(await store.vector(id)).toEqual(await clip.encodeImage(readFileSync(path)));
   }
   await store.close();
+});
+
+it('makes damaged vectors again, and says which', async () => {
+  const path = join(work.path, 'damaged.db');
+  copyFileSync(join(work.path, 'p.db'), path);
+  const store = await openPhotos(path, { readOnly: true });
+  const [first, second, third] = await store.photos();
+  const vectors = await Promise.all([first, second, third].map((photo) => store.vector(photo!.id)));
+  await store.close();
+  const database = openSqlite(path);
+  database.exec(`UPDATE vectors SET vector = zeroblob(3) WHERE id = ${first!.id};
+    UPDATE vectors SET vector = randomblob(4 * ${clip.config.embedDim}) WHERE id = ${second!.id};
+    DELETE FROM vectors WHERE id = ${third!.id}`);
+  database.close();
+  expect((await run('search', 'a cat', '--in', 'damaged.db')).stderr).toMatch(/damaged.*edgeclip index.*\[INDEX_FORMAT\]/);
+
+  const one = await run('index', first!.path, '--to', 'damaged.db');
+  expect([one.code, one.stdout]).toEqual([1, 'damaged.db: 2 photos (1 new, 2 failed)\n']);
+  expect(one.stderr).toContain(`note: "${first!.path}": its vector in the index was damaged, and was made again`);
+  expect(one.stderr).toContain(`error: "${second!.path}": its vector in the index was damaged; index it`);
+  expect((await run('search', 'a cat', '--in', 'damaged.db')).code).toBe(0); // those that are there can be searched
+  expect((await run('index', '--errors', '--to', 'damaged.db')).stdout.split('\n')).toHaveLength(3);
+  const all = await run('index', 'photos', '--to', 'damaged.db');
+  expect([all.code, all.stderr]).toEqual([0, '']);
+  const again = await openPhotos(path, { readOnly: true });
+  const ids = new Map((await again.photos()).map(({ path, id }) => [path, id]));
+  for (const [i, photo] of [first, second, third].entries()) {
+    expect(await again.vector(ids.get(photo!.path)!)).toEqual(vectors[i]);
+  }
+  await again.close();
 });
 
 it('finds them as nearest does, by words, by a picture, and by both', async () => {

@@ -109,6 +109,19 @@ describe('refuses', () => {
     ['a picture', async () => openPhotos(written('\x89PNG'.repeat(400)), { create }), 'INDEX_FORMAT', /not an index/],
     ['an empty file', async () => openPhotos(written('')), 'INDEX_FORMAT', /is empty/],
     ["another program's database", async () => openPhotos(foreign(), { create }), 'INDEX_FORMAT', /another program/],
+    ['a file without a table', async () => openPhotos(await without('about')), 'INDEX_FORMAT', /no such table/],
+    [
+      'photos without a table',
+      async () => (await openPhotos(await without('photos'))).photos(),
+      'INDEX_FORMAT',
+      /damaged: no such table/,
+    ],
+    [
+      'to write without a table',
+      async () => (await openPhotos(await without('failures'))).change({ forget: ['/a'] }),
+      'INDEX_FORMAT',
+      /damaged: no such table/,
+    ],
     ['a later version', async () => openPhotos(await later()), 'INDEX_FORMAT', /version 99/],
   ])('%s', async (_, open, code, message) => {
     const error = await open().then(
@@ -132,6 +145,13 @@ describe('refuses', () => {
     const file = newFile();
     const database = openSqlite(file);
     database.exec('CREATE TABLE songs (title TEXT)');
+    database.close();
+    return file;
+  }
+  async function without(table: string) {
+    const file = await known();
+    const database = openSqlite(file);
+    database.exec(`DROP TABLE ${table}`);
     database.close();
     return file;
   }
