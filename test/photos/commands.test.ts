@@ -96,7 +96,9 @@ it('makes damaged vectors again, and says which', async () => {
     UPDATE vectors SET vector = randomblob(4 * ${clip.config.embedDim}) WHERE id = ${second!.id};
     DELETE FROM vectors WHERE id = ${third!.id}`);
   database.close();
-  expect((await run('search', 'a cat', '--in', 'damaged.db')).stderr).toMatch(/damaged.*edgeclip index.*\[INDEX_FORMAT\]/);
+  expect((await run('search', 'a cat', '--in', 'damaged.db')).stderr).toMatch(
+    /damaged.*edgeclip index.*\[INDEX_FORMAT\]/,
+  );
 
   const one = await run('index', first!.path, '--to', 'damaged.db');
   expect([one.code, one.stdout]).toEqual([1, 'damaged.db: 2 photos (1 new, 2 failed)\n']);
