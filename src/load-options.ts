@@ -110,7 +110,20 @@ export function loadArguments(
     );
   }
   checkModel(model);
+  if (model === undefined) checkEmbedded(options);
   return { model, options };
+}
+
+/** What says how a model is found or read; the embedded one has all of it. */
+const OF_A_MODEL = ['config', 'tokenizer', 'revision'] as const;
+
+/** @throws TypeError for an option of a model that was not given: most likely it was forgotten */
+function checkEmbedded(options: LoadOptions): void {
+  const stray = OF_A_MODEL.find((name) => options[name] !== undefined);
+  if (stray === undefined) return;
+  throw new TypeError(
+    `loadClip: ${stray} belongs to a model, and none is given: use loadClip(model, { ${stray} }); the embedded model has its own`,
+  );
 }
 
 /** Checks the internal options, and returns the others. */

@@ -90,7 +90,10 @@ export class Session {
     this.text();
     const { tokenizer, name } = this.alive();
     if (!tokenizer) {
-      throw new ClipError('TOKENIZER', `"${name}" came without a tokenizer.json: give ids to encodeTokens instead`);
+      throw new ClipError(
+        'TOKENIZER',
+        `"${name}" has no tokenizer: give its tokenizer.json, parsed, as loadClip(model, { tokenizer }), or ids to encodeTokens`,
+      );
     }
     return tokenizer();
   }

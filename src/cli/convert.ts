@@ -13,6 +13,9 @@ interface ConvertOptions extends SourceOptions {
   readonly precision: Precision;
   readonly shardSize?: number;
   readonly json?: boolean;
+  /** Refused: they are of the use of a model. */
+  readonly imageSize?: string;
+  readonly scaled?: boolean;
 }
 
 export function addConvert(program: Command): void {
@@ -33,7 +36,9 @@ export function addConvert(program: Command): void {
         'most bytes of a file, as 24MiB or 25000000 (default: one file per tower)',
       ).argParser(byteSize),
     )
-    .option('--json', 'the manifest, as one object on one line');
+    .option('--json', 'the manifest, as one object on one line')
+    .addOption(new Option('--image-size <n>').hideHelp())
+    .addOption(new Option('--scaled').hideHelp());
   addSourceOptions(command).action(convert);
 }
 
@@ -62,10 +67,13 @@ export function byteSize(text: string): number {
 async function convert(model: string, options: ConvertOptions): Promise<void> {
   const { output, precision, shardSize, json } = options;
   if (model === '' || output === '') throw new UsageError(`${model === '' ? 'the model' : '--output'} is empty`);
+  const later = options.imageSize === undefined ? options.scaled && '--scaled' : '--image-size';
+  if (later)
+    throw new UsageError(`${later} is given when a model is used: the packed one takes any that this one takes`);
   const out = standardOutput();
   const progress = new Progress();
   try {
-    const files = await openModel(model, await sourceOptions(options, progress));
+    const files = await openModel(model, await sourceOptions(model, options, progress));
     const manifest = await writePackedFolder(files, output, {
       precision,
       shardBytes: shardSize,

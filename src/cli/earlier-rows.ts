@@ -88,7 +88,7 @@ export class EarlierRows {
   /** Why `find` found no row, for most of the rows. */
   whyNone(): string {
     const { output, index } = this.#paths;
-    if (!this.#indexed) return `there is no index ${quote(index)}`;
+    if (!this.#indexed) return `there is no index ${quote(index)} yet`;
     if (this.#candidates.size === 0) return `${quote(index)} is not an index of edgeclip, or is damaged`;
     if (!this.output && !this.partial) {
       return existsSync(toPath(output))

@@ -90,8 +90,8 @@ async function embedInto(
     words = words.filter(({ text, place }) => !writer.keep(place, { text }));
     const all = inputs.length + texts.length;
     const kept = all - pictures.length - words.length;
-    const reason = kept === 0 && all > 0 ? `: ${writer.whyNoneKept()}` : '';
-    progress.line(`resuming: ${kept} of ${all} rows are kept${reason}`);
+    if (kept > 0) progress.line(`resuming: ${kept} of ${all} rows are kept`);
+    else if (all > 0) progress.line(`nothing to resume: ${writer.whyNoneKept()}`);
   }
   const failed = await forEachPicture(
     clip,

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Precision } from '../engine/arithmetic.ts';
 import { datasetNames, findDataset } from '../eval/datasets.ts';
 import { positiveInteger, quote, UsageError } from './failure.ts';
-import { ORIENT_HELP } from './input-options.ts';
+import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { repeated } from './repeated.ts';
 
@@ -22,6 +22,7 @@ export interface EvalOptions extends ModelOptions {
   readonly keep?: string;
   readonly html?: string;
   readonly orient?: boolean;
+  readonly scaled?: boolean;
   readonly json?: boolean;
 }
 
@@ -101,6 +102,7 @@ export function addEvalCommand(program: Command): Command {
     .option('--keep <folder>', 'keep embeddings there; the same command continues a stopped run')
     .option('--html <file>', 'write a report of one file, with the confusion matrix and the worst pictures')
     .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP)
     .option('--json', 'print one JSON object on one line');
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);

@@ -17,11 +17,15 @@ export interface EmbeddedPictures {
 export async function embedPictures(
   clip: Clip,
   pictures: readonly PictureInput[],
-  { keep, orient = false }: { readonly keep?: string; readonly orient?: boolean },
+  {
+    keep,
+    orient = false,
+    scaled = false,
+  }: { readonly keep?: string; readonly orient?: boolean; readonly scaled?: boolean },
   progress: Progress,
 ): Promise<EmbeddedPictures> {
   const { precision } = clip.info();
-  const maker = keep === undefined ? '' : (await rowMakers(clip, { normalize: false, orient })).file;
+  const maker = keep === undefined ? '' : (await rowMakers(clip, { normalize: false, orient, scaled })).file;
   const kept = keep === undefined ? undefined : await KeptEmbeddings.open(keep, precision, maker);
   const embeddings = pictures.map(({ name }) => kept?.get(name));
   const missing = embeddings.flatMap((embedding, i) => (embedding ? [] : [i]));
@@ -31,7 +35,7 @@ export async function embedPictures(
   try {
     const reads = missing.map((i) => () => pictures[i]!.read());
     progress.show(`images, ${precision}`, done, pictures.length);
-    for await (const { index, embedding, error } of clip.encodeImages(reads, { normalize: false, orient })) {
+    for await (const { index, embedding, error } of clip.encodeImages(reads, { normalize: false, orient, scaled })) {
       const i = missing[index]!;
       const { name } = pictures[i]!;
       if (embedding) {

@@ -25,7 +25,7 @@ export function addEval(program: Command): void {
 }
 
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {
-  const { precision, compare, html, json = false, orient = false } = options;
+  const { precision, compare, html, json = false, orient = false, scaled = false } = options;
   if (folder === '') throw new UsageError('the folder is empty (an unset variable of the shell?)');
   checkEvalOptions(options, precision);
   const textFiles = [options.labelsFile, options.classes, options.captions];
@@ -55,7 +55,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
     precision,
     imageSize,
     edgeclip: packageVersion(),
-    settings: task.settings,
+    settings: { ...task.settings, ...(orient && { orient }), ...(scaled && { scaled }) },
     pictures: embeddings.filter((one) => one !== undefined).length,
     failed: failed.map(({ file, error }) => ({ file, reason: describe(error) })),
     ...found.part,

@@ -37,7 +37,7 @@ async function info(argument: string | undefined, options: ModelOptions & { read
   if (model === '') throw argument === '' ? new UsageError('the model is empty') : emptyOption('--model');
   const output = standardOutput();
   const progress = new Progress();
-  const source = await sourceOptions(options, progress);
+  const source = await sourceOptions(model, options, progress);
   const files = model === undefined ? defaultFiles() : await openModel(model, { ...source, inParts: true });
   const report = await reportModel(files, options)
     .catch((error) => {

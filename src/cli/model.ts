@@ -40,10 +40,25 @@ export function addSourceOptions(command: Command): Command {
 
 /**
  * The options of `loadClip` for them.
- * @throws UsageError for an empty one, or a file that is not JSON; ClipError IO if it cannot be read
+ * @param model the embedded one if it is not given
+ * @throws UsageError for an empty one, one of a model that is not given, or a file that is not JSON; ClipError IO if it cannot
+ *   be read
  */
-export async function sourceOptions(options: SourceOptions, progress: Progress): Promise<OpenOptions> {
+export async function sourceOptions(
+  model: string | undefined,
+  options: SourceOptions,
+  progress: Progress,
+): Promise<OpenOptions> {
   const { revision, cacheDir, offline, config, tokenizer } = options;
+  for (const [name, value] of Object.entries({
+    '--config': config,
+    '--tokenizer': tokenizer,
+    '--revision': revision,
+  })) {
+    if (model === undefined && value !== undefined) {
+      throw new UsageError(`${name} belongs to a model, and none is given: the embedded model has its own`);
+    }
+  }
   for (const [name, value] of Object.entries({ '--revision': revision, '--cache-dir': cacheDir })) {
     if (value === '') throw emptyOption(name);
   }
@@ -124,7 +139,7 @@ export async function loadModel(
   const { model, precision, threads, maxPixels, imageSize } = options;
   if (model === '') throw emptyOption('--model');
   try {
-    const source = await sourceOptions(options, progress);
+    const source = await sourceOptions(model, options, progress);
     const clip = await loadClip(model, {
       ...source,
       precision,
@@ -158,6 +173,6 @@ export function checkTokenizer(clip: Clip): void {
   if (!text || text.tokenizer) return;
   throw new ClipError(
     'TOKENIZER',
-    `${quote(model)} has no tokenizer.json: put the model's tokenizer.json into the folder`,
+    `${quote(model)} has no tokenizer.json, nor vocab.json with merges.txt: give the model's own by --tokenizer FILE`,
   );
 }

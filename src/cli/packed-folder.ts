@@ -109,8 +109,11 @@ export async function writePackedFolder(
       const tokenizer = await otherTokenizer(files, config).catch((error) => {
         if (!(error instanceof ClipError) || error.code !== 'TOKENIZER') throw error;
         onWarning?.(`without a tokenizer: ${error.message}`);
+        return null;
       });
-      if (tokenizer) await write(TOKENIZER, [utf8(tokenizer)]);
+      if (typeof tokenizer === 'string') await write(TOKENIZER, [utf8(tokenizer)]);
+      else if (tokenizer === undefined)
+        onWarning?.('without a tokenizer: the model has none, so texts need one by --tokenizer FILE');
     }
     for (const file of written) await verify(partial, file);
     const manifest: Manifest = { format: 'edgeclip', layout: LAYOUT_VERSION, precision, files: written };

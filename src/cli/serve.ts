@@ -94,7 +94,7 @@ async function serve(options: ServeCommandOptions): Promise<void> {
   const apiKey = options.apiKey ?? process.env[KEY_VARIABLE];
   if (apiKey === '') throw emptyOption(options.apiKey === undefined ? KEY_VARIABLE : '--api-key');
   const progress = new Progress();
-  const source = await sourceOptions(options, progress);
+  const source = await sourceOptions(model, options, progress);
   const [{ loadClip }, { createApp }, { listen }, { allowHosts }, { openSite, thumbnailFolder }] = await Promise.all([
     import('../worker/load.ts'),
     import('../serve/app.ts'),

@@ -12,8 +12,8 @@ export interface Report {
   readonly precision: string;
   readonly imageSize: number;
   readonly edgeclip: string;
-  /** What the numbers depend on: templates, seed, shots, C. */
-  readonly settings: Readonly<Record<string, string | number>>;
+  /** What the numbers depend on: templates, seed, shots, C, and how pictures were read where it is not the usual way. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** Pictures that were embedded. */
   readonly pictures: number;
   readonly failed: readonly { readonly file: string; readonly reason: string }[];

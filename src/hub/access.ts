@@ -32,7 +32,7 @@ export interface HubAccess {
   readonly fetch: Fetch;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: LoadProgress | undefined;
-  /** Large files that are not in the cache are read in parts, and not kept. */
+  /** Only the lists of tensors are wanted: large files that are not in the cache are read in parts, and not kept. */
   readonly inParts?: boolean | undefined;
   /** How often a request is sent at most. */
   readonly attempts?: number | undefined;

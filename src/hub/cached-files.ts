@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { fileSource, readText } from '../platform/node-files.ts';
-import { type FetchRange, rangedSource } from '../weights/ranged-source.ts';
+import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
 import { type CachedFile, ModelCache, made, writing } from './cache.ts';
@@ -14,9 +14,6 @@ import { type NodeAccess, nodeAccess } from './environment.ts';
 import { type HubFile, isDigest, type Listing, listFiles, modelName } from './listing.ts';
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
-
-/** How much is fetched at once of a file whose header alone is wanted, in bytes: that of ViT-B/32 has 40 kB. */
-const HEADER_BLOCK = 256 << 10;
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
 const ALWAYS_CHECKED = 1 << 20;
@@ -100,12 +97,14 @@ class CachedFiles implements ModelFiles {
     throw new ClipError('IO', `"${this.name}": ${name} is not in the cache${this.note}`);
   }
 
-  /** A large file that is not in the cache, read from the hub. */
+  /** A file for a look at its list of tensors: as the cache has it, unchecked, or in parts from the hub. */
   async #inParts(name: string): Promise<Source | undefined> {
-    if (this.#access.offline || (await this.#cache.find(this.#commit, name))) return undefined;
+    const found = await this.#cache.find(this.#commit, name);
+    if (found) return fileSource(found.path);
+    if (this.#access.offline) return undefined;
     this.#listing ??= this.#readListing();
     const file = (await this.#listing)?.files.get(name);
-    if (file?.size === undefined || file.size <= HEADER_BLOCK) return undefined;
+    if (file?.size === undefined || file.size <= LIST_BLOCK) return undefined;
     const fetchRange: FetchRange = async (start, end) => {
       const headers = { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' };
       const answer = await send(this.#access, { model: this.name, url: this.#url(file), headers });
@@ -115,7 +114,7 @@ class CachedFiles implements ModelFiles {
       // No ranges: the file itself.
       return fileSource(await this.#fetch(file, (await this.#listing)!));
     };
-    return rangedSource(name, file.size, fetchRange, { blockBytes: HEADER_BLOCK });
+    return rangedSource(name, file.size, fetchRange, { listOnly: true });
   }
 
   #url(file: HubFile): string {

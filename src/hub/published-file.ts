@@ -29,8 +29,10 @@ export async function openCachedFile(file: PublishedFile, options: HubOptions, l
   const path = join(options.cacheDir === undefined ? join(homedir(), '.cache', 'clip') : access.cacheDir, name);
   const isHere = async () =>
     (await stat(path).catch(() => undefined))?.isFile() === true && (await fileId(path, id, load.signal)) === id;
+  if (load.inParts && (await stat(path).catch(() => undefined))?.isFile())
+    return alone(singleFile(path, directoryFiles)!);
   if (!(await isHere())) {
-    if (load.inParts && !access.offline) return alone(modelAddress(url, { fetch: access.fetch }));
+    if (load.inParts && !access.offline) return alone(modelAddress(url, { fetch: access.fetch, inParts: true }));
     if (access.offline) throw new ClipError('IO', `"${path}" is not there or damaged, and nothing may be fetched (localFilesOnly, HF_HUB_OFFLINE)`); // biome-ignore format: one line
     await made(dirname(path));
     await withLock(`${path}.edgeclip.lock`, load.signal, async () => {

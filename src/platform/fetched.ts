@@ -2,7 +2,7 @@
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { statedLength } from '../weights/fetched-files.ts';
-import { BLOCK, changed, type FetchRange, rangedSource } from '../weights/ranged-source.ts';
+import { BLOCK, changed, type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
@@ -15,7 +15,7 @@ const MAX_TEXT = 128 << 20;
  * A model's folder: the address that the names of its files are appended to. A file that answers 404 is not there.
  * @throws ClipError IO for what is not an address
  */
-export function directoryFiles(directory: string, fetcher: typeof fetch = globalFetch): ModelFiles {
+export function directoryFiles(directory: string, fetcher: typeof fetch = globalFetch, listOnly = false): ModelFiles {
   const base = absolute(directory.endsWith('/') ? directory : `${directory}/`);
   const find = async (name: string) => {
     const response = await get(new URL(name, base).href, { fetcher, expected: [404, 410] });
@@ -34,13 +34,13 @@ export function directoryFiles(directory: string, fetcher: typeof fetch = global
       }
       return response && body(response, 'text');
     },
-    source: (name) => fileSource(new URL(name, base).href, fetcher),
+    source: (name) => fileSource(new URL(name, base).href, fetcher, listOnly),
   };
 }
 
 /** A model's folder, or its file of weights with its folder, at an address. @throws ClipError IO for what is not an address */
-export function modelAddress(address: string, { fetch }: OpenOptions): ModelFiles {
-  const folder = (directory: string) => directoryFiles(directory, fetch);
+export function modelAddress(address: string, { fetch, inParts }: OpenOptions): ModelFiles {
+  const folder = (directory: string) => directoryFiles(directory, fetch, inParts);
   return singleFile(address, folder) ?? folder(address);
 }
 
@@ -50,9 +50,11 @@ const globalFetch: typeof fetch = (input, init) => fetch(input, init);
 /**
  * A file as a source, undefined if there is none. Its first block is fetched; where the server gives ranges, the others when
  * they are needed, so that a tower's tensors come alone. Else the whole file came.
+ * @param listOnly only the list of its tensors is wanted
  */
-async function fileSource(address: string, fetcher: typeof fetch): Promise<Source | undefined> {
-  const headers = { range: `bytes=0-${BLOCK - 1}` };
+async function fileSource(address: string, fetcher: typeof fetch, listOnly: boolean): Promise<Source | undefined> {
+  const block = listOnly ? LIST_BLOCK : BLOCK;
+  const headers = { range: `bytes=0-${block - 1}` };
   const response = await get(address, { fetcher, headers, expected: [404, 410, 416] });
   if (response.status === 416) return responseSource(await get(address, { fetcher })); // an empty file
   if (!response.ok) {
@@ -61,7 +63,7 @@ async function fileSource(address: string, fetcher: typeof fetch): Promise<Sourc
   }
   const [, last, total] = /^bytes 0-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (response.status !== 206) return responseSource(response);
-  if (total === undefined || Number(last) + 1 !== Math.min(BLOCK, Number(total))) {
+  if (total === undefined || Number(last) + 1 !== Math.min(block, Number(total))) {
     // Another origin may hide how long the file is.
     await response.body?.cancel().catch(() => {});
     return responseSource(await get(address, { fetcher }));
@@ -80,7 +82,7 @@ async function fileSource(address: string, fetcher: typeof fetch): Promise<Sourc
     if (bytes.byteLength === end - start) return bytes;
     throw new ClipError('IO', `"${url}": ${bytes.byteLength} bytes came for ${start} to ${end}`);
   };
-  return rangedSource(url, size, fetchRange, { first });
+  return rangedSource(url, size, fetchRange, { first, listOnly });
 }
 
 /** The file at an address, read as it arrives, so that loading shows how far the transfer is. @throws ClipError IO */

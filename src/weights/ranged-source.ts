@@ -5,6 +5,8 @@
 import { ClipError } from '../errors.ts';
 import { checkRange, type Source } from './source.ts';
 
+/** How much is fetched at once of a file whose list of tensors alone is wanted, in bytes: that of ViT-B/32 has 40 kB. */
+export const LIST_BLOCK = 256 << 10;
 /** Small enough that little is fetched in vain, large enough that the time between requests does not matter. */
 export const BLOCK = 8 << 20;
 /** Blocks that stay in memory: tensors are read in the order of the layout, not of the file. */
@@ -15,14 +17,15 @@ export type FetchRange = (start: number, end: number, signal?: AbortSignal) => P
 
 /**
  * @param first the first block, if it is here already
- * @param blockBytes how much is fetched at once, default 8 MiB
+ * @param listOnly the source is read for its list of tensors alone: little is fetched at once
  */
 export function rangedSource(
   name: string,
   byteLength: number,
   fetchRange: FetchRange,
-  { first, blockBytes = BLOCK }: { readonly first?: Uint8Array; readonly blockBytes?: number } = {},
+  { first, listOnly = false }: { readonly first?: Uint8Array; readonly listOnly?: boolean } = {},
 ): Source {
+  const blockBytes = listOnly ? LIST_BLOCK : BLOCK;
   const blocks = new Map<number, Promise<Uint8Array | undefined>>();
   let whole: Source | undefined;
   if (first) blocks.set(0, Promise.resolve(first));
@@ -48,6 +51,7 @@ export function rangedSource(
   return {
     name,
     byteLength,
+    listOnly,
     async readInto(offset, target, signal) {
       checkRange(this, offset, target.byteLength);
       for (let done = 0; done < target.byteLength && !whole; ) {

@@ -232,6 +232,12 @@ describe('the two signatures of loadClip', () => {
       /options came twice/,
     ],
     ['a model twice', () => loadClip(folder, { model: folder } as never), /model came twice/],
+    ...(['config', 'tokenizer'] as const).map((name): [string, () => Promise<unknown>, RegExp] => [
+      `${name} without a model`,
+      () => loadClip({ [name]: {} }),
+      new RegExp(`${name} belongs to a model, and none is given: use loadClip\\(model, \\{ ${name} \\}\\)`),
+    ]),
+    ['a revision without a model', () => loadClip(undefined, { revision: 'v2' }), /revision belongs to a model/],
     ['an unknown option', () => loadClip({ modle: folder } as never), /did you mean model\?/],
   ])('refuse %s', async (_, load, message) => {
     const error = await rejection((async () => load())());

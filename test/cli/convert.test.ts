@@ -157,7 +157,7 @@ describe('the command', () => {
       ['convert', join(model, 'x.pt'), '-o', 'out 100%', '--shard-size', '0.2MiB', '--json'],
       { cwd: work },
     );
-    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first).toMatchObject({ code: 0, stderr: expect.stringMatching(/^warning: without a tokenizer: .*\n$/) });
     const manifest: Manifest = JSON.parse(first.stdout);
     expect(manifest.files.length).toBeGreaterThan(6);
     const second = await edgeclip(['convert', model, '--output', 'out2', '--shard-size', '0.2MiB'], { cwd: work });
@@ -191,6 +191,12 @@ describe('the command', () => {
       code: 2,
       stderr: expect.stringContaining('--shard-size: shards are too small'),
     });
+    for (const option of [['--image-size', '64'], ['--scaled']]) {
+      expect(await run(model, '-o', 'x', ...option)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${option[0]} is given when a model is used`),
+      });
+    }
     expect(await run('./no/such', '-o', 'x')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('does not exist'),

@@ -129,7 +129,7 @@ describe('embed', { timeout: 60_000 }, () => {
     expect(text).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: `error: "tiny" has no tokenizer.json: put the model's tokenizer.json into the folder [TOKENIZER]\n`,
+      stderr: `error: "tiny" has no tokenizer.json, nor vocab.json with merges.txt: give the model's own by --tokenizer FILE [TOKENIZER]\n`,
     });
     expect(place).toMatchObject({
       code: 1,

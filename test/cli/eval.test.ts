@@ -78,6 +78,23 @@ describe('zero-shot', () => {
     expect(stdout).toContain(COMMA);
   });
 
+  it('takes --image-size, --scaled and --orient, and says so', async () => {
+    for (let i = 0; i < 2; i++) cpSync('build/large-photo/baseline.jpg', join(work, 'large', `${i}`, 'photo.jpg'));
+    const ways = [[], ['--scaled'], ['--scaled', '--orient'], ['--image-size', '160']];
+    const keep = ['--keep', 'large-kept'];
+    const found: Report[] = [];
+    for (const way of ways) found.push(await report('large', ...keep, ...way));
+    expect(found.map(({ imageSize }) => imageSize)).toEqual([224, 224, 224, 160]);
+    const own = { classes: 2, templates: 1 };
+    expect(found.map(({ settings }) => settings)).toEqual([own, { ...own, scaled: true }, { ...own, scaled: true, orient: true }, own]); // biome-ignore format: one line
+    const kept = readdirSync(join(work, 'large-kept')).map((name) =>
+      readFileSync(join(work, 'large-kept', name), 'utf8'),
+    );
+    const vectors = kept.map((text) => JSON.parse(text.split('\n')[1]!).vector);
+    expect(kept).toHaveLength(4); // none took those of another
+    expect(new Set(vectors).size).toBe(3); // the photo has no orientation
+  });
+
   it('names the folders that hold no picture, and so are no classes', async () => {
     for (const name of ['dog', 'bird']) mkdirSync(join(work, 'some', name), { recursive: true });
     cpSync(join(work, 'set/cat'), join(work, 'some/cat'), { recursive: true });

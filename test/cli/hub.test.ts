@@ -72,7 +72,7 @@ describe('--model NAME', () => {
     expect([...ranges], 'the header of the weights').toEqual([`bytes=0-${(256 << 10) - 1}`]);
     const out = join(top, 'packed');
     const { code, stderr } = await edgeclip(['convert', `${NAME}@v1`, '-o', out]);
-    expect([code, stderr]).toEqual([0, '']);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: without a tokenizer: .*--tokenizer FILE\n$/)]);
     expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')).format).toBe('edgeclip');
   });
 
@@ -83,6 +83,12 @@ describe('--model NAME', () => {
     expect(given).toMatchObject({ code: 0, stderr: '' });
     const wrong = await edgeclip(['embed', picture, '--model', weights, '--config', join(projectPath, 'LICENSE')]);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('--config: "') });
+    for (const command of [['embed', picture], ['info']]) {
+      const alone = await edgeclip([...command, '--config', config]);
+      expect(alone).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: --config belongs to a model/) });
+    }
+    const text = ['embed', '--text', 'a cat', '--model', `${NAME}@v1`, '--cache-dir', join(top, 'own')];
+    expect((await edgeclip(text)).stderr).toBe(`error: "${NAME}@v1" has no tokenizer.json, nor vocab.json with merges.txt: give the model's own by --tokenizer FILE [TOKENIZER]\n`); // biome-ignore format: one line
   });
 
   it('Ctrl-C in mid-download leaves what the next run continues', async () => {

@@ -200,7 +200,7 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
       for (const [i, signal] of (['SIGINT', 'SIGTERM', 'SIGKILL'] as const).entries()) {
         const stopped = await stop(signal, ...format, ...(i > 0 ? ['--resume'] : []));
         expect(stopped).toMatchObject({ code: null, by: signal });
-        const said = stopped.stderr.replace(/^resuming: .*\n/, '');
+        const said = stopped.stderr.replace(/^(?:resuming|nothing to resume): .*\n/, '');
         if (signal === 'SIGKILL') expect(said).toBe('');
         else expect(said).toMatch(notes);
         expect(read('out').toString()).toBe('an older output');
@@ -257,7 +257,7 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
     expect(lines[1]).not.toEqual(jsonLines(before.toString())[1]);
     for (const options of [['--no-normalize'], ['--orient'], ['--precision', 'f32']]) {
       expect((await embed('--resume', ...options)).stderr).toMatch(
-        /^resuming: 0 of 60 rows are kept: another model, --precision, .*\n/,
+        /^nothing to resume: another model, --precision, .*\n/,
       );
     }
     // A copy of the model computes the same.
@@ -268,16 +268,16 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
   it('without a row to keep says why', async () => {
     const one = async (...args: string[]) => {
       const all = ['embed', 'many/000.jpg', ...OPTIONS, '--resume', ...args];
-      return (await edgeclip(all, { cwd: folder.path })).stderr.replace('resuming: 0 of 1 rows are kept: ', '');
+      return (await edgeclip(all, { cwd: folder.path })).stderr.replace('nothing to resume: ', '');
     };
     expect(await one()).toBe('"rows.jsonl" is not an index of edgeclip, or is damaged\n');
-    expect(await one('--index', 'none.jsonl')).toBe('there is no index "none.jsonl"\n');
+    expect(await one('--index', 'none.jsonl')).toBe('there is no index "none.jsonl" yet\n');
     expect(await one('--output', 'none')).toBe('there is no "none"\n');
     writeFileSync(inFolder('many/000.jpg'), photo);
     expect(await one()).toBe('the files have changed\n');
     renameSync(inFolder('many/000.jpg'), inFolder('many/a.jpg'));
     const renamed = await edgeclip(['embed', 'many/a.jpg', ...OPTIONS, '--resume'], { cwd: folder.path });
-    expect(renamed.stderr).toBe('resuming: 0 of 1 rows are kept: the index has none of these inputs\n');
+    expect(renamed.stderr).toBe('nothing to resume: the index has none of these inputs\n');
   });
 
   it.each([

@@ -8,9 +8,9 @@ import { here } from './surroundings.ts';
 
 const OPENAI = 'https://openaipublic.azureedge.net/clip/models';
 
-export async function openaiFile() {
+/** @param bytes another content of the file */
+export async function openaiFile(bytes = readFileSync(goldenPath('torch/openai.pt'))) {
   const path = goldenPath('torch/openai.pt');
-  const bytes = readFileSync(path);
   const pixels = syntheticPicture(48);
   using clip = await loadClip(path, { towers: ['image'] });
   const expected = await clip.encodeImage(pixels);
@@ -23,10 +23,10 @@ export async function openaiFile() {
     const range = headers.get('range') ?? undefined;
     asked.push({ method, range, authorization: headers.get('authorization') ?? undefined });
     if (address !== PUBLISHED.RN50!.tags.openai!.file) return new Response('no', { status: 404 });
-    const start = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
-    const content = bytes.subarray(start);
-    const given = { 'content-length': `${content.length}`, ...(start > 0 && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }) }; // biome-ignore format: one line
-    return new Response(method === 'HEAD' ? null : content, { status: start > 0 ? 206 : 200, headers: given });
+    const [, start = '0', last = `${bytes.length - 1}`] = /^bytes=(\d+)-(\d+)?$/.exec(range ?? '') ?? [];
+    const content = bytes.subarray(Number(start), Number(last) + 1);
+    const given = { 'content-length': `${content.length}`, ...(range && { 'content-range': `bytes ${start}-${Number(start) + content.length - 1}/${bytes.length}` }) }; // biome-ignore format: one line
+    return new Response(method === 'HEAD' ? null : content, { status: range ? 206 : 200, headers: given });
   };
   const tag = PUBLISHED.RN50!.tags.openai as { file?: string };
   const file = {

@@ -9,9 +9,12 @@ import { loadClip } from '../../src/load.ts';
 import type { LoadOptions } from '../../src/load-options.ts';
 import { type Model, openModel } from '../../src/open-model.ts';
 import { modelAt } from '../../src/platform/node.ts';
+import { readTensor } from '../../src/weights/elements.ts';
+import { readTensorFile } from '../../src/weights/headers.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
+import { stateDict, torchFile } from '../weights/torch-writer.ts';
 import { sha256 } from './fake-hub.ts';
 import { openaiFile } from './openai-file.ts';
 import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
@@ -200,6 +203,34 @@ describe('a look at the headers (edgeclip info)', () => {
     await read();
     expect(ranges()).toEqual([`bytes=${at}-${at + (256 << 10) - 1}`]);
     expect(existsSync(cache('blobs'))).toBe(false);
+  });
+
+  it("reads the directory and the pickle of OpenAI's file, not the headers before each of its tensors", async () => {
+    const tensors = Array.from({ length: 12 }, (_, i) => ({ name: `t${i}`, dtype: 'F32', shape: [1 << 18], data: bytes.subarray(0, 1 << 20) })); // biome-ignore format: one line
+    const torch = Buffer.from(torchFile(stateDict(tensors), tensors.map(({ data }) => data))); // biome-ignore format: one line
+    const { file, asked, toOpenai } = await openaiFile(torch);
+    await file.published(async () => {
+      const options = { inParts: true, fetch: toOpenai, cacheDir: here.top };
+      const list = async () => {
+        const source = (await (await openModel('openai:RN50', options)).source('RN50.pt'))!;
+        const { tensors } = await readTensorFile(source);
+        expect([...tensors.keys()]).toHaveLength(12);
+        await expect(readTensor(source, tensors.get('t5')!)).rejects.toMatchObject({ code: 'IO' });
+      };
+      await list();
+      const block = 256 << 10;
+      const last = torch.length - 1 - ((torch.length - 1) % block);
+      const ranges = [`bytes=0-${block - 1}`, `bytes=${last}-${torch.length - 1}`, `bytes=${last - block}-${last - 1}`];
+      expect(ranges).toEqual(expect.arrayContaining(asked.map(({ range }) => range)));
+      expect(readdirSync(here.top)).toEqual([]);
+      // What is there is looked at as it is: to check it takes reading it all.
+      writeFileSync(join(here.top, 'RN50.pt'), torch);
+      asked.length = 0;
+      const found = (await (await openModel('openai:RN50', options)).source('RN50.pt'))!;
+      expect((await readTensorFile(found)).tensors.size).toBe(12);
+      await found.close!();
+      expect(asked).toEqual([]);
+    });
   });
 
   it('takes the whole file from a server without ranges, and what the cache has', async () => {
