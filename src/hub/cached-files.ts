@@ -3,6 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { fileSource, readText } from '../platform/node-files.ts';
+import { isCompressed } from '../weights/fetched-files.ts';
 import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
@@ -108,7 +109,9 @@ class CachedFiles implements ModelFiles {
     const fetchRange: FetchRange = async (start, end) => {
       const headers = { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' };
       const answer = await send(this.#access, { model: this.name, url: this.#url(file), headers });
-      const bytes = answer.response.status === 206 ? new Uint8Array(await answer.response.arrayBuffer()) : undefined;
+      const { response } = answer;
+      const isPart = response.status === 206 && !isCompressed(response);
+      const bytes = isPart ? new Uint8Array(await response.arrayBuffer()) : undefined;
       await discard(answer);
       if (bytes?.byteLength === end - start) return bytes;
       // No ranges: the file itself.

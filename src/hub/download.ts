@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
-import { statedLength } from '../weights/fetched-files.ts';
+import { isCompressed, statedLength } from '../weights/fetched-files.ts';
 import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
 import { writing } from './cache.ts';
@@ -113,9 +113,7 @@ function startOf(response: Response, start: number, size: number | undefined): n
   if (response.status !== 206) return undefined;
   const [, from, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
   const whole = total === undefined || total === '*' || size === undefined || Number(total) === size;
-  // Compressed, the places are others.
-  const plain = /^(?:identity)?$/.test(response.headers.get('content-encoding') ?? '');
-  return Number(from) === start && whole && plain ? start : undefined;
+  return Number(from) === start && whole && !isCompressed(response) ? start : undefined;
 }
 
 async function receive(

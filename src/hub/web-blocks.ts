@@ -6,6 +6,7 @@
  */
 import { ClipError } from '../errors.ts';
 import { macrotask } from '../scheduler.ts';
+import { isCompressed } from '../weights/fetched-files.ts';
 import { BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
 import type { HubAccess } from './access.ts';
@@ -66,7 +67,11 @@ export class BlockFile {
       if (status === 200) return this.#whole(request, answer);
       // Another origin may hide which range it is.
       const range = headers.get('content-range');
-      if (status !== 206 || (range !== null && !range.startsWith(`bytes ${start}-${start + length - 1}/`))) {
+      if (
+        status !== 206 ||
+        isCompressed(answer.response) ||
+        (range !== null && !range.startsWith(`bytes ${start}-${start + length - 1}/`))
+      ) {
         return undefined;
       }
       return this.#counted((came) =>

@@ -3,6 +3,7 @@
  * address has the commit in it, so what is kept never grows old.
  */
 import { ClipError } from '../errors.ts';
+import { statedLength } from '../weights/fetched-files.ts';
 import { BLOCK } from '../weights/ranged-source.ts';
 import { bytesSource, type ModelFiles, type Source } from '../weights/source.ts';
 import { HUB, type HubAccess, type HubOptions, type LoadAccess } from './access.ts';
@@ -65,9 +66,8 @@ export async function openFetchedFile(file: PublishedFile, options: HubOptions, 
   if (size === undefined) {
     if (access.offline) throw new ClipError('IO', `${file.url} is not in the cache, and nothing may be fetched (localFilesOnly)`); // biome-ignore format: one line
     const answer = await send(access, { model: file.model, url: file.url, method: 'HEAD', server: file.server });
-    const length = Number(answer.response.headers.get('content-length') ?? Number.NaN);
+    size = statedLength(answer.response) || undefined;
     await discard(answer);
-    if (Number.isSafeInteger(length) && length > 0) size = length;
     if (size !== undefined) await store.put(key, new TextEncoder().encode(String(size)));
   }
   return new FetchedFiles(

@@ -1,7 +1,7 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../open-model.ts';
-import { statedLength } from '../weights/fetched-files.ts';
+import { isCompressed, statedLength } from '../weights/fetched-files.ts';
 import { BLOCK, changed, type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
@@ -63,13 +63,13 @@ async function fileSource(address: string, fetcher: typeof fetch, listOnly: bool
   }
   const [, last, total] = /^bytes 0-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (response.status !== 206) return responseSource(response);
-  if (total === undefined || Number(last) + 1 !== Math.min(block, Number(total))) {
+  if (isCompressed(response) || total === undefined || Number(last) + 1 !== Math.min(block, Number(total))) {
     // Another origin may hide how long the file is.
     await response.body?.cancel().catch(() => {});
     return responseSource(await get(address, { fetcher }));
   }
   const first = new Uint8Array(await body(response, 'arrayBuffer'));
-  // Compressed on its way: the places are others.
+  // Compressed on its way, and another origin does not say so.
   if (first.byteLength !== Number(last) + 1) return responseSource(await get(address, { fetcher }));
   const { url } = response;
   const size = Number(total);

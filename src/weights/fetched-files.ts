@@ -87,11 +87,15 @@ async function fileSource(
   return new StreamSource(open, byteLength, href, () => next && drop(next));
 }
 
-/** The length of the body, if the answer says it: that of a compressed one is another. */
-export function statedLength({ headers }: Pick<FetchedResponse, 'headers'>): number | undefined {
-  const encoding = headers.get('content-encoding');
-  if (encoding !== null && encoding !== 'identity') return undefined;
-  const length = headers.get('content-length');
+/** Whether the body was compressed on its way: lengths and places of it are not those of the file. */
+export function isCompressed({ headers }: Pick<FetchedResponse, 'headers'>): boolean {
+  return !/^(?:identity)?$/i.test(headers.get('content-encoding') ?? '');
+}
+
+/** The length of the body, if the answer says it. */
+export function statedLength(response: Pick<FetchedResponse, 'headers'>): number | undefined {
+  if (isCompressed(response)) return undefined;
+  const length = response.headers.get('content-length');
   return length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
 }
 

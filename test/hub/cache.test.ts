@@ -275,8 +275,8 @@ const canMount = (() => {
   }
 })();
 
-describe.skipIf(!canMount)('a full disk', () => {
-  it('is named with the path, nothing unsound stays, and with more space it goes on', async () => {
+describe('a full disk', () => {
+  it.skipIf(!canMount)('is named with the path, nothing unsound stays, and with more space it goes on', async () => {
     const { 'model.safetensors': large, ...rest } = readFolder('tiny-vit-hf');
     here.hub.publish(NAME, { ...rest, 'model.safetensors': large! });
     const disk = join(here.top, 'disk');
@@ -294,4 +294,23 @@ describe.skipIf(!canMount)('a full disk', () => {
     expect(await embedding(NAME, { cacheDir: disk })).toEqual(await embedding(NAME));
     expect(here.hub.asked.filter(({ at }) => at === 'files')[1]!.range).toMatch(/^bytes=\d+-$/);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'or a limit of the user, which needs no right to mount: the same',
+    async () => {
+      here.hub.publish(NAME, model);
+      const kilobytes = weights.length >> 11;
+      const line = `ulimit -f ${kilobytes}; exec "$@"`;
+      const load = promisify(execFile)('bash', ['-c', line, 'bash', process.execPath, ...TSX, NAME]);
+      const { stderr } = (await rejection(load)) as Error & { stderr: string };
+      expect(stderr).toMatch(
+        /ClipError: cannot write ".*\.edgeclip\.incomplete": the file would be larger than is allowed/,
+      );
+      const [partial, ...others] = readdirSync(cache('blobs')).filter((name) => name.startsWith(sha256(weights)));
+      expect(others).toEqual([]);
+      expect(statSync(cache('blobs', partial!)).size).toBe(kilobytes << 10);
+      expect(await embedding()).toEqual(await golden());
+      expect(here.hub.asked.findLast(({ at }) => at === 'files')!.range).toBe(`bytes=${kilobytes << 10}-`);
+    },
+  );
 });

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import { openModel } from '../../src/open-model.ts';
+import type { LoadProgress } from '../../src/weights/load-progress.ts';
 import { readCheckpoint, readFolder, rejection, writeCheckpoint } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
 import { goldenPath } from '../model/golden.ts';
@@ -128,6 +130,50 @@ describe('a download that breaks off', () => {
     here.hub.cuts = [];
     writeFileSync(cache('blobs', `${sha256(weights)}.edgeclip.incomplete`), random.bytes(cuts[2]!));
     expect(await embedding()).toEqual(await golden());
+  });
+});
+
+describe.each(['bodies', 'file'] as const)('compressed on its way (%s), though nobody asked for it', (gzip) => {
+  it('is what the hub announced: size, checksum and progress are of the file', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.gzip = gzip;
+    const seen: number[] = [];
+    const onProgress = ({ file, loaded, total }: Parameters<LoadProgress>[0]) => {
+      if (file !== WEIGHTS) return;
+      seen.push(loaded);
+      expect(total).toBe(weights.length);
+    };
+    expect(await embedding(NAME, { onProgress })).toEqual(await golden());
+    expect(seen.at(-1)).toBe(weights.length);
+    expect(sha256(readFileSync(cache('blobs', sha256(weights))))).toBe(sha256(weights));
+  });
+
+  it('goes on after a cut: a range of what is compressed is none of the file', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.gzip = gzip;
+    here.hub.cuts = [new Random(8).integer(100_000, weights.length >> 1)];
+    expect(await embedding()).toEqual(await golden());
+    const starts = here.hub.asked.filter(({ at }) => at === 'files').map(({ range }) => range);
+    expect(starts).toEqual([undefined, expect.stringMatching(/^bytes=\d+-$/), undefined]);
+  });
+
+  it('and damaged: refused, and gone', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.gzip = gzip;
+    here.hub.flip = 1000;
+    expect((await rejection(embedding())).message).toContain('was damaged on its way: its SHA-256 is');
+    expect(readdirSync(cache('blobs')).filter((name) => name.startsWith(sha256(weights)))).toEqual([]);
+  });
+
+  it('a look at the headers fetches the whole file then', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.gzip = gzip;
+    const source = (await (await openModel(NAME, { inParts: true })).source(WEIGHTS))!;
+    const head = new Uint8Array(8);
+    await source.readInto(0, head);
+    await source.close?.();
+    expect(head).toEqual(new Uint8Array(weights.subarray(0, 8)));
+    expect(sha256(readFileSync(cache('blobs', sha256(weights))))).toBe(sha256(weights));
   });
 });
 

@@ -18,6 +18,7 @@ export interface Asked {
   readonly path: string;
   readonly range: string | undefined;
   readonly authorization: string | undefined;
+  readonly acceptsGzip: boolean;
 }
 
 interface Stored {
@@ -48,6 +49,8 @@ export class FakeHub {
   intercept: Handler | undefined;
   /** How the files' origin treats ranges. */
   ranges: 'given' | 'ignored' | 'other' | 'refused' = 'given';
+  /** What compresses large files on their way, asked or not: each body as it goes out, or the stored file, whose ranges are then parts of a stream. */
+  gzip: 'bodies' | 'file' | undefined;
   /** How many bytes of each next large file come before the connection breaks. */
   cuts: number[] = [];
   /** Pieces of this many bytes with a pause between them. */
@@ -108,6 +111,7 @@ export class FakeHub {
         path: decodeURIComponent(url.pathname),
         range,
         authorization,
+        acceptsGzip: /\bgzip\b/.test(String(request.headers['accept-encoding'])),
       };
       this.asked.push(asked);
       allow(at, request, response);
@@ -174,7 +178,8 @@ export class FakeHub {
   async #file(asked: Asked, response: ServerResponse): Promise<void> {
     const all = [...this.#models.values()].flatMap(({ commits }) => [...commits.values()].flat());
     const stored = all.find(({ id }) => asked.path === `/${id}`)?.bytes;
-    const bytes = stored && this.#flipped(stored);
+    const flipped = stored && this.#flipped(stored);
+    const bytes = flipped && this.gzip === 'file' ? gzipSync(flipped) : flipped;
     if (asked.authorization !== undefined || !bytes) {
       // A signed address and a token: what S3 answers.
       response.writeHead(bytes ? 400 : 404).end('<Error>');
@@ -182,16 +187,20 @@ export class FakeHub {
     }
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(asked.range ?? '') ?? [];
     response.setHeader('ETag', '"of-the-other-origin"').setHeader('Accept-Ranges', 'bytes');
+    if (this.gzip) response.setHeader('content-encoding', 'gzip');
+    const sent = (part: Buffer) => (this.gzip === 'bodies' ? gzipSync(part) : part);
     if (from === undefined || this.ranges === 'ignored') {
-      response.writeHead(200, { 'content-length': bytes.length });
-      await this.#body(response, bytes);
+      const body = sent(bytes);
+      response.writeHead(200, { 'content-length': body.length });
+      await this.#body(response, body);
     } else if (this.ranges === 'refused' || Number(from) >= bytes.length) {
       response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
     } else {
       const start = this.ranges === 'other' ? 0 : Number(from);
       const end = Math.min(to === '' ? bytes.length : Number(to) + 1, bytes.length);
-      response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}`, 'content-length': end - start }); // biome-ignore format: one line
-      await this.#body(response, bytes.subarray(start, end));
+      const body = sent(bytes.subarray(start, end));
+      response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}`, 'content-length': body.length }); // biome-ignore format: one line
+      await this.#body(response, body);
     }
   }
 
@@ -245,6 +254,8 @@ function json(response: ServerResponse, value: unknown): void {
 
 /** Compressed if the client takes it, as the hub sends texts. */
 function send(asked: Asked, response: ServerResponse, bytes: Buffer): void {
-  response.setHeader('content-length', bytes.length);
-  response.end(asked.method === 'HEAD' ? undefined : bytes);
+  const body = asked.acceptsGzip ? gzipSync(bytes) : bytes;
+  if (asked.acceptsGzip) response.setHeader('content-encoding', 'gzip');
+  response.setHeader('content-length', body.length);
+  response.end(asked.method === 'HEAD' ? undefined : body);
 }

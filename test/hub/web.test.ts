@@ -144,6 +144,15 @@ describe('a large file', () => {
     expect(here.hub.asked.filter((one) => one.at === 'files')).toHaveLength(ranges === 'ignored' ? 1 : 2);
   });
 
+  it.each(['bodies', 'file'] as const)('comes whole where ranges are compressed (%s), and is checked', async (gzip) => {
+    here.hub.publish(NAME, { 'model.safetensors': bytes });
+    here.hub.gzip = gzip;
+    const target = new Uint8Array(1000);
+    await (await source()).readInto(16 << 20, target);
+    expect(Buffer.compare(target, bytes.subarray(16 << 20, (16 << 20) + 1000))).toBe(0);
+    expect(here.hub.asked.filter((one) => one.at === 'files').map(({ range }) => range)).toEqual([`bytes=${16 << 20}-${(17 << 20) - 1}`, undefined]); // biome-ignore format: one line
+  });
+
   it('goes on after a cut', async () => {
     here.hub.publish(NAME, { 'model.safetensors': bytes });
     here.hub.cuts = [100, 0, 1 << 20];
