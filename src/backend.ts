@@ -4,7 +4,7 @@
  */
 
 import type { ClipInfo } from './clip.ts';
-import type { EncodedImage, EncodeImagesOptions, EncodeOptions } from './encoding.ts';
+import type { EncodedImage, EncodeImagesOptions, EncodeOptions, EncodeTextOptions } from './encoding.ts';
 import type { TakenImage } from './image/input.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig } from './model/config.ts';
@@ -34,7 +34,7 @@ export interface Backend {
     total?: number,
   ): AsyncGenerator<EncodedImage, void, undefined>;
   /** @param texts the call's own */
-  encodeText(texts: readonly string[], options: EncodeOptions): Promise<Float32Array[]>;
+  encodeText(texts: readonly string[], options: EncodeTextOptions): Promise<Float32Array[]>;
   /** @param rows token ids, the call's own */
   encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]>;
   /** @throws ClipError UNSUPPORTED where the tokenizer is in another thread, as this answers at once */

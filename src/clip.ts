@@ -8,6 +8,7 @@ import type {
   EncodeImageOptions,
   EncodeImagesOptions,
   EncodeOptions,
+  EncodeTextOptions,
   ImageItem,
   SettledImageOptions,
 } from './encoding.ts';
@@ -68,6 +69,7 @@ const ENCODE: Readonly<Record<keyof EncodeOptions, OptionType>> = {
   signal: 'signal',
   onProgress: 'function',
 };
+const ENCODE_TEXT: Readonly<Record<keyof EncodeTextOptions, OptionType>> = { ...ENCODE, onTokens: 'function' };
 const ENCODE_IMAGES: Readonly<Record<keyof EncodeImagesOptions, OptionType>> = {
   normalize: 'boolean',
   signal: 'signal',
@@ -231,14 +233,14 @@ export class Clip {
    * const cat = await clip.encodeText('a photo of a cat'); // Float32Array(384)
    * const [dog, fox] = await clip.encodeText(['a photo of a dog', 'a photo of a fox']);
    */
-  encodeText(text: string, options?: EncodeOptions): Promise<Float32Array>;
-  encodeText(texts: readonly string[], options?: EncodeOptions): Promise<Float32Array[]>;
-  encodeText(texts: string | readonly string[], options?: EncodeOptions): Promise<Float32Array | Float32Array[]>;
+  encodeText(text: string, options?: EncodeTextOptions): Promise<Float32Array>;
+  encodeText(texts: readonly string[], options?: EncodeTextOptions): Promise<Float32Array[]>;
+  encodeText(texts: string | readonly string[], options?: EncodeTextOptions): Promise<Float32Array | Float32Array[]>;
   async encodeText(
     input: string | readonly string[],
-    options: EncodeOptions = {},
+    options: EncodeTextOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    checkOptions('encodeText', options, ENCODE, 'for several texts pass a list: encodeText([a, b])');
+    checkOptions('encodeText', options, ENCODE_TEXT, 'for several texts pass a list: encodeText([a, b])');
     this.#backend.need('tokenizer');
     const list = Array.isArray(input);
     if (!list && typeof input !== 'string') {

@@ -12,6 +12,12 @@ export interface EncodeOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** Options of `Clip.encodeText`. */
+export interface EncodeTextOptions extends EncodeOptions {
+  /** Gets how many tokens each text has, BOS and EOT included, before the first is computed. What it throws rejects the call. */
+  readonly onTokens?: ((counts: readonly number[]) => void) | undefined;
+}
+
 /** How many pictures or texts are done, of how many. */
 export interface Progress {
   readonly done: number;

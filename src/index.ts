@@ -21,6 +21,7 @@ export type {
   EncodeImageOptions,
   EncodeImagesOptions,
   EncodeOptions,
+  EncodeTextOptions,
   ImageItem,
   Progress,
   SettledImageOptions,

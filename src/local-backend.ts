@@ -3,7 +3,7 @@
 import type { Backend, Need } from './backend.ts';
 import type { ClipInfo } from './clip.ts';
 import { encodeEach } from './encode-images.ts';
-import type { EncodedImage, EncodeImagesOptions, EncodeOptions } from './encoding.ts';
+import type { EncodedImage, EncodeImagesOptions, EncodeOptions, EncodeTextOptions } from './encoding.ts';
 import { decoderBytes } from './image/decoder-memory.ts';
 import type { TakenImage } from './image/input.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
@@ -75,9 +75,10 @@ export class LocalBackend implements Backend {
     return encodeEach(this.#session, source, open, options, total);
   }
 
-  async encodeText(texts: readonly string[], options: EncodeOptions): Promise<Float32Array[]> {
+  async encodeText(texts: readonly string[], options: EncodeTextOptions): Promise<Float32Array[]> {
     const { tokenizeAll, encodeRows } = this.#session.texts();
     const rows = await tokenizeAll(this.#session, texts, options.signal);
+    await options.onTokens?.(rows.map((ids) => ids.length));
     return encodeRows(this.#session, rows, options);
   }
 

@@ -24,8 +24,8 @@ export interface ClipEmbeddingModel {
  * const { embeddings } = await model.doEmbed({ values: ['a photo of a cat'] });
  * embeddings.length; // 1
  */
-export function embeddingModel(clip: Pick<Clip, 'encodeText' | 'countTokens' | 'info'>): ClipEmbeddingModel {
-  if (typeof clip?.countTokens !== 'function') {
+export function embeddingModel(clip: Pick<Clip, 'encodeText' | 'info'>): ClipEmbeddingModel {
+  if (typeof clip?.encodeText !== 'function') {
     throw new TypeError('embeddingModel: expected a model: embeddingModel(await loadClip())');
   }
   return {
@@ -35,13 +35,14 @@ export function embeddingModel(clip: Pick<Clip, 'encodeText' | 'countTokens' | '
     maxEmbeddingsPerCall: 2048,
     supportsParallelCalls: true,
     async doEmbed({ values, abortSignal }) {
-      const [embeddings, counts] = await Promise.all([
-        clip.encodeText(values, { signal: abortSignal }),
-        clip.countTokens(values),
-      ]);
+      let tokens = 0;
+      const onTokens = (counts: readonly number[]) => {
+        tokens = counts.reduce((sum, count) => sum + count, 0);
+      };
+      const embeddings = await clip.encodeText(values, { signal: abortSignal, onTokens });
       return {
         embeddings: embeddings.map((embedding) => Array.from(embedding)),
-        usage: { tokens: counts.reduce((sum, count) => sum + count, 0) },
+        usage: { tokens },
         warnings: [],
       };
     },

@@ -1,6 +1,7 @@
 /** Photos that were found, as one HTML file that needs nothing else: no script, no server, no other file. */
 import { pathToFileURL } from 'node:url';
 import type { Clip } from '../clip.ts';
+import { htmlText } from '../html.ts';
 import type { PhotoMatch, PhotoStore } from '../search/index.ts';
 import { fileInput } from './inputs.ts';
 import { thumbnail } from './thumbnail.ts';
@@ -24,7 +25,7 @@ export async function photoPage({ asked, index, found, clip, store }: Found): Pr
       ? `<img src="${address}" alt="" width="112" height="112">`
       : '<span class="none">no preview</span>';
     figures.push(
-      `<figure><a href="${text(pathToFileURL(path).href)}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${text(path)}</span></figcaption></figure>`,
+      `<figure><a href="${htmlText(pathToFileURL(path).href)}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${htmlText(path)}</span></figcaption></figure>`,
     );
   }
   const none = '<p>The index has no photos.</p>';
@@ -33,12 +34,12 @@ export async function photoPage({ asked, index, found, clip, store }: Found): Pr
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${text(asked)}</title>
+<title>${htmlText(asked)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>${text(asked)}</h1>
-<p>${found.length} of ${await store.count()} photos in ${text(index)}, best first; numbers are cosines.</p>
+<h1>${htmlText(asked)}</h1>
+<p>${found.length} of ${await store.count()} photos in ${htmlText(index)}, best first; numbers are cosines.</p>
 ${figures.length > 0 ? `<main>\n${figures.join('\n')}\n</main>` : none}
 </body>
 </html>
@@ -53,6 +54,3 @@ main { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)
 figure { margin: 0; }
 img, .none { display: grid; place-items: center; width: 112px; height: 112px; border-radius: 6px; background: #8883; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; }`;
-
-const text = (value: string): string =>
-  value.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`).replace(/[\ud800-\udfff]/gu, '\ufffd');

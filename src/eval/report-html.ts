@@ -1,4 +1,5 @@
 /** A report as one HTML file that needs nothing else: no script, no server, no other file. */
+import { htmlText } from '../html.ts';
 import { headline, percent, type Report } from './report.ts';
 import type { Classification } from './tally.ts';
 
@@ -9,7 +10,7 @@ const MOST_CLASSES = 40;
 export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, string>): string {
   const { task, folder, model, classification, retrieval, comparison, failed } = report;
   const cards = headline(report).map(
-    ([name, value]) => `<div class="card"><b>${text(value)}</b><span>${text(name)}</span></div>`,
+    ([name, value]) => `<div class="card"><b>${htmlText(value)}</b><span>${htmlText(name)}</span></div>`,
   );
   const about = Object.entries({
     model,
@@ -19,14 +20,14 @@ export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, strin
     pictures: failed.length > 0 ? `${report.pictures}, ${failed.length} more could not be read` : report.pictures,
     ...report.settings,
     edgeclip: report.edgeclip,
-  }).map(([name, value]) => `<tr><th>${text(name)}</th><td>${text(String(value))}</td></tr>`);
+  }).map(([name, value]) => `<tr><th>${htmlText(name)}</th><td>${htmlText(String(value))}</td></tr>`);
   const picture = (file: string, ...lines: readonly string[]) => {
     const address = thumbnails.get(file);
     const image =
       address === undefined
         ? '<div class="none">no preview</div>'
         : `<img src="${address}" alt="" width="112" height="112">`;
-    return `<figure>${image}<figcaption>${lines.join('<br>')}<br><span class="file">${text(file)}</span></figcaption></figure>`;
+    return `<figure>${image}<figcaption>${lines.join('<br>')}<br><span class="file">${htmlText(file)}</span></figcaption></figure>`;
   };
   const sections: string[] = [];
   if (classification) {
@@ -40,8 +41,8 @@ export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, strin
           worst.map(({ file, label, predicted, score, ownScore, rank }) =>
             picture(
               file,
-              `taken for <b>${text(predicted)}</b> ${share(score)}`,
-              `is ${text(label)} ${share(ownScore)}, place ${rank}`,
+              `taken for <b>${htmlText(predicted)}</b> ${share(score)}`,
+              `is ${htmlText(label)} ${share(ownScore)}, place ${rank}`,
             ),
           ),
           'Every picture was right.',
@@ -55,7 +56,7 @@ export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, strin
         'Worst pictures',
         gallery(
           retrieval.worst.map(({ file, caption, first, rank }) =>
-            picture(file, `first caption: <b>${text(first)}</b>`, `own, place ${rank}: ${text(caption)}`),
+            picture(file, `first caption: <b>${htmlText(first)}</b>`, `own, place ${rank}: ${htmlText(caption)}`),
           ),
           'The first caption of every picture was its own.',
         ),
@@ -73,7 +74,7 @@ export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, strin
               picture(
                 file,
                 ...first.map(
-                  ({ label, score }, i) => `${i === 0 ? one : other}: <b>${text(label)}</b> ${share(score)}`,
+                  ({ label, score }, i) => `${i === 0 ? one : other}: <b>${htmlText(label)}</b> ${share(score)}`,
                 ),
               ),
             ),
@@ -93,16 +94,16 @@ export function reportHtml(report: Report, thumbnails: ReadonlyMap<string, strin
     );
   }
   if (failed.length > 0) {
-    const rows = failed.map(({ file, reason }) => `<tr><td>${text(file)}</td><td>${text(reason)}</td></tr>`);
+    const rows = failed.map(({ file, reason }) => `<tr><td>${htmlText(file)}</td><td>${htmlText(reason)}</td></tr>`);
     sections.push(section('Pictures that could not be read', `<table>${rows.join('\n')}</table>`));
   }
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${text(`${task}: ${folder}`)}</title>
+<title>${htmlText(`${task}: ${folder}`)}</title>
 <style>${STYLE}</style>
-<h1>${text(task)}</h1>
+<h1>${htmlText(task)}</h1>
 <div class="cards">${cards.join('')}</div>
 <table class="about">${about.join('\n')}</table>
 ${sections.join('\n')}
@@ -110,7 +111,7 @@ ${sections.join('\n')}
 `;
 }
 
-const section = (title: string, content: string) => `<section><h2>${text(title)}</h2>${content}</section>`;
+const section = (title: string, content: string) => `<section><h2>${htmlText(title)}</h2>${content}</section>`;
 
 const gallery = (figures: readonly string[], none: string) =>
   figures.length > 0 ? `<div class="gallery">${figures.join('\n')}</div>` : `<p>${none}</p>`;
@@ -120,7 +121,7 @@ function classTable({ classes }: Classification): string {
     .sort((a, b) => a.top1 - b.top1)
     .map(
       ({ label, pictures, top1, top5 }) =>
-        `<tr><td>${text(label)}</td><td class="n">${pictures}</td><td class="n">${share(top1)}</td>` +
+        `<tr><td>${htmlText(label)}</td><td class="n">${pictures}</td><td class="n">${share(top1)}</td>` +
         `<td class="bar"><i style="width:${(top1 * 100).toFixed(1)}%"></i></td><td class="n">${share(top5)}</td></tr>`,
     );
   return `<table><tr><th>class</th><th>pictures</th><th>top-1</th><th></th><th>top-5</th></tr>${rows.join('\n')}</table>`;
@@ -145,7 +146,7 @@ function confusionTable({ classes, confusion }: Classification): string {
   const counts = new Map(
     confusion.map(({ index, predictedIndex, pictures }) => [`${index} ${predictedIndex}`, pictures]),
   );
-  const name = (index: number) => text(labels.get(index)!);
+  const name = (index: number) => htmlText(labels.get(index)!);
   const head = shown.map((index) => `<th class="up"><span>${name(index)}</span></th>`).join('');
   const rows = shown
     .filter((index) => total.has(index))
@@ -170,21 +171,6 @@ function confusionTable({ classes, confusion }: Classification): string {
 
 /** A number and its sign stay on one line. */
 const share = (value: number) => percent(value).replace(' ', '\u00a0');
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Names of files and classes are anybody's: nothing in them becomes markup, and none is taken for a direction mark. */
-function text(value: string): string {
-  return value
-    .replace(/[&<>"']/g, (char) => ESCAPES[char]!)
-    .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu, '\ufffd');
-}
 
 const STYLE = `
 :root { color-scheme: light; }

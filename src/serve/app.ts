@@ -2,61 +2,22 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Clip } from '../clip.ts';
-import { checkOptions, kindOf, type OptionType } from '../options.ts';
-import type { Photo, PhotoStore } from '../search/photo-store.ts';
+import { checkOptions, kindOf } from '../options.ts';
 import { ApiKey, checkLocalName } from './access.ts';
-import { HeldBytes, parseJson, readBody } from './body.ts';
+import { checkCoding, parseJson, readBody } from './body.ts';
 import { classify } from './classify.ts';
 import { embeddings } from './embeddings.ts';
-import { type Exchange, type Parts, timed } from './exchange.ts';
+import { type Exchange, modelOf, notReady, timed } from './exchange.ts';
 import { predict } from './immich.ts';
-import { LabelSets } from './label-sets.ts';
 import { LiveModel, type LoadModel } from './live-model.ts';
-import { errorFields, type Log, requestId } from './log.ts';
-import { openMeter } from './metrics.ts';
-import { ModelNames } from './names.ts';
+import { errorFields, requestId } from './log.ts';
 import { describeServer } from './openapi.ts';
 import { descriptionPage, styleHash } from './openapi-page.ts';
-import type { FetchPicture } from './pictures.ts';
-import { WorkQueue } from './queue.ts';
+import { openParts, type Parts } from './parts.ts';
 import { errorBody, Refusal, refusalOf } from './refusal.ts';
-import { search } from './search.ts';
-import { pictureType, SITE_POLICY, type Site } from './site.ts';
-
-export interface ServeOptions {
-  /** Requests are refused with 429 when their work would wait longer than this, in seconds. Default 5. */
-  readonly maxWait?: number | undefined;
-  /** How long the first request waits for others that are computed with it, in ms. Default 2. */
-  readonly gather?: number | undefined;
-  /** Bytes of a request's body. Default 33,554,432 (32 MiB). */
-  readonly maxBody?: number | undefined;
-  /** Bytes of all bodies that are held at once. Default eight times `maxBody`. */
-  readonly maxHeld?: number | undefined;
-  /** How long a body may take to arrive, in seconds. Default 30. */
-  readonly bodyTimeout?: number | undefined;
-  /** Pixels of a picture, width times height. Default: the model's limit. */
-  readonly maxPixels?: number | undefined;
-  /** Labels whose vectors are kept, of all label sets together. Default 20,000. */
-  readonly cachedLabels?: number | undefined;
-  /** Requests must bring it, as `Authorization: Bearer KEY` or `X-API-Key: KEY`; `/health` and `/ready` need none. */
-  readonly apiKey?: string | undefined;
-  /** Whether requests to another host name than localhost are refused: for a server on a loopback address. Default false. */
-  readonly localNames?: boolean | undefined;
-  /** Origins whose pages may read answers; `*` is any. Default none. */
-  readonly cors?: readonly string[] | undefined;
-  /** Names of the model, the first of which answers give. Default: the model's own. */
-  readonly names?: readonly string[] | undefined;
-  /** The version that the description gives. */
-  readonly version?: string | undefined;
-  /** Gets pictures by their addresses. Default: addresses are refused. */
-  readonly fetchPicture?: FetchPicture | undefined;
-  /** A photo index of the same model, from `openPhotos` of `edgeclip/search`: for `POST /search`. */
-  readonly photos?: PhotoStore | undefined;
-  /** The page for people. @internal */
-  readonly site?: Site | undefined;
-  /** Gets a line for each request. Default: nothing is logged. */
-  readonly log?: Log | undefined;
-}
+import { photosOf, search } from './search.ts';
+import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
+import { addSite, OPEN_FILES } from './site-routes.ts';
 
 /** A server without its sockets. */
 export interface App {
@@ -67,25 +28,6 @@ export interface App {
   /** Takes no more work; resolves when all that was begun is answered, and disposes of a model that it has loaded. */
   close(): Promise<void>;
 }
-
-const OPTIONS: Readonly<Record<keyof ServeOptions, OptionType>> = {
-  maxWait: 'number',
-  gather: 'number',
-  maxBody: 'number',
-  maxHeld: 'number',
-  bodyTimeout: 'number',
-  maxPixels: 'number',
-  cachedLabels: 'number',
-  apiKey: 'string',
-  localNames: 'boolean',
-  cors: 'any',
-  names: 'any',
-  version: 'string',
-  fetchPicture: 'function',
-  photos: 'any',
-  site: 'any',
-  log: 'function',
-};
 
 /** Paths, and how they are asked for. */
 const ROUTES: Readonly<Record<string, 'GET' | 'POST'>> = {
@@ -103,17 +45,7 @@ const ROUTES: Readonly<Record<string, 'GET' | 'POST'>> = {
 };
 
 /** Paths that need no key. */
-const OPEN: ReadonlySet<string> = new Set([
-  '/',
-  '/page.css',
-  '/page.js',
-  '/icon.svg',
-  '/health',
-  '/ready',
-  '/ping',
-  '/docs',
-  '/openapi.json',
-]);
+const OPEN: ReadonlySet<string> = new Set([...OPEN_FILES, '/health', '/ready', '/ping', '/docs', '/openapi.json']);
 
 /** The status in the log of a request whose client went away, as nginx has it. */
 const CLIENT_LEFT = 499;
@@ -131,7 +63,7 @@ const CLIENT_LEFT = 499;
  * response.status; // 200
  */
 export function createApp(model: Clip | LoadModel, options: ServeOptions = {}): App {
-  checkOptions('createApp', options, OPTIONS);
+  checkOptions('createApp', options, SERVE_OPTIONS);
   const given = typeof model === 'function' ? undefined : model;
   if (given !== undefined && typeof given?.encodeImages !== 'function') {
     throw new TypeError(`createApp: expected a model or a function that loads one, got ${kindOf(model)}`);
@@ -147,7 +79,6 @@ class Server {
   readonly #parts: Promise<Parts>;
   readonly #key: ApiKey | undefined;
   readonly #started = Math.floor(Date.now() / 1000);
-  #names: ModelNames | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
   #active = 0;
@@ -157,7 +88,7 @@ class Server {
     this.#model = model;
     this.#options = options;
     this.#key = options.apiKey === undefined ? undefined : new ApiKey(options.apiKey);
-    this.#parts = this.#open();
+    this.#parts = openParts(model, options);
     const hono = this.#routes();
     this.app = {
       fetch: async (request) => hono.fetch(request),
@@ -167,49 +98,6 @@ class Server {
         if (isOwner) model.dispose();
       },
     };
-  }
-
-  async #open(): Promise<Parts> {
-    const { maxWait = 5, gather = 2, maxBody = 33_554_432, bodyTimeout = 30, cachedLabels = 20_000 } = this.#options;
-    const { maxHeld = 8 * maxBody, maxPixels, fetchPicture } = this.#options;
-    const held = new HeldBytes(maxHeld);
-    const meter = await openMeter({
-      queue: (kind) => queue.length(kind),
-      wait: () => queue.wait,
-      held: () => held.bytes,
-      labels: () => labelSets.labels,
-      model: () => this.#model.alive?.info().memory.total ?? 0,
-      replaced: () => this.#model.replaced,
-    });
-    const queue = new WorkQueue(
-      this.#model,
-      { maxWait, gather, maxPixels },
-      {
-        batch(kind, size, seconds, waited) {
-          meter.batch(kind, size);
-          meter.stage('compute', seconds);
-          for (const one of waited) meter.stage('wait', one);
-        },
-      },
-    );
-    const labelSets = new LabelSets(queue, cachedLabels);
-    return {
-      model: this.#model,
-      queue,
-      labelSets,
-      meter,
-      held,
-      limits: { maxBody, maxHeld, patience: bodyTimeout * 1000 },
-      maxPixels,
-      names: () => this.#named(),
-      fetchPicture,
-    };
-  }
-
-  #named(): ModelNames {
-    const { names = [] } = this.#options;
-    this.#names ??= new ModelNames(names.length > 0 ? names : [this.#model.alive!.info().model]);
-    return this.#names;
   }
 
   #warmUp(): Promise<void> {
@@ -246,7 +134,7 @@ class Server {
 
   #routes(): Hono {
     const hono = new Hono();
-    const { cors: origins } = this.#options;
+    const { cors: origins, site, photos } = this.#options;
     hono.use(async (c, next) => {
       const { path, method } = c.req;
       const id = requestId(c.req.raw);
@@ -300,17 +188,25 @@ class Server {
     hono.get('/ping', (c) => c.text('pong'));
     hono.get('/ready', (c) => {
       this.#checkOpen();
-      if (!this.#isReady || !this.#model.alive) throw notReady();
-      return c.json({ status: 'ready' });
+      if (this.#isReady && this.#model.alive) return c.json({ status: 'ready' });
+      // Who asks may send no work before the answer is yes.
+      this.#warm()
+        .then(modelOf)
+        .catch(() => {});
+      throw notReady();
     });
     hono.get('/metrics', async () => {
       const { type, text } = await (await this.#parts).meter.report();
       return new Response(text, { headers: { 'content-type': type } });
     });
+    const modelObject = (id: string) => ({ id, object: 'model', created: this.#started, owned_by: 'edgeclip' });
     hono.get('/v1/models', async (c) => {
-      await this.#warm();
-      const { id } = this.#named();
-      return c.json({ object: 'list', data: [{ id, object: 'model', created: this.#started, owned_by: 'edgeclip' }] });
+      return c.json({ object: 'list', data: [modelObject((await this.#warm()).names().id)] });
+    });
+    hono.get('/v1/models/:id{.+}', async (c) => {
+      const names = (await this.#warm()).names();
+      names.check(c.req.param('id'));
+      return c.json(modelObject(names.id));
     });
     const description = () => describeServer(this.#options.version ?? '', this.#key !== undefined);
     hono.get('/openapi.json', (c) => c.json(description()));
@@ -329,9 +225,9 @@ class Server {
     );
 
     hono.post('/search', (c) =>
-      this.#work(c.req.raw, (parts, exchange, body) => search(parts, exchange, this.#photos(), parseJson(body))),
+      this.#work(c.req.raw, (parts, exchange, body) => search(parts, exchange, photosOf(photos), parseJson(body))),
     );
-    this.#addSite(hono);
+    addSite(hono, { site, photos, model: async () => (await this.#warm()).names().id });
 
     hono.notFound((c) => {
       const allowed = Object.hasOwn(ROUTES, c.req.path) ? ROUTES[c.req.path] : undefined;
@@ -349,49 +245,13 @@ class Server {
     return hono;
   }
 
-  /** The page, and the photos that it shows: their ids stand for one content each, so they may be kept for ever. */
-  #addSite(hono: Hono): void {
-    const { site, photos } = this.#options;
-    for (const [path, { type, body }] of site?.files ?? []) {
-      hono.get(path, (c) => {
-        c.header('content-type', type);
-        c.header('content-security-policy', SITE_POLICY);
-        c.header('referrer-policy', 'no-referrer');
-        return c.body(body);
-      });
-    }
-    hono.get('/site.json', async (c) => {
-      await this.#warm();
-      return c.json({ model: this.#named().id, photos: photos ? await photos.count() : null });
-    });
-    const show = (read: (site: Site, photo: Photo) => Promise<Uint8Array>) => async (id: string) => {
-      const photo = /^\d{1,15}$/.test(id) ? await this.#photos().photo(Number(id)) : undefined;
-      if (!photo || !site) throw new Refusal(404, 'NO_PHOTO', `the index has no photo ${id.slice(0, 20)}`);
-      const bytes = await read(site, photo).catch((error) => {
-        throw new Refusal(404, 'NO_PHOTO', `photo ${id}: ${error.message}`);
-      });
-      const headers = { 'content-type': pictureType(bytes), 'cache-control': 'private, max-age=31536000, immutable' };
-      return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
-    };
-    const thumbnail = show((site, photo) => site.thumbnail(photo));
-    const picture = show((site, photo) => site.picture(photo));
-    hono.get('/photos/:id/thumbnail', (c) => thumbnail(c.req.param('id')));
-    hono.get('/photos/:id', (c) => picture(c.req.param('id')));
-  }
-
-  /** @throws Refusal 404 without an index */
-  #photos(): PhotoStore {
-    const { photos } = this.#options;
-    if (photos) return photos;
-    throw new Refusal(404, 'NO_INDEX', 'this server has no photo index: edgeclip serve --in photos.db');
-  }
-
   /** Reads a request's body and answers it. */
   async #work(
     request: Request,
     answer: (parts: Parts, exchange: Exchange, body: Uint8Array) => Promise<Response>,
   ): Promise<Response> {
     this.#checkOpen();
+    checkCoding(request);
     const parts = await this.#warm();
     parts.queue.admit(); // before the body is read
     const account = parts.held.open();
@@ -408,8 +268,7 @@ class Server {
     try {
       if (!this.#isReady) await this.#warmUp();
     } catch (error) {
-      this.#options.log?.({ level: 'error', message: 'the model cannot be loaded', ...errorFields(error) });
-      throw notReady();
+      throw notReady(error);
     }
     return this.#parts;
   }
@@ -418,10 +277,6 @@ class Server {
     if (!this.#closing) return;
     throw new Refusal(503, 'CLOSING', 'the server is ending', { headers: { 'retry-after': '1', connection: 'close' } });
   }
-}
-
-function notReady(): Refusal {
-  return new Refusal(503, 'NOT_READY', 'the model is not loaded', { headers: { 'retry-after': '1' } });
 }
 
 function respond(refusal: Refusal): Response {

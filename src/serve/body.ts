@@ -5,8 +5,6 @@ import { Refusal } from './refusal.ts';
 export interface BodyLimits {
   /** Bytes of one request's body. */
   readonly maxBody: number;
-  /** Bytes of the bodies of all requests that are held at once. */
-  readonly maxHeld: number;
   /** How long a body may take to arrive, in ms. */
   readonly patience: number;
 }
@@ -29,7 +27,10 @@ export class HeldBytes {
     let own = 0;
     return {
       take: (bytes) => {
-        if (this.#held + bytes > this.#most && this.#held > own) {
+        if (own + bytes > this.#most) {
+          throw new Refusal(413, 'BODY_TOO_LARGE', `the request and its pictures have more than ${this.#most} bytes`);
+        }
+        if (this.#held + bytes > this.#most) {
           const message = `the server holds ${this.#held} bytes of requests, of at most ${this.#most}`;
           throw new Refusal(429, 'OVERLOADED', message, { headers: { 'retry-after': '1' } });
         }
@@ -45,9 +46,18 @@ export class HeldBytes {
 }
 
 export interface HeldAccount {
-  /** @throws Refusal 429 if other requests hold too much */
+  /** @throws Refusal 413 if this request alone holds too much, 429 if others do */
   take(bytes: number): void;
   close(): void;
+}
+
+/** @throws Refusal 415 for a compressed body: pictures are compressed already, and a small one could become a large one */
+export function checkCoding(request: Request): void {
+  const coding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? '';
+  if (coding === '' || coding === 'identity') return;
+  const headers = { 'accept-encoding': 'identity' };
+  const message = `the body is sent with Content-Encoding: ${coding.slice(0, 40)}; send it without`;
+  throw new Refusal(415, 'CONTENT_ENCODING', message, { headers });
 }
 
 /**
@@ -57,11 +67,13 @@ export interface HeldAccount {
  */
 export async function readBody(request: Request, limits: BodyLimits, account: HeldAccount): Promise<Uint8Array> {
   const { maxBody } = limits;
-  const length = request.headers.get('content-length');
+  // Not every runtime checks what it says: no digits are no length.
+  const announced = /^\d+$/.exec(request.headers.get('content-length') ?? '')?.[0];
+  const length = announced === undefined ? undefined : Number(announced);
   const tooLarge = () => new Refusal(413, 'BODY_TOO_LARGE', `the body has more than ${maxBody} bytes`);
-  if (length !== null) {
-    if (Number(length) > maxBody) throw tooLarge();
-    account.take(Number(length));
+  if (length !== undefined) {
+    if (length > maxBody) throw tooLarge();
+    account.take(length);
   }
   if (!request.body) return new Uint8Array(0);
   const reader = request.body.getReader();
@@ -80,7 +92,8 @@ export async function readBody(request: Request, limits: BodyLimits, account: He
       if (done) break;
       total += value.length;
       if (total > maxBody) throw tooLarge();
-      if (length === null) account.take(value.length);
+      if (length === undefined) account.take(value.length);
+      else if (total > length) throw new Refusal(400, 'BODY', 'the body is longer than its announced length');
       pieces.push(value);
     }
   } catch (error) {

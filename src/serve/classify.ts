@@ -5,7 +5,8 @@
 import { nineDigits } from '../float32.ts';
 import { parseForm, parseJson } from './body.ts';
 import { checked } from './checked.ts';
-import { checkTower, classifierOf, type Exchange, fetcher, modelOf, type Parts, placed, timed } from './exchange.ts';
+import { checkTower, classifierOf, type Exchange, fetcher, modelOf, placed, timed } from './exchange.ts';
+import type { Parts } from './parts.ts';
 import { pictureBytes } from './pictures.ts';
 import { Refusal } from './refusal.ts';
 import { classifyParameters, classifyRequest } from './schemas.ts';

@@ -3,9 +3,10 @@ import type { z } from 'zod';
 import { nineDigits } from '../float32.ts';
 import { yieldIfDue } from '../scheduler.ts';
 import { checked } from './checked.ts';
-import { checkTower, type Exchange, fetcher, modelOf, type Parts, placed, timed } from './exchange.ts';
+import { checkTower, type Exchange, fetcher, modelOf, placed, timed } from './exchange.ts';
+import type { Embedded } from './lane.ts';
+import type { Parts } from './parts.ts';
 import { pictureBytes } from './pictures.ts';
-import type { Embedded } from './queue.ts';
 import { Refusal } from './refusal.ts';
 import { embeddingsRequest, MAX_TEXT } from './schemas.ts';
 

@@ -1,28 +1,12 @@
 /** What a route knows of the server and of its request. */
 import type { Classifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
-import type { BodyLimits, HeldAccount, HeldBytes } from './body.ts';
-import type { LabelSets } from './label-sets.ts';
-import type { LiveModel } from './live-model.ts';
-import type { Meter, Stage } from './metrics.ts';
-import type { ModelNames } from './names.ts';
-import type { FetchPicture } from './pictures.ts';
-import type { Embedded, WorkQueue } from './queue.ts';
+import type { HeldAccount } from './body.ts';
+import type { Embedded } from './lane.ts';
+import type { Stage } from './metrics.ts';
+import type { Parts } from './parts.ts';
 import { ItemError } from './queue.ts';
 import { Refusal, refusalOf } from './refusal.ts';
-
-/** A server's parts. */
-export interface Parts {
-  readonly model: LiveModel;
-  readonly queue: WorkQueue;
-  readonly labelSets: LabelSets;
-  readonly meter: Meter;
-  readonly held: HeldBytes;
-  readonly limits: BodyLimits;
-  readonly maxPixels: number | undefined;
-  readonly names: () => ModelNames;
-  readonly fetchPicture: FetchPicture | undefined;
-}
 
 /** One request. */
 export interface Exchange {
@@ -30,13 +14,18 @@ export interface Exchange {
   readonly account: HeldAccount;
 }
 
-/** The model. @throws Refusal 503 while it is being loaded */
+/** @param cause why the model could not be loaded; without one, it is being loaded */
+export function notReady(cause?: unknown): Refusal {
+  const message = cause === undefined ? 'the model is being loaded' : 'the model cannot be loaded; the log says why';
+  return new Refusal(503, 'NOT_READY', message, { headers: { 'retry-after': '1' }, cause });
+}
+
+/** The model. @throws Refusal 503 if it cannot be loaded */
 export async function modelOf({ model }: Parts): Promise<Clip> {
   try {
     return await model.clip();
-  } catch {
-    const headers = { 'retry-after': '1' };
-    throw new Refusal(503, 'NOT_READY', 'the model cannot be loaded; the log of the server says why', { headers });
+  } catch (error) {
+    throw notReady(error);
   }
 }
 

@@ -8,7 +8,8 @@ import { nineDigits } from '../float32.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { parseForm } from './body.ts';
 import { checked } from './checked.ts';
-import { checkTower, type Exchange, modelOf, type Parts, placed, timed } from './exchange.ts';
+import { checkTower, type Exchange, modelOf, placed, timed } from './exchange.ts';
+import type { Parts } from './parts.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 import { immichEntries } from './schemas.ts';
 

@@ -1,5 +1,6 @@
 /** The public names of `edgeclip/serve`. */
-export { type App, createApp, type ServeOptions } from './app.ts';
+export { type App, createApp } from './app.ts';
 export type { LoadModel } from './live-model.ts';
 export type { Log, LogEntry } from './log.ts';
 export type { FetchPicture } from './pictures.ts';
+export type { ServeOptions } from './serve-options.ts';

@@ -16,9 +16,18 @@ export function requestId(request: Request): string {
   return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
 }
 
+export interface ErrorFields {
+  readonly error: string;
+  readonly stack?: string | undefined;
+  readonly cause?: ErrorFields;
+}
+
 /** Why a request was refused; with its stack if the fault is the server's own. */
-export function errorFields(error: unknown): { readonly error: string; readonly stack?: string | undefined } {
-  if (error instanceof Refusal && error.status < 500) return { error: `${error.code}: ${error.message}` };
+export function errorFields(error: unknown): ErrorFields {
+  if (error instanceof Refusal) {
+    const fields = { error: `${error.code}: ${error.message}` };
+    return error.cause === undefined ? fields : { ...fields, cause: errorFields(error.cause) };
+  }
   if (!(error instanceof Error)) return { error: String(error) };
   const { name, message, stack } = error;
   return { error: `${name}: ${message}`, stack };

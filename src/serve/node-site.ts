@@ -9,6 +9,7 @@ import { preprocess } from '../image/preprocess.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { Photo } from '../search/photo-store.ts';
 import type { PageFile, Site } from './site.ts';
+import { Turns } from './turns.ts';
 
 /** Side of a thumbnail in pixels. */
 const SIDE = 240;
@@ -80,26 +81,4 @@ export async function openSite(folder: string): Promise<Site> {
       return thumbnail;
     },
   };
-}
-
-/** Runs a few at a time. */
-class Turns {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free--;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
-  }
 }

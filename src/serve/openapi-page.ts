@@ -1,4 +1,5 @@
 /** The description as a page for people: HTML alone, which loads nothing. */
+import { htmlText } from '../html.ts';
 import type { Description, Operation } from './openapi.ts';
 
 const STYLE = `
@@ -19,16 +20,16 @@ export function descriptionPage({ info, paths, components }: Description): strin
     Object.entries(operations).map(([method, operation]) => section(method, path, operation)),
   );
   const schemas = Object.entries(components.schemas).map(
-    ([name, schema]) => `<h3 id="${name}">${name}</h3><pre>${escaped(JSON.stringify(schema, null, 2))}</pre>`,
+    ([name, schema]) => `<h3 id="${name}">${name}</h3><pre>${lines(JSON.stringify(schema, null, 2))}</pre>`,
   );
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escaped(info.title)} ${escaped(info.version)}</title><style>${STYLE}</style></head>
+<title>${htmlText(info.title)} ${htmlText(info.version)}</title><style>${STYLE}</style></head>
 <body>
 <main>
-<h1>${escaped(info.title)} <small>${escaped(info.version)}</small></h1>
-<p>${escaped(info.description)} For programs: <a href="openapi.json">openapi.json</a>.</p>
+<h1>${htmlText(info.title)} <small>${htmlText(info.version)}</small></h1>
+<p>${htmlText(info.description)} For programs: <a href="openapi.json">openapi.json</a>.</p>
 ${sections.join('\n')}
 <h2>Schemas</h2>
 ${schemas.join('\n')}
@@ -44,11 +45,11 @@ function section(method: string, path: string, { summary, description, requestBo
   );
   const answers = Object.entries(responses).map(([status, answer]) => {
     const { description = '' } = answer as { description?: string };
-    return `<li><code>${status}</code> ${escaped(description)}</li>`;
+    return `<li><code>${status}</code> ${htmlText(description)}</li>`;
   });
   return `<section>
-<h2><code><span class="method">${method}</span>${escaped(path)}</code></h2>
-<p>${escaped(summary)}. ${escaped(description ?? '')}</p>
+<h2><code><span class="method">${method}</span>${htmlText(path)}</code></h2>
+<p>${htmlText(summary)}. ${htmlText(description ?? '')}</p>
 ${bodies.length > 0 ? `<p>Body:</p><ul>${bodies.join('')}</ul>` : ''}
 <p>Answers:</p><ul>${answers.join('')}</ul>
 </section>`;
@@ -57,8 +58,7 @@ ${bodies.length > 0 ? `<p>Body:</p><ul>${bodies.join('')}</ul>` : ''}
 function media(type: string, content: unknown): string {
   const { $ref } = (content as { schema: { $ref?: string } }).schema;
   const name = $ref?.split('/').at(-1);
-  return `<code>${escaped(type)}</code>${name === undefined ? '' : ` <a href="#${name}">${name}</a>`}`;
+  return `<code>${htmlText(type)}</code>${name === undefined ? '' : ` <a href="#${name}">${name}</a>`}`;
 }
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[char]!);
+const lines = (text: string): string => text.split('\n').map(htmlText).join('\n');

@@ -13,9 +13,13 @@ export class Refusal extends Error {
     status: number,
     code: string,
     message: string,
-    { param, headers = {} }: { param?: string | undefined; headers?: Readonly<Record<string, string>> } = {},
+    {
+      param,
+      headers = {},
+      cause,
+    }: { param?: string | undefined; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, cause === undefined ? {} : { cause });
     this.status = status;
     this.code = code;
     this.param = param;

@@ -1,10 +1,17 @@
 /** `POST /search`: photos of an index by words, by a picture, by another photo of the index, or a mixture of them. */
 import { NOT_WEIGHT, type PhotoStore } from '../search/photo-store.ts';
 import { checked } from './checked.ts';
-import { checkTower, type Exchange, fetcher, modelOf, type Parts, placed, timed } from './exchange.ts';
+import { checkTower, type Exchange, fetcher, modelOf, placed, timed } from './exchange.ts';
+import type { Parts } from './parts.ts';
 import { pictureBytes } from './pictures.ts';
 import { Refusal } from './refusal.ts';
 import { searchRequest } from './schemas.ts';
+
+/** @throws Refusal 404 without an index */
+export function photosOf(photos: PhotoStore | undefined): PhotoStore {
+  if (photos) return photos;
+  throw new Refusal(404, 'NO_INDEX', 'this server has no photo index: edgeclip serve --in photos.db');
+}
 
 /** Answers a parsed body. @throws Refusal */
 export async function search(parts: Parts, exchange: Exchange, store: PhotoStore, body: unknown): Promise<Response> {

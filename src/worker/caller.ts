@@ -2,7 +2,7 @@
 
 import type { Backend, Need } from '../backend.ts';
 import type { ClipInfo } from '../clip.ts';
-import type { EncodedImage, EncodeImagesOptions, EncodeOptions, Progress } from '../encoding.ts';
+import type { EncodedImage, EncodeImagesOptions, EncodeOptions, EncodeTextOptions, Progress } from '../encoding.ts';
 import { ClipError } from '../errors.ts';
 import { joinPieces } from '../image/body.ts';
 import type { TakenImage } from '../image/input.ts';
@@ -170,8 +170,9 @@ export class RemoteBackend implements Backend {
     }
   }
 
-  encodeText(texts: readonly string[], options: EncodeOptions): Promise<Float32Array[]> {
-    return this.#encode(options, (call) => ({ kind: 'texts', texts, ...call }));
+  encodeText(texts: readonly string[], options: EncodeTextOptions): Promise<Float32Array[]> {
+    const counts = options.onTokens !== undefined;
+    return this.#encode(options, (call) => ({ kind: 'texts', texts, counts, ...call }));
   }
 
   encodeTokens(rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]> {
@@ -199,7 +200,7 @@ export class RemoteBackend implements Backend {
   }
 
   async #encode(
-    { signal, onProgress, normalize }: EncodeOptions,
+    { signal, onProgress, onTokens, normalize }: EncodeTextOptions,
     request: (call: { call: number; normalize: boolean | undefined; progress: boolean }) => Request,
   ): Promise<Float32Array[]> {
     signal?.throwIfAborted();
@@ -208,6 +209,7 @@ export class RemoteBackend implements Backend {
     await this.#ask(
       (call) => request({ call, normalize, progress: onProgress !== undefined }),
       (reply) => {
+        if (reply.kind === 'counts') return onTokens?.(reply.counts);
         if (reply.kind !== 'vectors') return;
         // Each with a buffer of its own, as callers may transfer them.
         for (let at = 0; at < reply.values.length; at += embedDim)
@@ -221,17 +223,19 @@ export class RemoteBackend implements Backend {
   /** Sends a request and resolves when the worker is done with it. @param receive gets what comes meanwhile */
   async #ask(
     request: (call: number) => Request,
-    receive: (reply: Reply) => void,
+    receive: (reply: Reply) => unknown,
     { signal, onProgress }: Pick<EncodeOptions, 'signal' | 'onProgress'> = {},
   ): Promise<void> {
     let id = 0;
     const answer = new Promise<void>((resolve, reject) => {
-      const progress = inOrder<Progress>(onProgress, reject);
+      const replies = inOrder<Reply>(
+        (reply) => (reply.kind === 'progress' ? onProgress?.(reply.progress as Progress) : receive(reply)),
+        reject,
+      );
       const settle = (reply: Reply) => {
-        if (reply.kind === 'progress') progress.tell(reply.progress as Progress);
-        else if (reply.kind === 'failed') reject(receiveError(reply.error));
-        else if (reply.kind === 'done') progress.after(resolve);
-        else receive(reply);
+        if (reply.kind === 'failed') reject(receiveError(reply.error));
+        else if (reply.kind === 'done') replies.after(resolve);
+        else replies.tell(reply);
       };
       id = this.#caller.begin(settle, reject);
       this.#caller.post(id, request(id), 1);

@@ -14,6 +14,7 @@ export type {
   EncodeImageOptions,
   EncodeImagesOptions,
   EncodeOptions,
+  EncodeTextOptions,
   ImageItem,
   Progress,
   SettledImageOptions,

@@ -4,7 +4,7 @@
  * One worker has one model. The caller's first message is `load`; the answer is `loaded`, or `failed` with the call 0. Then each
  * call of a method has a number of its own, under which its messages go both ways:
  *
- *     texts, tokens  -> | <- progress .. vectors .. done
+ *     texts, tokens  -> | <- counts (if wanted) .. progress .. vectors .. done
  *     count          -> | <- counts .. done
  *     images         -> | image -> <- embedded, as many as wanted at once, .. end ->
  *
@@ -63,7 +63,7 @@ export type Request =
   | { readonly kind: 'images'; readonly call: number; readonly options: Omit<EncodeImagesOptions, 'signal'> }
   /** The next picture of a call; results have its position. */
   | { readonly kind: 'image'; readonly call: number; readonly picture: SentPicture }
-  | ({ readonly kind: 'texts'; readonly texts: readonly string[] } & EncodeCall)
+  | ({ readonly kind: 'texts'; readonly texts: readonly string[]; readonly counts: boolean } & EncodeCall)
   | ({ readonly kind: 'tokens'; readonly rows: readonly (readonly number[])[] } & EncodeCall)
   | { readonly kind: 'count'; readonly call: number; readonly texts: readonly string[] }
   | { readonly kind: 'end'; readonly call: number }

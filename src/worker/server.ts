@@ -52,9 +52,10 @@ export function serve(post: (reply: Reply, transfer?: ArrayBuffer[]) => void): (
     const { call, normalize, progress } = request;
     const tell = (progress: Progress) => post({ kind: 'progress', call, progress });
     const options = { normalize, signal, ...(progress && { onProgress: tell }) };
+    const onTokens = (counts: readonly number[]) => post({ kind: 'counts', call, counts });
     const embeddings =
       request.kind === 'texts'
-        ? await clip!.encodeText(request.texts, options)
+        ? await clip!.encodeText(request.texts, { ...options, ...(request.counts && { onTokens }) })
         : await clip!.encodeTokens(request.rows, options);
     const { embedDim } = clip!.config;
     for (let first = 0; first < embeddings.length; first += VECTORS) {

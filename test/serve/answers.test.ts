@@ -31,6 +31,8 @@ describe('POST /v1/embeddings', () => {
     const counts = await clip.countTokens(['a photo of a cat', 'a rocket']);
     expect(answer.usage).toEqual({ prompt_tokens: counts[0]! + counts[1]!, total_tokens: counts[0]! + counts[1]! });
     expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['default']);
+    expect((await client.models.retrieve('ViT-B-32/openai')).id).toBe('default');
+    await expect(client.models.retrieve('other')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
     const plain = await client.embeddings.create({ model: 'default', input: 'a rocket', encoding_format: 'float' });
     expect(Float32Array.from(plain.data[0]!.embedding)).toEqual(texts[1]);
     await expect(client.embeddings.create({ model: 'other', input: 'a' })).rejects.toMatchObject({

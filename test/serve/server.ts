@@ -1,10 +1,11 @@
 /** A server of the sources in this process, and requests to it. */
 import { readFileSync } from 'node:fs';
 import type { Clip } from '../../src/clip.ts';
-import { type App, createApp, type ServeOptions } from '../../src/serve/app.ts';
+import { type App, createApp } from '../../src/serve/app.ts';
 import { type Listener, listen } from '../../src/serve/listener.ts';
 import type { LoadModel } from '../../src/serve/live-model.ts';
 import type { LogEntry } from '../../src/serve/log.ts';
+import type { ServeOptions } from '../../src/serve/serve-options.ts';
 
 export const photoFile = (name: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(new URL(`../golden/photos/${name}`, import.meta.url)));

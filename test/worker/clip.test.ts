@@ -185,6 +185,7 @@ describe('fails alike:', () => {
     ['a template', (clip) => clip.classifier(['cat'], { templates: 'no place' })],
     ['a callback that throws', (clip) => clip.encodeText('a', { onProgress: () => { throw new RangeError('mine'); } })], // biome-ignore format: one line
     ['an asynchronous one', (clip) => clip.encodeText('a', { onProgress: async () => { throw new RangeError('mine'); } })], // biome-ignore format: one line
+    ['one of tokens', (clip) => clip.encodeText('a', { onTokens: () => { throw new RangeError('mine'); } })], // biome-ignore format: one line
     ['an aborted signal', (clip) => clip.encodeText('a', { signal: AbortSignal.abort(new Error('mine')) })],
   ];
   it.each(calls)('%s', async (_, call) => {

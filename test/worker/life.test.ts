@@ -142,6 +142,10 @@ describe('progress', () => {
     await clip.encodeText(['a', 'b'], { onProgress });
     await clip.encodeImage([photo, photo], { onProgress });
     expect(done).toEqual(['2 of 2', '1 of 2', '2 of 2']);
+    const onTokens = (counts: readonly number[]) => void done.push(`${counts} tokens`);
+    const texts = ['a', 'a photo of a cat'];
+    await clip.encodeText(texts, { onTokens, onProgress });
+    expect(done.slice(3)).toEqual([`${await clip.countTokens(texts)} tokens`, '2 of 2']);
   });
 });
 

@@ -63,6 +63,19 @@ describe('addresses', () => {
     expect(asked).toEqual(requests);
   });
 
+  it('count as what their request holds: many of them are no way around its limit', async () => {
+    const server = await served(clip, { fetchPicture: allowHosts(['127.0.0.1']), maxHeld: 2.5 * cat.length });
+    try {
+      const embed = (count: number) =>
+        server.post('/v1/embeddings', { input: Array(count).fill({ image: `http://127.0.0.1:${port}/cat.png` }) });
+      const three = await embed(3);
+      expect([three.status, three.json.error.code]).toEqual([413, 'BODY_TOO_LARGE']);
+      expect((await embed(2)).status).toBe(200);
+    } finally {
+      await server.close();
+    }
+  });
+
   it.each(['localhost', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]'])(
     'by another name of this machine, %s, are refused where any host is allowed',
     async (host) => {

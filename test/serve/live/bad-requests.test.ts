@@ -1,5 +1,7 @@
 /** R26: each bad request has its 4xx with a code and a reason, and the next good one is answered as if nothing had been. */
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Clip } from '../../../src/clip.ts';
 import { crc32 } from '../../../src/crc32.ts';
@@ -52,6 +54,11 @@ const CASES: Record<string, { request: ReturnType<typeof post>; status: number; 
     request: post('/v1/embeddings', new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), json),
     status: 400,
     code: 'BODY',
+  },
+  'a compressed body': {
+    request: post('/v1/embeddings', gzipSync('{"input":"a cat"}'), { ...json, 'content-encoding': 'gzip' }),
+    status: 415,
+    code: 'CONTENT_ENCODING',
   },
   'an array': { request: embed([1]), status: 400, code: 'REQUEST' },
   'no input': { request: embed({ model: 'default' }), status: 400, code: 'REQUEST' },
@@ -223,6 +230,27 @@ it('gives up on slow clients: a head that does not end, a body that stops, a bod
   expect((await good()).json).toEqual(expected);
 });
 
+it('cuts off who does not read the answer', async () => {
+  const body = JSON.stringify({ input: new Array(2048).fill('a cat') });
+  const whole = (await server.ask('/v1/embeddings', { method: 'POST', body })).text.length;
+  const socket = connect(server.listener.port, '127.0.0.1');
+  socket.write(`POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  socket.pause();
+  await sleep(5000); // the server waits for one
+  let read = 0;
+  socket.on('data', (chunk) => {
+    read += chunk.length;
+  });
+  await new Promise((resolve) =>
+    socket
+      .on('error', () => {})
+      .on('close', resolve)
+      .resume(),
+  );
+  expect(read).toBeLessThan(whole);
+  expect((await good()).json).toEqual(expected);
+});
+
 it('refuses a body without a length as soon as it is too long', async () => {
   const stream = new ReadableStream({
     pull(controller) {
@@ -238,5 +266,11 @@ it('refuses a body without a length as soon as it is too long', async () => {
 });
 
 it('holds nothing of a request after its answer', async () => {
+  const body = '{"input":"a cat"}';
+  for (const length of ['a', '1e3', '-1', '', '5']) {
+    const request = new Request(`${server.url}/v1/embeddings`, { method: 'POST', body });
+    request.headers.set('content-length', length);
+    expect((await server.app.fetch(request)).status, length).toBe(length === '5' ? 400 : 200);
+  }
   expect((await server.ask('/metrics')).text).toMatch(/^edgeclip_held_bytes 0$/m);
 });

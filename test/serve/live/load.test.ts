@@ -141,6 +141,10 @@ describe('a dead worker', () => {
       expect(loaded).toHaveLength(2);
       expect((await server.ask('/ready')).status).toBe(200);
       expect((await server.ask('/metrics')).text).toMatch(/^edgeclip_models_replaced 1$/m);
+      // A balancer sends no work before /ready says yes, so asking brings the model back, too.
+      loaded[1]!.dispose();
+      expect((await server.ask('/ready')).json.error.code).toBe('NOT_READY');
+      await expect.poll(async () => (await server.ask('/ready')).status, { timeout: 30_000 }).toBe(200);
     } finally {
       await server.close();
     }
