@@ -28,8 +28,11 @@ POST /v1/embeddings   vectors, as OpenAI's clients ask for them; pictures as Inf
 POST /classify        zero-shot image classification, as Hugging Face's API has it
 POST /predict         immich's machine-learning protocol
 POST /search          photos of the index (--in)
-GET  /                the page for people
-GET  /docs            the description of all of it
+GET  /v1/models       the model's name
+GET  /health, /ready  the process answers; the model is loaded
+GET  /metrics         measurements for Prometheus; needs npm install prom-client
+GET  /docs            the description of all of it; for programs /openapi.json
+GET  /                the page for people: labels for a photo; with --in, search
 
 The log is one line of JSON for each request, on standard output. SIGTERM and Ctrl-C finish what is begun; a second one
 ends at once. Exit code: 0 after such an end; 1 if the model or the port cannot be had; 2 invalid command line.`;
@@ -42,8 +45,8 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 export function addServe(program: Command): void {
   const command = program
     .command('serve')
-    .summary('answer HTTP requests: embeddings, classification')
-    .description('Serves a model over HTTP.')
+    .summary('answer HTTP requests: embeddings, labels, photo search, a page')
+    .description('Serves a model over HTTP, to the clients of other servers and to people.')
     .addOption(new Option('--port <n>', 'port; 0: any that is free').argParser(port).default(3000))
     .option('--in <index>', 'photo index to search, as edgeclip index made it; with a page for people at /')
     .option(
