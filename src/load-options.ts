@@ -7,10 +7,11 @@ import type { KernelVariant } from './engine/kernels.ts';
 import type { HubOptions } from './hub/access.ts';
 import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
-import { isSliceable, type Model } from './open-model.ts';
+import type { Model } from './open-model.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
 import type { WasmSources } from './platform/wasm-sources.ts';
 import type { LoadProgress } from './weights/load-progress.ts';
+import { isSliceable } from './weights/source.ts';
 
 export interface LoadOptions extends HubOptions {
   /** `int8` (default): int8 weights, exact integer sums. `f32`: the published arithmetic, four times the memory. */

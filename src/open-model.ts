@@ -5,7 +5,14 @@ import type { HubOptions } from './hub/access.ts';
 import { isObject } from './json.ts';
 import { kindOf } from './options.ts';
 import type { LoadProgress } from './weights/load-progress.ts';
-import { blobSource, type ModelFiles, type Sliceable, type Source, sliceSource } from './weights/source.ts';
+import {
+  blobSource,
+  isSliceable,
+  type ModelFiles,
+  type Sliceable,
+  type Source,
+  sliceSource,
+} from './weights/source.ts';
 
 /** A model as `loadClip` takes it. */
 export type Model = string | ModelFiles | Sliceable;
@@ -56,13 +63,6 @@ function checkParsed(option: string, value: unknown): void {
 
 /** A given configuration stands for both. */
 const CONFIGS: readonly string[] = ['open_clip_config.json', 'config.json'];
-
-/** Whether parts of it can be read: a `Blob`, a `File`, bytes, or an object with a size and `slice`. */
-export function isSliceable(value: unknown): value is Sliceable {
-  if (typeof value !== 'object' || value === null) return false;
-  const { slice, size, byteLength } = value as Partial<Sliceable>;
-  return typeof slice === 'function' && typeof (size ?? byteLength) === 'number';
-}
 
 /** A model in one file. What is not in it (its configuration, unless it is OpenAI's own file) comes by options. */
 export function oneFile(file: Sliceable): ModelFiles {

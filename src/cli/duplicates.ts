@@ -43,6 +43,7 @@ async function duplicates({ in: path, threshold, json = false }: DuplicatesOptio
   try {
     const groups = await duplicateGroups(store, threshold, (done, total) => progress.show('photos', done, total));
     progress.clear();
+    if (groups.length === 0) progress.line('no duplicates');
     for (const [i, { exact, photos }] of groups.entries()) {
       if (json) {
         const list = photos.map(({ path, similarity }) => ({ file: path, similarity: nineDigits(similarity) }));

@@ -6,6 +6,7 @@ import { positiveInteger, quote, UsageError } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
 import { repeated } from './repeated.ts';
+import { VOCABULARY_HELP } from './vocabulary.ts';
 
 export interface EvalOptions extends ModelOptions {
   readonly dataset?: string;
@@ -13,6 +14,9 @@ export interface EvalOptions extends ModelOptions {
   readonly classes?: string;
   readonly templates?: string[];
   readonly captions?: string;
+  readonly vocabulary?: string;
+  readonly tags?: string;
+  readonly targetPrecision: number;
   readonly linearProbe?: boolean;
   readonly shots?: number;
   readonly train?: string;
@@ -28,6 +32,7 @@ export interface EvalOptions extends ModelOptions {
 
 /** C of the linear probe in OpenAI's README, chosen there by a search on a validation set. */
 const DEFAULT_C = 0.316;
+const DEFAULT_TARGET = 0.9;
 
 const HELP = `
 FOLDER has a folder for each class, whose name is the label, word for word (in prompts, underscores become spaces). Pictures in
@@ -36,6 +41,9 @@ subfolders of a class folder count. With --captions or only --compare, FOLDER ha
 Without a task, zero-shot: each picture is ranked against all classes, in prompts of the templates.
 --captions FILE: retrieval. JSON lines or a list of {"file", "captions": [...]}, COCO's annotations, or a table of file and
   caption (.tsv, .csv). Files are relative to FOLDER. Recall: the share of queries whose right answer is among the first k.
+--vocabulary FILE: from which cosine on the words of a file are right, for edgeclip tag --calibration. A picture's right word is
+  the name of its folder, or those that --tags says; all other words are wrong for it. The least threshold whose words have
+  the --target-precision, and what one chosen on half of the pictures gives the other half.
 --linear-probe: logistic regression on the embeddings before normalization, as in the CLIP paper. Trained on --train, or on
   half of each class.
 --shots K: each class is the mean of K embeddings, from --train or taken from FOLDER; the others are the test.
@@ -49,6 +57,7 @@ Examples:
   $ edgeclip eval photos/ --compare f32 --html report.html
   $ edgeclip eval cifar10/test --dataset cifar10 --model models/ViT-B-32 --keep runs/cifar10
   $ edgeclip eval flickr8k/images --captions flickr8k/captions.csv --json
+  $ edgeclip eval photos/ --vocabulary words.txt --json > calibration.json
   $ edgeclip eval pets/test --train pets/train --linear-probe
 
 Exit code: 0 success; 1 a picture or the model failed (the other pictures count); 2 invalid command line.`;
@@ -87,6 +96,25 @@ export function addEvalCommand(program: Command): Command {
     .addOption(
       new Option('--captions <file>', 'retrieval with the captions of a file').conflicts(['linearProbe', 'shots']),
     )
+    .addOption(
+      new Option('--vocabulary <file>', `measure a threshold for edgeclip tag: ${VOCABULARY_HELP}`).conflicts([
+        'captions',
+        'linearProbe',
+        'shots',
+        'dataset',
+        'labelsFile',
+        'classes',
+      ]),
+    )
+    .option(
+      '--tags <file>',
+      'right words of pictures in FOLDER: JSON lines {"file", "tags"}, as edgeclip tag prints them',
+    )
+    .addOption(
+      new Option('--target-precision <x>', 'how many of the words that are given are to be right')
+        .argParser(share)
+        .default(DEFAULT_TARGET),
+    )
     .addOption(new Option('--linear-probe', 'logistic regression on embeddings').conflicts('shots'))
     .option('--shots <k>', 'prototypes of k pictures of each class', positiveInteger('--shots'))
     .option('--train <folder>', 'class folders to train on, with the same names')
@@ -119,6 +147,12 @@ function positive(text: string): number {
   throw new UsageError(`--C must be a positive number, got ${quote(text)}`);
 }
 
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value > 0 && value <= 1) return value;
+  throw new UsageError(`--target-precision must be a number above 0 and at most 1, got ${quote(text)}`);
+}
+
 function seed(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value < 2 ** 32) return value;
@@ -127,12 +161,13 @@ function seed(text: string): number {
 
 /** @throws UsageError for options that do not go together */
 export function checkEvalOptions(options: EvalOptions, precision: Precision): void {
-  const { captions, linearProbe, shots, train, compare, keep, html } = options;
-  for (const [option, value] of Object.entries({ captions, train, keep, html })) {
+  const { captions, vocabulary, tags, linearProbe, shots, train, compare, keep, html } = options;
+  for (const [option, value] of Object.entries({ captions, vocabulary, tags, train, keep, html })) {
     if (value === '') throw new UsageError(`--${option} is empty (an unset variable of the shell?)`);
   }
   const trains = linearProbe || shots !== undefined;
   if (train !== undefined && !trains) throw new UsageError('--train is for --linear-probe and --shots');
+  if (tags !== undefined && vocabulary === undefined) throw new UsageError('--tags is for --vocabulary');
   const ofLabels = {
     dataset: options.dataset,
     'labels-file': options.labelsFile,

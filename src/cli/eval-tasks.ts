@@ -7,6 +7,7 @@ import { classEntries, classesOfFolders, type DatasetClass, findDataset } from '
 import type { Report, Task } from '../eval/report.ts';
 import { type CaptionedPicture, retrieval } from '../eval/retrieval.ts';
 import { splitByClass } from '../eval/seeded.ts';
+import { calibrate, type RankedWords } from '../eval/tagging.ts';
 import { type ClassEntry, parseClassesJson, parseLabelsFile, resolveTemplates } from '../text/prompts.ts';
 import { type ClassFolders, classFolders, plainPictures } from './class-folders.ts';
 import type { EvalOptions } from './eval-options.ts';
@@ -15,7 +16,9 @@ import { fileInput, type PictureInput } from './inputs.ts';
 import { readTemplates } from './labels.ts';
 import type { Progress } from './progress.ts';
 import { title } from './standard-input.ts';
+import { taggedPictures } from './tagged-pictures.ts';
 import { readOptionText } from './text-file.ts';
+import { readVocabulary } from './vocabulary.ts';
 
 /** The first label of a picture. */
 export interface FirstLabel {
@@ -25,7 +28,7 @@ export interface FirstLabel {
 }
 
 export interface Found {
-  readonly part: Pick<Report, 'classification' | 'retrieval'>;
+  readonly part: Pick<Report, 'classification' | 'retrieval' | 'tagging'>;
   /** By the picture's place, where labels were ranked. */
   readonly first?: ReadonlyMap<number, FirstLabel>;
 }
@@ -44,6 +47,7 @@ export interface PreparedTask {
  */
 export async function prepareTask(folder: string, options: EvalOptions, progress: Progress): Promise<PreparedTask> {
   if (options.captions !== undefined) return retrievalTask(folder, options.captions, progress);
+  if (options.vocabulary !== undefined) return taggingTask(folder, options.vocabulary, options, progress);
   const found = classFolders(folder, progress);
   if (found.folders.length > 0) {
     if (options.linearProbe) return trainedTask('linear probe', found, options, progress);
@@ -95,6 +99,42 @@ async function evaluateRetrieval(
     found,
     texts.map((text, i) => ({ text, embedding: vectors[i]! })),
   );
+}
+
+/** Words are right if they are the name of the picture's folder, or those that `--tags` says. */
+async function taggingTask(
+  folder: string,
+  path: string,
+  options: EvalOptions,
+  progress: Progress,
+): Promise<PreparedTask> {
+  const vocabulary = await readVocabulary(path, options.templates);
+  const { words, templates } = vocabulary;
+  const { pictures, right } = await taggedPictures(folder, words, options.tags, progress);
+  const { targetPrecision, seed } = options;
+  return {
+    name: 'tagging',
+    pictures,
+    needsText: true,
+    settings: { words: words.length, ...(templates !== undefined && { templates }), target: targetPrecision, seed },
+    async evaluate(clip, embeddings, progress) {
+      const classifier = await vocabulary.classifier(clip, progress);
+      const ranked: RankedWords[] = [];
+      for (const [i, embedding] of embeddings.entries()) {
+        if (!embedding) continue;
+        const similarities = new Float32Array(words.length);
+        for (const { index, similarity } of await classifier.classify(embedding)) similarities[index] = similarity;
+        ranked.push({ similarities, ...right[i]! });
+      }
+      requirePictures(ranked.length);
+      const tagging = {
+        ...calibrate(ranked, targetPrecision, seed),
+        model: clip.info().image?.fingerprint ?? null,
+        vocabulary: vocabulary.hash,
+      };
+      return { part: { tagging } };
+    },
+  };
 }
 
 async function zeroShotTask({ folders, pictures }: ClassFolders, options: EvalOptions): Promise<PreparedTask> {

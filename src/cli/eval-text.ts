@@ -7,7 +7,7 @@ import { columns } from './table.ts';
 const ROWS = 10;
 
 export function reportText(report: Report): string {
-  const { classification, retrieval, comparison, failed } = report;
+  const { classification, retrieval, tagging, comparison, failed } = report;
   const settings = Object.entries(report.settings).map(([name, value]): [string, string] => [name, String(value)]);
   const lines: [string, string][] = [
     ['task', report.task],
@@ -63,6 +63,23 @@ export function reportText(report: Report): string {
         [
           ['picture', 'place'],
           ...retrieval.worst.slice(0, ROWS).map(({ file, rank }) => [visible(file), String(rank)]),
+        ],
+        '  ',
+      ),
+    );
+  }
+  if (tagging) {
+    parts.push(
+      'other thresholds\n',
+      table(
+        [
+          ['threshold', 'precision', 'recall', 'words of a picture'],
+          ...tagging.curve.map(({ threshold, precision, recall, words }) => [
+            threshold.toFixed(2),
+            percent(precision),
+            percent(recall),
+            words.toFixed(2),
+          ]),
         ],
         '  ',
       ),

@@ -28,7 +28,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { precision, compare, html, json = false, orient = false, scaled = false } = options;
   if (folder === '') throw new UsageError('the folder is empty (an unset variable of the shell?)');
   checkEvalOptions(options, precision);
-  const textFiles = [options.labelsFile, options.classes, options.captions];
+  const textFiles = [options.labelsFile, options.classes, options.captions, options.vocabulary, options.tags];
   checkStandardInput(textFiles);
   const progress = new Progress();
   const task = await prepareTask(folder, options, progress);

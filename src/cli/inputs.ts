@@ -56,7 +56,7 @@ export class Pictures {
     args: readonly string[],
     options: InputOptions,
     progress: Progress,
-    command: 'classify' | 'embed' | 'index' | 'sort' = 'classify',
+    command: 'classify' | 'embed' | 'index' | 'sort' | 'tag' = 'classify',
   ): Promise<Pictures> {
     if (args.includes('')) throw new UsageError('an image argument is empty (an unset variable of the shell?)');
     const pictures = new Pictures(options.recursive ?? false, progress, command);

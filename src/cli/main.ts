@@ -15,6 +15,7 @@ import { checkStandardOutput, watchStandardOutput } from './output.ts';
 import { addSearch } from './search.ts';
 import { addServe } from './serve.ts';
 import { addSort } from './sort.ts';
+import { addTag } from './tag.ts';
 import { packageVersion } from './version.ts';
 import { isPictureName } from './walk.ts';
 
@@ -63,6 +64,7 @@ addIndex(program);
 addSearch(program);
 addDuplicates(program);
 addSort(program);
+addTag(program);
 addInfo(program);
 addConvert(program);
 addModels(program);

@@ -1,9 +1,10 @@
 /** What an evaluation found: the JSON that `edgeclip eval --json` prints. */
 import type { Comparison } from './comparison.ts';
 import type { Retrieval } from './retrieval.ts';
+import type { Tagged, Tagging } from './tagging.ts';
 import type { Classification } from './tally.ts';
 
-export type Task = 'zero-shot' | 'linear probe' | 'few-shot' | 'retrieval' | 'embeddings';
+export type Task = 'zero-shot' | 'linear probe' | 'few-shot' | 'retrieval' | 'tagging' | 'embeddings';
 
 export interface Report {
   readonly task: Task;
@@ -19,13 +20,14 @@ export interface Report {
   readonly failed: readonly { readonly file: string; readonly reason: string }[];
   readonly classification?: Classification;
   readonly retrieval?: Retrieval;
+  readonly tagging?: Tagging;
   readonly comparison?: Comparison;
 }
 
 export const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
 
 /** The numbers that stand for the whole, by name. */
-export function headline({ classification, retrieval, comparison }: Report): [string, string][] {
+export function headline({ classification, retrieval, tagging, comparison }: Report): [string, string][] {
   const lines: [string, string][] = [];
   if (classification) {
     lines.push(['top-1', percent(classification.top1)]);
@@ -43,6 +45,15 @@ export function headline({ classification, retrieval, comparison }: Report): [st
         `recall at 1 ${percent(at1)}, at 5 ${percent(at5)}, at 10 ${percent(at10)}, median rank ${medianRank}`,
       ]);
     }
+  }
+  if (tagging) {
+    const { target, all, heldOut } = tagging;
+    const shares = ({ precision, recall }: Tagged) => `precision ${percent(precision)}, recall ${percent(recall)}`;
+    lines.push([
+      'threshold',
+      all ? `${all.threshold}: ${shares(all)}` : `none reaches a precision of ${percent(target)}`,
+    ]);
+    if (heldOut) lines.push(['chosen on half', `${heldOut.threshold}: ${shares(heldOut)} on the other half`]);
   }
   if (comparison) {
     const { precisions, meanCosine, worstCosine, agreement, disagreements } = comparison;

@@ -3,6 +3,7 @@ import search from '../../dist/embedded/search.js';
 import { decodeBase64 } from './base64.ts';
 import type { WasmFile } from './platform.ts';
 
+export { addressSource as sourceAt } from './address-source.ts';
 export { openPhotos } from './search-no-stores.ts';
 
 export const searchFile = async (): Promise<WasmFile> => decodeBase64(search);

@@ -2,6 +2,7 @@
 import search from '../../dist/search.wasm';
 import type { WasmFile } from './platform.ts';
 
+export { addressSource as sourceAt } from './address-source.ts';
 export { openPhotos } from './search-no-stores.ts';
 
 export const searchFile = async (): Promise<WasmFile> => search;

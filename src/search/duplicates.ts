@@ -1,4 +1,5 @@
 /** Groups of photos that are nearly equal: exact copies by their content, others by the cosines of their vectors. */
+import { similarity } from '../similarity.ts';
 import type { Photo, PhotoStore } from './photo-store.ts';
 
 export interface DuplicatePhoto extends Photo {
@@ -63,12 +64,7 @@ async function withSimilarity(store: PhotoStore, photos: readonly Photo[]): Prom
   const vectors = await Promise.all(ordered.map(({ id }) => store.vector(id)));
   const cosine = (i: number) => {
     const [a, b] = [vectors[0], vectors[i]];
-    return a && b
-      ? Math.min(
-          1,
-          a.reduce((sum, value, j) => sum + value * b[j]!, 0),
-        )
-      : Number.NaN;
+    return a && b ? similarity(a, b) : Number.NaN; // gone meanwhile
   };
   return {
     exact: ordered.every(({ hash }) => hash === ordered[0]!.hash),

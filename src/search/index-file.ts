@@ -8,7 +8,7 @@ import { roundUp } from '../engine/numerics.ts';
 import { ClipError } from '../errors.ts';
 import { sumsFromText, sumsToText, xxh32 } from '../weights/checksum.ts';
 import { readSafetensorsHeader, type SafetensorsFile, safetensorsHeader } from '../weights/safetensors.ts';
-import { bytesSource, type Source } from '../weights/source.ts';
+import type { Source } from '../weights/source.ts';
 import type { TensorInfo } from '../weights/tensor-file.ts';
 import { checkJsonIds, checkUnit } from './index-checks.ts';
 import { type IndexModel, indexModel } from './index-model.ts';
@@ -74,12 +74,11 @@ export interface LoadedIndex {
  * @throws ClipError INDEX_FORMAT, IO; what `start` and `add` throw; the signal's reason if aborted
  */
 export async function readIndex(
-  file: Uint8Array | ArrayBuffer | Source,
+  source: Source,
   start: (index: LoadedIndex) => Promise<void>,
   add: (id: VectorId, vector: Float32Array) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const source = 'readInto' in file ? file : bytesSource(file, 'index');
   const fail = (message: string, cause?: unknown): never => {
     throw new ClipError('INDEX_FORMAT', `"${source.name}": ${message}`, { cause });
   };

@@ -10,8 +10,9 @@ import { openPhotos as openHere } from '#search-platform';
 import type { OpenPhotoStore } from './photo-store.ts';
 
 export { ClipError, type ClipErrorCode } from '../errors.ts';
-export { blobSource, bytesSource, type Source } from '../weights/source.ts';
+export { blobSource, bytesSource, type Sliceable, type Source } from '../weights/source.ts';
 export type { IndexModel, IndexModelInput } from './index-model.ts';
+export type { IndexFile } from './index-source.ts';
 export type {
   NewPhoto,
   NewPhotoStore,

@@ -1,14 +1,14 @@
 /** A searchable collection of embeddings, in memory: exact answers from a scan over int8 copies. */
 import { concatenate } from '../bytes.ts';
 import { show } from '../json.ts';
-import { checkOptions, isFloat32Array, kindOf } from '../options.ts';
-import type { Source } from '../weights/source.ts';
+import { checkOptions } from '../options.ts';
 import { exactSearch, type Searched } from './exact-search.ts';
 import { type LoadedIndex, readIndex, writeIndex } from './index-file.ts';
 import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
+import { type IndexFile, openIndexFile } from './index-source.ts';
 import { Records } from './records.ts';
 import { Slots } from './slots.ts';
-import { checkId, MemoryVectors, type VectorId, type VectorPlace, type VectorReader } from './vectors.ts';
+import { checkId, checkVector, MemoryVectors, type VectorId, type VectorPlace, type VectorReader } from './vectors.ts';
 
 export interface VectorIndexOptions {
   /** Numbers of a vector. Default: the model's `embedDim`, if `model` is a `Clip`. */
@@ -110,23 +110,31 @@ export class VectorIndex {
 
   /**
    * An index that `save` wrote.
-   * @param file its bytes, or a source over them: `bytesSource`, `blobSource`, or one of your own over a file
-   * @throws ClipError INDEX_FORMAT if it is damaged, of another format or version; INDEX_MODEL if another model made it; IO if
+   * @param file its path (Node, Deno, Bun) or address, its bytes, a `Blob` or `File`, an object with a size and `slice` as `loadClip`
+   *   takes it, or a source of your own
+   * @throws TypeError for anything else; ClipError INDEX_FORMAT if it is damaged, of another format or version; INDEX_MODEL if another model made it; IO if
    *   it cannot be read; UNSUPPORTED where the runtime lacks the memory; the signal's reason if aborted
    * @example
-   * const index = await VectorIndex.load(await readFile('photos.vectors'), { model: clip });
+   * const index = await VectorIndex.load('photos.vectors', { model: clip, onDisk: true });
    */
-  static async load(file: Uint8Array | ArrayBuffer | Source, options: LoadIndexOptions = {}): Promise<VectorIndex> {
+  static async load(file: IndexFile, options: LoadIndexOptions = {}): Promise<VectorIndex> {
     checkOptions('VectorIndex.load', options, { model: 'any', onDisk: 'boolean', signal: 'signal' });
     const { model, onDisk = false, signal } = options;
     const expected = model === undefined ? undefined : indexModel(model);
+    const { source, isOurs } = await openIndexFile(file);
     let index: VectorIndex | undefined;
     const start = async ({ name, dimension, model, reader }: LoadedIndex) => {
       if (expected && model) checkIndexModel(name, model, expected);
       index = await VectorIndex.over({ dimension, model }, onDisk ? reader : undefined);
     };
-    await readIndex(file, start, (id, vector) => index!.#append(id, vector, onDisk), signal);
-    return index!;
+    let isOpen = false;
+    try {
+      await readIndex(source, start, (id, vector) => index!.#append(id, vector, onDisk), signal);
+      isOpen = onDisk;
+      return index!;
+    } finally {
+      if (isOurs && !isOpen) await source.close?.();
+    }
   }
 
   /** How many vectors it has. */
@@ -156,7 +164,7 @@ export class VectorIndex {
 
   /** A vector divided by its length, as `add` keeps it. @internal */
   normalized(vector: ArrayLike<number>): Float32Array {
-    return this.#records.normalized(this.#checked('add', vector));
+    return this.#records.normalized(checkVector('add', vector, this.dimension));
   }
 
   /** Adds a vector of length 1 that the reader finds. @internal */
@@ -186,7 +194,7 @@ export class VectorIndex {
     checkOptions('search', options, { filter: 'function', signal: 'signal' });
     if (!Number.isInteger(k) || k < 1) throw new RangeError(`search: k must be a positive integer, got ${show(k)}`);
     const { filter, signal } = options;
-    const prepared = this.#records.query(this.#records.normalized(this.#checked('search', query)));
+    const prepared = this.#records.query(this.#records.normalized(checkVector('search', query, this.dimension)));
     const searched: Searched = {
       records: this.#records,
       dimension: this.dimension,
@@ -276,20 +284,6 @@ export class VectorIndex {
     if (former === undefined) return;
     this.#records.drop(former);
     if (former >= this.#read) this.#slots.release(former);
-  }
-
-  #checked(call: string, vector: unknown): Float32Array {
-    const isList = Array.isArray(vector) && vector.every((item) => typeof item === 'number');
-    if (!isList && (!ArrayBuffer.isView(vector) || !('length' in vector) || typeof vector[0 as never] === 'bigint')) {
-      throw new TypeError(`${call}: a vector must be a Float32Array or an array of numbers, got ${kindOf(vector)}`);
-    }
-    const numbers = isFloat32Array(vector) ? vector : Float32Array.from(vector as ArrayLike<number>);
-    if (numbers.length !== this.dimension) {
-      throw new RangeError(`${call}: expected a vector of ${this.dimension} numbers, got ${numbers.length}`);
-    }
-    if (!numbers.every(Number.isFinite))
-      throw new RangeError(`${call}: a vector holds a number that is not finite in f32`);
-    return numbers;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The f32 vectors of an index: in memory, or where a reader finds them. */
 
 import { show } from '../json.ts';
-import { kindOf } from '../options.ts';
+import { isFloat32Array, kindOf } from '../options.ts';
 
 /** What names a vector in an index. */
 export type VectorId = string | number;
@@ -12,6 +12,21 @@ export function checkId(id: unknown): asserts id is VectorId {
   throw new TypeError(
     `add: an id must be text or a whole number, got ${typeof id === 'number' ? show(id) : kindOf(id)}`,
   );
+}
+
+/** @throws TypeError, RangeError for what is no vector of finite numbers of this dimension */
+export function checkVector(call: string, vector: unknown, dimension: number): Float32Array {
+  const isList = Array.isArray(vector) && vector.every((item) => typeof item === 'number');
+  if (!isList && (!ArrayBuffer.isView(vector) || !('length' in vector) || typeof vector[0 as never] === 'bigint')) {
+    throw new TypeError(`${call}: a vector must be a Float32Array or an array of numbers, got ${kindOf(vector)}`);
+  }
+  const numbers = isFloat32Array(vector) ? vector : Float32Array.from(vector as ArrayLike<number>);
+  if (numbers.length !== dimension) {
+    throw new RangeError(`${call}: expected a vector of ${dimension} numbers, got ${numbers.length}`);
+  }
+  if (!numbers.every(Number.isFinite))
+    throw new RangeError(`${call}: a vector holds a number that is not finite in f32`);
+  return numbers;
 }
 
 /** A vector that a reader is asked for. */

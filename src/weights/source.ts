@@ -99,6 +99,13 @@ export interface Sliceable {
 
 type SlicePart = ArrayBuffer | ArrayBufferView | { arrayBuffer(): Promise<ArrayBuffer> };
 
+/** Whether parts of it can be read: a `Blob`, a `File`, bytes, or an object with a size and `slice`. */
+export function isSliceable(value: unknown): value is Sliceable {
+  if (typeof value !== 'object' || value === null) return false;
+  const { slice, size, byteLength } = value as Partial<Sliceable>;
+  return typeof slice === 'function' && typeof (size ?? byteLength) === 'number';
+}
+
 /**
  * A source over an object with `slice(start, end)`, which gives bytes or something with `arrayBuffer()`. Only what is needed
  * is read.

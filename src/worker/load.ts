@@ -3,14 +3,14 @@
 import { pageAddress, startWorker } from '#worker-host';
 import { Clip } from '../clip.ts';
 import { type LoadClipOptions, type LoadOptions, loadArguments } from '../load-options.ts';
-import { isSliceable, type Model, oneFile } from '../open-model.ts';
+import { type Model, oneFile } from '../open-model.ts';
 import { provideModules } from '../platform/modules.ts';
 import type { WasmSources } from '../platform/wasm-sources.ts';
 import { untilAborted } from '../scheduler.ts';
 import { receiveError, sendError } from '../sent-error.ts';
 import { checkFiles } from '../weights/checked-files.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
-import type { ModelFiles } from '../weights/source.ts';
+import { isSliceable, type ModelFiles } from '../weights/source.ts';
 import { Caller, inOrder, RemoteBackend } from './caller.ts';
 import { LOADING, type Loaded, type Reply } from './protocol.ts';
 import { offerFiles } from './remote-files.ts';

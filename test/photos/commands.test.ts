@@ -164,6 +164,8 @@ it('lists copies first, then photos that are nearly equal', async () => {
   expect(stdout.replaceAll(`${work.path}/`, '')).toBe(
     '  copy  b\n  copy  copy of b\n\n1.0000  a\n0.9806  near a\n0.9119  near near a\n',
   );
+  const none = await run('duplicates', '--in', 's.db', '--json');
+  expect([none.code, none.stdout, none.stderr]).toEqual([0, '', 'no duplicates\n']);
   const [, group] = (await run('duplicates', '--in', 'd.db', '--threshold', '0.98', '--json')).stdout.split('\n');
   expect(JSON.parse(group!)).toMatchObject({
     exact: false,

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Records } from '../../src/search/records.ts';
 import { VectorIndex } from '../../src/search/vector-index.ts';
@@ -157,6 +161,45 @@ describe('the file', async () => {
       expect(best!.id).toBe('new');
       expect((await loaded.search(vectors[5]!, 1))[0]!.id).not.toBe(5);
     }
+  });
+
+  it('is taken by its path, as a blob, as an object with slice, and as any bytes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'edgeclip-vectors-'));
+    try {
+      const path = join(folder, 'a #1 %.vectors');
+      writeFileSync(path, bytes);
+      const slice = (start: number, end: number) => bytes.slice(start, end);
+      const expected = await index.search(query!, 5);
+      const files = [path, pathToFileURL(path).href, new Blob([bytes.slice()]), { size: bytes.length, slice }, Buffer.from(bytes), bytes.slice().buffer]; // biome-ignore format: one line
+      for (const file of files) {
+        for (const onDisk of [false, true]) {
+          const loaded = await VectorIndex.load(file, { onDisk });
+          expect(await loaded.search(query!, 5)).toEqual(expected);
+          await loaded.close();
+        }
+      }
+      const disk = await VectorIndex.load(path, { onDisk: true });
+      await disk.close();
+      await expect(disk.search(query!, 5)).rejects.toMatchObject({ code: 'IO' }); // it was closed
+      await expect(VectorIndex.load(join(folder, 'none'))).rejects.toMatchObject({ code: 'IO' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each<[unknown, RegExp]>([
+    [null, /expected a path or an address, bytes, a Blob or a Source, got null$/],
+    [undefined, /got undefined$/],
+    [7, /got a number$/],
+    [{}, /got an object$/],
+    [[1, 2], /got an array$/],
+    [new Response('x'), /got a Response: pass await response\.arrayBuffer\(\)$/],
+    [new URL('file:///a'), /got an? URL: pass its href$/],
+    ['', /the path is empty$/],
+  ])('is not %s', async (file, message) => {
+    const loading = VectorIndex.load(file as never);
+    await expect(loading).rejects.toThrow(TypeError);
+    await expect(loading).rejects.toThrow(message);
   });
 
   it('depends on the vectors and the order of their additions alone', async () => {

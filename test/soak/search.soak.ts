@@ -7,14 +7,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { png } from '../../src/cli/thumbnail.ts';
 import { loadClip, preprocess } from '../../src/index.ts';
 import { openPhotos } from '../../src/search/index.ts';
 import { projectPath } from '../cli/command.ts';
 import { Random } from '../kernels/random.ts';
+import { SIDE, variant } from './variants.ts';
 
 const VARIANTS = Number(process.env.EDGECLIP_SOAK_MINUTES ?? 10) < 1 ? 10 : 100;
-const SIDE = 320;
 const K = 20;
 /** How far NumPy's f32 products are from ours: sums in another order. */
 const ROUNDING = 3e-7;
@@ -22,21 +21,6 @@ const ROUNDING = 3e-7;
 const work = mkdtempSync(join(tmpdir(), 'edgeclip-search-soak-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const random = new Random(Number(process.env.EDGECLIP_SOAK_SEED ?? 1));
-
-/** A window of the picture, flipped or not, brighter or darker. */
-function variant(pixels: Uint8Array): Uint8Array {
-  const size = random.integer(SIDE * 0.6, SIDE);
-  const [left, top] = [random.integer(0, SIDE - size), random.integer(0, SIDE - size)];
-  const [flipped, factor] = [random.next() < 0.5, 0.7 + 0.6 * random.next()];
-  const data = new Uint8Array(size * size * 3);
-  for (let y = 0, to = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      const from = ((top + y) * SIDE + left + (flipped ? size - 1 - x : x)) * 3;
-      for (let c = 0; c < 3; c++) data[to++] = Math.min(255, Math.round(pixels[from + c]! * factor));
-    }
-  }
-  return png(data, size, size);
-}
 
 const WORDS = [
   'a cat',
@@ -55,7 +39,7 @@ it(`finds what a NumPy scan finds among ${10 * VARIANTS} photos`, async () => {
   mkdirSync(join(work, 'photos'));
   for (const name of readdirSync(folder).filter((file) => /\.(png|jpg)$/.test(file))) {
     const { data } = await preprocess(readFileSync(join(folder, name)), { ...clip.preprocess, size: SIDE });
-    for (let i = 0; i < VARIANTS; i++) writeFileSync(join(work, `photos/${name}-${i}.png`), variant(data));
+    for (let i = 0; i < VARIANTS; i++) writeFileSync(join(work, `photos/${name}-${i}.png`), variant(data, random));
   }
   const edgeclip = (...args: string[]) =>
     execFileSync(process.execPath, [join(projectPath, 'dist/cli/main.js'), ...args], { cwd: work, encoding: 'utf8' });
