@@ -115,7 +115,7 @@ export class VectorIndex {
    * @throws TypeError for anything else; ClipError INDEX_FORMAT if it is damaged, of another format or version; INDEX_MODEL if another model made it; IO if
    *   it cannot be read; UNSUPPORTED where the runtime lacks the memory; the signal's reason if aborted
    * @example
-   * const index = await VectorIndex.load('photos.vectors', { model: clip, onDisk: true });
+   * const index = await VectorIndex.load(await readFile('photos.vectors'), { model: clip });
    */
   static async load(file: IndexFile, options: LoadIndexOptions = {}): Promise<VectorIndex> {
     checkOptions('VectorIndex.load', options, { model: 'any', onDisk: 'boolean', signal: 'signal' });
