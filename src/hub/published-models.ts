@@ -89,13 +89,13 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "metaclip_fullcc": { repository: "timm/vit_base_patch16_clip_224.metaclip_2pt5b", quickGelu: true, license: "CC-BY-NC-4.0" },
   } },
   "ViT-B-16-plus-240": { parameters: 208.38, tags: {
-    "laion400m_e31": { repository: "timm/vit_base_patch16_plus_clip_240.laion400m_e31" },
-    "laion400m_e32": { repository: "timm/vit_base_patch16_plus_clip_240.laion400m_e31" },
+    "laion400m_e31": { repository: "timm/vit_base_patch16_plus_clip_240.laion400m_e31", license: "MIT" },
+    "laion400m_e32": { repository: "timm/vit_base_patch16_plus_clip_240.laion400m_e31", license: "MIT" },
   } },
   "ViT-L-14": { parameters: 427.62, tags: {
     "openai": { repository: "timm/vit_large_patch14_clip_224.openai", quickGelu: true, license: "MIT", file: `${OPENAI}b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt` },
     "laion400m_e31": { repository: "timm/vit_large_patch14_clip_224.laion400m_e31", license: "MIT" },
-    "laion400m_e32": { repository: "timm/vit_large_patch14_clip_224.laion400m_e32" },
+    "laion400m_e32": { repository: "timm/vit_large_patch14_clip_224.laion400m_e32", license: "MIT" },
     "laion2b_s32b_b82k": { repository: "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", license: "MIT" },
     "datacomp_xl_s13b_b90k": { repository: "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", license: "MIT" },
     "commonpool_xl_clip_s13b_b90k": { repository: "laion/CLIP-ViT-L-14-CommonPool.XL.clip-s13B-b90K", license: "MIT" },
@@ -279,20 +279,20 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "webli": { repository: "timm/ViT-gopt-16-SigLIP2-384" },
   } },
   "ViT-L-14-CLIPA": { parameters: 414.21, tags: {
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-L-14-CLIPA-336": { parameters: 414.54, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-336-datacomp1B" },
   } },
   "ViT-H-14-CLIPA": { parameters: 968.24, tags: {
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-datacomp1B" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-H-14-CLIPA-336": { parameters: 968.64, tags: {
-    "laion2b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-laion2B" },
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-datacomp1B" },
+    "laion2b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-laion2B", license: "Apache-2.0" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-336-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-bigG-14-CLIPA": { parameters: 2517.22, tags: {
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-datacomp1B" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-bigG-14-CLIPA-336": { parameters: 2517.76, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B", license: "Apache-2.0" },

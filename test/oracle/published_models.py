@@ -46,6 +46,7 @@ CARDS = {
         timm/resnet50_clip.yfcc15m timm/resnet50_clip.cc12m timm/resnet101_clip.yfcc15m
         timm/vit_base_patch32_clip_224.laion400m_e31 timm/vit_base_patch32_clip_224.laion400m_e32
         timm/vit_base_patch16_clip_224.laion400m_e31 timm/vit_large_patch14_clip_224.laion400m_e31
+        timm/vit_large_patch14_clip_224.laion400m_e32 timm/vit_base_patch16_plus_clip_240.laion400m_e31
         timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k timm/eva02_large_patch14_clip_224.merged2b_s4b_b131k
         timm/eva02_large_patch14_clip_336.merged2b_s6b_b61k
         laion/CLIP-convnext_base-laion400M-s13B-b51K laion/CLIP-convnext_base_w-laion2B-s13B-b82K
@@ -55,7 +56,9 @@ CARDS = {
     """,
     "Apache-2.0": """
         timm/ViT-SO400M-14-SigLIP timm/ViT-SO400M-14-SigLIP-384 timm/PE-Core-bigG-14-448
-        UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B
+        UCSC-VLAA/ViT-bigG-14-CLIPA-336-datacomp1B UCSC-VLAA/ViT-bigG-14-CLIPA-datacomp1B
+        UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B UCSC-VLAA/ViT-H-14-CLIPA-datacomp1B
+        UCSC-VLAA/ViT-H-14-CLIPA-336-laion2B UCSC-VLAA/ViT-H-14-CLIPA-336-datacomp1B
     """,
     "CC-BY-NC-4.0": "visheratin/nllb-clip-large-siglip",
     "Apple AMLR": "apple/MobileCLIP-S1-OpenCLIP",
