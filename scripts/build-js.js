@@ -67,7 +67,7 @@ const withoutText = {
   name: 'without-text',
   resolveId(id) {
     const isText =
-      /\/(?:text\/tokenizer|text\/wordpiece|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/token-ids)\.ts$/;
+      /\/(?:text\/tokenizer|text\/wordpiece|text\/unigram|weights\/tokenizer-text|model\/text-transformer|text-transformer|encode-texts|text\/token-ids)\.ts$/;
     if (isText.test(id) || /\/(?:text\.bin|embedded\/(?:text|tokenizer)\.js)$/.test(id))
       return resolve('src/text/absent.ts');
   },

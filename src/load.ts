@@ -29,6 +29,7 @@ import { type Model, openModel } from './open-model.ts';
 import { notShared, provideModules } from './platform/modules.ts';
 import type { Parts, ThreadInfo } from './session.ts';
 import type { Tokenizer, TokenizerOptions } from './text/tokenizer.ts';
+import type { Unigram } from './text/unigram.ts';
 import type { WordPiece } from './text/wordpiece.ts';
 import { CheckedFiles } from './weights/checked-files.ts';
 import { fingerprint } from './weights/fingerprint.ts';
@@ -207,7 +208,7 @@ async function readTokenizer(
   files: CheckedFiles,
   config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,
-): Promise<(() => Tokenizer | WordPiece) | undefined> {
+): Promise<(() => Tokenizer | WordPiece | Unigram) | undefined> {
   const text = config.text!;
   let json = await files.text('tokenizer.json');
   if (json === undefined) {
@@ -228,7 +229,7 @@ async function readTokenizer(
     ...(repairs !== undefined && { repairs }),
   };
   const make = await tokenizerMaker(json, options, text);
-  let made: Tokenizer | WordPiece | undefined;
+  let made: Tokenizer | WordPiece | Unigram | undefined;
   return () => {
     if (made) return made;
     const tokenizer = make();
@@ -244,15 +245,20 @@ async function readTokenizer(
 }
 
 /** Only strings of JSON, not parts of them, have these quotes around them. */
-const WORDPIECE = /"type"\s*:\s*"WordPiece"/;
+const OTHER_MODEL = /"type"\s*:\s*"(WordPiece|Unigram)"/;
 
 /** Loads the kind of tokenizer that the file is for. */
 async function tokenizerMaker(
   json: string,
   options: TokenizerOptions,
   { vocabSize, cleaning, stripSeparator }: TextConfig,
-): Promise<() => Tokenizer | WordPiece> {
-  if (WORDPIECE.test(json)) {
+): Promise<() => Tokenizer | WordPiece | Unigram> {
+  const kind = OTHER_MODEL.exec(json)?.[1];
+  if (kind === 'Unigram' && !stripSeparator) {
+    const { Unigram } = await import('./text/unigram.ts');
+    return () => Unigram.forTower(json, { ...options, cleaning }, vocabSize);
+  }
+  if (kind === 'WordPiece') {
     const { WordPiece } = await import('./text/wordpiece.ts');
     return () => WordPiece.forTower(json, { ...options, cleaning, stripSeparator }, vocabSize);
   }

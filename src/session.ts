@@ -11,6 +11,7 @@ import type { ClipConfig, Tower } from './model/config.ts';
 import type { TextTransformer } from './model/text-transformer.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
+import type { Unigram } from './text/unigram.ts';
 import type { WordPiece } from './text/wordpiece.ts';
 
 /** The module of texts, which is loaded with the text tower. @internal */
@@ -40,7 +41,7 @@ export interface Parts {
   readonly text?: TextTransformer;
   /** What tokenizes and embeds texts with it. */
   readonly texts?: EncodeTexts;
-  readonly tokenizer?: () => Tokenizer | WordPiece;
+  readonly tokenizer?: () => Tokenizer | WordPiece | Unigram;
   readonly logitScale?: number;
   readonly probe?: Probe;
   readonly imageOnly?: boolean;
@@ -86,7 +87,7 @@ export class Session {
   }
 
   /** @throws ClipError TOKENIZER, TOWER_NOT_LOADED, DISPOSED */
-  tokenizer(): Tokenizer | WordPiece {
+  tokenizer(): Tokenizer | WordPiece | Unigram {
     this.text();
     const { tokenizer, name } = this.alive();
     if (!tokenizer) {

@@ -102,13 +102,19 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
         ...(await towerReport(config, 'text', text)),
         contextLength: config.text!.contextLength,
         vocabSize: config.text!.vocabSize,
-        tokenizer: ((await files.text('tokenizer.json')) ?? (await files.text('vocab.json'))) !== undefined,
+        tokenizer: await hasTokenizer(),
       },
     }),
     refused,
     memory: towers.length > 0 ? await memoryPlan() : { total: 0, use: {} },
     warnings,
   };
+
+  async function hasTokenizer(): Promise<boolean> {
+    for (const name of ['tokenizer.json', 'vocab.json', 'vocab.txt'])
+      if ((await files.text(name)) !== undefined) return true;
+    return false;
+  }
 
   async function memoryPlan() {
     const split = threads.count > 1 ? (await import('../engine/threads/split.ts')).splitKernels : undefined;

@@ -399,16 +399,16 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "PE-Core-bigG-14-448": { unsupported: "image tower vit_pe_core_gigantic_patch14_448", tags: {
     "meta": { repository: "timm/PE-Core-bigG-14-448", license: "Apache-2.0" },
   } },
-  "ViT-H-14-worldwide": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
+  "ViT-H-14-worldwide": { tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_224.metaclip2_worldwide", quickGelu: true },
   } },
-  "ViT-H-14-worldwide-378": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
+  "ViT-H-14-worldwide-378": { tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_378.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
+  "ViT-bigG-14-worldwide": { tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_224.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide-378": { unsupported: "tokenizer facebook/xlm-v-base", tags: {
+  "ViT-bigG-14-worldwide-378": { tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_378.metaclip2_worldwide" },
   } },
 };

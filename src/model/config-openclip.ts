@@ -236,7 +236,7 @@ function tokenization(fields: Fields): Pick<TextConfig, 'cleaning' | 'stripSepar
     (isHuggingFace ? 'whitespace' : 'lower');
   const strip = options?.flag('strip_sep_token') ?? false;
   options?.refuseUnread({}, SWITCHES);
-  return { ...(cleaning !== 'lower' && { cleaning }), ...(strip && { stripSeparator: true }) };
+  return { ...((isHuggingFace || cleaning !== 'lower') && { cleaning }), ...(strip && { stripSeparator: true }) };
 }
 
 /** Python's `int(width * mlp_ratio)`. */

@@ -104,7 +104,7 @@ export interface TextConfig extends TransformerShape {
   /** Whether the projection to the embedding adds a bias. */
   readonly projectionBias?: true;
   /** How texts are cleaned for the tokenizer, default `lower` (OpenCLIP's names). */
-  readonly cleaning?: 'whitespace' | 'canonicalize';
+  readonly cleaning?: 'lower' | 'whitespace' | 'canonicalize';
   /** Whether the tokenizer's end token becomes id 0 (OpenCLIP's `strip_sep_token`). */
   readonly stripSeparator?: true;
 }

@@ -15,4 +15,5 @@ export const otherTokenizer = absent;
 export const copyTokenIds = absent;
 export const Tokenizer = { forTower: absent };
 export const WordPiece = { forTower: absent };
+export const Unigram = { forTower: absent };
 export default '';

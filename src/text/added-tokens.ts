@@ -56,7 +56,8 @@ const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const WHITE_SPACE = /\p{White_Space}/u;
 
-class Matcher {
+/** Finds tokens in a text, the longest first. */
+export class Matcher {
   readonly #root: Node = { next: new Map() };
   /** Whether there is any token besides BOS and EOT. */
   findsTokens = false;

@@ -25,7 +25,7 @@ export interface Ends {
 }
 
 /** Python's `str.strip()`. A loop, because `/\s+$/` takes quadratic time on long runs inside the text. */
-function strip(text: string, { stripStart = true, stripEnd = true }: Ends): string {
+export function strip(text: string, { stripStart = true, stripEnd = true }: Ends = {}): string {
   let start = 0;
   let end = text.length;
   if (stripStart) while (start < end && STRIPPED.test(text[start])) start++;

@@ -36,10 +36,10 @@ export interface TokenizerFile {
   readonly added: readonly AddedToken[];
 }
 
-/** CLIP's own file has 2.2 million characters, and seven levels. */
-const JSON_BOUNDS: JsonBounds = { length: 2 ** 26, depth: 32 };
+/** CLIP's own file has 2.2 million characters and seven levels, that of 900,000 pieces (XLM-V) some 60 million characters. */
+const JSON_BOUNDS: JsonBounds = { length: 2 ** 27, depth: 32 };
 /** Ids index rows of the token embedding; model/config.ts has the same bound. */
-const MAX_TOKENS = 4_194_304;
+export const MAX_TOKENS = 4_194_304;
 const MAX_ADDED_TOKENS = 65_536;
 /** The longest token of CLIP's vocabulary has 32 characters. */
 const MAX_TOKEN_LENGTH = 1024;
@@ -223,7 +223,17 @@ function readMerges(merges: unknown, vocabulary: Record<string, number>): [strin
   });
 }
 
-export function readAddedTokens(list: unknown, vocabulary: Record<string, number>): AddedToken[] {
+export function readAddedTokens(
+  list: unknown,
+  vocabulary: Record<string, number> | ReadonlyMap<string, number>,
+): AddedToken[] {
+  const isMap = vocabulary instanceof Map;
+  const known = (token: string): number | undefined =>
+    isMap
+      ? vocabulary.get(token)
+      : Object.hasOwn(vocabulary, token)
+        ? (vocabulary as Record<string, number>)[token]
+        : undefined;
   if (!Array.isArray(list)) fail('"added_tokens" is not a list');
   if (list.length > MAX_ADDED_TOKENS) {
     fail(`"added_tokens" has ${list.length} tokens, expected at most ${MAX_ADDED_TOKENS}`);
@@ -254,13 +264,13 @@ export function readAddedTokens(list: unknown, vocabulary: Record<string, number
     };
   });
   // Hugging Face's library numbers new tokens after the vocabulary, whatever id the file has.
-  let next = Object.keys(vocabulary).length;
+  let next = isMap ? vocabulary.size : Object.keys(vocabulary).length;
   const seen = new Set<string>();
   for (const { content, id } of tokens) {
     if (seen.has(content)) fail(`"added_tokens" has ${show(content)} twice`);
     seen.add(content);
     if (content === '') continue; // it matches nowhere, and gets no id
-    const expected = Object.hasOwn(vocabulary, content) ? vocabulary[content] : next++;
+    const expected = known(content) ?? next++;
     if (id !== expected) fail(`the added token ${show(content)} has the id ${id}, expected ${expected}`);
   }
   return tokens.filter(({ content }) => content !== '');

@@ -130,8 +130,7 @@ export class WordPiece {
 
   #clean(text: string): string {
     const spaced = spacedText(text, this.#cleaning);
-    if (!this.#canonicalize) return spaced;
-    return spaced.replaceAll('_', ' ').replace(ASCII_PUNCTUATION, '').toLowerCase();
+    return this.#canonicalize ? canonicalText(spaced) : spaced;
   }
 
   #pushText(text: string, ids: number[], most: number): void {
@@ -173,6 +172,10 @@ export class WordPiece {
     return ids;
   }
 }
+
+/** OpenCLIP's `canonicalize_text`: without ASCII's punctuation, in small letters. */
+export const canonicalText = (text: string): string =>
+  text.replaceAll('_', ' ').replace(ASCII_PUNCTUATION, '').toLowerCase().replace(/ {2,}/g, ' ');
 
 /** Finds added tokens in the text, the longest where two begin at one place. */
 function pattern(added: readonly AddedToken[]): RegExp | undefined {

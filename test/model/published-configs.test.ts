@@ -160,6 +160,23 @@ describe('published models in small', () => {
     }
   });
 
+  it.each([
+    ['ViT-H-14-worldwide', 'xlm', 'xlm'],
+    ['ViT-L-14-worldwide', 't5', 't5'],
+  ])('%s takes texts by a SentencePiece tokenizer, cleaned as its configuration says', async (name, kind, ids) => {
+    const golden = read('unigram.json');
+    const tokenizer = JSON.stringify(golden[kind]).replace('"charsmap"', () => `"${golden.charsmap}"`);
+    const json = small(openclip[name]!);
+    json.text_cfg.vocab_size = 1458;
+    const store = storeOf({ ...(await files(json, 'openclip')), 'tokenizer.json': utf8(tokenizer) });
+    using clip = await loadClip(store, { towers: ['text'] });
+    const cases = golden.cases.filter((one: Json) => one[ids].length < golden.context_length).slice(0, 20);
+    const texts = cases.map(({ text }: Json) => text);
+    const expected = cases.map((one: Json) => one[ids]);
+    expect(clip.tokenize(texts)).toEqual(expected);
+    expect(await clip.encodeText(texts)).toEqual(await clip.encodeTokens(expected));
+  });
+
   it('a tower that cannot be built does not keep its partner from loading', async () => {
     const json = small(openclip['ViT-L-14-CLIPA']!);
     json.text_cfg.use_pad_mask = true;

@@ -93,8 +93,6 @@ def unsupported(model):
         return f"image tower {vision['timm_model_name']}"
     if "hf_model_name" in text:
         return f"text tower {text['hf_model_name']}"
-    if text.get("hf_tokenizer_name", "bert-base-uncased") != "bert-base-uncased":
-        return f"tokenizer {text['hf_tokenizer_name']}"
     return None
 
 
