@@ -37,7 +37,7 @@ export interface TokenizerFile {
 }
 
 /** CLIP's own file has 2.2 million characters and seven levels, that of 900,000 pieces (XLM-V) some 60 million characters. */
-const JSON_BOUNDS: JsonBounds = { length: 2 ** 27, depth: 32 };
+const JSON_BOUNDS: JsonBounds = { length: 2 ** 26, depth: 32 };
 /** Ids index rows of the token embedding; model/config.ts has the same bound. */
 export const MAX_TOKENS = 4_194_304;
 const MAX_ADDED_TOKENS = 65_536;
