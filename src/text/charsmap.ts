@@ -11,7 +11,7 @@ const LARGEST = 16 << 20;
 const LONG_CLUSTER = 6;
 
 /** Marks that belong to the character before them: what UAX 29 calls Extend, ZWJ and SpacingMark. */
-const EXTEND = /[\p{Grapheme_Extend}\p{Emoji_Modifier}\u200d\p{Mc}\u0e33\u0eb3]/u;
+const EXTEND = /\u200d|[\p{Grapheme_Extend}\p{Emoji_Modifier}\p{Mc}\u0e33\u0eb3]/u;
 /** Those of `Mc` that UAX 29 (table 2) leaves out. */
 const NOT_SPACING =
   /[\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d\u{11720}\u{11721}]/u;
@@ -20,7 +20,7 @@ const CONTROL = /(?!\u200c|\u200d)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 /** Signs before a number, of two bytes: with longer ones a cluster is never short enough. */
 const PREPEND = /[\u0600-\u0605\u06dd\u070f]/u;
 /** Whether there is anything to join: in most texts there is not. */
-const ANY_JOINED = /[\p{Grapheme_Extend}\p{Emoji_Modifier}\u200d\p{Mc}\u0e33\u0eb3\u0600-\u0605\u06dd\u070f]|\r\n/u;
+const ANY_JOINED = /\u200d|[\p{Grapheme_Extend}\p{Emoji_Modifier}\p{Mc}\u0e33\u0eb3\u0600-\u0605\u06dd\u070f]|\r\n/u;
 
 export class Charsmap {
   readonly #units: Uint32Array;
