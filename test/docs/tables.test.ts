@@ -28,7 +28,7 @@ it('every ClipErrorCode is in the README, and no other', () => {
 });
 
 describe('options of the command line', () => {
-  const table = part(readme, '## Command line', '## Developing');
+  const table = part(readme, '## Command line', '## From a clone');
   const documented = new Set(inBackticks(table, /^--?[\w-]+$/));
 
   it('those of every command are in the README, and no others', async () => {
