@@ -78,7 +78,7 @@ export function checkOverwrites(outputs: Outputs, inputs: Inputs): void {
     if (name === STANDARD_INPUT) check('standard input', descriptorIdentity(0));
     else if (name !== undefined) check(title(name), fileIdentity(name));
   }
-  const given = inputs.model ?? fileURLToPath(new URL('../../weights/default', import.meta.url));
+  const given = inputs.model ?? fileURLToPath(new URL('../../weights/default/open_clip_config.json', import.meta.url));
   // A file of weights has its configuration beside it.
   const isFile = fileKind(given) === 'file';
   const model = isFile ? dirname(given) : given;

@@ -16,12 +16,13 @@ const SIDE = 240;
 /** Thumbnails that are made at once. */
 const TOGETHER = 2;
 
-const FILES = {
-  '/': ['index.html', 'text/html'],
-  '/icon.svg': ['icon.svg', 'image/svg+xml'],
-  '/page.css': ['page.css', 'text/css'],
-  '/page.js': ['page.js', 'text/javascript'],
-} as const;
+/** Each with an address of its own, which tools that bundle follow. */
+const FILES: Record<string, { readonly type: string; readonly address: () => URL }> = {
+  '/': { type: 'text/html', address: () => new URL('../../dist/page/index.html', import.meta.url) },
+  '/icon.svg': { type: 'image/svg+xml', address: () => new URL('../../dist/page/icon.svg', import.meta.url) },
+  '/page.css': { type: 'text/css', address: () => new URL('../../dist/page/page.css', import.meta.url) },
+  '/page.js': { type: 'text/javascript', address: () => new URL('../../dist/page/page.js', import.meta.url) },
+};
 
 /** The middle of a picture; mean and standard deviation are not applied to what is looked at. */
 const SQUARE: PreprocessConfig = {
@@ -42,9 +43,8 @@ export function thumbnailFolder(): string {
 /** @param folder of the thumbnails, named by the photos' hashes: each is made once */
 export async function openSite(folder: string): Promise<Site> {
   const files = new Map<string, PageFile>();
-  for (const [path, [name, type]] of Object.entries(FILES)) {
-    const body = await readFile(new URL(`../../dist/page/${name}`, import.meta.url), 'utf8');
-    files.set(path, { type: `${type}; charset=utf-8`, body });
+  for (const [path, { type, address }] of Object.entries(FILES)) {
+    files.set(path, { type: `${type}; charset=utf-8`, body: await readFile(address(), 'utf8') });
   }
   const making = new Map<string, Promise<Uint8Array>>();
   const turns = new Turns(TOGETHER);
