@@ -5,6 +5,7 @@ import { TILE_VARIANTS, type TileVariant } from './engine/autotuning.ts';
 import type { Probe } from './engine/engine.ts';
 import type { KernelVariant } from './engine/kernels.ts';
 import type { HubOptions } from './hub/access.ts';
+import { DEFAULT_MAX_PIXELS } from './image/limits.ts';
 import { show } from './json.ts';
 import type { Tower } from './model/config.ts';
 import type { Model } from './open-model.ts';
@@ -39,7 +40,7 @@ export interface LoadOptions extends HubOptions {
   readonly repairs?: boolean | undefined;
   /**
    * Kernels and image decoders of your own: compiled modules, bytes or addresses, for hosts on which the package's own cannot
-   * be found. They serve the whole process from then on, `preprocess` included.
+   * be found. Once a load with them has succeeded, they serve the whole process, `preprocess` included.
    */
   readonly wasm?: WasmSources | undefined;
   /** The model's configuration, parsed, for weights that have none beside them: `config.json` or `open_clip_config.json`. */
@@ -160,7 +161,11 @@ function isPlainObject(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-export function checkLoadOptions(precision: unknown, towers: readonly unknown[], maxPixels: unknown): void {
+export function checkLoadOptions({
+  precision = 'int8',
+  towers = ['image'],
+  maxPixels = DEFAULT_MAX_PIXELS,
+}: LoadOptions): void {
   if (precision !== 'int8' && precision !== 'f32') {
     throw new RangeError(`precision must be "int8" or "f32", got ${show(precision)}`);
   }

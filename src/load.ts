@@ -26,7 +26,7 @@ import { expLogitScale } from './model/logit-scale.ts';
 import { planModel } from './model/plan.ts';
 import { imageTower } from './model/registry.ts';
 import { type Model, openModel } from './open-model.ts';
-import { notShared, provideModules } from './platform/modules.ts';
+import { notShared, withModules } from './platform/modules.ts';
 import type { Parts, ThreadInfo } from './session.ts';
 import type { Tokenizer, TokenizerOptions } from './text/tokenizer.ts';
 import type { Unigram } from './text/unigram.ts';
@@ -62,13 +62,15 @@ export function loadClip(model?: Model, options?: LoadOptions): Promise<Clip>;
 export function loadClip(options: LoadClipOptions): Promise<Clip>;
 export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondOptions?: LoadOptions): Promise<Clip> {
   const { model, options } = loadArguments(modelOrOptions, secondOptions);
-  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
   checkVariant(options.variant);
-  checkLoadOptions(precision, options.towers ?? ['image', 'text'], maxPixels);
-  signal?.throwIfAborted();
+  checkLoadOptions(options);
+  options.signal?.throwIfAborted();
   const found = model === undefined ? defaultFiles() : await openModel(model, options);
-  const files = new CheckedFiles(found, signal);
-  if (options.wasm !== undefined) provideModules(options.wasm);
+  return withModules(options.wasm, () => loadFiles(new CheckedFiles(found, options.signal), options));
+}
+
+async function loadFiles(files: CheckedFiles, options: LoadOptions): Promise<Clip> {
+  const { precision = 'int8', maxPixels = DEFAULT_MAX_PIXELS, signal, onProgress, probe } = options;
   let threads = threadCount(options.threads ?? 1);
   const variant = await chooseVariant(options.kernels);
   const reason = threads.count > 1 ? notShared(variant) : undefined;

@@ -4,7 +4,7 @@ import { pageAddress, startWorker } from '#worker-host';
 import { Clip } from '../clip.ts';
 import { type LoadClipOptions, type LoadOptions, loadArguments } from '../load-options.ts';
 import { type Model, oneFile } from '../open-model.ts';
-import { provideModules } from '../platform/modules.ts';
+import { withModules } from '../platform/modules.ts';
 import type { WasmSources } from '../platform/wasm-sources.ts';
 import { untilAborted } from '../scheduler.ts';
 import { receiveError, sendError } from '../sent-error.ts';
@@ -37,15 +37,17 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
   if (typeof model === 'object') checkFiles(model);
   checkSendable(others);
   signal?.throwIfAborted();
-  if (wasm !== undefined) provideModules(wasm); // labels are ranked here
-  const caller = new Caller(startWorker);
-  try {
-    const loading = load(caller, model, { ...others, wasm: wasm && sentModules(wasm) }, signal, onProgress);
-    return Clip.fromBackend(new RemoteBackend(caller, await untilAborted(loading, signal)));
-  } catch (error) {
-    caller.dispose();
-    throw error;
-  }
+  // Labels are ranked here, with the same modules.
+  return withModules(wasm, async () => {
+    const caller = new Caller(startWorker);
+    try {
+      const loading = load(caller, model, { ...others, wasm: wasm && sentModules(wasm) }, signal, onProgress);
+      return Clip.fromBackend(new RemoteBackend(caller, await untilAborted(loading, signal)));
+    } catch (error) {
+      caller.dispose();
+      throw error;
+    }
+  });
 }
 
 function load(

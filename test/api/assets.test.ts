@@ -39,7 +39,7 @@ const isLiteral = (value: unknown): value is Node & { value: string } =>
 function faults({ name, text }: { name: string; text: string }): string[] {
   const found = /\btypeof process\b/.test(text) ? [`${name}: typeof process`] : [];
   if (!text.includes('import.meta')) return found;
-  for (const [member, call, ...outer] of uses(text) as [Node, Node, ...Node[]]) {
+  for (const [member, call, ...outer] of uses(text) as unknown as [Node, Node, ...Node[]][]) {
     const property = (member.property as Node | undefined)?.name;
     const [address] = (call.arguments ?? []) as Node[];
     const callee = (call.callee as Node | undefined)?.name;

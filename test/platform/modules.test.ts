@@ -63,19 +63,82 @@ describe('WebAssembly that the caller gives', () => {
     }
   });
 
-  it('is what runs, in place of the own files', async () => {
-    await expect(embedding({ simd: EMPTY })).rejects.toThrow();
-    await expect(embedding({ pictures: EMPTY })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
-    await expect(embedding({ pictures: EMPTY.subarray(0, 4) })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
-  });
-
   it('serves preprocess, too, until other files are given', async () => {
     const { loadClip, preprocess, preprocessConfigFromOpenClip } = await fresh();
     const config = preprocessConfigFromOpenClip(undefined, 224);
-    (await loadClip({ towers: ['image'], wasm: { pictures: EMPTY } })).dispose();
-    await expect(preprocess(photo, config)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    const missing = fileURLToPath(wasm('no-such'));
+    (await loadClip({ towers: ['image'], wasm: { pictures: missing } })).dispose();
+    await expect(preprocess(photo, config)).rejects.toMatchObject({ code: 'IO' });
     (await loadClip({ towers: ['image'], wasm: { pictures: await bytesOf('pictures') } })).dispose();
     expect((await preprocess(photo, config)).data.length).toBe(224 * 224 * 3);
+  });
+
+  it.each(['simd', 'relaxed', 'pictures', 'webp'])(
+    'that is another module is refused by its name: %s',
+    async (name) => {
+      const { loadClip } = await fresh();
+      const load = (source: object) => loadClip({ towers: ['image'], wasm: { [name]: source } });
+      const file = name === 'simd' || name === 'relaxed' ? `kernels-${name}` : name;
+      const message = `wasm.${name} must be the module of edgeclip/${file}.wasm, got one that exports`;
+      const other = await bytesOf(name === 'pictures' ? 'kernels-simd' : 'pictures');
+      for (const [bytes, what] of [
+        [EMPTY, 'nothing'],
+        [other, /\w+, \w+, \w+, \.\.\.$/],
+      ] as const) {
+        // biome-ignore format: one line
+        const refused = { message: expect.stringMatching(what) };
+        await expect(load(await WebAssembly.compile(bytes))).rejects.toThrow(TypeError);
+        await expect(load(await WebAssembly.compile(bytes))).rejects.toMatchObject(refused);
+        await expect(load(await WebAssembly.compile(bytes))).rejects.toThrow(message);
+        await expect(load(bytes)).rejects.toMatchObject({ code: 'UNSUPPORTED', ...refused });
+        await expect(load(bytes)).rejects.toThrow(message);
+      }
+      await expect(load(EMPTY.subarray(0, 4))).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining(`wasm.${name} does not compile here`) }); // biome-ignore format: one line
+      using clip = await loadClip({ towers: ['image'], kernels: 'simd' });
+      expect(await clip.encodeImage(photo)).toEqual(expected);
+    },
+  );
+
+  it('that is another module is refused by its name where it is read from', async () => {
+    const { loadClip } = await fresh();
+    const load = loadClip({ towers: ['image'], kernels: 'simd', wasm: { simd: wasm('pictures') } });
+    await expect(load).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('wasm.simd must be') }); // biome-ignore format: one line
+  });
+
+  it('does not outlive a load that fails, whatever it fails for', async () => {
+    const { loadClip } = await fresh();
+    const missing = fileURLToPath(wasm('no-such'));
+    const options = { towers: ['image'], kernels: 'simd' } as const;
+    await expect(loadClip({ ...options, wasm: { simd: missing } })).rejects.toMatchObject({ code: 'IO' });
+    const pictures = missing;
+    await expect(loadClip({ ...options, wasm: { pictures }, imageSize: 33 })).rejects.toThrow('imageSize');
+    using clip = await loadClip(options);
+    expect(await clip.encodeImage(photo)).toEqual(expected);
+  });
+
+  it('gives way to what was there before, also when loads overlap', async () => {
+    const { loadClip } = await fresh();
+    const bytes = await bytesOf('kernels-simd');
+    const load = (simd: object, threads: number, imageSize = 224) =>
+      loadClip({ towers: ['image'], kernels: 'simd', threads, imageSize, wasm: { simd } });
+    const module = await WebAssembly.compile(bytes);
+    // Only a compiled module has no threads: by that it is seen which of them a load without options has.
+    const threads = async () => {
+      using clip = await loadClip({ towers: ['image'], kernels: 'simd', threads: 2 });
+      return clip.info().threads.count;
+    };
+    (await load(bytes, 1)).dispose();
+    await expect(load(module, 1, 33)).rejects.toThrow('imageSize');
+    expect(await threads()).toBe(2);
+    // The same module twice: it stays, as one of the two succeeds.
+    const [failed, loaded] = await Promise.allSettled([load(module, 1, 33), load(module, 1)]);
+    expect([failed.status, loaded.status]).toEqual(['rejected', 'fulfilled']);
+    expect(await threads()).toBe(1);
+    // Two that both fail.
+    (await load(bytes, 1)).dispose();
+    const second = await WebAssembly.compile(bytes);
+    await Promise.allSettled([load(module, 1, 33), load(second, 1, 33)]);
+    expect(await threads()).toBe(2);
   });
 
   it('that cannot be read is named, and asked for again by the next call', async () => {
