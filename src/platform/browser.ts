@@ -44,12 +44,12 @@ export const clockRuns = (): boolean => true;
 export const distrustRelaxed = (): string | undefined => undefined;
 
 /** From the package's file; from text if the script comes from another origin, from which no worker starts. */
-export const startThread: StartThread = (message) => {
+export const startThread: StartThread = (message, source) => {
   let worker: Worker;
   try {
     worker = new Worker(new URL('../../dist/thread.js', import.meta.url), { type: 'module' });
   } catch {
-    worker = blobWorker();
+    worker = blobWorker(source);
   }
   return webThread(worker, message);
 };

@@ -34,8 +34,8 @@ export const distrustRelaxed = (): string | undefined => (onNode() ? nodeProcess
 export const processors = (): number => (onNode() ? nodeProcess : webWorker).processors();
 export const maySleep = (): boolean => (onNode() ? nodeProcess : webWorker).maySleep();
 export const noThreads = (): string | undefined => (onNode() ? nodeProcess : webWorker).noThreads();
-export const startThread: StartThread = (message) =>
-  onNode() ? nodeProcess.startThread(message) : webWorker.webThread(webWorker.blobWorker(), message);
+export const startThread: StartThread = (message, source) =>
+  onNode() ? nodeProcess.startThread(message, source) : webWorker.webThread(webWorker.blobWorker(source), message);
 
 export async function pictureScript(): Promise<Script> {
   const { default: text } = await import('../../dist/embedded/picture-thread.js');

@@ -26,7 +26,7 @@ export const noThreads = (): string | undefined => 'edgeclip/core starts no thre
 export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
-export const pictureScript = async (): Promise<Script> => startThread({}) as never;
+export const pictureScript = async (): Promise<Script> => startThread({}, '') as never;
 
 export async function modelAt(text: string): Promise<ModelFiles> {
   throw new ClipError('IO', `edgeclip/core reads no files: give "${text}" as ModelFiles ({ name, text, source })`);

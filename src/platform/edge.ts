@@ -25,4 +25,4 @@ export const noThreads = (): string | undefined => 'this runtime has no worker t
 export const startThread: StartThread = () => {
   throw new Error(noThreads());
 };
-export const pictureScript = async (): Promise<Script> => startThread({}) as never;
+export const pictureScript = async (): Promise<Script> => startThread({}, '') as never;

@@ -1,6 +1,5 @@
 /** Processors and threads of Node, Deno and Bun. */
 import { availableParallelism } from 'node:os';
-import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import type { StartThread } from './platform.ts';
 
 /** Why relaxed SIMD gives wrong results here: Node 20 has it behind a flag, and answered wrong in a case within the rules. */
@@ -31,10 +30,10 @@ const load = async ({ text }) => require('node:vm').runInThisContext(text);
 `;
 
 /** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */
-export const startThread: StartThread = (message) => {
+export const startThread: StartThread = (message, source) => {
   const { Worker } = process.getBuiltinModule('node:worker_threads');
   // Without the parent's flags: --input-type=module would make this script a module.
-  const worker = new Worker(PRELUDE + WORKER_SOURCE, { eval: true, execArgv: [], workerData: message });
+  const worker = new Worker(PRELUDE + source, { eval: true, execArgv: [], workerData: message });
   worker.unref();
   worker.on('error', () => {}); // an exit follows, and that is what counts
   return {

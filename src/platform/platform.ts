@@ -19,8 +19,12 @@ export interface Thread {
   stop(): void;
 }
 
-/** Starts a worker on WORKER_SOURCE (engine/threads/worker-source.ts) with this first message. */
-export type StartThread = (message: object) => Thread;
+/**
+ * Starts a worker with this first message.
+ * @param source its script but for what the platform puts before it: WORKER_SOURCE (engine/threads/worker-source.ts), which comes
+ *   with the code of threads
+ */
+export type StartThread = (message: object, source: string) => Thread;
 
 /** A script that a worker loads: an address that it imports, or text that it runs. */
 export type Script = { readonly href: string } | { readonly text: string };

@@ -1,5 +1,4 @@
 /** Threads as browsers have them. */
-import { WORKER_SOURCE } from '../engine/threads/worker-source.ts';
 import type { Thread } from './platform.ts';
 
 /** What a web worker's script begins with. scripts/build-js.js makes dist/thread.js of both. No bundler is to follow the import. */
@@ -23,8 +22,8 @@ export function noThreads(): string | undefined {
 }
 
 /** A worker whose script needs no file; a Content-Security-Policy must allow `worker-src blob:`. */
-export function blobWorker(): Worker {
-  const address = scriptAddress(WEB_PRELUDE, WORKER_SOURCE);
+export function blobWorker(source: string): Worker {
+  const address = scriptAddress(WEB_PRELUDE, source);
   const worker = new Worker(address);
   URL.revokeObjectURL(address);
   return worker;

@@ -2,28 +2,15 @@
 import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import type { Tower } from '../model/config.ts';
-import { parseIndex } from './json-limits.ts';
+import { readTensorFile } from './headers.ts';
 import { plainName } from './plain-name.ts';
-import { type FileStore, openAll, ShardedSource } from './shards.ts';
-import type { Source } from './source.ts';
+import { type FileStore, openAll, parseIndex } from './shard-files.ts';
+import { checkpointIndexName, ShardedSource } from './shards.ts';
+import type { TensorFile, TensorInfo } from './tensor-file.ts';
 
 /** An index has a line for each tensor: some thousands. */
 const INDEX_LIMITS = { depth: 8, commas: 100_000 };
 const MAX_INDEX = 10_000_000;
-
-/** The files of a checkpoint that have tensors of a tower. */
-export class CheckpointShards extends ShardedSource {
-  /** By shard, the names of the tensors that the index says are in it. */
-  readonly expected: readonly (readonly string[])[];
-
-  constructor(name: string, shards: readonly Source[], expected: readonly (readonly string[])[]) {
-    super(name, shards);
-    this.expected = expected;
-  }
-}
-
-/** The index of a checkpoint that would be `weights` if it were one file. */
-export const checkpointIndexName = (weights: string) => `${weights}.index.json`;
 
 /** A file beside the index: no path, and nothing that an address could take for one. */
 const FILE_NAME = /^\w[\w .+@=-]{0,200}\.(safetensors|bin|pt|pth)$/;
@@ -32,17 +19,17 @@ const FILE_NAME = /^\w[\w .+@=-]{0,200}\.(safetensors|bin|pt|pth)$/;
 const IMAGE = /^(visual|vision_model|visual_projection)\./;
 
 /**
- * Opens the files that have tensors of the tower, or returns undefined if there is no index.
+ * Opens the files that have tensors of the tower.
+ * @param text the index
  * @throws ClipError WEIGHTS_FORMAT for an index that cannot be used; WEIGHTS_MISSING for a file that is not there
  */
 export async function checkpointShards(
   files: FileStore,
   weights: string,
   tower: Tower,
-): Promise<CheckpointShards | undefined> {
+  text: string,
+): Promise<ShardedSource> {
   const name = checkpointIndexName(weights);
-  const text = await files.text(name);
-  if (text === undefined) return undefined;
   const map = readWeightMap(text, `"${files.name}": ${name}`);
   const wanted = new Map<string, string[]>();
   for (const [tensor, file] of map) {
@@ -55,7 +42,7 @@ export async function checkpointShards(
     throw new ClipError('WEIGHTS_MISSING', `"${files.name}": ${name} has no tensor of the ${tower} tower`);
   }
   const shards = await openAll(files, wanted.keys(), (file) => `${name} names ${file}, which is not there`);
-  return new CheckpointShards(name, shards, [...wanted.values()]);
+  return new ShardedSource(name, shards, [...wanted.values()]);
 }
 
 /** The file of each tensor. */
@@ -70,4 +57,32 @@ function readWeightMap(text: string, name: string): [string, string][] {
     if (typeof file === 'string' && FILE_NAME.test(file)) return [tensor, file];
     return fail(`says that ${show(tensor)} is in ${show(file)}, expected the name of a file beside it`);
   });
+}
+
+/** The shards as one file. Each must have the tensors that the index says, and no tensor may be in two. */
+export async function joinedShards(
+  { name, shards }: ShardedSource,
+  expected: readonly (readonly string[])[],
+  signal?: AbortSignal,
+): Promise<TensorFile> {
+  const tensors = new Map<string, TensorInfo>();
+  let start = 0;
+  for (const [i, shard] of shards.entries()) {
+    const file = await readTensorFile(shard, signal);
+    const lacking = expected[i]!.find((tensor) => !file.tensors.has(tensor));
+    if (lacking !== undefined) {
+      throw new ClipError(
+        'WEIGHTS_MISSING',
+        `"${name}" says that ${shard.name} has the tensor ${lacking}, which it has not`,
+      );
+    }
+    for (const tensor of file.tensors.values()) {
+      if (tensors.has(tensor.name)) {
+        throw new ClipError('WEIGHTS_FORMAT', `"${name}": two of its files have the tensor ${tensor.name}`);
+      }
+      tensors.set(tensor.name, { ...tensor, offset: start + tensor.offset });
+    }
+    start += shard.byteLength;
+  }
+  return { name, metadata: {}, tensors };
 }

@@ -1,5 +1,4 @@
 /** Bounds on JSON of others, checked in one pass over its bytes before it is parsed. */
-import { ClipError } from '../errors.ts';
 
 export interface JsonLimits {
   /** Objects and lists inside each other. */
@@ -28,24 +27,4 @@ export function brokenLimit(json: Uint8Array, { depth: deepest, commas: most }: 
     else if (byte === 0x2c /* , */ && ++commas > most) return `its JSON has more than ${most} commas`;
   }
   return undefined;
-}
-
-/**
- * The JSON of an index of several files.
- * @param name how a message calls it
- * @param length most characters
- * @throws ClipError WEIGHTS_FORMAT if it is longer, breaks a limit or is not JSON
- */
-export function parseIndex(text: string, name: string, length: number, limits: JsonLimits): unknown {
-  const fail = (what: string, cause?: unknown): never => {
-    throw new ClipError('WEIGHTS_FORMAT', `${name} ${what}`, { cause });
-  };
-  if (text.length > length) fail(`has ${text.length} characters, expected at most ${length}`);
-  const broken = brokenLimit(new TextEncoder().encode(text), limits);
-  if (broken !== undefined) fail(`is not accepted: ${broken}`);
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    return fail(`is not JSON: ${(cause as Error).message}`, cause);
-  }
 }

@@ -10,10 +10,9 @@ import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
 import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
 import { CheckedFiles } from './checked-files.ts';
-import { checkpointIndexName, checkpointShards } from './checkpoint-shards.ts';
 import { describeForeign } from './foreign.ts';
 import { readTensorFile } from './headers.ts';
-import { indexName, shardedSource } from './shards.ts';
+import { checkpointIndexName, indexName } from './shards.ts';
 import type { ModelFiles, Source } from './source.ts';
 
 /**
@@ -148,15 +147,23 @@ export async function towerSource(modelFiles: ModelFiles, tower: Tower): Promise
 async function packedSource(files: CheckedFiles, tower: Tower): Promise<Source | undefined> {
   if (files.weights !== undefined) return undefined;
   const whole = await files.source(`${tower}.safetensors`);
-  return whole ?? (await shardedSource(files, tower)) ?? files.source(`${tower}.bin`);
+  if (whole) return whole;
+  const index = await files.text(indexName(tower));
+  if (index === undefined) return files.source(`${tower}.bin`);
+  const { packedShards } = await import('./packed-shards.ts');
+  return packedShards(files, tower, index);
 }
 
 /** A published checkpoint: a file, or those with the tower's tensors. */
 async function checkpointSource(files: CheckedFiles, tower: Tower): Promise<Source | undefined> {
   if (files.weights !== undefined) return files.source(files.weights);
   for (const name of WEIGHTS) {
-    const source = (await files.source(name)) ?? (await checkpointShards(files, name, tower));
+    const source = await files.source(name);
     if (source) return source;
+    const index = await files.text(checkpointIndexName(name));
+    if (index === undefined) continue;
+    const { checkpointShards } = await import('./checkpoint-shards.ts');
+    return checkpointShards(files, name, tower, index);
   }
   return undefined;
 }

@@ -5,7 +5,6 @@ import { ClipError } from '../errors.ts';
 import type { ClipConfig, Tower } from '../model/config.ts';
 import { asTrained } from '../model/image-size.ts';
 import { towerOf } from '../model/registry.ts';
-import { CheckpointShards } from './checkpoint-shards.ts';
 import { readTensorFile } from './headers.ts';
 import { isPacked, PackedTower } from './packed.ts';
 import type { Normalization } from './pixel-normalization.ts';
@@ -26,7 +25,7 @@ export async function openTower(
   signal?: AbortSignal,
 ): Promise<TowerFile> {
   // The files of a published checkpoint are one list of tensors; packed shards are verified each for itself.
-  const shards = source instanceof ShardedSource && !(source instanceof CheckpointShards) ? source.shards : [source];
+  const shards = source instanceof ShardedSource && !source.expected ? source.shards : [source];
   const files = [];
   for (const shard of shards) {
     files.push({ source: shard, header: await readTensorFile(shard, signal) });

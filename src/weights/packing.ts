@@ -3,8 +3,9 @@
 import type { Layout, PackedTensor } from '../engine/layout.ts';
 import { sumsToText, xxh32 } from './checksum.ts';
 import { type PackedModel, packedMetadata, pieceName, shardNumber, towerChecksum } from './packed.ts';
+import { shardName, writeIndex } from './packed-shards.ts';
 import { type TensorData, writeSafetensors } from './safetensors.ts';
-import { indexName, shardName, writeIndex } from './shards.ts';
+import { indexName } from './shards.ts';
 
 /** A file to be written; its parts, one after the other, are its bytes, and are not copied. */
 export interface WrittenFile {

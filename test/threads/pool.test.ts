@@ -6,6 +6,7 @@ import { compiledKernels } from '../../src/engine/compiled.ts';
 import { MemoryPlan } from '../../src/engine/memory.ts';
 import { ThreadPool } from '../../src/engine/threads/pool.ts';
 import { recordProgram } from '../../src/engine/threads/program.ts';
+import { WORKER_SOURCE } from '../../src/engine/threads/worker-source.ts';
 import type { StartThread, Thread } from '../../src/platform/platform.ts';
 import { expectSameBits } from '../kernels/compare.ts';
 
@@ -34,8 +35,10 @@ const startDying: StartThread = (message) => {
   };
 };
 
+const startHere = (message: object) => startThread(message, WORKER_SOURCE);
+
 /** A pool of three that packs rows, with short patience; `threads` are its workers. */
-async function packingPool(patienceMs = 300, begin: (message: { thread: number }) => Thread = startThread) {
+async function packingPool(patienceMs = 300, begin: (message: { thread: number }) => Thread = startHere) {
   const plan = new MemoryPlan();
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
@@ -115,7 +118,7 @@ describe('the pool', () => {
 
   it('rejects the call in which a worker dies at work, and serves the next', async () => {
     let dying = true;
-    const { pool, pack } = await packingPool(300, (message) => (dying ? startDying(message) : startThread(message)));
+    const { pool, pack } = await packingPool(300, (message) => (dying ? startDying(message, '') : startHere(message)));
     const packUntilDeath = () => {
       for (let i = 0; i < 10_000; i++) pack(); // sooner or later the worker is there first
     };
@@ -129,7 +132,7 @@ describe('the pool', () => {
   it('rejects the program in which a worker dies, and serves the next', async () => {
     let dying = true;
     const { pool, goAround } = await packingPool(300, (message) =>
-      dying ? startDying(message) : startThread(message),
+      dying ? startDying(message, '') : startHere(message),
     );
     const goUntilDeath = () => {
       for (let i = 0; i < 1000; i++) goAround(120);
@@ -143,7 +146,7 @@ describe('the pool', () => {
   it('keeps the programs that finished beside a worker that died', async () => {
     let dying = true;
     const { pool, packByPrograms } = await packingPool(100, (message) => {
-      return dying && message.thread === 1 ? startDying(message) : startThread(message);
+      return dying && message.thread === 1 ? startDying(message, '') : startHere(message);
     });
     let outcome = packByPrograms();
     for (let i = 0; i < 1000 && outcome.finished.every(Boolean); i++) outcome = packByPrograms();

@@ -20,6 +20,7 @@ import {
   writePrograms,
   writeStep,
 } from './steps.ts';
+import { WORKER_SOURCE } from './worker-source.ts';
 
 /**
  * How often a thread looks at the claim before it sleeps: some 100 microseconds, longer than the time between two steps.
@@ -268,7 +269,7 @@ export class ThreadPool {
 
   /** Those after the pool's own number never attend to steps. */
   #startThread(number: number): void {
-    const thread = this.#start({ ...this.#message, thread: number, attends: number < this.threads });
+    const thread = this.#start({ ...this.#message, thread: number, attends: number < this.threads }, WORKER_SOURCE);
     this.#workers.push(thread);
     thread.onExit(() => {
       if (!this.#stopped && this.#workers.includes(thread)) this.#broken = true;
