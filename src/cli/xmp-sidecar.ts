@@ -184,9 +184,9 @@ type Saxes = typeof import('saxes');
 
 /** The XML parser, from beside this package or from the user's folder. */
 function saxes(): Saxes {
-  for (const from of [import.meta.url, join(process.cwd(), 'any')]) {
+  for (const load of [createRequire(import.meta.url), createRequire(join(process.cwd(), 'any'))]) {
     try {
-      return createRequire(from)('saxes') as Saxes;
+      return load('saxes') as Saxes;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     }
