@@ -51,7 +51,7 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   pairs: benchPairs,
   runtimes: benchRuntimes,
   quantization: benchQuantization,
-  scaled: benchScaled,
+  scaled: (report) => benchScaled(report, threads),
 };
 
 const chosen = flags.only ?? Object.keys(suites);

@@ -165,7 +165,8 @@ async function readForThread(session: Session, image: TakenImage, options: Encod
   if (image.pixels) return image;
   if (image.bytes) return ownFormat(image.bytes) ? image : cropOf(session, image, options);
   const { collectPieces } = await import('./model/threading.ts');
-  const picture = await collectPieces(image.pieces!(limitsOf(session, options), options.signal));
+  const { signal } = options;
+  const picture = await collectPieces((most) => image.pieces!(limitsOf(session, options), signal, most));
   return picture.bytes && ownFormat(picture.bytes) ? picture : cropOf(session, picture, options);
 }
 

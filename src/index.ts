@@ -6,6 +6,7 @@ declare global {
   interface Blob {}
 }
 
+export type { ByteStream } from './byte-reader.ts';
 export {
   Classifier,
   type ClassifierModel,
@@ -45,7 +46,6 @@ export type { ThreadInfo } from './session.ts';
 export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { TokenIds } from './text/token-ids.ts';
-export type { ByteStream } from './weights/byte-reader.ts';
 export { type Fetch, type FetchedResponse, fetchedFiles } from './weights/fetched-files.ts';
 export type { ModelFiles } from './weights/source.ts';
 export { blobSource, bytesSource, type Source } from './weights/source.ts';

@@ -1,8 +1,9 @@
-// What a picture from a stream takes beyond a model that is loaded and in use. `photo.js FILE SMALL SOURCE`: prints the process's
-// memory before it and its peak during it, in bytes (Linux only). SMALL: a picture of the same kind, which brings the decoder and its
-// code in. SOURCE: `reused`, pieces in two buffers that take turns; `node`, as fs.createReadStream gives them: a new one each.
-import { createReadStream, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+// What a picture takes beyond a model that is loaded and in use. `photo.js FILE SMALL SOURCE`: prints the process's memory before it
+// and its peak during it, in bytes (Linux only). SMALL: a picture of the same kind, which brings the decoder and its code in.
+import { createReadStream, openAsBlob, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import { loadClip } from '../../dist/index.js';
 
 const PIECE = 65_536;
@@ -10,22 +11,40 @@ const [, , file, small, source] = process.argv;
 const kilobytes = (name) =>
   Number(new RegExp(`${name}:\\s*(\\d+) kB`).exec(readFileSync('/proc/self/status', 'utf8'))[1]);
 
-function reused() {
-  const opened = openSync(file);
-  let [next, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
+/** How the file is given. @type {{ [name: string]: (path: string) => any }} */
+const SOURCES = {
+  url: (path) => pathToFileURL(path),
+  handle: async (path) => (await open(path)).readableWebStream({ type: 'bytes' }),
+  blob: (path) => openAsBlob(path),
+  reused: (path) => chunks(path, twoBuffers()),
+  fresh: (path) => chunks(path, () => new Uint8Array(PIECE)),
+  createReadStream: (path) => Readable.toWeb(createReadStream(path)),
+};
+
+/** A stream that JavaScript made, with chunks in buffers of `buffer`. */
+function chunks(path, buffer) {
+  const opened = openSync(path);
   const pull = (controller) => {
-    const count = readSync(opened, next);
+    const chunk = buffer();
+    const count = readSync(opened, chunk);
     if (count === 0) controller.close();
-    else controller.enqueue(next.subarray(0, count));
-    [next, other] = [other, next];
+    else controller.enqueue(chunk.subarray(0, count));
   };
   return new ReadableStream({ pull }, { highWaterMark: 0 });
 }
 
+function twoBuffers() {
+  let [next, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
+  return () => {
+    [next, other] = [other, next];
+    return other;
+  };
+}
+
 const clip = await loadClip(undefined, { towers: ['image'] });
-for (let i = 0; i < 3; i++) await clip.encodeImage(readFileSync(small));
-const stream = source === 'node' ? Readable.toWeb(createReadStream(file)) : reused();
+for (let i = 0; i < 3; i++) await clip.encodeImage(await SOURCES[source](small));
+const input = await SOURCES[source](file);
 writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
 const before = kilobytes('VmRSS');
-await clip.encodeImage(stream);
+await clip.encodeImage(input);
 console.log(JSON.stringify({ before: 1024 * before, peak: 1024 * kilobytes('VmHWM') }));

@@ -1,11 +1,12 @@
-/** Files that arrive as a stream: chunk by chunk, never beyond the limit. */
+/** Files that arrive as a stream: piece by piece, never beyond the limit. */
+import { ByteReader } from '../byte-reader.ts';
 import { ClipError } from '../errors.ts';
 import { checkBytes, type ImageLimits } from './limits.ts';
 
 /** A `ReadableStream` of chunks of bytes, as far as it is used here. */
 export interface ReadableStreamLike {
   readonly locked: boolean;
-  getReader(): unknown;
+  getReader(options?: { mode: 'byob' }): unknown;
   cancel(reason?: unknown): Promise<void>;
 }
 
@@ -17,14 +18,11 @@ export interface BodyLike {
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-interface Reader {
-  read(): Promise<{ done: boolean; value?: unknown }>;
-  cancel(reason?: unknown): Promise<void>;
-  releaseLock(): void;
-}
-
 /** A file in pieces, in order. Each is only valid until the next is asked for. */
 export type Pieces = AsyncGenerator<Uint8Array, void, undefined>;
+
+/** Bytes of a piece, unless they are a stream's own chunks or the caller wants more at once. */
+export const PIECE = 65_536;
 
 /**
  * The body of a `Response` or `Request`.
@@ -32,7 +30,13 @@ export type Pieces = AsyncGenerator<Uint8Array, void, undefined>;
  * @throws ClipError IO for a status other than 2xx or a body that breaks off, IMAGE_TOO_LARGE beyond `maxBytes`;
  *   the signal's reason if aborted
  */
-export async function* bodyPieces(source: BodyLike, what: string, limits: ImageLimits, signal?: AbortSignal): Pieces {
+export async function* bodyPieces(
+  source: BodyLike,
+  what: string,
+  limits: ImageLimits,
+  signal?: AbortSignal,
+  most?: number,
+): Pieces {
   const stream = source.body as ReadableStreamLike | null;
   const isStream = stream !== null && typeof stream.getReader === 'function';
   const refuse = async (error: Error) => {
@@ -50,7 +54,7 @@ export async function* bodyPieces(source: BodyLike, what: string, limits: ImageL
     }
   }
   if (isStream) {
-    yield* streamPieces(stream, `the body of ${what}`, limits, signal);
+    yield* streamPieces(stream, `the body of ${what}`, limits, signal, most);
     return;
   }
   // No body, or one that is not a web stream (older fetch libraries).
@@ -62,8 +66,9 @@ export async function* bodyPieces(source: BodyLike, what: string, limits: ImageL
 }
 
 /**
- * The chunks of a stream. It is cancelled at the first byte beyond `maxBytes`, at a chunk that is not bytes, when aborted, and when
- * no more of it is wanted.
+ * The pieces of a stream, through one buffer where the stream fills those of its readers. It is cancelled at the first byte beyond
+ * `maxBytes`, at a chunk that is not bytes, when aborted, and when no more of it is wanted.
+ * @param most bytes of a piece where the buffer is ours
  * @throws ClipError IO if the stream fails, IMAGE_TOO_LARGE; TypeError for other chunks; the signal's reason
  */
 export async function* streamPieces(
@@ -71,24 +76,25 @@ export async function* streamPieces(
   what: string,
   limits: ImageLimits,
   signal?: AbortSignal,
+  most = PIECE,
 ): Pieces {
   signal?.throwIfAborted();
-  const reader = stream.getReader() as Reader;
-  const abort = () => void reader.cancel(signal?.reason).catch(() => {}); // a waiting read() then ends
+  const reader = new ByteReader(stream);
+  const abort = () => void reader.cancel(signal?.reason); // a waiting read() then ends
   signal?.addEventListener('abort', abort, { once: true });
   let length = 0;
   let ended = false;
   let failure: unknown;
   try {
     for (;;) {
-      const { done, value } = await reader.read().catch((cause) => {
+      const chunk = await reader.read(most).catch((cause) => {
         signal?.throwIfAborted();
         throw new ClipError('IO', `cannot read ${what}: ${cause?.message ?? cause}`, { cause });
       });
       signal?.throwIfAborted();
-      ended = done;
-      if (done) return;
-      const piece = chunkBytes(value, what);
+      ended = chunk === undefined;
+      if (chunk === undefined) return;
+      const piece = chunkBytes(chunk, what);
       length += piece.length;
       checkBytes(length, limits);
       yield piece;
@@ -97,9 +103,9 @@ export async function* streamPieces(
     failure = error;
     throw error;
   } finally {
-    if (!ended) void reader.cancel(failure).catch(() => {});
+    if (!ended) void reader.cancel(failure);
     signal?.removeEventListener('abort', abort);
-    reader.releaseLock();
+    reader.release();
   }
 }
 

@@ -1,6 +1,8 @@
+const NOTHING = new Uint8Array(0);
+
 /** Bytes of a file that comes in pieces: what was pushed and not yet taken. */
 export class ByteQueue {
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NOTHING;
   #at = 0;
   /** Whether `#bytes` belongs to the queue, with room behind `#end`. */
   #own = false;
@@ -10,7 +12,7 @@ export class ByteQueue {
   /** Whether nothing comes after what was pushed. */
   ended = false;
 
-  /** Adds a piece. It is not copied unless bytes before it are still there. */
+  /** Adds a piece. It is not copied unless bytes before it are still there: it must not change until `keep`. */
   push(piece: Uint8Array): void {
     const left = this.length;
     if (left === 0) {
@@ -30,6 +32,15 @@ export class ByteQueue {
     }
     this.#bytes.set(piece, this.#end);
     this.#end += piece.length;
+  }
+
+  /** Copies what is left of a piece, which may change or vanish now. */
+  keep(): void {
+    if (this.#own) return;
+    this.#own = this.length > 0;
+    this.#bytes = this.#own ? this.#bytes.slice(this.#at, this.#end) : NOTHING;
+    this.#end -= this.#at;
+    this.#at = 0;
   }
 
   /** Bytes that are there. */

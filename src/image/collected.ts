@@ -6,21 +6,25 @@ import { TakenImage } from './input.ts';
 
 /** Bytes that are collected at most: a photo of 12 megapixels has three million. */
 const MOST_BYTES = 16 << 20;
+/** Bytes to ask for at once, so that most files are read in one go. */
+const PIECE_BYTES = 4 << 20;
 /** A file that pauses for this long is not collected any more. */
 const PAUSE_MS = 1000;
 
 /**
  * Collects the pieces of a file.
+ * @param open opens it, with the most bytes of a piece
  * @returns its bytes; or its pieces, those that came and those that will, if it is large, slow, without an end, or fails
  */
-export async function collectPieces(source: Pieces): Promise<TakenImage> {
+export async function collectPieces(open: (most: number) => Pieces): Promise<TakenImage> {
+  const source = open(PIECE_BYTES);
   const parts: Uint8Array[] = [];
   let bytes = 0;
   while (bytes < MOST_BYTES) {
     const next = source.next();
     const result = await soon(next);
     if (result === undefined) return unfinished(parts, source, next);
-    if (result.done) return new TakenImage({ bytes: concatenate(parts) });
+    if (result.done) return new TakenImage({ bytes: parts.length === 1 ? parts[0]! : concatenate(parts) });
     parts.push(result.value.slice()); // it is only valid until the next
     bytes += result.value.length;
   }

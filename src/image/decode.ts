@@ -4,7 +4,7 @@ import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { joinPieces, type Pieces } from './body.ts';
 import { decodePixels, type EncodedImage } from './codecs.ts';
-import { sniffFormat } from './format.ts';
+import { type ImageFormat, sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
 import { JpegRows } from './jpeg-rows.ts';
 import type { PixelSink } from './libwebp.ts';
@@ -130,7 +130,7 @@ export async function decodeRows(
   }
   if (taken.bytes) {
     checkBytes(taken.bytes.length, limits);
-    await decodeFile(workspace, [taken.bytes], options, limits, begin);
+    await decodeFile(workspace, taken.bytes, options, limits, begin);
     return;
   }
   await decodeFile(workspace, taken.pieces!(limits, options.signal), options, limits, begin);
@@ -139,38 +139,46 @@ export async function decodeRows(
 /** Bytes that tell a file's format, and what is wrong with one that is no picture. */
 const SNIFF_BYTES = 4096;
 
-/** Decodes a file that comes in pieces; what is not needed of it is not asked for. */
+/** Decodes a file, all of it or in pieces; what is not needed of them is not asked for. */
 async function decodeFile(
   workspace: Workspace,
-  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  file: Uint8Array | Pieces,
   options: DecodeOptions & { readonly reduceTo?: number | undefined },
   limits: ImageLimits,
   begin: BeginRows,
 ): Promise<void> {
-  const iterator = (async function* () {
-    yield* pieces;
-  })();
+  if (file instanceof Uint8Array) {
+    const rest = (async function* (): Pieces {})();
+    await decodePieces(workspace, await sniffFormat(file), file, rest, options, limits, begin);
+    return;
+  }
   try {
-    const first = await firstBytes(iterator);
-    await decodePieces(workspace, first, iterator, options, limits, begin);
+    let first = await firstBytes(file);
+    const format = await sniffFormat(first);
+    // A PNG's orientation may stand behind its rows.
+    if (format !== 'jpeg' && (format !== 'png' || options.orient)) first = await joinPieces(file, first);
+    await decodePieces(workspace, format, first, file, options, limits, begin);
   } finally {
-    await iterator.return();
+    await file.return();
   }
 }
 
 /** The first pieces together, enough to tell the format; fewer only at the end of the file. */
-async function firstBytes(iterator: Pieces): Promise<Uint8Array> {
-  let bytes: Uint8Array | undefined;
-  while (!bytes || bytes.length < SNIFF_BYTES) {
-    const { done, value } = await iterator.next();
+async function firstBytes(pieces: Pieces): Promise<Uint8Array> {
+  let bytes: Uint8Array = new Uint8Array(0);
+  while (bytes.length < SNIFF_BYTES) {
+    const { done, value } = await pieces.next();
     if (done) break;
-    bytes = bytes ? concatenate([bytes, value]) : value;
+    if (bytes.length === 0 && value.length >= SNIFF_BYTES) return value;
+    bytes = concatenate([bytes, value]); // a piece is only valid until the next
   }
-  return bytes ?? new Uint8Array(0);
+  return bytes;
 }
 
+/** @param first the whole file if its format is not decoded as it comes */
 async function decodePieces(
   workspace: Workspace,
+  format: ImageFormat,
   first: Uint8Array,
   rest: Pieces,
   options: DecodeOptions & { readonly reduceTo?: number | undefined },
@@ -178,19 +186,16 @@ async function decodePieces(
   begin: BeginRows,
 ): Promise<void> {
   const orient = options.orient === true;
-  const format = await sniffFormat(first);
   if (format === 'webp') {
-    const bytes = await joinPieces(rest, first);
-    const { metadata, decode } = readWebp(bytes, limits);
+    const { metadata, decode } = readWebp(first, limits);
     const orientation = orient ? orientationOf(metadata()) : 1;
     await decode((image) => passPixels(workspace, image, orientation, begin));
     return;
   }
   if (format === 'avif' || format === 'heic') {
-    const bytes = await joinPieces(rest, first);
     const { decodeHeif } = await import('./heif-decode.ts');
     options.signal?.throwIfAborted();
-    await decodeHeif(format, bytes, limits, (image, orientation) =>
+    await decodeHeif(format, first, limits, (image, orientation) =>
       passPixels(workspace, image, orient ? orientation : 1, begin),
     );
     return;

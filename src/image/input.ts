@@ -3,8 +3,9 @@
  * recognized by their tags rather than by `instanceof`, since runtimes and test runners mix realms.
  */
 import { readFileUrl } from '#platform';
+import { free } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { type BodyLike, bodyPieces, type Pieces, type ReadableStreamLike, streamPieces } from './body.ts';
+import { type BodyLike, bodyPieces, PIECE, type Pieces, type ReadableStreamLike, streamPieces } from './body.ts';
 import { checkBytes, DEFAULT_MAX_BYTES, type ImageLimits } from './limits.ts';
 import { checkPixelTypes, pixelBytes, type RawPixels } from './raw-image.ts';
 
@@ -27,6 +28,7 @@ export type FileBytes =
 export interface BlobLike {
   readonly size: number;
   arrayBuffer(): Promise<ArrayBuffer>;
+  slice?(start: number, end: number): BlobLike;
 }
 
 /** A `URL`: `http:`, `https:`, `data:` and `blob:` are fetched; `file:` is read where there are files. */
@@ -48,8 +50,8 @@ export class TakenImage {
   readonly bytes: Uint8Array | undefined;
   /** A copy of the pixels. */
   readonly pixels: RawPixels | undefined;
-  /** The file in pieces: once only, for a stream or body. */
-  readonly pieces: ((limits: ImageLimits, signal?: AbortSignal) => Pieces) | undefined;
+  /** The file in pieces: once only, for a stream or body. `most`: bytes of a piece where it is ours to choose. */
+  readonly pieces: ((limits: ImageLimits, signal?: AbortSignal, most?: number) => Pieces) | undefined;
 
   constructor(content: Partial<Pick<TakenImage, 'bytes' | 'pixels' | 'pieces'>>) {
     this.bytes = content.bytes;
@@ -114,52 +116,59 @@ function readerOf(input: unknown): TakenImage['pieces'] {
     if (what === 'Request' && !body.body)
       throw refused('a Request without a body', 'fetch it first and pass the Response');
     checkUnused(what, body);
-    return (limits, signal) => {
+    return (limits, signal, most) => {
       checkUnused(what, body);
-      return bodyPieces(body, `the ${what}`, limits, signal);
+      return bodyPieces(body, `the ${what}`, limits, signal, most);
     };
   }
   if (isFunction(input, 'getReader')) {
     const stream = input as ReadableStreamLike;
     checkUnlocked('stream', stream);
-    return (limits, signal) => {
+    return (limits, signal, most) => {
       checkUnlocked('stream', stream);
-      return streamPieces(stream, 'the stream', limits, signal);
+      return streamPieces(stream, 'the stream', limits, signal, most);
     };
   }
   if (isFunction(input, 'arrayBuffer') && typeof (input as BlobLike).size === 'number') {
-    return (limits) => onePiece(readBlob(input as BlobLike, limits));
+    return (limits, _, most) => blobPieces(input as BlobLike, limits, most);
   }
   return undefined;
 }
 
-async function* onePiece(bytes: Promise<Uint8Array>): Pieces {
-  yield await bytes;
-}
-
 function urlReader(href: string): TakenImage['pieces'] {
   const { protocol } = new URL(href);
-  if (protocol === 'file:') return (limits) => onePiece(readFileUrl(href, (bytes) => checkBytes(bytes, limits)));
+  if (protocol === 'file:')
+    return (limits, _, most = PIECE) => readFileUrl(href, most, (bytes) => checkBytes(bytes, limits));
   if (!/^(https?|data|blob):$/.test(protocol)) {
     throw refused(`a URL that begins with ${protocol}`, 'use http:, https:, data:, blob: or file:');
   }
-  return async function* (limits, signal) {
+  return async function* (limits, signal, most) {
     const shown = href.length > 200 ? `${href.slice(0, 200)}...` : href;
     const response = await fetch(href, signal ? { signal } : {}).catch((cause) => {
       signal?.throwIfAborted();
       const reason = cause.cause?.message ?? cause.message; // Node.js says only "fetch failed" itself
       throw new ClipError('IO', `cannot fetch "${shown}": ${reason}`, { cause });
     });
-    yield* bodyPieces(response, `"${shown}"`, limits, signal);
+    yield* bodyPieces(response, `"${shown}"`, limits, signal, most);
   };
 }
 
-async function readBlob(blob: BlobLike, limits: ImageLimits): Promise<Uint8Array> {
+/** Bytes of a blob that are read at once: each part is asked for from another process or thread. */
+const BLOB_PIECE = 262_144;
+
+async function* blobPieces(blob: BlobLike, limits: ImageLimits, most = BLOB_PIECE): Pieces {
   checkBytes(blob.size, limits);
-  const buffer = await blob.arrayBuffer().catch((cause) => {
-    throw new ClipError('IO', `cannot read the Blob: ${cause.message}`, { cause });
-  });
-  return new Uint8Array(buffer);
+  // What only looks like a blob may keep the buffer that it gives.
+  const isReal = /^(Blob|File)$/.test(tagOf(blob));
+  const step = blob.slice ? most : blob.size;
+  for (let at = 0; at < blob.size; at += step) {
+    const part = step < blob.size ? blob.slice!(at, at + step) : blob;
+    const buffer = await part.arrayBuffer().catch((cause) => {
+      throw new ClipError('IO', `cannot read the Blob: ${cause.message}`, { cause });
+    });
+    yield new Uint8Array(buffer);
+    if (isReal) free(buffer);
+  }
 }
 
 function checkUnused(what: string, { body, bodyUsed }: BodyLike): void {

@@ -150,7 +150,12 @@ export class JpegRows implements RowDecoder {
 
   /** More of the file, or if there is none, the end of it. */
   #more(): Step {
-    return this.#queue.ended ? this.#finishEarly() : 'input';
+    return this.#queue.ended ? this.#finishEarly() : this.#input();
+  }
+
+  #input(): Step {
+    this.#queue.keep();
+    return 'input';
   }
 
   /**
@@ -343,7 +348,7 @@ export class JpegRows implements RowDecoder {
   #decodeRow(): Step {
     const row = this.#scanRow;
     if (this.#scan.get(c.SCAN_MCU) === 0) this.#placeRow(row);
-    if (!this.#scan.decodeMcus()) return 'input';
+    if (!this.#scan.decodeMcus()) return this.#input();
     this.#scanRow++;
     const rows = this.#planes.isNeeded(row) ? this.#planes.finishRow(row) : undefined;
     if (this.#scanRow === this.#scanRows) {
@@ -385,7 +390,7 @@ export class JpegRows implements RowDecoder {
           this.#scan.set([[c.SCAN_RECORDS + i * c.RECORD_BYTES + c.RECORD_AT, at]]);
         }
       }
-      if (!this.#scan.decodeMcus()) return 'input';
+      if (!this.#scan.decodeMcus()) return this.#input();
       if (++this.#scanRow === this.#scanRows) {
         this.#scan.end();
         this.#phase = 'markers';

@@ -47,6 +47,13 @@ export class PngChunks {
     this.bytes += bytes.length;
   }
 
+  /** Says that no bytes follow those that were pushed, all of which must have been read. */
+  end(): void {
+    this.#piece = NOTHING;
+    this.#at = 0;
+    this.isComplete = true;
+  }
+
   /** Begins the next chunk. What is left of the present one is passed over. */
   next(): true | undefined {
     if (this.#hasSum) {

@@ -40,7 +40,7 @@ export class PngDecoder implements RowDecoder {
   }
 
   end(): void {
-    this.#chunks.isComplete = true;
+    this.#chunks.end();
   }
 
   step(): Step {

@@ -23,8 +23,8 @@ export async function wasmFile(name: WasmName): Promise<WasmFile> {
 }
 
 export const readAddress: typeof web.readAddress = (address) => (onNode() ? nodeFiles : web).readAddress(address);
-export const readFileUrl: typeof web.readFileUrl = (href, checkBytes) =>
-  (onNode() ? nodeFiles : web).readFileUrl(href, checkBytes);
+export const readFileUrl: typeof nodeFiles.readFileUrl = (href, most, checkBytes) =>
+  (onNode() ? nodeFiles : web).readFileUrl(href, most, checkBytes);
 const webModelAt = modelsAt(web.directoryFiles);
 export const modelAt: typeof webModelAt = (text, options) =>
   onNode() ? nodeModels.modelAt(text, options) : webModelAt(text, options);

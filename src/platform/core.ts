@@ -13,7 +13,8 @@ export async function readAddress(address: string): Promise<Uint8Array<ArrayBuff
   throw new ClipError('IO', `edgeclip/core reads no files: give the bytes of "${address}"`);
 }
 
-export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+// biome-ignore lint/correctness/useYield: it only throws
+export async function* readFileUrl(href: string, ..._: [number, unknown]): AsyncGenerator<Uint8Array, void> {
   throw new ClipError('UNSUPPORTED', `edgeclip/core reads no files: give the bytes of "${href}"`);
 }
 

@@ -110,7 +110,8 @@ export async function readAddress(address: string): Promise<Uint8Array<ArrayBuff
 }
 
 /** There are no files here to read by a `file:` URL. @throws ClipError UNSUPPORTED */
-export async function readFileUrl(href: string, _checkBytes: (bytes: number) => void): Promise<Uint8Array> {
+// biome-ignore lint/correctness/useYield: it only throws
+export async function* readFileUrl(href: string, ..._: [number, unknown]): AsyncGenerator<Uint8Array, void> {
   throw new ClipError('UNSUPPORTED', `cannot read "${href}": this runtime gives no access to files by their URL`);
 }
 

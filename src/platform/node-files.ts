@@ -75,18 +75,26 @@ export async function readTextFile(path: string): Promise<string> {
 }
 
 /**
- * Reads the file of a `file:` URL.
+ * Reads the file of a `file:` URL in pieces, through one buffer: each piece is only valid until the next is asked for.
+ * @param most bytes of a piece
  * @param checkBytes throws if the file has too many bytes; called before it is read
  * @throws ClipError `IO` if it cannot be read, or is not a regular file (opening a pipe would block); what `checkBytes` throws
  */
-export async function readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array> {
-  const path = fileURLToPath(href);
-  const source = await fileSource(path);
+export async function* readFileUrl(
+  href: string,
+  most: number,
+  checkBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void> {
+  const source = await fileSource(fileURLToPath(href));
+  const { byteLength } = source;
   try {
-    checkBytes(source.byteLength);
-    const bytes = new Uint8Array(source.byteLength);
-    await source.readInto(0, bytes);
-    return bytes;
+    checkBytes(byteLength);
+    const buffer = new Uint8Array(Math.min(most, byteLength));
+    for (let at = 0; at < byteLength; at += most) {
+      const piece = buffer.subarray(0, byteLength - at);
+      await source.readInto(at, piece);
+      yield piece;
+    }
   } finally {
     await source.close?.();
   }

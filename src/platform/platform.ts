@@ -46,11 +46,12 @@ export interface Platform {
   /** Bytes of a file named by the caller. @throws ClipError IO if it cannot be read */
   readAddress(address: string): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Reads the file of a `file:` URL.
+   * Reads the file of a `file:` URL in pieces, each of which is only valid until the next is asked for.
+   * @param most bytes of a piece
    * @param checkBytes throws if the file has too many bytes; called before it is read
    * @throws ClipError IO if it cannot be read; UNSUPPORTED where there are no files; what `checkBytes` throws
    */
-  readFileUrl(href: string, checkBytes: (bytes: number) => void): Promise<Uint8Array>;
+  readFileUrl(href: string, most: number, checkBytes: (bytes: number) => void): AsyncGenerator<Uint8Array, void>;
   /**
    * The module of the package that decodes a format: `icodec` or `libheif-js`.
    * @throws what `import` throws if it is not installed; ClipError UNSUPPORTED where packages are not found by name

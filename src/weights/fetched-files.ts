@@ -1,6 +1,7 @@
 /** A model behind a fetch: static assets of a worker, a bucket, a web server. */
+
+import { BUFFER, ByteReader, type ByteStream } from '../byte-reader.ts';
 import { ClipError } from '../errors.ts';
-import { BUFFER, ByteReader, type ByteStream } from './byte-reader.ts';
 import type { ModelFiles, Source } from './source.ts';
 import { type OpenedStream, StreamSource } from './stream-source.ts';
 

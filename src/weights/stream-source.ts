@@ -2,8 +2,9 @@
  * A model's file that comes as a stream: its bytes go to their final place through one small buffer, and the file is never held
  * whole. Loading reads a file's head, then all of it from beginning to end, so it is opened once.
  */
+
+import { ByteReader, type ByteStream } from '../byte-reader.ts';
 import { ClipError } from '../errors.ts';
-import { ByteReader, type ByteStream } from './byte-reader.ts';
 import { checkRange, type Source } from './source.ts';
 
 /** Opens the file's bytes from `offset` to its end. */

@@ -1,13 +1,21 @@
 /** Reading a stream of bytes with as little memory and as few calls as the runtime allows. */
+import { macrotask } from './scheduler.ts';
 
 /** A `ReadableStream` of bytes, as far as it is used here. Declared by structure, so that no DOM types are needed. */
 export interface ByteStream {
   getReader(options?: { mode: 'byob' }): unknown;
 }
 
+interface Chunk {
+  readonly done: boolean;
+  readonly value?: Uint8Array | undefined;
+}
+
 interface StreamReader {
-  read(view?: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  readonly closed?: Promise<unknown>;
+  read(view?: Uint8Array): Promise<Chunk>;
   cancel(reason?: unknown): Promise<void>;
+  releaseLock?(): void;
 }
 
 /** The largest buffer of a reader that fills buffers of the caller's (BYOB), in bytes. */
@@ -18,6 +26,8 @@ export class ByteReader {
   readonly #reader: StreamReader;
   readonly #fills: boolean;
   #buffer = new ArrayBuffer(0);
+  /** Ends the read that waits. */
+  #endRead: (() => void) | undefined;
 
   constructor(stream: ByteStream) {
     let reader: unknown;
@@ -28,6 +38,7 @@ export class ByteReader {
     }
     this.#fills = reader !== undefined;
     this.#reader = (reader ?? stream.getReader()) as StreamReader;
+    if (this.#fills) void this.#watchEnd();
   }
 
   /**
@@ -35,18 +46,44 @@ export class ByteReader {
    * @returns undefined at the end
    */
   async read(most: number): Promise<Uint8Array | undefined> {
-    const { done, value } = await this.#reader.read(this.#fills ? this.#view(Math.min(BUFFER, most)) : undefined);
+    const { done, value } = await (this.#fills ? this.#fill(Math.min(BUFFER, most)) : this.#reader.read());
+    this.#endRead = undefined;
     if (this.#fills && value) this.#buffer = value.buffer as ArrayBuffer; // the same memory: a read transfers it and back
     return done ? undefined : value;
   }
 
   /** Never fails. */
-  async cancel(): Promise<void> {
-    await this.#reader.cancel().catch(() => {});
+  async cancel(reason?: unknown): Promise<void> {
+    await this.#reader.cancel(reason).catch(() => {});
   }
 
-  #view(bytes: number): Uint8Array {
+  /** Lets the stream go. Nothing may be read afterwards. */
+  release(): void {
+    this.#reader.releaseLock?.();
+  }
+
+  #fill(bytes: number): Promise<Chunk> {
     if (this.#buffer.byteLength < bytes) this.#buffer = new ArrayBuffer(bytes);
-    return new Uint8Array(this.#buffer, 0, bytes);
+    const view = new Uint8Array(this.#buffer, 0, bytes);
+    return new Promise((resolve, reject) => {
+      this.#endRead = () => resolve({ done: true });
+      this.#reader.read(view).then(resolve, reject);
+    });
+  }
+
+  /**
+   * A source that closes its stream without an answer to the read that waits would leave it waiting: only `respond(0)` ends it
+   * (Streams Standard, ReadableByteStreamController.close).
+   */
+  async #watchEnd(): Promise<void> {
+    try {
+      await this.#reader.closed;
+    } catch {
+      return; // the stream failed, which the read tells, or was let go
+    }
+    const end = this.#endRead;
+    if (!end) return;
+    await macrotask(); // an answer that came before the end is on its way
+    end?.();
   }
 }
