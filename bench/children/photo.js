@@ -16,29 +16,21 @@ const SOURCES = {
   url: (path) => pathToFileURL(path),
   handle: async (path) => (await open(path)).readableWebStream({ type: 'bytes' }),
   blob: (path) => openAsBlob(path),
-  reused: (path) => chunks(path, twoBuffers()),
-  fresh: (path) => chunks(path, () => new Uint8Array(PIECE)),
+  reused: (path) => chunks(path),
   createReadStream: (path) => Readable.toWeb(createReadStream(path)),
 };
 
-/** A stream that JavaScript made, with chunks in buffers of `buffer`. */
-function chunks(path, buffer) {
+/** A stream that JavaScript made, whose chunks lie in two buffers that take turns. */
+function chunks(path) {
   const opened = openSync(path);
+  let [next, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
   const pull = (controller) => {
-    const chunk = buffer();
-    const count = readSync(opened, chunk);
+    const count = readSync(opened, next);
     if (count === 0) controller.close();
-    else controller.enqueue(chunk.subarray(0, count));
+    else controller.enqueue(next.subarray(0, count));
+    [next, other] = [other, next];
   };
   return new ReadableStream({ pull }, { highWaterMark: 0 });
-}
-
-function twoBuffers() {
-  let [next, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
-  return () => {
-    [next, other] = [other, next];
-    return other;
-  };
 }
 
 const clip = await loadClip(undefined, { towers: ['image'] });

@@ -5,6 +5,7 @@
  */
 
 import { PICTURE_THREAD } from '../engine/threads/control.ts';
+import { free } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { cropImage } from '../image/crop.ts';
 import { decoderBytes } from '../image/decoder-memory.ts';
@@ -41,21 +42,23 @@ function pictureThread(worker: PoolWorker, reply: Reply): (message: ToThread) =>
       }),
   );
 
-  /** The crop where it is wanted: in the shared memory, or by itself. */
+  /** The crop where it is wanted: in the shared memory, or by itself. The picture was given to this thread, and is freed. */
   const decode = async (message: Of<'picture'>, signal: AbortSignal): Promise<Uint8Array> => {
     const { picture, options, config, slot } = message;
     const length = config.size * config.size * 3;
     const place = () => (slot ? new Uint8Array(worker.memory.buffer, slot.pixels, length) : new Uint8Array(length));
-    if ('crop' in picture) {
+    const write = (fill: (crop: Uint8Array) => void) => {
       const crop = place();
-      crop.set(picture.crop);
+      fill(crop);
       return crop;
+    };
+    try {
+      if ('crop' in picture) return write((crop) => crop.set(picture.crop));
+      return await cropImage(new TakenImage(picture), { ...options, signal }, config, write);
+    } finally {
+      const given = 'crop' in picture ? picture.crop : 'bytes' in picture ? picture.bytes : picture.pixels.data;
+      free(given.buffer as ArrayBuffer);
     }
-    return cropImage(new TakenImage(picture), { ...options, signal }, config, (write) => {
-      const crop = place();
-      write(crop);
-      return crop;
-    });
   };
 
   const embed = ({ program, embedding, embedDim }: BatchSlot): Float32Array<ArrayBuffer> => {
