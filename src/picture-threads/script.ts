@@ -4,8 +4,8 @@
  * so messages arrive.
  */
 
-import { PICTURE_THREAD } from '../engine/threads/control.ts';
 import { free } from '../bytes.ts';
+import { PICTURE_THREAD } from '../engine/threads/control.ts';
 import { ClipError } from '../errors.ts';
 import { cropImage } from '../image/crop.ts';
 import { decoderBytes } from '../image/decoder-memory.ts';
