@@ -1,7 +1,8 @@
 /**
  * A model by its name in each runtime, from dist/ and a fake hub: `tsx test/hub/runtimes.js [NAME ..]`, after `npm run build` and
  * `npm run test:runtimes`, which installs the runtimes. Node, Deno and Bun continue a download that broke off, load again from
- * the cache without the hub, and must give the bits that this process finds in the folder. Browsers and workerd: web-runtimes.js.
+ * the cache without the hub, and must give the bits that this process finds in the folder; their `edgeclip convert` must write the
+ * same bytes. Browsers and workerd: web-runtimes.js.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { writePackedFolder } from '../../src/cli/packed-folder.ts';
 import { loadClip } from '../../src/load.ts';
+import { openModel } from '../../src/open-model.ts';
 import { readFolder } from '../api/checkpoint.ts';
 import { goldenPath } from '../model/golden.ts';
 import { FakeHub } from './fake-hub.ts';
@@ -67,6 +70,22 @@ try {
       if (report !== 'ok') failed++;
       console.log(`${name}, ${entry}: ${report}`);
     }
+  }
+  hub.cuts = [];
+  const options = { precision: 'int8', shardBytes: 200_000 };
+  const written = await writePackedFolder(await openModel(goldenPath('tiny-vit')), join(top, 'packed'), options);
+  for (const [name, [command, ...args]] of Object.entries(RUNTIMES)) {
+    if (!isWanted(name)) continue;
+    const env = { ...process.env, HF_ENDPOINT: hub.address, HF_HOME: join(top, 'convert') };
+    const convert = ['convert', NAME, '-o', join(top, `packed by ${name}`), '--shard-size', '200000', '--json'];
+    const report = await promisify(execFile)(command, [...args, path('../../dist/cli/main.js'), ...convert], {
+      env,
+    }).then(
+      ({ stdout }) => (stdout.trim() === JSON.stringify(written) ? 'ok' : `other bytes: ${stdout.slice(0, 200)}`),
+      (error) => `FAILED: ${error.stderr ?? error.message}`,
+    );
+    if (report !== 'ok') failed++;
+    console.log(`${name}, edgeclip convert: ${report}`);
   }
 } finally {
   rmSync(top, { recursive: true, force: true });
