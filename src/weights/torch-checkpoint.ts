@@ -14,6 +14,8 @@ import { ZipArchive, type ZipEntry } from './zip.ts';
 
 /** Bytes of a pickle at most: without the tensors, a checkpoint of 2 billion parameters has 0.5 MB. */
 const MAX_PICKLE = 8_000_000;
+/** What is read first of the older form: those of ViT-B/32 have 50 kB. */
+const OLD_PICKLES = 256 << 10;
 const MAX_TENSORS = 20_000;
 /** Modules inside each other in TorchScript. */
 const MAX_DEPTH = 64;
@@ -86,9 +88,22 @@ async function readZip(source: Source, signal?: AbortSignal): Promise<TensorFile
  * its elements (torch/serialization.py, _legacy_save).
  */
 async function readOld(source: Source, signal?: AbortSignal): Promise<TensorFile> {
+  const most = Math.min(MAX_PICKLE, source.byteLength);
+  // Only the pickles tell where they end: what seems cut is read again, with more of the file.
+  for (let length = Math.min(OLD_PICKLES, most); ; length = Math.min(4 * length, most)) {
+    const bytes = new Uint8Array(length);
+    await source.readInto(0, bytes, signal);
+    try {
+      return oldTensors(source, bytes);
+    } catch (error) {
+      if (length === most) throw error;
+    }
+  }
+}
+
+/** @param bytes of the beginning, with all pickles */
+function oldTensors(source: Source, bytes: Uint8Array): TensorFile {
   const { name } = source;
-  const bytes = new Uint8Array(Math.min(MAX_PICKLE, source.byteLength));
-  await source.readInto(0, bytes, signal);
   const context = new SeenStorages(name);
   let end = OLD_MAGIC.length;
   const next = () => {

@@ -11,7 +11,7 @@ import { openModel } from '../../src/open-model.ts';
 import { readCheckpoint, readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 import { push, stateDict, torchFile } from '../weights/torch-writer.ts';
-import { edgeclip } from './command.ts';
+import { edgeclip, shell } from './command.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -149,6 +149,17 @@ describe('convert', () => {
 const MANIFEST = 'manifest.json';
 
 describe('the command', () => {
+  it('without enough room for the result: says which file, and leaves nothing', async () => {
+    const line = `ulimit -f 500; $edgeclip convert '${goldenPath('tiny-vit')}' -o none`;
+    expect(await shell(line, { cwd: work })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^error: cannot write "image.safetensors": the file would be larger than is allowed \[IO\]\n$/,
+      ),
+    });
+    expect(readdirSync(work).filter((name) => name.includes('none'))).toEqual([]);
+  });
+
   it('prints the files with their SHA-256, or the manifest', async () => {
     const model = join(work, 'a model #1');
     cpSync(goldenPath('tiny-vit'), model, { recursive: true });

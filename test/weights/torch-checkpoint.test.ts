@@ -14,7 +14,7 @@ import type { TensorFile } from '../../src/weights/tensor-file.ts';
 import { type Folder, readCheckpoint, readFolder, rejection, storeOf } from '../api/checkpoint.ts';
 import { cosine, type Expected, goldenPath, largestError, readGolden, syntheticPicture } from '../model/golden.ts';
 import { parseConfig } from '../model/parse-config.ts';
-import { push, stateDict, torchFile } from './torch-writer.ts';
+import { concat, push, stateDict, torchFile } from './torch-writer.ts';
 
 type Listed = Record<string, { shape: number[]; values: number[] }>;
 const golden = readGolden<{ state_dict: Listed; checkpoint: Listed }>('torch/tensors.json');
@@ -120,6 +120,33 @@ async function embeddings(model: string | ReturnType<typeof storeOf>, expected: 
 }
 
 const published = ({ image_embedding, text_embeddings }: Expected) => [image_embedding, ...text_embeddings];
+
+it('of the older form only the beginning is read for the list of tensors, more of it if its pickles are longer', async () => {
+  const old = readFileSync(goldenPath('torch/old.pt'));
+  const read = async (bytes: Uint8Array) => {
+    const plain = bytesSource(bytes, 'old.pt');
+    let end = 0;
+    const source: Source = {
+      ...plain,
+      readInto: (offset, target, signal) => {
+        end = Math.max(end, offset + target.byteLength);
+        return plain.readInto(offset, target, signal);
+      },
+    };
+    const names = await readTensorFile(source).then(({ tensors }) => [...tensors.keys()], (error) => error.message); // biome-ignore format: one line
+    return { end, names };
+  };
+  const long = new Uint8Array(20 << 20);
+  long.set(old);
+  expect(await read(long)).toEqual({ end: 256 << 10, names: ['module.weight', 'module.bias'] });
+  // A text of a megabyte that nothing uses, before the pickle of the state dict.
+  const at = old.indexOf(Buffer.from([0x80, 2, 0x7d]), old.indexOf('little_endian')) + 2;
+  const text = concat(push.text('x'.repeat(1 << 20)), [0x30]);
+  long.set(concat(old.subarray(0, at), text, old.subarray(at)));
+  expect(await read(long)).toEqual({ end: 4 << 20, names: ['module.weight', 'module.bias'] });
+  long.fill(0x4e, at); // nothing but None
+  expect(await read(long)).toEqual({ end: 8_000_000, names: expect.stringContaining('"old.pt"') });
+});
 
 describe('R06: the checkpoint that training wrote', () => {
   const expected = readGolden('tiny-vit/expected.json');
