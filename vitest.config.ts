@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // The tests run the sources; the kernels come from dist/ (npm run build:wasm).
-const conditions = ['edgeclip-source', 'node', 'import', 'module', 'default'];
+// Without `import`: packages that are required are not to be modules.
+const conditions = ['edgeclip-source', 'node', 'module', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
@@ -22,6 +23,7 @@ export default defineConfig({
             'test/serve/live/**',
             'test/adapters/**',
             'test/photos/**',
+            'test/postgres/**',
           ],
           testTimeout: 60_000,
         },
@@ -54,6 +56,11 @@ export default defineConfig({
         // npm run test:photos
         extends: true,
         test: { name: 'photos', include: ['test/photos/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
+      {
+        // npm run test:postgres
+        extends: true,
+        test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

@@ -28,7 +28,7 @@ export function addDuplicates(program: Command): void {
     .command('duplicates')
     .summary('find photos of an index that are nearly equal')
     .description('Lists groups of photos of an index that are copies of each other, or nearly.')
-    .option('--in <file>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
+    .option('--in <index>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
     .addOption(new Option('--threshold <x>', 'least cosine of two photos').argParser(threshold).default(THRESHOLD))
     .option('--json', 'one group per line: {"exact", "photos": [{"file", "similarity"}]}')
     .addHelpText('after', HELP)

@@ -1,6 +1,7 @@
 /** `edgeclip index`: a photo index of files and folders, kept up to date. */
 import type { Command } from 'commander';
 import { openPhotos, type PhotoStore } from '../search/index.ts';
+import { isPostgres } from '../search/postgres-address.ts';
 import { EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
@@ -26,13 +27,15 @@ Photos: files (JPEG, PNG, WebP), folders with their subfolders, or patterns. Run
 and time are not read, a file that was renamed or moved keeps its vector (by a hash of its content), and photos of the
 folders given whose files are gone leave the index. Each photo is stored when it is done: after Ctrl-C the next run goes on.
 
-The index is one SQLite file. It records the model, which later runs and searches must have. On Node.js before 22.13 install the
-package libsql.
+The index records the model, which later runs and searches must have. It is one SQLite file (on Node.js before 22.13 install the
+package libsql), or tables in PostgreSQL with pgvector (install pg and pg-copy-streams): postgres://USER@HOST/DATABASE, with
+?index=NAME for a further index there. Keep the password out of the command: PGPASSWORD and ~/.pgpass are read.
 
 Examples:
   $ edgeclip index ~/Pictures --to photos.db
   $ edgeclip search "a red bicycle" --in photos.db
   $ edgeclip index --errors --to photos.db
+  $ edgeclip index /srv/photos --to postgres://me@localhost/photos
 
 Exit code: 0 success; 1 a photo or the model failed (the others are indexed); 2 invalid command line.`;
 
@@ -42,7 +45,7 @@ export function addIndex(program: Command): void {
     .summary('make or update an index of photos')
     .description('Embeds photos into an index that search, duplicates and serve read.')
     .argument('[photos...]', 'files, folders or patterns')
-    .option('--to <file>', 'the index', DEFAULT_INDEX)
+    .option('--to <index>', 'the index: a file, or postgres://...', DEFAULT_INDEX)
     .option('--errors', 'list the files that could not be read or embedded, and do nothing else')
     .option('--no-recursive', 'leave out subfolders')
     .option('--files-from <file>', 'more photos: a file with one name per line')
@@ -67,7 +70,11 @@ async function index(photos: string[], options: IndexOptions): Promise<void> {
   if (photos.includes(STANDARD_INPUT)) throw new UsageError('- (standard input) has no path that an index could keep');
   const progress = new Progress();
   const pictures = await Pictures.collect(photos, options, progress, 'index');
-  checkOverwrites({ to }, { pictures: pictures.inputs, texts: [options.filesFrom], model: options.model });
+  checkOverwrites(isPostgres(to) ? {} : { to }, {
+    pictures: pictures.inputs,
+    texts: [options.filesFrom],
+    model: options.model,
+  });
   using clip = await loadModel(options, ['image'], progress);
   const store = await openPhotos(to, {
     create: {
@@ -81,7 +88,7 @@ async function index(photos: string[], options: IndexOptions): Promise<void> {
     await updates.update(pictures.inputs);
     await updates.removeGone(indexedFolders(photos));
     pictures.reportSkipped();
-    await output.write(`${visible(to)}: ${await summary(store, updates.counts)}\n`);
+    await output.write(`${visible(store.name)}: ${await summary(store, updates.counts)}\n`);
     if (updates.counts.failed > 0) process.exitCode = EXIT_FAILED;
   } finally {
     await store.close();

@@ -9,15 +9,13 @@ import { thumbnail } from './thumbnail.ts';
 export interface Found {
   /** What was asked for, in words. */
   readonly asked: string;
-  /** The index's path. */
-  readonly index: string;
   readonly found: readonly PhotoMatch[];
   readonly clip: Clip;
   readonly store: PhotoStore;
 }
 
 /** The page. A photo that cannot be read any more is shown by name alone. */
-export async function photoPage({ asked, index, found, clip, store }: Found): Promise<string> {
+export async function photoPage({ asked, found, clip, store }: Found): Promise<string> {
   const figures: string[] = [];
   for (const { path, similarity } of found) {
     const address = await thumbnail(clip, fileInput(path, () => {}).read, store.pictures);
@@ -39,7 +37,7 @@ export async function photoPage({ asked, index, found, clip, store }: Found): Pr
 </head>
 <body>
 <h1>${htmlText(asked)}</h1>
-<p>${found.length} of ${await store.count()} photos in ${htmlText(index)}, best first; numbers are cosines.</p>
+<p>${found.length} of ${await store.count()} photos in ${htmlText(store.name)}, best first; numbers are cosines.</p>
 ${figures.length > 0 ? `<main>\n${figures.join('\n')}\n</main>` : none}
 </body>
 </html>

@@ -25,6 +25,7 @@ interface SearchCommandOptions extends ModelOptions {
   readonly json?: boolean;
   readonly paths0?: boolean;
   readonly html?: boolean;
+  readonly approximate?: boolean;
 }
 
 const HELP = `
@@ -47,7 +48,7 @@ export function addSearch(program: Command): void {
     .summary('find photos of an index')
     .description('Finds the photos of an index that match words, pictures, or both.')
     .argument('[words...]', 'a description; several words are one')
-    .option('--in <file>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
+    .option('--in <index>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
     .addOption(new Option('--not <words>', 'what the photos should not show; can be repeated').argParser(repeated))
     .addOption(new Option('--image <file>', 'a picture that they should be like; can be repeated').argParser(repeated))
     .addOption(
@@ -57,6 +58,7 @@ export function addSearch(program: Command): void {
       new Option('--not-weight <x>', 'weight of each --not').argParser(weight('--not-weight')).default(NOT_WEIGHT),
     )
     .addOption(new Option('--top <n>', 'number of photos').argParser(positiveInteger('--top')).default(20))
+    .option('--approximate', 'in PostgreSQL: use its HNSW index, which is faster and may miss a few')
     .addOption(new Option('--json', 'one object per line: {"file", "similarity"}').conflicts(['paths0', 'html']))
     .addOption(new Option('--paths0', 'paths alone, each with NUL at its end, for xargs -0').conflicts('html'))
     .option('--html', 'a page with thumbnails that needs no server');
@@ -65,7 +67,7 @@ export function addSearch(program: Command): void {
 }
 
 async function search(words: string[], options: SearchCommandOptions, command: Command): Promise<void> {
-  const { in: path, top, not = [], image: images = [] } = options;
+  const { in: path, top, approximate, not = [], image: images = [] } = options;
   if (path === '') throw emptyOption('--in');
   const text = words.join(' ').trim();
   if (text === '' && images.length === 0) throw new UsageError('nothing to search for: give words or --image');
@@ -78,12 +80,12 @@ async function search(words: string[], options: SearchCommandOptions, command: C
     const towers = [...(withText ? (['text'] as const) : []), ...(images.length > 0 ? (['image'] as const) : [])];
     using clip = await indexedModel(store, options, command, towers, progress);
     const query = await queryVector(clip, store, { ...options, text, not, images }, progress);
-    const found = await store.search(query, top);
+    const found = await store.search(query, top, { approximate });
     progress.clear();
     const asked = [text, ...images.map((name) => `like ${name}`), ...not.map((one) => `not ${one}`)].filter(
       (one) => one,
     );
-    await write(output, options, found, () => photoPage({ asked: asked.join(', '), index: path, found, clip, store }));
+    await write(output, options, found, () => photoPage({ asked: asked.join(', '), found, clip, store }));
   } finally {
     await store.close();
   }

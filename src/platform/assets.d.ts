@@ -46,3 +46,8 @@ declare module '*/embedded/wasm.js' {
 declare module 'icodec';
 declare module 'icodec/node';
 declare module 'libheif-js/libheif-wasm/libheif-bundle.mjs';
+/** Without types of its own. */
+declare module 'pg-copy-streams' {
+  /** Takes what `COPY ... FROM STDIN` reads, once `client.query` was called with it. */
+  export function from(sql: string): import('node:stream').Writable & import('pg').Submittable;
+}

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import search from '../../dist/embedded/search.js';
 import type { OpenPhotoStore } from '../search/photo-store.ts';
+import { isPostgres } from '../search/postgres-address.ts';
 import type { Source } from '../weights/source.ts';
 import { addressSource } from './address-source.ts';
 import { decodeBase64 } from './base64.ts';
@@ -16,5 +17,7 @@ export async function sourceAt(address: string): Promise<Source> {
   return fileSource(address.startsWith('file:') ? fileURLToPath(address) : address);
 }
 
-export const openPhotos: OpenPhotoStore = async (address, options) =>
-  (await import('../search/sqlite-photos.ts')).openSqlitePhotos(address, options);
+export const openPhotos: OpenPhotoStore = async (address, options) => {
+  if (isPostgres(address)) return (await import('../search/postgres-photos.ts')).openPostgresPhotos(address, options);
+  return (await import('../search/sqlite-photos.ts')).openSqlitePhotos(address, options);
+};

@@ -11,6 +11,6 @@ export interface SearchPlatform {
   searchFile(): Promise<WasmFile>;
   /** The bytes of a file by its path, where there are files, or at an address. @throws ClipError IO */
   sourceAt(address: string): Promise<Source>;
-  /** Opens a photo index that is stored in SQLite. */
+  /** Opens a photo index that is stored in SQLite or PostgreSQL. */
   openPhotos: OpenPhotoStore;
 }

@@ -37,8 +37,13 @@ export {
 export type { VectorId } from './vectors.ts';
 
 /**
- * Opens a photo index, an SQLite file: by `node:sqlite` or `bun:sqlite`, on Node 20 by the optional package `libsql`.
- * @throws ClipError `IO`, `INDEX_FORMAT`, `INDEX_MODEL`; `UNSUPPORTED` where there is no SQLite
+ * Opens a photo index: an SQLite file, by `node:sqlite` or `bun:sqlite`, on Node 20 by the optional package `libsql`; or tables in
+ * PostgreSQL with pgvector, by the optional packages `pg` and `pg-copy-streams`.
+ * @throws ClipError `IO`, `INDEX_FORMAT`, `INDEX_MODEL`; `UNSUPPORTED` where there is no SQLite, or no pgvector
+ * @example
+ * const photos = await openPhotos('postgres://me@localhost/photos', { readOnly: true });
+ * photos.checkModel(clip);
+ * await photos.search(await clip.encodeText('a red bicycle'), 20);
  */
 // With its type written out: the declarations of the package cannot name the file that each runtime has.
 export const openPhotos: OpenPhotoStore = openHere;

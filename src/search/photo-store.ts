@@ -52,6 +52,11 @@ export interface PhotoFailure extends PhotoFile {
 export interface PhotoSearchOptions {
   /** Which photos may be found, by their ids. Default: all. */
   readonly filter?: ((id: number) => boolean) | undefined;
+  /**
+   * Allows an answer that may lack some of the best, where that is faster: in PostgreSQL (docs/search.md has figures). What is found
+   * has exact similarities. SQLite answers exactly all the same. Default: false.
+   */
+  readonly approximate?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,7 +76,7 @@ export interface PhotoChanges {
 
 /**
  * A photo index in a database. One process writes at a time, any number read meanwhile; each read sees all of a change or
- * nothing.
+ * nothing. In PostgreSQL a store that was not opened for reading only is the index's one writer until it is closed.
  */
 export interface PhotoStore {
   /** What the index was opened with: a path or an address, without a password. */
@@ -123,6 +128,6 @@ export interface OpenPhotosOptions {
 
 /**
  * Opens a photo index.
- * @param address path of an SQLite file
+ * @param address path of an SQLite file, or `postgres://user@host:port/database`, with `?index=NAME` for a further index there
  */
 export type OpenPhotoStore = (address: string, options?: OpenPhotosOptions) => Promise<PhotoStore>;

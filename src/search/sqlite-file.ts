@@ -52,6 +52,7 @@ export class SqliteFile {
         this.#database.exec('COMMIT');
       } catch (error) {
         this.#database.exec('ROLLBACK');
+        this.#statements.clear(); // in libsql, one that has failed fails once more
         throw error;
       }
     } catch (error) {

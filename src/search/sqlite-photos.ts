@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
+import type { About } from './about.ts';
 import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
 import { pathFromText, pathToText } from './path-text.ts';
 import type {
@@ -19,7 +20,7 @@ import type {
 import { checkPictures } from './pictures.ts';
 import { openSqlite, type Sqlite, type SqlRow } from './sqlite.ts';
 import { SqliteFile, sqliteError } from './sqlite-file.ts';
-import { type About, migrate, readAbout } from './sqlite-schema.ts';
+import { migrate, readAbout } from './sqlite-schema.ts';
 import { SqliteVectors } from './sqlite-vectors.ts';
 
 /** How long a writer waits for another one, in milliseconds. */

@@ -1,7 +1,7 @@
 /** The tables of a photo index in SQLite, and the steps from each version to the next. */
 import { ClipError } from '../errors.ts';
-import { type IndexModel, indexModel } from './index-model.ts';
-import type { NewPhotoStore, PictureOptions } from './photo-store.ts';
+import { type About, aboutEntries, aboutOf } from './about.ts';
+import type { NewPhotoStore } from './photo-store.ts';
 import type { Sqlite } from './sqlite.ts';
 
 /** "eclp" in SQLite's header: tells our files from those of other programs. */
@@ -59,32 +59,13 @@ function checkVersion(database: Sqlite, name: string, mayCreate: boolean): numbe
   return version;
 }
 
-function writeAbout(database: Sqlite, { model, dimension, pictures }: NewPhotoStore): void {
+function writeAbout(database: Sqlite, create: NewPhotoStore): void {
   const insert = database.prepare('INSERT INTO about (key, value) VALUES (?, ?)');
-  insert.run('model', JSON.stringify(indexModel(model)));
-  insert.run('dimension', String(dimension));
-  insert.run('pictures', JSON.stringify(pictures));
-}
-
-/** What an index says of itself. */
-export interface About {
-  readonly model: IndexModel;
-  readonly dimension: number;
-  readonly pictures: PictureOptions;
+  for (const entry of Object.entries(aboutEntries(create))) insert.run(...entry);
 }
 
 /** @throws ClipError INDEX_FORMAT */
 export function readAbout(name: string, database: Sqlite): About {
   const rows = database.prepare('SELECT key, value FROM about').all();
-  const values = new Map(rows.map(({ key, value }) => [key, value as string]));
-  try {
-    const dimension = Number(values.get('dimension'));
-    if (!Number.isInteger(dimension) || dimension < 1) throw new Error('no dimension');
-    const pictures = JSON.parse(values.get('pictures')!) as PictureOptions;
-    return { model: indexModel(JSON.parse(values.get('model')!)), dimension, pictures };
-  } catch (cause) {
-    throw new ClipError('INDEX_FORMAT', `"${name}" does not say which model made it: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  return aboutOf(name, new Map(rows.map(({ key, value }) => [key as string, value as string])));
 }

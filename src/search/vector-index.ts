@@ -194,6 +194,7 @@ export class VectorIndex {
     checkOptions('search', options, { filter: 'function', signal: 'signal' });
     if (!Number.isInteger(k) || k < 1) throw new RangeError(`search: k must be a positive integer, got ${show(k)}`);
     const { filter, signal } = options;
+    signal?.throwIfAborted();
     const prepared = this.#records.query(this.#records.normalized(checkVector('search', query, this.dimension)));
     const searched: Searched = {
       records: this.#records,
