@@ -41,9 +41,14 @@ export type { VectorId } from './vectors.ts';
  * PostgreSQL with pgvector, by the optional packages `pg` and `pg-copy-streams`.
  * @throws ClipError `IO`, `INDEX_FORMAT`, `INDEX_MODEL`; `UNSUPPORTED` where there is no SQLite, or no pgvector
  * @example
- * const photos = await openPhotos('postgres://me@localhost/photos', { readOnly: true });
- * photos.checkModel(clip);
- * await photos.search(await clip.encodeText('a red bicycle'), 20);
+ * // address: 'photos.db', or 'postgres://me@localhost/photos'
+ * const pictures = { orient: false, scaled: false };
+ * const photos = await openPhotos(address, { create: { model: clip, dimension: clip.config.embedDim, pictures } });
+ * const file = { path: '/photos/cat.png', size: bytes.length, mtime: 0, hash: '5a0c' };
+ * await photos.change({ add: [{ ...file, vector: await clip.encodeImage(bytes) }] });
+ * const [best] = await photos.search(await clip.encodeText('a cat'), 20);
+ * best.path; // '/photos/cat.png'
+ * await photos.close();
  */
 // With its type written out: the declarations of the package cannot name the file that each runtime has.
 export const openPhotos: OpenPhotoStore = openHere;

@@ -65,6 +65,7 @@ const bucket = {
 const given = {
   clip: () => clip,
   classifier,
+  address: () => written('photos.db'),
   bytes: () => file('cat.png'),
   image: () => file('cat.png'),
   images: async () => [await file('cat.png'), await file('coffee.png')],
