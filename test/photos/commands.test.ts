@@ -139,7 +139,7 @@ it('writes paths for xargs, and a page that needs nothing else', async () => {
   const paths = await run('search', 'a cat', '--in', 'p.db', '--paths0', '--top', '2');
   expect(paths.stdout.split('\0')).toEqual([at('more/kitty.png'), expect.any(String), '']);
   const { stdout } = await run('search', 'a <cat>', '--in', 'p.db', '--html', '--top', '3');
-  expect(stdout).toContain('<title>a &#60;cat&#62;</title>');
+  expect(stdout).toContain('<title>a &lt;cat&gt;</title>');
   expect(stdout.match(/<img src="data:image\/png;base64,/g)).toHaveLength(3);
   expect(stdout).not.toMatch(/<script|https?:/);
   expect(stdout).toContain(`href="${pathToFileURL(at('more/kitty.png'))}"`);
