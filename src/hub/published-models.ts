@@ -115,7 +115,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "metaclip_altogether": { repository: "timm/vit_huge_patch14_clip_224.metaclip_altogether", license: "CC-BY-NC-4.0" },
     "dfn5b": { repository: "apple/DFN5B-CLIP-ViT-H-14", quickGelu: true, license: "Apple Sample Code License" },
   } },
-  "ViT-H-14-378": { tags: {
+  "ViT-H-14-378": { parameters: 986.71, tags: {
     "dfn5b": { repository: "apple/DFN5B-CLIP-ViT-H-14-378", quickGelu: true, license: "Apple Sample Code License" },
   } },
   "ViT-g-14": { parameters: 1366.68, tags: {
@@ -399,16 +399,16 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
   "PE-Core-bigG-14-448": { unsupported: "image tower vit_pe_core_gigantic_patch14_448", tags: {
     "meta": { repository: "timm/PE-Core-bigG-14-448", license: "Apache-2.0" },
   } },
-  "ViT-H-14-worldwide": { tags: {
+  "ViT-H-14-worldwide": { parameters: 1858.78, tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_224.metaclip2_worldwide", quickGelu: true },
   } },
-  "ViT-H-14-worldwide-378": { tags: {
+  "ViT-H-14-worldwide-378": { parameters: 1859.39, tags: {
     "metaclip2_worldwide": { repository: "timm/vit_huge_patch14_clip_378.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide": { tags: {
+  "ViT-bigG-14-worldwide": { parameters: 3630.41, tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_224.metaclip2_worldwide" },
   } },
-  "ViT-bigG-14-worldwide-378": { tags: {
+  "ViT-bigG-14-worldwide-378": { parameters: 3631.2, tags: {
     "metaclip2_worldwide": { repository: "timm/vit_gigantic_patch14_clip_378.metaclip2_worldwide" },
   } },
 };

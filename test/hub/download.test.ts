@@ -1,8 +1,9 @@
 /** Models by name from a fake hub: what is fetched, how downloads go on after a cut, and what is refused. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
+import type { LoadOptions } from '../../src/load-options.ts';
 import { openModel } from '../../src/open-model.ts';
 import type { LoadProgress } from '../../src/weights/load-progress.ts';
 import { readCheckpoint, readFolder, rejection, writeCheckpoint } from '../api/checkpoint.ts';
@@ -63,6 +64,40 @@ describe('a model by its name', () => {
     const tokens = (at: Asked['at']) => here.hub.asked.filter((one) => one.at === at).map((one) => one.authorization);
     expect(new Set(tokens('hub'))).toEqual(new Set(['Bearer hf_secret']));
     expect(new Set(tokens('files'))).toEqual(new Set([undefined]));
+  });
+
+  it('takes the token from HF_TOKEN, else from the file that hf auth login writes, unless the option or a variable says otherwise', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.token = 'hf_secret';
+    let times = 0;
+    const isShown = (options: LoadOptions = {}) =>
+      embedding(NAME, { cacheDir: join(here.top, `cache ${times++}`), ...options }).then(() => true, () => false); // biome-ignore format: one line
+    expect(await isShown()).toBe(false);
+    process.env.HF_TOKEN = 'hf_secret';
+    expect(await isShown()).toBe(true);
+    expect(await isShown({ accessToken: 'hf_other' }), 'the option wins').toBe(false);
+    process.env.HF_TOKEN = '';
+    mkdirSync(join(here.top, 'home'), { recursive: true });
+    writeFileSync(join(here.top, 'home', 'token'), 'hf_secret\n');
+    expect(await isShown(), 'HF_HOME/token').toBe(true);
+    process.env.HF_TOKEN = 'hf_other';
+    expect(await isShown(), 'the variable wins').toBe(false);
+    delete process.env.HF_TOKEN;
+    process.env.HF_HUB_DISABLE_IMPLICIT_TOKEN = '1';
+    expect(await isShown()).toBe(false);
+    delete process.env.HF_HUB_DISABLE_IMPLICIT_TOKEN;
+    renameSync(join(here.top, 'home', 'token'), join(here.top, 'elsewhere'));
+    expect(await isShown()).toBe(false);
+    process.env.HF_TOKEN_PATH = join(here.top, 'elsewhere');
+    expect(await isShown()).toBe(true);
+  });
+
+  it('an HF_ENDPOINT that is no address is refused by its name', async () => {
+    process.env.HF_ENDPOINT = 'mirror';
+    expect(await rejection(embedding())).toMatchObject({
+      code: 'CONFIG',
+      message: 'HF_ENDPOINT must be the address of a hub, as https://huggingface.co, got "mirror"',
+    });
   });
 
   it('fetches only the shards of the tower that is asked for', async () => {

@@ -47,6 +47,8 @@ describe("OpenCLIP's names", () => {
       expect(repository).toMatch(/^[\w-]+\/[\w.-]+$/);
       expect(publishedModel(name)!.repository).toBe(repository);
     }
+    const sizeless = all.filter(({ parameters, unsupported }) => parameters === undefined && unsupported === undefined);
+    expect(sizeless.map(({ name }) => name)).toEqual([]);
     for (const { file } of all) if (file) expect(file).toMatch(/\/models\/[0-9a-f]{64}\/[\w-]+\.pt$/);
   });
 });

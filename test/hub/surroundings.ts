@@ -27,7 +27,15 @@ export function useFakeHub(): void {
     process.env.HF_HOME = join(here.top, 'home');
   });
   afterEach(async () => {
-    for (const name of ['HF_ENDPOINT', 'HF_HOME', 'HF_HUB_CACHE', 'HF_TOKEN', 'HF_HUB_OFFLINE'])
+    for (const name of [
+      'HF_ENDPOINT',
+      'HF_HOME',
+      'HF_HUB_CACHE',
+      'HF_TOKEN',
+      'HF_TOKEN_PATH',
+      'HF_HUB_OFFLINE',
+      'HF_HUB_DISABLE_IMPLICIT_TOKEN',
+    ])
       delete process.env[name];
     rmSync(here.top, { recursive: true, force: true });
     await here.hub.stop();
