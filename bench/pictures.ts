@@ -7,6 +7,7 @@ import { preprocessConfigFromOpenClip } from '../src/image/preprocess-config.ts'
 import { Crop, takePixels } from '../src/image/resample.ts';
 import { Workspace } from '../src/image/workspace.ts';
 import { loadClip } from '../src/load.ts';
+import { benchFileThreads } from './file-threads.ts';
 import { largePhotoBytes } from './large-photo.js';
 import { vitB32 } from './models.ts';
 import { randomPicture } from './random.ts';
@@ -47,6 +48,7 @@ export async function benchPictures(report: Report): Promise<void> {
     const values = { medianMs, bestMs, leastMs, perSecond: 1000 / medianMs };
     report.row(name, values, [name, ms(medianMs), ms(bestMs), ms(leastMs), (1000 / medianMs).toFixed(1)]);
   }
+  await benchFileThreads(report);
 }
 
 /** The same 12 megapixels in every kind of file, to the crop of 224 x 224. */

@@ -16,15 +16,19 @@ export interface Runs {
   readonly ms: number[];
   readonly elapsed: number;
   readonly pictures: number;
+  /** Processor time of the process. */
+  readonly cpuMs: number;
 }
 
 export class TowerProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
 
-  constructor({ command, args }: Runtime, folder: string, precision: Precision, threads: number) {
+  /** @param file a picture to embed from its bytes. Default: raw pixels */
+  constructor({ command, args }: Runtime, folder: string, precision: Precision, threads: number, file?: string) {
     const script = fileURLToPath(new URL('children/tower.js', import.meta.url));
-    this.#child = spawn(command, [...args, script, folder, precision, String(threads)]);
+    const words = [folder, precision, String(threads), ...(file === undefined ? [] : [file])];
+    this.#child = spawn(command, [...args, script, ...words]);
     this.#child.stderr.pipe(process.stderr);
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }

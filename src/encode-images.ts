@@ -51,11 +51,13 @@ export async function* encodeEach<I>(
         await untilAborted(flow.progress(flowing), signal);
         continue;
       }
-      const wanted = session.images().next(Math.min(slots, total - index), index === 0);
+      await ahead.gather(1, signal);
+      const first = index === 0 && !isLarge(ahead.peek());
+      const wanted = session.images().next(Math.min(slots, total - index), first);
       const ready = await ahead.gather(wanted, signal);
       if (ready === 0) return;
       const images = session.images();
-      const together = images.next(ready, index === 0);
+      const together = images.next(ready, first);
       if (flow?.usable && together > 1) {
         flowing = runFlow(session, flow, index, stop.signal).finally(() => {
           flowing = undefined;
@@ -74,6 +76,15 @@ export async function* encodeEach<I>(
     await ahead.close();
   }
 }
+
+/** Bytes of a file that takes longer to decode than to compute. */
+const LARGE_FILE = 1 << 20;
+
+/** Whether a picture would keep threads waiting if it were alone, more than the measured products are worth. */
+const isLarge = (picture: PromiseSettledResult<ReadPicture> | undefined): boolean =>
+  picture?.status === 'fulfilled' &&
+  !(picture.value instanceof Uint8Array) &&
+  (picture.value.bytes?.length ?? 0) >= LARGE_FILE;
 
 const encoded = (index: number, outcome: PromiseSettledResult<Float32Array>): EncodedImage =>
   outcome.status === 'fulfilled' ? { index, embedding: outcome.value } : { index, error: outcome.reason };

@@ -75,6 +75,11 @@ export class Lookahead<I, T> {
     await this.#window[0]?.settled;
   }
 
+  /** The next item, if it is ready; it is not taken. */
+  peek(): PromiseSettledResult<T> | undefined {
+    return this.#window[0]?.result;
+  }
+
   /** Takes the next item, if it is ready. */
   shift(): PromiseSettledResult<T> | undefined {
     const result = this.#window[0]?.result;

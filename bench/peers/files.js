@@ -5,7 +5,7 @@ import { largePhotoBytes } from '../large-photo.js';
 const SMALL = new URL('../../test/golden/preprocess/inputs/jpeg_q75_500x375.jpg', import.meta.url);
 
 /** Files of one run, so that two threads have enough to do. */
-const COUNTS = { '500x375': 24, '4000x3000': 6 };
+const COUNTS = { '500x375': 24, '4000x3000': 12 };
 
 /** @typedef {'500x375' | '4000x3000'} FileSize @typedef {'baseline.jpg' | 'progressive.jpg' | 'photo.png'} LargeFile */
 

@@ -143,6 +143,18 @@ describe('a batch on threads that decode', () => {
   });
 });
 
+it('while the variants of the tile are measured, a small first picture is alone, and a large one is not', async () => {
+  using clip = await loadClip(model, { threads: 2, towers: ['image'] });
+  const large = new Uint8Array(photo.length + (1 << 20));
+  large.set(photo);
+  const expected = await single.encodeImage([photo, photo]);
+  const decode = vi.spyOn(crop, 'cropImage');
+  expect(await clip.encodeImage([large, large])).toEqual(expected);
+  expect(decode).not.toHaveBeenCalled();
+  expect(await clip.encodeImage([photo, photo])).toEqual(expected);
+  expect(decode).toHaveBeenCalled();
+});
+
 it('a lone WebP is decoded by a thread', async () => {
   const webp = pictures.find((bytes) => String.fromCharCode(...bytes.subarray(8, 12)) === 'WEBP')!;
   const expected = await single.encodeImage(webp);
