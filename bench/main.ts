@@ -1,7 +1,7 @@
 /**
  * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization, scaled. See README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization, scaled, search. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
@@ -17,6 +17,7 @@ import { benchQuantization } from './quantization.ts';
 import { Report } from './report.ts';
 import { benchRuntimes } from './runtimes.ts';
 import { benchScaled } from './scaled.ts';
+import { benchSearch } from './search.ts';
 import { gemmShapes } from './shapes.ts';
 import { benchMemory, benchStart } from './start.ts';
 import { benchTexts, benchTowers } from './towers.ts';
@@ -52,6 +53,7 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   runtimes: benchRuntimes,
   quantization: benchQuantization,
   scaled: (report) => benchScaled(report, threads),
+  search: benchSearch,
 };
 
 const chosen = flags.only ?? Object.keys(suites);

@@ -3,6 +3,7 @@ import { ClipError } from '../errors.ts';
 import { yieldIfDue } from '../scheduler.ts';
 import { checkUnit } from './index-checks.ts';
 import type { IndexModel } from './index-model.ts';
+import type { SqlValue } from './sqlite.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import { VectorIndex } from './vector-index.ts';
 import type { VectorPlace } from './vectors.ts';
@@ -92,17 +93,25 @@ export class SqliteVectors {
     while (file.read(() => more(SLICE)) === SLICE) await yieldIfDue();
     // The rest and what is gone, as of one moment.
     file.readTogether(() => {
-      more(Number.MAX_SAFE_INTEGER);
-      const there = new Set(
-        file
-          .prepared('SELECT id FROM photos')
-          .all()
-          .map(({ id }) => id),
-      );
-      for (const id of index.ids()) if (!there.has(id)) index.remove(id);
+      while (more(SLICE) === SLICE);
+      // What is there is in the index, so only a smaller number says that some are gone.
+      const { n } = file.prepared('SELECT count(*) AS n FROM vectors').get()!;
+      if (n !== index.size) this.#removeGone(index);
     });
     this.#version = version;
     return index;
+  }
+
+  #removeGone(index: VectorIndex): void {
+    const there = new Set<SqlValue>();
+    const statement = this.#file.prepared(`SELECT id FROM vectors WHERE id > ? ORDER BY id LIMIT ${SLICE}`);
+    for (let last: SqlValue = -1; ; ) {
+      const rows = statement.all(last);
+      for (const { id } of rows) there.add(id!);
+      if (rows.length < SLICE) break;
+      last = rows.at(-1)!.id!;
+    }
+    for (const id of index.ids()) if (!there.has(id)) index.remove(id);
   }
 
   async #vectorIndex(): Promise<VectorIndex> {

@@ -17,6 +17,7 @@ const EXAMPLES = [
   'vercel-edge',
   'next',
   'node-batch',
+  'photo-search',
 ];
 /** What no folder in examples/ belongs to. */
 const OTHERS = ['edge-limits'];

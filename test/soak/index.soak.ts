@@ -4,16 +4,7 @@
  * CI) has 60 small ones.
  */
 import { spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -52,26 +43,26 @@ function writePhotos(folder: string): void {
   }
 }
 
-/** Runs the command; kills it so many milliseconds after it began to write, if given. Returns what it printed. */
-function index(after?: number): Promise<string> {
+/** Runs the command; kills it some time after it has stored so many photos, if given. Returns what it printed. */
+function index(killAt?: number): Promise<string> {
   const args = [join(projectPath, 'dist/cli/main.js'), 'index', 'photos', '--to', 'photos.db', '--threads', '1'];
   const child = spawn(process.execPath, args, { cwd: work, stdio: ['ignore', 'pipe', 'inherit'] });
   let printed = '';
   child.stdout.on('data', (chunk) => {
     printed += chunk;
   });
-  const journal = join(work, 'photos.db-wal');
-  const size = () => statSync(journal, { throwIfNoEntry: false })?.size ?? 0;
-  const before = size();
-  const watch = setInterval(() => {
-    if (after === undefined || size() === before) return;
-    clearInterval(watch);
-    setTimeout(() => child.kill('SIGKILL'), after);
-  }, 20);
-  return new Promise((resolve) =>
+  let runs = true;
+  const watch = async () => {
+    while (runs && killAt !== undefined && (await stored()).size < killAt) {
+      await new Promise((resolve) => setTimeout(resolve, short ? 10 : 200));
+    }
+    if (killAt !== undefined) setTimeout(() => child.kill('SIGKILL'), (short ? 20 : 400) * random.next());
+  };
+  const watching = watch();
+  return new Promise((resolve, reject) =>
     child.on('close', () => {
-      clearInterval(watch);
-      resolve(printed);
+      runs = false;
+      watching.then(() => resolve(printed), reject);
     }),
   );
 }
@@ -90,8 +81,9 @@ it('loses nothing when it is killed, and repeats nothing', async () => {
   let before = await stored();
   const counts: number[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
-    const wait = (short ? 400 : 30_000) * random.next();
-    await index(wait);
+    // Anywhere in a fifth of what is left before the last kill, a quarter before the one before it, and so on.
+    const share = Math.floor((COUNT - before.size) / (KILLS - kill + 1));
+    await index(before.size + random.integer(1, Math.max(1, share)));
     const after = await stored();
     for (const [path, id] of before) expect(after.get(path)).toBe(id); // also: was not computed again
     // In order, without a gap: what is missing is what had not had its turn.
