@@ -3,6 +3,7 @@
  * as a classifier file.
  */
 
+import './global-names.ts';
 import type { Clip } from './clip.ts';
 import { loadClip as load } from './load.ts';
 import { type LoadClipOptions, type LoadOptions, loadArguments } from './load-options.ts';

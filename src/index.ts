@@ -1,10 +1,5 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** The package's public names. */
-declare global {
-  // Names of the declarations, for programs with neither the DOM library nor a runtime's types; merged where there is one.
-  interface AbortSignal {}
-  interface Blob {}
-}
+import './global-names.ts';
 
 export type { ByteStream } from './byte-reader.ts';
 export {

@@ -1,4 +1,5 @@
 /** `edgeclip/ai-sdk`: a model as Vercel AI SDK's embedding model, for `embed` and `embedMany`. */
+import '../global-names.ts';
 import type { Clip } from '../clip.ts';
 
 /** The calls of `EmbeddingModelV3` in `@ai-sdk/provider` 3, of AI SDK 6. */

@@ -1,4 +1,5 @@
 /** `edgeclip/langchain`: a model as LangChain's `Embeddings`, for texts and for pictures. */
+import '../global-names.ts';
 import type { Clip } from '../clip.ts';
 import type { ImageInput } from '../image/input.ts';
 

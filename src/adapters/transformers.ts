@@ -2,6 +2,7 @@
  * `edgeclip/transformers`: three pipelines of transformers.js, in its shapes (@huggingface/transformers 3, src/pipelines.js):
  * what a program did with `pipeline(..)` there, it does here.
  */
+import '../global-names.ts';
 import { readAddress } from '#platform';
 import type { Clip } from '../clip.ts';
 import type { ImageInput } from '../image/input.ts';

@@ -1,11 +1,5 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** `edgeclip/search`: vectors to be searched, in memory or in a database. */
-declare global {
-  // Names of the declarations, for programs with neither the DOM library nor a runtime's types; merged where there is one.
-  interface AbortSignal {}
-  interface Blob {}
-}
-
+import '../global-names.ts';
 import { openPhotos as openHere } from '#search-platform';
 import type { OpenPhotoStore } from './photo-store.ts';
 

@@ -1,4 +1,6 @@
 /** The public names of `edgeclip/serve`. */
+import '../global-names.ts';
+
 export { type App, createApp } from './app.ts';
 export type { LoadModel } from './live-model.ts';
 export type { Log, LogEntry } from './log.ts';

@@ -1,4 +1,6 @@
 /** The public names of `edgeclip/worker`: those of `edgeclip` (index.ts), but for `preprocess` and sources of bytes. */
+import '../global-names.ts';
+
 export {
   Classifier,
   type ClassifierModel,

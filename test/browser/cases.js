@@ -1,5 +1,6 @@
 import * as image from './node_modules/edgeclip/dist/browser/image.js';
 import * as edgeclip from './node_modules/edgeclip/dist/browser/index.js';
+import * as search from './node_modules/edgeclip/dist/browser/search.js';
 import * as worker from './node_modules/edgeclip/dist/browser/worker.js';
 import * as bundle from './node_modules/edgeclip/dist/bundle/index.js';
 import * as entry from './node_modules/edgeclip/dist/core/index.js';
@@ -48,7 +49,7 @@ async function webPages() {
 }
 
 /** `page` and `worker` are cross-origin isolated under a strict policy, `open` is isolated without one, `plain` is neither. */
-export async function run(mode) {
+export async function run(mode, only) {
   const files = await Promise.all(FILES.map((name) => fetched(`./files/${name}`)));
   const kernels = ['simd', 'relaxed'];
   const noModel = '/no/such/model';
@@ -58,12 +59,14 @@ export async function run(mode) {
       bundle,
       worker,
       image,
+      search,
       core: await core(),
       files,
       kernels,
       threads: [1],
       noModel,
       loop: true,
+      only,
     });
     const clip = await edgeclip.loadClip(undefined, { towers: ['image'], threads: 2 });
     const { count, reason } = clip.info().threads;
@@ -73,6 +76,6 @@ export async function run(mode) {
     return { ...results, threads, 'web pages': await webPages() };
   }
   if (!crossOriginIsolated) throw new Error('not cross-origin isolated');
-  if (mode === 'open') return runSuite({ edgeclip, bundle, core: await core(), files, kernels: [], threads: [1, 2], noModel }); // biome-ignore format: one line
-  return runSuite({ edgeclip, worker, image, files, kernels, threads: [1, 2, 4], noModel, loop: true });
+  if (mode === 'open') return runSuite({ edgeclip, bundle, core: await core(), files, kernels: [], threads: [1, 2], noModel, only }); // biome-ignore format: one line
+  return runSuite({ edgeclip, worker, image, search, files, kernels, threads: [1, 2, 4], noModel, loop: true, only });
 }

@@ -1,3 +1,4 @@
 import { run } from './cases.js';
 
-postMessage(await run(self.name).catch((error) => ({ error: `${error.stack ?? error}` })));
+const { mode, only } = JSON.parse(self.name);
+postMessage(await run(mode, only).catch((error) => ({ error: `${error.stack ?? error}` })));

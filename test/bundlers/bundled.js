@@ -99,6 +99,10 @@ export const BUNDLED = {
     return vite(folder);
   }),
   'vite build, edgeclip/worker': webCase('worker', 'dist', vite),
+  'vite build, edgeclip/search': webCase('plain', 'dist', (folder) => {
+    html(folder, 'page-search.js');
+    return vite(folder);
+  }),
   'webpack web': webCase('plain', 'dist', async (folder) => {
     await webpack(folder, { entry: './page.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
@@ -109,6 +113,10 @@ export const BUNDLED = {
   }),
   'webpack web, edgeclip/worker': webCase('worker', 'dist', async (folder) => {
     await webpack(folder, { entry: './page.js' });
+    html(join(folder, 'dist'), 'main.js', 'text/javascript');
+  }),
+  'webpack web, edgeclip/search': webCase('plain', 'dist', async (folder) => {
+    await webpack(folder, { entry: './page-search.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
   }),
   'webpack node': nodeCase('plain', 'dist/main.js', (folder) =>
@@ -148,6 +156,13 @@ export const BUNDLED = {
   ),
   'esbuild node, CJS': nodeCase('bundle', 'dist/node.cjs', (folder) =>
     esbuild(folder, 'node.js', '--outfile=dist/node.cjs', '--platform=node', '--format=cjs'),
+  ),
+  'esbuild web, edgeclip/search': webCase('bundle', 'dist', async (folder) => {
+    await esbuild(folder, 'page-search.js', '--outdir=dist', '--format=esm', '--minify');
+    html(join(folder, 'dist'), 'page-search.js');
+  }),
+  'esbuild node, edgeclip/search': nodeCase('bundle', 'dist/node.mjs', (folder) =>
+    esbuild(folder, 'node-search.js', '--outfile=dist/node.mjs', '--platform=node', '--format=esm'),
   ),
   'bun build': nodeCase(
     'bundle',

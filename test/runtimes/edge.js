@@ -1,5 +1,5 @@
 // The suite in Vercel's edge runtime, as a platform that bundles with the condition `edge-light` gives it: one script, with
-// each `x.wasm?module` a module that the host has compiled. node edge.js FOLDER REQUEST
+// each `x.wasm?module` a module that the host has compiled. node edge.js FOLDER REQUEST [QUERY]
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeRuntime } from 'edge-runtime';
@@ -7,9 +7,9 @@ import { EdgeRuntime } from 'edge-runtime';
 /** As deployed: modules come from the host, and bytes are not compiled. */
 const NO_BYTES = "WebAssembly.compile = async () => { throw new Error('this platform compiles no bytes'); };";
 
-const [folder, request] = process.argv.slice(2);
+const [folder, request, query = ''] = process.argv.slice(2);
 const modules = {};
-for (const name of ['kernels-simd', 'kernels-relaxed', 'pictures', 'webp']) {
+for (const name of ['kernels-simd', 'kernels-relaxed', 'pictures', 'webp', 'search']) {
   const file = `${name}.wasm`;
   modules[file] = await WebAssembly.compile(readFileSync(join('node_modules/edgeclip/dist', file)));
 }
@@ -17,5 +17,8 @@ const runtime = new EdgeRuntime({
   initialCode: `${NO_BYTES}\n${readFileSync(join(folder, 'worker.js'), 'utf8')}`,
   extend: (context) => Object.assign(context, { WASM: modules }),
 });
-const response = await runtime.dispatchFetch('http://localhost/', { method: 'POST', body: readFileSync(request) });
+const response = await runtime.dispatchFetch(`http://localhost/?${query}`, {
+  method: 'POST',
+  body: readFileSync(request),
+});
 console.log(await response.text());

@@ -15,6 +15,7 @@ const { entry: edgeclip, ms } = await start('edgeclip');
 const { entry: worker, ms: workerMs } = await start('edgeclip/worker');
 const { entry: bundle, ms: bundleMs } = await start('edgeclip/bundle');
 const image = await import('edgeclip/image');
+const search = await import('edgeclip/search');
 
 const read = async (path) => new Uint8Array(await readFile(new URL(path, import.meta.url)));
 const fromPackage = async (path) => new Uint8Array(await readFile(new URL(import.meta.resolve(`edgeclip/${path}`))));
@@ -35,7 +36,7 @@ const core = {
 };
 const only = process.argv[2]?.split(',');
 const options = { kernels: ['simd', 'relaxed'], threads: [1, 2, 4], noModel: 'no such model', loop: true, only };
-const results = await runSuite({ edgeclip, bundle, core, worker, image, files, ...options });
+const results = await runSuite({ edgeclip, bundle, core, worker, image, search, files, ...options });
 console.log(
   JSON.stringify({
     results,

@@ -1,7 +1,7 @@
 // The suite (suite.js) in every runtime, each from the packed tarball installed in a folder of its own. All embeddings must be
 // those of test/golden/identity.json. Ends with a table, runtime by check, and "N passed, N failed". A runtime that is missing
-// has failed. node run.js [NAME ..]: only runtimes whose names begin so. --whole: all checks of the emulated ones, too, which
-// take hours. --write: identity.json from what this Node finds.
+// has failed. node run.js [NAME ..]: only runtimes whose names begin so. --check NAME,..: only these checks. --whole: all checks of
+// the emulated ones, too, which take hours. --write: identity.json from what this Node finds.
 import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,12 +23,15 @@ const bun = inside('@oven/bun-linux-x64/bin/bun');
 const TIMEOUT_MS = 300_000;
 const EMULATED_TIMEOUT_MS = 1_200_000;
 
-const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'loop']; // biome-ignore format: one line
+const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'search', 'loop']; // biome-ignore format: one line
 
 const { values: flags, positionals: only } = parseArgs({
-  options: { write: { type: 'boolean' }, whole: { type: 'boolean' } },
+  options: { check: { type: 'string' }, write: { type: 'boolean' }, whole: { type: 'boolean' } },
   allowPositionals: true,
 });
+
+const onlyChecks = flags.check ? [flags.check] : [];
+const query = flags.check ? `&only=${encodeURIComponent(flags.check)}` : '';
 
 const { size, folder: consumer, remove } = consumers();
 
@@ -52,7 +55,7 @@ function processRuntime(command, args = []) {
     const folder = consumer(`my app #1 100% ${name}`);
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
-    const { results, start } = JSON.parse(await execute(command, [...args, 'process.js'], folder));
+    const { results, start } = JSON.parse(await execute(command, [...args, 'process.js', ...onlyChecks], folder));
     return { version: `${versionOf(command)}, from import to model: ${start}`, results };
   };
 }
@@ -87,13 +90,16 @@ async function workerd(name) {
   const upload = /Total Upload: (.*)/.exec(await execute(node(22), wrangler, folder))?.[1];
   console.log(`wrangler: ${upload}`);
   const version = `${packageVersion('workerd')} by miniflare ${packageVersion('miniflare')}, wrangler ${packageVersion('wrangler')}`;
-  return { version, results: JSON.parse(await execute(node(22), [here('workerd.js'), 'out', 'request'], folder)) };
+  return {
+    version,
+    results: JSON.parse(await execute(node(22), [here('workerd.js'), 'out', 'request', query], folder)),
+  };
 }
 
 async function edgeRuntime(name) {
   const folder = workerFolder(name);
   await bundleEdge(folder);
-  const output = await execute(node(22), [here('edge.js'), 'edge', 'request'], folder);
+  const output = await execute(node(22), [here('edge.js'), 'edge', 'request', query], folder);
   return { version: packageVersion('edge-runtime'), results: JSON.parse(output) };
 }
 
@@ -107,7 +113,7 @@ function browser(command, mode, headers = {}) {
     for (const model of ['tiny-vit', 'tiny-vit-hf']) cpSync(here(`../golden/${model}`), join(folder, 'app', model), { recursive: true }); // biome-ignore format: one line
     const server = await serve(folder, headers, 'app');
     try {
-      const { results } = await open(command, `${server.address}page.html?mode=${mode}`, server.posted);
+      const { results } = await open(command, `${server.address}page.html?mode=${mode}${query}`, server.posted);
       if (results.error && typeof results.error === 'string') throw new Error(results.error);
       return { version: versionOf(command), results };
     } finally {
@@ -136,7 +142,7 @@ for (const command of ['chromium', 'firefox-esr']) {
   const inBundle = ['bundle', 'bundle 2', 'core'];
   RUNTIMES[`${command} page`] = { run: browser(command, 'page', strict), lacks: inBundle };
   RUNTIMES[`${command} worker`] = { run: browser(command, 'worker', strict), lacks: inBundle };
-  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker, 'image', 'loop'] }; // biome-ignore format: one line
+  RUNTIMES[`${command} bundle`] = { run: browser(command, 'open', ISOLATED), lacks: ['simd 1', 'relaxed 1', ...threads.slice(0, 4), ...inWorker, 'image', 'search', 'loop'] }; // biome-ignore format: one line
   RUNTIMES[`${command} plain`] = { run: browser(command, 'plain'), lacks: threads };
 }
 /** They compute on one processor, beside the others. */
@@ -155,6 +161,7 @@ function judge(runtime, check, result, { lacks, later = [] }) {
     return 'FAILED';
   };
   if (later.includes(check)) return 'later';
+  if (flags.check && !flags.check.split(',').includes(check)) return '';
   if (lacks.includes(check)) {
     if (result === undefined || result.missing) return '-';
     return fail(`should be missing, gave ${JSON.stringify(result)}`);
@@ -207,6 +214,10 @@ for (const name of names) console.log(found[name].version);
 console.log(`\ntarball: ${size} bytes`);
 for (const [group, hash] of Object.entries(identity)) console.log(`${group}: ${hash}`);
 console.log(`${words.filter((word) => word === 'ok').length} passed, ${failed} failed`);
-const shown = only.length > 0 || flags.whole || readFileSync(here('../../README.md'), 'utf8').includes(printed);
+const shown =
+  only.length > 0 ||
+  flags.check !== undefined ||
+  flags.whole ||
+  readFileSync(here('../../README.md'), 'utf8').includes(printed);
 if (!shown) console.log('README.md must show this table');
 process.exitCode = failed > 0 || !shown ? 1 : 0;

@@ -169,6 +169,44 @@ function imageOnly(image, { loadClip }, pictures) {
   });
 }
 
+/**
+ * `edgeclip/search`: 500 vectors, some removed, one replaced; the answers to three texts, the same after the index is saved and
+ * read again, into memory and not; and the bytes that were saved. The vectors are not of the runtime's random numbers.
+ */
+function searching({ VectorIndex, bytesSource }, { loadClip, ClipError }, pictures) {
+  return attempt(ClipError, async () => {
+    const clip = await loadClip();
+    const { embedDim } = clip.config;
+    const vector = (i) =>
+      Float32Array.from({ length: embedDim }, (_, k) => ((i * 7919 + k * 104729) % 2003) / 1001 - 1);
+    const id = (i) => (i % 2 ? i : `picture ${i}`);
+    const index = await VectorIndex.create({ model: clip });
+    for (let i = 0; i < 500; i++) index.add(id(i), vector(i));
+    for (let i = 0; i < 500; i += 7) if (!index.remove(id(i))) throw new Error(`${id(i)} was not there`);
+    index.add('cat', vector(1));
+    index.add('cat', await clip.encodeImage(pictures[CAT])); // in its place
+    const bytes = await index.toBytes();
+    const indexes = {
+      'as it was made': index,
+      'read again': await VectorIndex.load(bytes, { model: clip }),
+      'left in its file': await VectorIndex.load(bytesSource(bytes), { model: clip, onDisk: true }),
+    };
+    const texts = await clip.encodeText(['a photo of a cat', 'a rocket', 'nothing of this']);
+    clip.dispose();
+    let expected;
+    for (const [name, one] of Object.entries(indexes)) {
+      if (one.size !== 500 - 72 + 1) throw new Error(`${name}: ${one.size} vectors`);
+      const lists = [];
+      for (const text of texts) lists.push(await one.search(text, 20, { filter: (id) => id !== 'picture 2' }));
+      if (lists[0][0].id !== 'cat') throw new Error(`${name}: the cat is not the first`);
+      const answer = JSON.stringify(lists);
+      expected ??= answer;
+      if (answer !== expected) throw new Error(`${name}: another answer`);
+    }
+    return { groups: { search: await digest([new TextEncoder().encode(expected), bytes]) } };
+  });
+}
+
 /** R34: the color under transparent pixels is kept, as `convert('RGB')` does. */
 function transparent({ preprocess, ClipError }, files) {
   const channels = [0.5, 0.5, 0.5];
@@ -220,8 +258,8 @@ function eventLoop({ loadClip, ClipError }, pictures, threads) {
 }
 
 /**
- * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle`, `worker` and `image` are entries; each may
- * be missing.
+ * Everything that a runtime is asked for. `core` is { entry, wasm, files }, `bundle`, `worker`, `image` and `search` are entries;
+ * each may be missing.
  *
  * @param files bytes of FILES
  * @param loop whether its thread's event loop is looked at
@@ -234,6 +272,7 @@ export async function runSuite({
   core,
   worker,
   image,
+  search,
   files,
   loop,
   kernels,
@@ -261,6 +300,7 @@ export async function runSuite({
   }
   checks.transparent = () => transparent(edgeclip, files);
   if (image) checks.image = () => imageOnly(image, edgeclip, pictures);
+  if (search) checks.search = () => searching(search, edgeclip, pictures);
   if (loop) checks.loop = () => eventLoop(edgeclip, pictures, threads);
   for (const [check, run] of Object.entries(checks)) {
     if (!only || only.includes(check)) results[check] = await run();

@@ -1,5 +1,6 @@
 import * as edgeclip from 'edgeclip';
 import * as image from 'edgeclip/image';
+import * as search from 'edgeclip/search';
 import * as worker from 'edgeclip/worker';
 import { runSuite } from './suite.js';
 
@@ -13,7 +14,8 @@ export default {
       at += length;
       return bytes.subarray(at - length, at);
     });
-    const options = { kernels: ['simd', 'relaxed'], threads: [1], noModel: 'no such model' };
-    return Response.json(await runSuite({ edgeclip, worker, image, files, ...options }));
+    const only = new URL(request.url).searchParams.get('only')?.split(',');
+    const options = { only, kernels: ['simd', 'relaxed'], threads: [1], noModel: 'no such model' };
+    return Response.json(await runSuite({ edgeclip, worker, image, search, files, ...options }));
   },
 };

@@ -1,9 +1,9 @@
-// Runs what wrangler has bundled, in workerd by miniflare: node workerd.js FOLDER REQUEST PORT-FREE. Prints the response.
+// Runs what wrangler has bundled, in workerd by miniflare: node workerd.js FOLDER REQUEST [QUERY]. Prints the response.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Miniflare } from 'miniflare';
 
-const [folder, request] = process.argv.slice(2);
+const [folder, request, query = ''] = process.argv.slice(2);
 const types = { '.wasm': 'CompiledWasm', '.bin': 'Data', '.txt': 'Text' };
 const main = 'worker.js';
 const others = readdirSync(folder).flatMap((name) => {
@@ -19,7 +19,10 @@ const miniflare = new Miniflare({
   compatibilityDate: '2026-01-01',
 });
 try {
-  const response = await miniflare.dispatchFetch('http://localhost/', { method: 'POST', body: readFileSync(request) });
+  const response = await miniflare.dispatchFetch(`http://localhost/?${query}`, {
+    method: 'POST',
+    body: readFileSync(request),
+  });
   console.log(await response.text());
 } finally {
   await miniflare.dispose();

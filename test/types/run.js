@@ -1,5 +1,5 @@
 // The declarations of the packed package under TypeScript 5.4 to 7 and in Deno's own checker: program.ts must compile, with an
-// error at each line that expects one. Ends with a table and "N passed, N failed".
+// error at each line that expects one. Ends with a table and "N passed, N failed". node run.js [VERSION ..]: only these, or deno.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,7 +10,9 @@ import { consumers, copyBeside } from '../runtimes/consumer.js';
 import { table } from '../runtimes/table.js';
 
 const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
-const VERSIONS = ['5.4', '5.6', '5.9', '6', '7'];
+const ALL = ['5.4', '5.6', '5.9', '6', '7'];
+const only = process.argv.slice(2);
+const VERSIONS = only.length > 0 ? ALL.filter((version) => only.includes(version)) : ALL;
 const RESOLUTIONS = { bundler: 'esnext', node16: 'node16', nodenext: 'nodenext' };
 const LIBRARIES = {
   'no DOM': { lib: ['es2022'], types: ['node'] },
@@ -26,6 +28,31 @@ const refusal = (command, args, cwd) =>
     () => undefined,
     ({ stdout, stderr, message }) => stdout || stderr || message,
   );
+
+/** Each entry alone, where its declarations have the least: a name that another entry's bring is missing here. */
+function alone(version, folder) {
+  const { exports } = JSON.parse(readFileSync(join(folder, 'node_modules/edgeclip/package.json')));
+  return Object.keys(exports)
+    .filter((entry) => exports[entry].types)
+    .map((entry) => {
+      const file = `alone-${entry.replace(/\W/g, '')}.ts`;
+      const config = join(folder, `${version} ${file}.json`);
+      writeFileSync(join(folder, file), `export * from 'edgeclip${entry.slice(1)}';\n`);
+      const compilerOptions = {
+        strict: true,
+        noEmit: true,
+        target: 'es2022',
+        module: 'nodenext',
+        lib: ['es2022'],
+        types: [],
+      };
+      writeFileSync(config, JSON.stringify({ compilerOptions, files: [file] }));
+      return [
+        `edgeclip${entry.slice(1)} alone`,
+        () => refusal(process.execPath, [inside(`typescript-${version}/bin/tsc`), '-p', config], folder),
+      ];
+    });
+}
 
 /** Every combination of a version, as [what it is, what runs it]. */
 function combinations(version, folder) {
@@ -55,11 +82,16 @@ try {
   for (const name of ['@types/node', 'undici-types']) symlinkSync(inside(name), join(folder, 'node_modules', name));
   const checkers = VERSIONS.map((version) => {
     const exact = JSON.parse(readFileSync(inside(`typescript-${version}/package.json`))).version;
-    return ['TypeScript', exact, combinations(version, folder)];
+    return [
+      'TypeScript',
+      exact,
+      [...combinations(version, folder), ...(version === '7' ? alone(version, folder) : [])],
+    ];
   });
   const deno = inside('@deno/linux-x64-glibc/deno');
   const exact = JSON.parse(readFileSync(inside('@deno/linux-x64-glibc/package.json'))).version;
-  checkers.push(['Deno', exact, [['deno check', () => refusal(deno, ['check', '--quiet', 'program.ts'], folder)]]]);
+  if (only.length === 0 || only.includes('deno'))
+    checkers.push(['Deno', exact, [['deno check', () => refusal(deno, ['check', '--quiet', 'program.ts'], folder)]]]);
 
   for (const [checker, version, list] of checkers) {
     const waiting = [...list];
