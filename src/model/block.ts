@@ -17,7 +17,7 @@ import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads/control.ts';
 import type { TransformerShape } from './config.ts';
-import { linearSlot, normSlots, published, type TowerSlot } from './slots.ts';
+import { inMemory, linearSlot, normSlots, published, type TowerSlot } from './slots.ts';
 
 export interface BlockWeights {
   readonly ln1: Norm;
@@ -44,26 +44,41 @@ export interface BlockState {
   readonly hiddenRows: RowBuffer;
 }
 
+/** Widths in memory: of a head, of all heads side by side, and of the MLP's hidden layer. */
+function widths({ width, heads, mlpWidth }: TransformerShape) {
+  const head = inMemory(width / heads);
+  return { head, attention: heads * head, hidden: inMemory(mlpWidth) };
+}
+
+/** The longest row of a block. */
+export function longestRow(shape: TransformerShape): number {
+  const { attention, hidden } = widths(shape);
+  return Math.max(shape.width, attention, hidden);
+}
+
 /** The slots of one block, in the order in which the graph reads them; its name in both namings. */
 export function blockSlots(name: string, huggingface: string, shape: TransformerShape): TowerSlot[] {
-  const { width, mlpWidth, layerScale } = shape;
+  const { width, heads, mlpWidth, layerScale } = shape;
+  const { attention: k } = widths(shape);
   const scale = (which: string) => (layerScale ? `${name}.${which}` : undefined);
   const attention = (kind: string) => ['q', 'k', 'v'].map((which) => `${huggingface}.self_attn.${which}_proj.${kind}`);
   const qkv: TowerSlot = {
     kind: 'linear',
     name: `${name}.attn.in_proj`,
-    n: 3 * width,
+    n: 3 * k,
     k: width,
     bias: true,
     from: {
+      groups: { rows: 3 * heads },
       weight: published([3 * width, width], `${name}.attn.in_proj_weight`, attention('weight')),
       bias: published([3 * width], `${name}.attn.in_proj_bias`, attention('bias')),
     },
   };
+  const out = linearSlot(`${name}.attn.out_proj`, width, width, `${huggingface}.self_attn.out_proj`, scale('ls_1'));
   return [
     ...normSlots(`${name}.ln_1`, width, `${huggingface}.layer_norm1`),
     qkv,
-    linearSlot(`${name}.attn.out_proj`, width, width, `${huggingface}.self_attn.out_proj`, scale('ls_1')),
+    { ...out, k, from: { ...out.from, groups: { columns: heads } } } as TowerSlot,
     ...normSlots(`${name}.ln_2`, width, `${huggingface}.layer_norm2`),
     linearSlot(`${name}.mlp.c_fc`, mlpWidth, width, `${huggingface}.mlp.fc1`),
     linearSlot(`${name}.mlp.c_proj`, width, mlpWidth, `${huggingface}.mlp.fc2`, scale('ls_2')),
@@ -95,19 +110,26 @@ export function planBlocks(
   pooled: number,
   threads: number,
 ): BlockState {
-  const { width, mlpWidth } = shape;
+  const { width } = shape;
+  const { attention, hidden } = widths(shape);
   const band = Math.min(rows, ROW_BLOCK);
   return {
     x: plan.reserve(name, rows * width * 4),
     y: plan.reserve(name, pooled * width * 4),
-    rowsIn: Arithmetic.reserveRows(plan, name, precision, [[rows, width]]),
-    qkv: plan.reserve(name, rows * 3 * width * 4),
-    attended: plan.reserve(name, rows * width * 4),
-    hidden: plan.reserve(name, band * mlpWidth * 4),
+    rowsIn: Arithmetic.reserveRows(plan, name, precision, [
+      [rows, width],
+      [rows, attention],
+    ]),
+    qkv: plan.reserve(name, rows * 3 * attention * 4),
+    attended: plan.reserve(name, rows * attention * 4),
+    hidden: plan.reserve(name, band * hidden * 4),
     maxima: precision === 'int8' ? plan.reserve(name, partsFor(threads) * ROW_BLOCK * MAXIMUM_BYTES) : 0,
-    hiddenRows: Arithmetic.reserveRows(plan, name, precision, [[band, mlpWidth]]),
+    hiddenRows: Arithmetic.reserveRows(plan, name, precision, [[band, hidden]]),
   };
 }
+
+/** 1 / sqrt of a head's width as published: its zeros in memory are not counted. */
+const scoreScale = ({ width, heads }: TransformerShape) => 1 / Math.sqrt(width / heads);
 
 /** x += attention(ln_1(x)); x += mlp(ln_2(x)), over all rows of x. */
 export function block(
@@ -120,7 +142,7 @@ export function block(
 ): void {
   const { arithmetic } = engine;
   const { width, heads, layerNormEps } = shape;
-  const head = width / heads;
+  const { head, attention } = widths(shape);
   const slab = rows * head * 4;
   const keys = s.qkv + heads * slab;
   const values = keys + heads * slab;
@@ -138,8 +160,9 @@ export function block(
     out: s.attended,
     rows,
     lists,
-  }); // [rows, width]
-  const o = arithmetic.pack(s.attended, rows, width, s.rowsIn); // [rows, width]
+    scale: scoreScale(shape),
+  }); // [rows, heads head]
+  const o = arithmetic.pack(s.attended, rows, attention, s.rowsIn); // [rows, heads head]
   arithmetic.linear(o, w.out, s.x, { mode: Mode.add }); // [rows, width]
   mlp(engine, shape, w, s, s.x, rows);
 }
@@ -159,7 +182,7 @@ export function lastBlock(
 ): void {
   const { arithmetic } = engine;
   const { width, heads, layerNormEps } = shape;
-  const head = width / heads;
+  const { head, attention } = widths(shape);
   const kv = rows * head * 4;
   const q = pooled.length * head * 4;
   const keys = s.qkv;
@@ -170,12 +193,12 @@ export function lastBlock(
     engine.copyFloats(s.x + pooled[i]! * width * 4, s.y + i * width * 4, width);
   }
   const all = arithmetic.norm(s.x, rows, width, w.ln1, layerNormEps, s.rowsIn); // [rows, width]
-  arithmetic.linear(all, arithmetic.columns(w.qkv, width, 2 * width), keys, {
+  arithmetic.linear(all, arithmetic.columns(w.qkv, attention, 2 * attention), keys, {
     stride: head * 4,
     slab: { columns: head, stride: kv },
   }); // [2, heads, rows, head]
   const few = arithmetic.norm(s.y, pooled.length, width, w.ln1, layerNormEps, s.rowsIn); // [pooled, width]
-  arithmetic.linear(few, arithmetic.columns(w.qkv, 0, width), queries, {
+  arithmetic.linear(few, arithmetic.columns(w.qkv, 0, attention), queries, {
     stride: head * 4,
     slab: { columns: head, stride: q },
   }); // [heads, pooled, head]
@@ -190,8 +213,9 @@ export function lastBlock(
     out: s.attended,
     rows: pooled.length,
     lists,
-  }); // [pooled, width]
-  const o = arithmetic.pack(s.attended, pooled.length, width, s.rowsIn); // [pooled, width]
+    scale: scoreScale(shape),
+  }); // [pooled, heads head]
+  const o = arithmetic.pack(s.attended, pooled.length, attention, s.rowsIn); // [pooled, heads head]
   arithmetic.linear(o, w.out, s.y, { mode: Mode.add }); // [pooled, width]
   mlp(engine, shape, w, s, s.y, pooled.length);
 }
@@ -199,7 +223,8 @@ export function lastBlock(
 /** x += c_proj(gelu(c_fc(ln_2(x)))), a band of rows at a time. */
 function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockState, x: Pointer, rows: number): void {
   const { arithmetic } = engine;
-  const { width, mlpWidth, layerNormEps, activation } = shape;
+  const { width, layerNormEps, activation } = shape;
+  const { hidden } = widths(shape);
   const mode = activation === 'quick_gelu' ? Mode.quickGelu : Mode.gelu;
   const step = bandRows(rows);
   for (let r = 0; r < rows; r += step) {
@@ -207,7 +232,7 @@ function mlp(engine: Engine, shape: TransformerShape, w: BlockWeights, s: BlockS
     const at = x + r * width * 4;
     const a = arithmetic.norm(at, band, width, w.ln2, layerNormEps, s.rowsIn); // [band, width]
     arithmetic.linear(a, w.fc, s.hidden, { mode, maxima: s.maxima }); // [band, mlp]
-    const h = arithmetic.pack(s.hidden, band, mlpWidth, s.hiddenRows, s.maxima); // [band, mlp]
+    const h = arithmetic.pack(s.hidden, band, hidden, s.hiddenRows, s.maxima); // [band, mlp]
     arithmetic.linear(h, w.proj, at, { mode: Mode.add }); // [band, width]
   }
 }

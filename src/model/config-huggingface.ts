@@ -6,7 +6,7 @@ import { ClipError } from '../errors.ts';
 import { Fields, type Neutral } from '../fields.ts';
 import { show } from '../json.ts';
 import type { ClipConfig, TextConfig, Tower, TransformerShape, VisionTransformerConfig } from './config.ts';
-import { bothTowers, checkHeads, checkMlpWidth, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+import { bothTowers, checkHeads, layerNormEps, MAX, squareGrid, transformerWidth } from './config-limits.ts';
 
 /** Fields that transformers saves with every model and that no CLIP model computes with. */
 const EVERY_MODEL: Neutral = {
@@ -177,14 +177,13 @@ function transformerShape(
   fields: Fields,
   or: { width: number; heads: number; mlpWidth: number },
 ): Omit<TransformerShape, 'projection'> {
-  const width = fields.integer('hidden_size', { min: 8, max: MAX.width, or: or.width });
+  const width = transformerWidth(fields, 'hidden_size', or.width);
   const heads = fields.integer('num_attention_heads', { min: 1, max: MAX.heads, or: or.heads });
-  const mlpWidth = fields.integer('intermediate_size', { min: 1, max: 4 * MAX.width, or: or.mlpWidth });
   return {
     width,
     layers: fields.integer('num_hidden_layers', { min: 1, max: MAX.layers, or: 12 }),
     heads: checkHeads(fields, 'num_attention_heads', width, heads),
-    mlpWidth: checkMlpWidth(fields, 'intermediate_size', mlpWidth),
+    mlpWidth: fields.integer('intermediate_size', { min: 1, max: 4 * MAX.width, or: or.mlpWidth }),
     activation: fields.oneOf('hidden_act', ['gelu', 'quick_gelu'], 'quick_gelu'),
     layerNormEps: layerNormEps(fields, 'layer_norm_eps'),
   };

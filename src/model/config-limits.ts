@@ -33,22 +33,14 @@ function orReason<T>(read: () => T): { value?: T; reason?: string } {
   }
 }
 
-/** Each head must be a multiple of 8 wide, the number of columns that the kernels take at once. */
-export function checkHeads(fields: Fields, key: string, width: number, heads: number): number {
-  if (width % heads !== 0) fields.fail(key, `a divisor of the width, ${width}`, heads);
-  if ((width / heads) % 8 !== 0) {
-    throw new ClipError(
-      'CONFIG',
-      `${fields.path(key)}: expected heads whose width is a multiple of 8, got ${width / heads} (${width} / ${heads})`,
-    );
-  }
-  return heads;
+/** The width of a transformer must be a multiple of 8, the number of columns that the kernels take at once. */
+export function transformerWidth(fields: Fields, key: string, or: number): number {
+  const width = fields.integer(key, { min: 8, max: MAX.width, or });
+  return width % 8 === 0 ? width : fields.fail(key, 'a multiple of 8', width);
 }
 
-/** The hidden width of an MLP must be a multiple of 8, as a head's. */
-export function checkMlpWidth(fields: Fields, key: string, mlpWidth: number): number {
-  if (mlpWidth % 8 === 0) return mlpWidth;
-  throw new ClipError('CONFIG', `${fields.path(key)}: expected an MLP whose width is a multiple of 8, got ${mlpWidth}`);
+export function checkHeads(fields: Fields, key: string, width: number, heads: number): number {
+  return width % heads === 0 ? heads : fields.fail(key, `a divisor of the width, ${width}`, heads);
 }
 
 export function squareGrid(fields: Fields, patchDefault: number): { imageSize: number; patch: number } {

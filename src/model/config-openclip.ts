@@ -12,7 +12,7 @@ import type {
   VisionConfig,
   VisionTransformerConfig,
 } from './config.ts';
-import { bothTowers, checkHeads, checkMlpWidth, layerNormEps, MAX, squareGrid } from './config-limits.ts';
+import { bothTowers, checkHeads, layerNormEps, MAX, squareGrid, transformerWidth } from './config-limits.ts';
 
 /**
  * EfficientNet-Lite0 as in the published tf.keras and timm code (`tf_efficientnet_lite0`). Lite does not scale the
@@ -96,8 +96,8 @@ export function parseOpenClip(model: Fields): ClipConfig {
 function openClipVision(fields: Fields, activation: TransformerShape['activation']): VisionConfig {
   if (fields.has('timm_model_name')) return openClipTimm(fields);
   if (Array.isArray(fields.value('layers'))) return openClipResNet(fields);
-  const width = fields.integer('width', { min: 8, max: MAX.width, or: 768 });
-  const headWidth = fields.integer('head_width', { min: 8, max: width, or: 64 });
+  const width = transformerWidth(fields, 'width', 768);
+  const headWidth = fields.integer('head_width', { min: 1, max: width, or: 64 });
   if (width % headWidth !== 0) {
     fields.fail('width', `a multiple of head_width, ${headWidth}`, width);
   }
@@ -106,7 +106,7 @@ function openClipVision(fields: Fields, activation: TransformerShape['activation
     ...squareGrid(fields, 16),
     width,
     layers: fields.integer('layers', { min: 1, max: MAX.layers, or: 12 }),
-    heads: checkHeads(fields, 'head_width', width, width / headWidth),
+    heads: width / headWidth,
     mlpWidth: openClipMlp(fields, width),
     activation,
     layerNormEps: openClipEps(fields),
@@ -139,17 +139,17 @@ function openClipResNet(fields: Fields): ResNetConfig {
   if (layers.length !== 4 || !layers.every(isCount)) {
     fields.fail('layers', `four integers from 1 to ${MAX.layers}, the blocks of each stage of a ResNet`, layers);
   }
-  const width = fields.integer('width', { min: 16, max: MAX.width / 32, or: 768 });
-  // The kernels take 8 channels at once, and the stem begins with half of the width.
-  if (width % 16 !== 0) fields.fail('width', 'a multiple of 16', width);
+  const width = fields.integer('width', { min: 2, max: MAX.width / 32, or: 768 });
   // As open_clip/model.py: vision_heads = width * 32 // head_width.
   const headWidth = fields.integer('head_width', { min: 8, max: width * 32, or: 64 });
+  const heads = checkHeads(fields, 'head_width', width * 32, Math.floor((width * 32) / headWidth));
+  if (((width * 32) / heads) % 8 !== 0) fields.fail('head_width', 'a multiple of 8', headWidth);
   const tower: ResNetConfig = {
     kind: 'resnet',
     imageSize: fields.square('image_size', { min: 32, max: MAX.image, or: 224 }),
     width,
     layers: layers as [number, number, number, number],
-    heads: checkHeads(fields, 'head_width', width * 32, Math.floor((width * 32) / headWidth)),
+    heads,
   };
   if (tower.imageSize % 32 !== 0) fields.fail('image_size', 'a multiple of 32', tower.imageSize);
   fields.refuseUnread({ ...NEUTRAL.vision, patch_size: 'any', mlp_ratio: 'any' }, SWITCHES);
@@ -187,7 +187,7 @@ function openClipTimm(fields: Fields): EfficientNetConfig {
 
 function openClipText(fields: Fields, activation: TransformerShape['activation'], embedDim: number): TextConfig {
   if (fields.has('hf_model_name')) fields.refuse('hf_model_name', 'text towers from Hugging Face are');
-  const width = fields.integer('width', { min: 8, max: MAX.width, or: 512 });
+  const width = transformerWidth(fields, 'width', 512);
   const heads = fields.integer('heads', { min: 1, max: MAX.heads, or: 8 });
   const vocabSize = fields.integer('vocab_size', { min: 3, max: MAX.vocabulary, or: 49_408 });
   const eosId = fields.integer('eos_id', { min: 0, max: vocabSize - 1, or: 2 });
@@ -242,7 +242,7 @@ function tokenization(fields: Fields): Pick<TextConfig, 'cleaning' | 'stripSepar
 /** Python's `int(width * mlp_ratio)`. */
 function openClipMlp(fields: Fields, width: number): number {
   const ratio = fields.number('mlp_ratio', { min: 1 / width, max: 64, or: 4 });
-  return checkMlpWidth(fields, 'mlp_ratio', Math.trunc(width * ratio));
+  return Math.trunc(width * ratio);
 }
 
 /** `norm_kwargs` are the arguments of torch's LayerNorm; only `eps` is supported. */

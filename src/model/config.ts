@@ -7,10 +7,10 @@
 export type Tower = 'image' | 'text';
 
 export interface TransformerShape {
-  /** Length of a token's vector. */
+  /** Length of a token's vector, a multiple of 8. */
   readonly width: number;
   readonly layers: number;
-  /** Attention heads; `width / heads` is a multiple of 8. */
+  /** Attention heads, a divisor of `width`. */
   readonly heads: number;
   /** Hidden width of the MLP. */
   readonly mlpWidth: number;

@@ -15,7 +15,7 @@ import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
 import type { ResNetConfig } from './config.ts';
 import { trainedSize } from './image-size.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
-import { convolution, type TowerSlot } from './slots.ts';
+import { convolution, inMemory, type TowerSlot } from './slots.ts';
 import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
 
 /** torch's BatchNorm2d; OpenAI's code leaves it at the default. */
@@ -77,6 +77,15 @@ export function bottlenecks({ imageSize, width, layers }: ResNetConfig): Bottlen
   return blocks;
 }
 
+/** The bottlenecks with their channels in memory. */
+const bottlenecksInMemory = (config: ResNetConfig): Bottleneck[] =>
+  bottlenecks(config).map((block) => ({
+    ...block,
+    input: inMemory(block.input),
+    planes: inMemory(block.planes),
+    output: inMemory(block.output),
+  }));
+
 /** Length of the last layer's vectors. */
 const features = ({ width }: ResNetConfig) => width * 8 * EXPANSION;
 
@@ -104,29 +113,24 @@ export function resNet(config: ResNetConfig, embedDim: number): ImageTower {
   };
 }
 
-/** The stem's convolutions, 3x3: input and output channels. */
-const stemChannels = ({ width }: ResNetConfig) =>
-  [
-    [3, width / 2],
-    [width / 2, width / 2],
-    [width / 2, width],
-  ] as const;
+/** Channels of the stem's first two convolutions: `width // 2` in OpenAI's code. */
+const stemHalf = ({ width }: ResNetConfig) => Math.floor(width / 2);
 
 function slots(config: ResNetConfig, embedDim: number): TowerSlot[] {
   const conv = (name: string, norm: string, n: number, input: number, window: 1 | 3): TowerSlot => ({
     kind: 'linear',
     name: `visual.${name}`,
-    n,
-    k: window * window * input,
+    n: inMemory(n),
+    k: window * window * inMemory(input),
     bias: true,
     from: convolution(`visual.${name}`, [n, input, window, window], `visual.${norm}`, BATCH_NORM_EPS),
   });
-  const [first, second, third] = stemChannels(config);
-  const stem = conv('conv1', 'bn1', first[1], first[0], 3);
+  const half = stemHalf(config);
+  const stem = conv('conv1', 'bn1', half, 3, 3);
   return [
     { ...stem, k: 9 * STEM_CHANNELS, from: { ...stem.from, pixels: STEM_CHANNELS } } as TowerSlot,
-    conv('conv2', 'bn2', second[1], second[0], 3),
-    conv('conv3', 'bn3', third[1], third[0], 3),
+    conv('conv2', 'bn2', half, half, 3),
+    conv('conv3', 'bn3', config.width, half, 3),
     ...bottlenecks(config).flatMap(({ name, input, planes, output, downsamples }) => [
       conv(`${name}.conv1`, `${name}.bn1`, planes, input, 1),
       ...(downsamples ? [conv(`${name}.downsample.0`, `${name}.downsample.1`, output, input, 1)] : []),
@@ -198,7 +202,7 @@ class ResNet implements ImageEncoder {
     this.#state = state;
     const linear = (name: string) => weights.linear(`visual.${name}`);
     this.#stem = [linear('conv1'), linear('conv2'), linear('conv3')];
-    this.#blocks = bottlenecks(config).map((block) => ({
+    this.#blocks = bottlenecksInMemory(config).map((block) => ({
       ...block,
       conv1: linear(`${block.name}.conv1`),
       conv2: linear(`${block.name}.conv2`),
@@ -215,10 +219,10 @@ class ResNet implements ImageEncoder {
     embedDim: number,
   ): ResNetState {
     const name = 'image activations';
-    const { width } = config;
-    const half = width / 2;
+    const width = inMemory(config.width);
+    const half = inMemory(stemHalf(config));
     const stem = config.imageSize / 2;
-    const blocks = bottlenecks(config);
+    const blocks = bottlenecksInMemory(config);
     const most = (...values: number[]) => Math.max(...values);
     const each = (value: (block: Bottleneck) => number) => most(...blocks.map(value));
     const rows = (size: number, step: number) => bandLines(size, step) * size;
@@ -264,7 +268,7 @@ class ResNet implements ImageEncoder {
       probe?.(name, [size, size, channels], engine.view(at, size * size * channels).slice());
 
     this.#runStem(x0, x1); // [imageSize / 4, imageSize / 4, width]
-    see('vision.stem', this.config.imageSize / 4, this.config.width, x0);
+    see('vision.stem', this.config.imageSize / 4, inMemory(this.config.width), x0);
     let x = x0;
     for (const block of this.#blocks) {
       const out = outputs[block.stage]!;
@@ -281,22 +285,23 @@ class ResNet implements ImageEncoder {
     const { arithmetic, kernels } = engine;
     const s = this.#state;
     const [conv1, conv2, conv3] = this.#stem;
-    const { width, imageSize } = this.config;
-    const size = imageSize / 2;
-    const first: Bordered = { at: s.bordered, size, channels: width / 2 };
-    const second: Bordered = { at: spare, size, channels: width / 2 };
+    const width = inMemory(this.config.width);
+    const half = inMemory(stemHalf(this.config));
+    const size = this.config.imageSize / 2;
+    const first: Bordered = { at: s.bordered, size, channels: half };
+    const second: Bordered = { at: spare, size, channels: half };
 
     centerPixels(engine, s, stemWindows(this.config)); // [imageSize + 1, imageSize + 1, 4]
     this.#bands(size, 1, first, (line, lines) => {
       const a = gatherPatches(engine, s, stemWindows(this.config), line, lines); // [lines size, 9 * 4]
-      arithmetic.linear(a, conv1, lineOf(first, line), { ...within(first), mode: Mode.relu }); // [lines, size + 2, width / 2]
+      arithmetic.linear(a, conv1, lineOf(first, line), { ...within(first), mode: Mode.relu }); // [lines, size + 2, half]
     });
     this.#bands(size, 1, second, (line, lines) => {
-      const a = this.#windows(first, line, lines); // [lines size, 9 width / 2]
-      arithmetic.linear(a, conv2, lineOf(second, line), { ...within(second), mode: Mode.relu }); // [lines, size + 2, width / 2]
+      const a = this.#windows(first, line, lines); // [lines size, 9 half]
+      arithmetic.linear(a, conv2, lineOf(second, line), { ...within(second), mode: Mode.relu }); // [lines, size + 2, half]
     });
     this.#bands(size, 2, undefined, (line, lines) => {
-      const a = this.#windows(second, line, lines); // [lines size, 9 width / 2]
+      const a = this.#windows(second, line, lines); // [lines size, 9 half]
       arithmetic.linear(a, conv3, s.inner, { mode: Mode.relu }); // [lines size, width]
       const at = out + (line / 2) * (size / 2) * width * 4;
       kernels.averagePool({ x: s.inner, across: size / 2, channels: width, lines: lines / 2, out: at }); // [lines / 2, size / 2, width]

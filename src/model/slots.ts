@@ -2,7 +2,9 @@
  * The slots of a tower with their origin: which tensors of a published checkpoint each weight is made of, and what is folded
  * into it. A tower's file says this once; src/weights reads it from there.
  */
+import { PANEL_COLUMNS } from '../engine/contract.ts';
 import type { Slot } from '../engine/layout.ts';
+import { roundUp } from '../engine/numerics.ts';
 import type { PixelChannels } from './pixels.ts';
 
 /** Whose tensor names a checkpoint uses. `openclip` includes OpenAI's own checkpoints. */
@@ -47,6 +49,11 @@ export interface Origin {
   readonly rowScale?: PublishedTensor;
   /** Folded into weight and bias (src/weights/batch-norm.ts). */
   readonly batchNorm?: BatchNorm;
+  /**
+   * Into how many groups the weight's rows and columns are divided, default one. A slot with more rows or columns than the weight has
+   * zeros at the end of each group (`inMemory`).
+   */
+  readonly groups?: { readonly rows?: number; readonly columns?: number };
   /** Number of heads in the weight's rows, each used transposed: [heads, head, k] as [heads, k, head]. */
   readonly transposedHeads?: number;
   /** Tensors of the published layer that do not change its result. */
@@ -57,6 +64,12 @@ export interface Origin {
 
 /** A slot and what it is made of. */
 export type TowerSlot = Slot & { readonly from: Origin };
+
+/**
+ * Channels in memory, of which the kernels take eight at once: TinyCLIP's ResNets begin with 22 and 28. A channel that only fills
+ * up has weights and a bias of zero, so it is zero in every layer (ReLU and GELU keep zeros) and adds nothing to a sum or a scale.
+ */
+export const inMemory = (channels: number): number => roundUp(channels, PANEL_COLUMNS);
 
 /** A tensor stored under one name in each naming, or in several parts in Hugging Face's. */
 export function published(
@@ -81,8 +94,8 @@ export const normSlots = (name: string, width: number, huggingface: string): Tow
 export const linearSlot = (name: string, n: number, k: number, huggingface: string, scale?: string): TowerSlot => ({
   kind: 'linear',
   name,
-  n,
-  k,
+  n: inMemory(n),
+  k: inMemory(k),
   bias: true,
   from: {
     weight: published([n, k], `${name}.weight`, `${huggingface}.weight`),
@@ -114,6 +127,7 @@ export function convolution(conv: string, shape: readonly number[], norm: string
   const vector = (part: string) => published([shape[0]!], `${norm}.${part}`);
   return {
     weight: published(shape, `${conv}.weight`),
+    groups: { columns: shape[2]! * shape[3]! },
     batchNorm: {
       weight: vector('weight'),
       bias: vector('bias'),

@@ -18,6 +18,7 @@ import {
   blockSlots,
   blockWeights,
   lastBlock,
+  longestRow,
   planBlocks,
   project,
 } from './block.ts';
@@ -50,11 +51,11 @@ export interface TextState extends BlockState {
 
 /** @param logitScale whether the model has one, as models of both towers do */
 export function textTransformer(config: TextConfig, embedDim: number, logitScale: boolean): TextTower {
-  const { width, mlpWidth, layers, contextLength } = config;
+  const { width, layers, contextLength } = config;
   return {
     description: 'transformer',
     summary: `a transformer of ${layers} layers of width ${width}`,
-    scratch: { width: Math.max(width, mlpWidth), keys: contextLength },
+    scratch: { width: longestRow(config), keys: contextLength },
     slots: () => [...(logitScale ? [LOGIT_SCALE] : []), ...slots(config, embedDim)],
     plan(memory, options) {
       const state = TextTransformer.plan(memory, options, config, embedDim);

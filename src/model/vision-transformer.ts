@@ -15,6 +15,7 @@ import {
   blockSlots,
   blockWeights,
   lastBlock,
+  longestRow,
   planBlocks,
   project,
 } from './block.ts';
@@ -30,11 +31,11 @@ interface VisionState extends BlockState, PixelState {
 }
 
 export function visionTransformer(config: VisionTransformerConfig, embedDim: number): ImageTower {
-  const { width, mlpWidth, patch, layers } = config;
+  const { width, patch, layers } = config;
   return {
     description: `ViT, patch ${patch}`,
     summary: `a ViT with patches of ${patch} and ${layers} layers of width ${width}`,
-    scratch: { width: Math.max(width, mlpWidth, patch ** 2 * 3), keys: tokenCount(config) },
+    scratch: { width: Math.max(longestRow(config), patch ** 2 * 3), keys: tokenCount(config) },
     slots: () => slots(config, embedDim),
     plan(memory, options) {
       const state = VisionTransformer.plan(memory, options, config, embedDim);

@@ -3,7 +3,7 @@
 import { product } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import type { PixelChannels } from '../model/pixels.ts';
-import type { BatchNorm, PublishedTensor, TowerSlot } from '../model/slots.ts';
+import type { BatchNorm, Origin, PublishedTensor, TowerSlot } from '../model/slots.ts';
 import { foldBatchNorm } from './batch-norm.ts';
 import { readCodes } from './bitsandbytes.ts';
 import { readFloats, readTensor } from './elements.ts';
@@ -76,9 +76,12 @@ export class PublishedSlots implements SlotSource {
       for (let i = 0; i < scale.length; i++) bias![i] = bias![i]! * scale[i]!;
       this.#requireFolded(values, from.weight, `the product with ${this.#tensors.parts(from.rowScale)[0]!.name}`);
     }
-    if (from.pixels) return this.#foldPixels(from.weight, values, from.pixels, bias);
     if (from.transposedHeads) return { values: headsTransposed(values, from.weight.shape, from.transposedHeads), bias };
-    return { values: slot.kind === 'linear' ? byWindow(values, from.weight.shape) : values, bias };
+    if (slot.kind !== 'linear') return { values, bias };
+    const map = from.pixels
+      ? this.#foldPixels(from.weight, values, from.pixels, bias)
+      : { values: byWindow(values, from.weight.shape), bias };
+    return filledUp(map, from, slot);
   }
 
   async *rows(slot: TableSlot, signal?: AbortSignal): AsyncIterable<Float32Array> {
@@ -229,6 +232,31 @@ function byWindow(values: Float32Array, shape: readonly number[]): Float32Array 
     }
   }
   return out;
+}
+
+/** A linear map with the rows and columns that only its slot has, as zeros at the end of each group of them. */
+function filledUp(
+  { values, bias }: SlotValues,
+  { weight, groups = {} }: Origin,
+  { n, k }: Extract<TowerSlot, { kind: 'linear' }>,
+): SlotValues {
+  const rows = weight.shape[0]!;
+  const columns = values.length / rows;
+  if (rows === n && columns === k) return { values, bias };
+  const row = spread(rows, n, groups.rows);
+  const column = spread(columns, k, groups.columns);
+  const out = new Float32Array(n * k);
+  for (let i = 0; i < values.length; i++) out[row(Math.floor(i / columns)) * k + column(i % columns)] = values[i]!;
+  if (!bias) return { values: out };
+  const biases = new Float32Array(n);
+  for (let i = 0; i < rows; i++) biases[row(i)] = bias[i]!;
+  return { values: out, bias: biases };
+}
+
+/** Where each of `count` things goes among `places` if both are as many groups. */
+function spread(count: number, places: number, groups = 1): (i: number) => number {
+  const [few, many] = [count / groups, places / groups];
+  return (i) => Math.floor(i / few) * many + (i % few);
 }
 
 /** A matrix [heads * head, k] as [heads * k, head]: each head's rows transposed. */

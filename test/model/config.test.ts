@@ -116,6 +116,7 @@ describe("OpenCLIP's configuration", () => {
     expect(parseConfig(vision({ norm_kwargs: { eps: 1e-6 } })).vision).toMatchObject({ layerNormEps: 1e-6 });
     expect(parseConfig(text({ norm_kwargs: { eps: 1e-6 } })).text?.layerNormEps).toBe(1e-6);
     expect(parseConfig(text({ mlp_ratio: 2 })).text?.mlpWidth).toBe(1024);
+    expect(parseConfig(text({ mlp_ratio: 2.01, width: 96 })).text).toMatchObject({ mlpWidth: 192, heads: 8 });
     expect(parseConfig(text({ pool_type: 'eos', eos_id: 7 })).text?.eot).toEqual({ rule: 'id', id: 7 });
     expect(parseConfig(vision({ image_size: [224, 224] })).vision?.imageSize).toBe(224);
   });
@@ -275,20 +276,11 @@ describe('numbers', () => {
       'embed_dim: expected an integer from 1 to 16384, got nothing',
     ],
     ['heads that do not divide', text({ heads: 7 }), 'text_cfg.heads: expected a divisor of the width, 512, got 7'],
+    ['a width that is not in eights', text({ width: 100, heads: 5 }), 'text_cfg.width: expected a multiple of 8, got 100'],
     [
-      'heads of odd width',
-      text({ width: 96, heads: 8 }),
-      'text_cfg.heads: expected heads whose width is a multiple of 8, got 12 (96 / 8)',
-    ],
-    [
-      'an MLP of odd width',
-      text({ mlp_ratio: 2.01 }),
-      'text_cfg.mlp_ratio: expected an MLP whose width is a multiple of 8, got 1029',
-    ],
-    [
-      'channels of a ResNet that do not halve into eights',
-      vision({ layers: [1, 1, 1, 1], width: 24 }),
-      'vision_cfg.width: expected a multiple of 16, got 24',
+      'heads of a ResNet that are not in eights',
+      vision({ layers: [1, 1, 1, 1], width: 24, head_width: 12 }),
+      'vision_cfg.head_width: expected a multiple of 8, got 12',
     ],
     [
       'head width that does not divide',

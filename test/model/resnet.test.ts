@@ -7,6 +7,8 @@ import type { ClipConfig, ResNetConfig } from '../../src/model/config.ts';
 import { towerSlots } from '../../src/model/registry.ts';
 import { publishedTensors } from '../../src/model/slots.ts';
 import { readDescription, towerSource } from '../../src/weights/model-files.ts';
+import { openTower } from '../../src/weights/open-tower.ts';
+import { unpackPanelsInt8 } from '../../src/weights/panels.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { pack, refusal, storeOf } from '../api/checkpoint.ts';
 import { expectSameRows } from '../kernels/compare.ts';
@@ -14,7 +16,7 @@ import { channelsFirst, cosine, largestError, readGolden, sketchError, synthetic
 import { parseConfig } from './parse-config.ts';
 import { Checkpoint } from './references/efficientnet.ts';
 import { referenceResNet } from './references/resnet.ts';
-import { syntheticFolder, TINY_RN } from './synthetic.ts';
+import { syntheticFolder, syntheticSource, TINY_RN } from './synthetic.ts';
 import { towersOf } from './towers.ts';
 
 const expected = readGolden('tiny-rn/expected.json');
@@ -125,6 +127,51 @@ describe.each([
   });
 });
 
+describe('channels that come in no eights', () => {
+  const { config: json } = readGolden<{ config: typeof TINY_RN }>('openclip-variants/resnet-9/expected.json');
+  const config = parseConfig(json);
+  const normalization = { mean: [0.48, 0.45, 0.4], std: [0.26, 0.26, 0.27] };
+
+  it.each(precisions)('are filled up with zeros, in %s', async (precision) => {
+    const source = syntheticSource('openclip-variants/resnet-9', json);
+    const { layout, fill } = await openTower(source, config, 'image', precision, normalization);
+    const bytes = new Uint8Array(layout.byteLength);
+    await fill(bytes);
+    const floats = (name: string) => {
+      const { offset, byteLength } = layout.tensors.get(name)!;
+      return new Float32Array(bytes.buffer, offset, byteLength / 4);
+    };
+    let filled = 0;
+    const wrong: string[] = [];
+    for (const slot of layout.slots) {
+      const { shape } = slot.from.weight;
+      if (slot.kind !== 'linear' || shape.length !== 4) continue;
+      const { name, n, k } = slot;
+      const scale = layout.tensors.has(`${name}.scale`) ? floats(`${name}.scale`) : undefined;
+      const { offset, byteLength } = layout.tensors.get(`${name}.panels`)!;
+      const panels = bytes.slice(offset, offset + byteLength);
+      const values = scale
+        ? unpackPanelsInt8(new Int8Array(panels.buffer), scale, n, k, 1)
+        : Float32Array.from({ length: n * k }, (_, i) => {
+            const [row, column] = [Math.floor(i / k), i % k];
+            return new Float32Array(panels.buffer)[Math.floor(row / 8) * k * 8 + column * 8 + (row % 8)]!;
+          });
+      const channels = k / (shape[2]! * shape[3]!);
+      const inputs = slot.from.pixels ?? shape[1]!;
+      for (const [i, value] of values.entries()) {
+        const inFile = Math.floor(i / k) < shape[0]! && i % channels < inputs;
+        if (!inFile) filled++;
+        if (inFile === (value === 0) && (!inFile || !scale)) wrong.push(`${name} ${i}`);
+      }
+      for (let row = shape[0]!; row < n; row++) {
+        if (floats(`${name}.bias`)[row] !== 0 || (scale && scale[row] !== 0)) wrong.push(`${name} ${row}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(filled).toBeGreaterThan(1000);
+  });
+});
+
 it('packed in int8, it is unpacked to the values of its integers', async () => {
   using int8 = await loadClip(files, { towers: ['image'] });
   using f32 = await loadClip(storeOf(await pack(folder, 'int8', {}, ['image'])), {
@@ -154,7 +201,7 @@ describe('a configuration and a file that differ', () => {
       'visual.attnpool.positional_embedding has the shape [10, 512], expected [17, 512]',
     );
     expect((await refusal(withVision({ width: 24 }), options)).message).toContain(
-      'vision_cfg.width: expected a multiple of 16, got 24',
+      'visual.conv1.weight has the shape [8, 3, 3, 3], expected [12, 3, 3, 3]',
     );
   });
 });
