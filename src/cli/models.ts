@@ -20,10 +20,12 @@ export function addModels(program: Command): void {
 async function models(text: string | undefined, { all, json }: { all?: boolean; json?: boolean }): Promise<void> {
   const { publishedModels } = await import('../hub/published.ts');
   const wanted = (text ?? '').toLowerCase();
-  const shown = publishedModels().filter(
-    ({ name, repository, unsupported }) =>
-      (all || unsupported === undefined) && `${name} ${repository}`.toLowerCase().includes(wanted),
+  const found = publishedModels().filter(({ name, repository }) =>
+    `${name} ${repository}`.toLowerCase().includes(wanted),
   );
+  const supported = found.filter(({ unsupported }) => unsupported === undefined);
+  // Who looks for one that is not supported gets the reason, not an empty list.
+  const shown = all || supported.length === 0 ? found : supported;
   const output = standardOutput();
   await output.write(json ? shown.map((one) => `${JSON.stringify(row(one))}\n`).join('') : table(shown));
 }

@@ -5,7 +5,7 @@ import type { ModelFiles } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
 import { HubError } from './client.ts';
 import { type HubName, hubName, isOpenaiName, isRevision } from './name.ts';
-import { openaiFile, type PublishedFile, publishedFile, publishedModel } from './published.ts';
+import { openaiFile, type PublishedFile, publishedFile, publishedModel, refuseUnsupported } from './published.ts';
 
 /** How this runtime opens what it has to fetch. */
 export interface Opener {
@@ -28,6 +28,7 @@ export async function openNamed(text: string, options: OpenOptions, opener: Open
   }
   const published = publishedModel(text);
   const name = published ? hubName(published.repository)! : hubName(text)!;
+  refuseUnsupported(text, name.id);
   try {
     const files = await opener.hub(revision === undefined ? name : revised(text, name, revision), options, load);
     return named(files, published ? text : files.name);

@@ -76,6 +76,22 @@ export function publishedModel(text: string): PublishedName | undefined {
   throw new ClipError('CONFIG', `OpenCLIP publishes no ${JSON.stringify(tagText)} of ${given}, only ${tags.join(', ') || 'none'}`); // biome-ignore format: one line
 }
 
+/** Kinds of models of which no tower is built; of others (an image tower of timm's, say) the other tower loads alone. */
+const REFUSED: readonly string[] = ['SigLIP', 'CoCa', 'audio'];
+
+/**
+ * Refuses a model of such a kind before anything is fetched: OpenCLIP's by their names and repositories, and Google's SigLIP.
+ * @param text the name as it was given
+ * @param id where it lies on the hub
+ * @throws ClipError CONFIG
+ */
+export function refuseUnsupported(text: string, id: string): void {
+  const lies = ({ tags }: PublishedModel) => Object.values(tags).some(({ repository }) => repository === id);
+  const kind = /^google\/siglip/i.test(id) ? 'SigLIP' : Object.values(PUBLISHED).find(lies)?.unsupported;
+  if (kind === undefined || !REFUSED.includes(kind)) return;
+  throw new ClipError('CONFIG', `${JSON.stringify(text)}: ${kind} models are not supported`);
+}
+
 function named(model: string, tag: string, entry: PublishedModel): PublishedName {
   const { parameters, unsupported } = entry;
   return { name: `${model}/${tag}`, parameters, unsupported, ...entry.tags[tag]! };

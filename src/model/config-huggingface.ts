@@ -66,6 +66,7 @@ type ModelType = keyof typeof MODEL_TYPES;
 
 export function parseHuggingFace(model: Fields, warn: (warning: string) => void): ClipConfig {
   // Other types (siglip, chinese_clip, clipseg ...) have the same fields with another meaning.
+  if (/^siglip/.test(String(model.value('model_type')))) model.refuse('model_type', 'SigLIP models are');
   const type = model.oneOf('model_type', Object.keys(MODEL_TYPES) as ModelType[], 'clip');
   checkQuantization(model);
   const single = singleTower(model, type, warn);

@@ -76,7 +76,8 @@ const SWITCHES = { falseIsOff: true };
 
 export function parseOpenClip(model: Fields): ClipConfig {
   if (model.has('multimodal_cfg')) model.refuse('multimodal_cfg', 'CoCa models are');
-  if (model.has('audio_cfg')) model.refuse('audio_cfg', 'audio models are');
+  if (model.has('genlip_cfg')) model.refuse('genlip_cfg', 'models that write texts (GenLIP) are');
+  for (const audio of ['audio_cfg', 'genlap_cfg']) if (model.has(audio)) model.refuse(audio, 'audio models are');
   if (model.has('init_logit_bias')) model.refuse('init_logit_bias', 'SigLIP models are');
   const embedDim = model.integer('embed_dim', { min: 1, max: MAX.width });
   const activation = model.flag('quick_gelu') ? 'quick_gelu' : 'gelu';

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readFolder } from '../api/checkpoint.ts';
+import { loadClip } from '../../src/load.ts';
+import { readFolder, rejection } from '../api/checkpoint.ts';
 import { FakeHub } from '../hub/fake-hub.ts';
 import { goldenPath } from '../model/golden.ts';
 import { edgeclip, jsonLines, projectPath, startEdgeclip } from './command.ts';
@@ -65,6 +66,18 @@ describe('--model NAME', () => {
     expect(offline.stderr).toMatch(/^error: "some\/other" is not in the cache ".*" *, and nothing may be fetched/);
   });
 
+  it('of SigLIP is refused before anything is fetched', async () => {
+    const names = ['ViT-B-16-SigLIP/webli', 'timm/ViT-B-16-SigLIP', 'google/siglip-base-patch16-224@main', 'hf:google/siglip2-base-patch16-224']; // biome-ignore format: one line
+    for (const name of names) {
+      const message = `error: "${name}": SigLIP models are not supported [CONFIG]\n`;
+      expect(await edgeclip(['info', name])).toMatchObject({ code: 1, stdout: '', stderr: message });
+      expect((await rejection(loadClip(name))).message).toBe(message.slice(7, -10));
+    }
+    const loading = await edgeclip(['embed', picture, '--model', 'ViT-B-16-SigLIP-256/webli', '--offline']);
+    expect(loading.stderr).toBe('error: "ViT-B-16-SigLIP-256/webli": SigLIP models are not supported [CONFIG]\n');
+    expect(hub.asked).toEqual([]);
+  });
+
   it('converts and describes by name', async () => {
     const info = await edgeclip(['info', `${NAME}@v1`, '--json', '--cache-dir', join(top, 'info')]);
     expect(JSON.parse(info.stdout)).toMatchObject({ model: `${NAME}@v1`, towers: ['image', 'text'] });
@@ -114,6 +127,9 @@ describe('models', () => {
     expect(stdout).not.toContain('ViT');
     const all = jsonLines<{ name: string; unsupported: string | null }>((await edgeclip(['models', '--all', '--json'])).stdout); // biome-ignore format: one line
     expect(all.find(({ name }) => name === 'ViT-B-16-SigLIP/webli')!.unsupported).toBe('SigLIP');
+    expect((await edgeclip(['models', 'vit-b-16-siglip/'])).stdout).toMatch(
+      /\nViT-B-16-SigLIP\/webli .* not supported: SigLIP\n/,
+    );
     const some = jsonLines<{ unsupported: string | null }>((await edgeclip(['models', '--json'])).stdout);
     expect(some.length).toBe(all.filter(({ unsupported }) => unsupported === null).length);
   });

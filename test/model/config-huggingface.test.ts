@@ -84,8 +84,15 @@ describe("Hugging Face's configuration", () => {
   it.each([
     [
       'another model',
-      { model_type: 'siglip', vision_config: {} },
+      { model_type: 'chinese_clip', vision_config: {} },
       'model_type: expected "clip" or "clip_vision_model"',
+    ],
+    ['SigLIP', { model_type: 'siglip', vision_config: {} }, 'model_type = "siglip": SigLIP models are not supported'],
+    ['SigLIP 2', { model_type: 'siglip2', vision_config: {} }, 'model_type = "siglip2": SigLIP models are'],
+    [
+      "SigLIP's image tower alone",
+      { model_type: 'siglip_vision_model', hidden_size: 64 },
+      'model_type = "siglip_vision_model": SigLIP models are not supported',
     ],
     [
       'a tower of another model',

@@ -276,7 +276,11 @@ describe('numbers', () => {
       'embed_dim: expected an integer from 1 to 16384, got nothing',
     ],
     ['heads that do not divide', text({ heads: 7 }), 'text_cfg.heads: expected a divisor of the width, 512, got 7'],
-    ['a width that is not in eights', text({ width: 100, heads: 5 }), 'text_cfg.width: expected a multiple of 8, got 100'],
+    [
+      'a width that is not in eights',
+      text({ width: 100, heads: 5 }),
+      'text_cfg.width: expected a multiple of 8, got 100',
+    ],
     [
       'heads of a ResNet that are not in eights',
       vision({ layers: [1, 1, 1, 1], width: 24, head_width: 12 }),

@@ -16,6 +16,7 @@ interface Variant {
   readonly token_ids: number[][];
   readonly image_embedding: number[];
   readonly text_embeddings: number[][];
+  readonly resized?: Record<string, number[]>;
 }
 
 describe.each(MODELS)('%s', (name) => {
@@ -46,4 +47,18 @@ describe.each(MODELS)('%s', (name) => {
     using packed = await loadClip(storeOf(await pack(folder)));
     expect([await packed.encodeImage(picture), ...(await packed.encodeTokens(ids))]).toEqual([image, ...texts]);
   });
+
+  it.each(Object.entries(expected.resized ?? {}))(
+    'gives those of the resized positions at %s pixels',
+    async (size, golden) => {
+      const store = storeOf(await files());
+      const imageSize = Number(size);
+      using f32 = await loadClip(store, { precision: 'f32', imageSize, towers: ['image'] });
+      const image = await f32.encodeImage(syntheticPicture(imageSize), { normalize: false });
+      expect(largestError(image, golden)).toBeLessThan(2e-5);
+      expect(cosine(image, golden)).toBeGreaterThan(0.999999);
+      using int8 = await loadClip(store, { imageSize, towers: ['image'] });
+      expect(cosine(await int8.encodeImage(syntheticPicture(imageSize)), golden)).toBeGreaterThan(0.9995);
+    },
+  );
 });

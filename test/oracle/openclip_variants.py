@@ -4,15 +4,16 @@
     python test/oracle/openclip_variants.py    # writes test/golden/openclip-variants/
 
 Weights follow test/golden/README.md: each folder has manifest.json (name, shape, mean, amplitude), and expected.json with the configuration
-and the embeddings of the synthetic picture and of `token_ids`, not normalized.
+and the embeddings of the synthetic picture and of `token_ids`, not normalized; `resized` has those of the picture at other image sizes.
 """
 import json
 import pathlib
+from types import SimpleNamespace
 
 import numpy
 import open_clip
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.model import CLIP, CustomTextCLIP, resize_pos_embed
 from synthetic import fill, picture
 
 OUT = pathlib.Path(__file__).parent.parent / "golden" / "openclip-variants"
@@ -53,6 +54,11 @@ MODELS = {
     "resnet-9": dict(vision_cfg=dict(RESNET, width=9, head_width=32), text_cfg=TEXT),
 }
 
+# Image sizes that resize_pos_embed gives the weights. It looks for a ViT's positions only: those of a ResNet are given under that name.
+SIZES = {"first-token": [24, 48], "norm-then-mean": [16, 80], "odd-sizes": [14, 63], "resnet-12": [32, 96]}
+POSITIONS = "visual.positional_embedding"
+RESNET_POSITIONS = "visual.attnpool.positional_embedding"
+
 for name, config in MODELS.items():
     config = dict(config)
     quick_gelu = config.get("quick_gelu", False)
@@ -65,6 +71,19 @@ for name, config in MODELS.items():
     with torch.no_grad():
         image = model.encode_image(picture(config["vision_cfg"]["image_size"]))[0]
         texts = model.encode_text(torch.tensor(ids))
+    resized = {}
+    for size in SIZES.get(name, []):
+        other = build(embed_dim=16, **{**towers, "vision_cfg": dict(config["vision_cfg"], image_size=size)}, quick_gelu=quick_gelu).double().eval()
+        state = dict(model.state_dict())
+        if RESNET_POSITIONS in state:
+            table = {POSITIONS: state[RESNET_POSITIONS]}
+            resize_pos_embed(table, SimpleNamespace(visual=SimpleNamespace(grid_size=(size // 32, size // 32))))
+            state[RESNET_POSITIONS] = table[POSITIONS]
+        else:
+            resize_pos_embed(state, other)
+        other.load_state_dict(state)
+        with torch.no_grad():
+            resized[size] = other.encode_image(picture(size))[0].tolist()
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").write_text(json.dumps({"tensors": tensors}) + "\n")
@@ -76,6 +95,7 @@ for name, config in MODELS.items():
                 "token_ids": ids,
                 "image_embedding": image.tolist(),
                 "text_embeddings": texts.tolist(),
+                **({"resized": resized} if resized else {}),
             }
         )
         + "\n"

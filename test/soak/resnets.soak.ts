@@ -1,7 +1,15 @@
 /** OpenCLIP's and TinyCLIP's ResNets at full size against open_clip in float64 (test/oracle/openclip_resnets.py). */
 import { describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
-import { channelsFirst, cosine, largestError, readGolden, type Sketch, sketchError, syntheticPicture } from '../model/golden.ts';
+import {
+  channelsFirst,
+  cosine,
+  largestError,
+  readGolden,
+  type Sketch,
+  sketchError,
+  syntheticPicture,
+} from '../model/golden.ts';
 import { syntheticFiles } from '../model/synthetic.ts';
 
 interface Golden {
@@ -32,7 +40,9 @@ describe.each([
     };
     using clip = await loadClip(files, { precision: 'f32', probe, towers: ['image'] });
     const image = await clip.encodeImage(picture);
-    console.log(`${name}, f32: cosine ${cosine(image, image_embedding)}, error ${largestError(image, image_embedding)}`);
+    console.log(
+      `${name}, f32: cosine ${cosine(image, image_embedding)}, error ${largestError(image, image_embedding)}`,
+    );
     expect(Object.keys(errors)).toEqual(['vision.layer1', 'vision.layer2', 'vision.layer3', 'vision.layer4']);
     for (const [stage, error] of Object.entries(errors)) expect(error, stage).toBeLessThanOrEqual(1e-4);
     expect(cosine(image, image_embedding)).toBeGreaterThanOrEqual(0.999999);

@@ -118,15 +118,18 @@ describe('TensorLookup', () => {
     }
   });
 
-  it.each(['', 'module.'])('reads the names of TinyCLIP (github.com/microsoft/Cream), with %j after each part', (inner) => {
-    const part = (name: string) =>
-      name.startsWith('visual.') ? '_image_encoder' : name === 'logit_scale' ? '_logit_scale' : '_text_encoder';
-    const named = (name: string) => `${part(name)}.${inner}${name}`;
-    const { config, file } = openClip;
-    const tiny = change(file, (tensor) => ({ ...tensor, name: named(tensor.name) }));
-    for (const tower of towers)
-      expect(usedNames(tiny, config, tower)).toEqual(usedNames(file, config, tower).map(named));
-  });
+  it.each(['', 'module.'])(
+    'reads the names of TinyCLIP (github.com/microsoft/Cream), with %j after each part',
+    (inner) => {
+      const part = (name: string) =>
+        name.startsWith('visual.') ? '_image_encoder' : name === 'logit_scale' ? '_logit_scale' : '_text_encoder';
+      const named = (name: string) => `${part(name)}.${inner}${name}`;
+      const { config, file } = openClip;
+      const tiny = change(file, (tensor) => ({ ...tensor, name: named(tensor.name) }));
+      for (const tower of towers)
+        expect(usedNames(tiny, config, tower)).toEqual(usedNames(file, config, tower).map(named));
+    },
+  );
 
   it('finds a text tower that is kept under text., and prefers a name that needs no change', () => {
     const text = /^(transformer|token_embedding|positional_embedding|ln_final|text_projection)/;
