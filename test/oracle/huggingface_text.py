@@ -1,7 +1,7 @@
 """A small text tower in both readings of `eos_token_id`, computed by transformers in float64: 2, which all older configurations have,
 pools the largest id; another one pools the first token of that id.
 
-    pip install transformers==5.17.0 torch==2.15.0 numpy==2.4.6
+    pip install transformers==5.24.0 torch==2.15.0 numpy==2.4.6
     python test/oracle/huggingface_text.py    # writes test/golden/huggingface-text/
 
 Weights follow test/golden/README.md under the names of transformers; `models` has a configuration and the embeddings of `token_ids`, not
