@@ -41,10 +41,13 @@ describe("OpenCLIP's 181 configurations", () => {
   it('load with both towers, with one, or not, each with its reason', () => {
     const count = (towers: string) => outcomes.filter((one) => one.towers === towers).length;
     const counts = { both: count('image and text'), image: count('image'), text: count('text'), none: count('none') };
-    const kinds = new Map<string, number>();
-    for (const { reasons } of outcomes)
-      for (const reason of reasons) kinds.set(kind(reason), (kinds.get(kind(reason)) ?? 0) + 1);
-    const lines = [...kinds].sort((a, b) => b[1] - a[1]).map(([reason, n]) => `${String(n).padStart(4)}  ${reason}`);
+    const kinds = new Map<string, string[]>();
+    for (const { name, reasons } of outcomes) {
+      for (const reason of reasons) kinds.set(kind(reason), [...(kinds.get(kind(reason)) ?? []), name]);
+    }
+    const lines = [...kinds]
+      .sort((a, b) => b[1].length - a[1].length)
+      .map(([reason, names]) => `${String(names.length).padStart(4)}  ${reason} (${names.join(', ')})`);
     console.log(`${outcomes.length} configurations: ${JSON.stringify(counts)}\n${lines.join('\n')}`);
     expect(outcomes).toHaveLength(181);
     expect(counts).toEqual({ both: 55, image: 9, text: 52, none: 65 });
