@@ -24,6 +24,7 @@ export default defineConfig({
             'test/adapters/**',
             'test/photos/**',
             'test/postgres/**',
+            'test/docker/**',
           ],
           testTimeout: 60_000,
         },
@@ -61,6 +62,11 @@ export default defineConfig({
         // npm run test:postgres
         extends: true,
         test: { name: 'postgres', include: ['test/postgres/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
+      {
+        // npm run test:docker
+        extends: true,
+        test: { name: 'docker', include: ['test/docker/**/*.test.ts'], testTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

@@ -12,9 +12,9 @@ import { EXACT_ROWS, type Records } from './records.ts';
 
 /** Ids that are asked for beyond the k best, so that few searches ask twice. */
 const SPARE = 64;
-/** Candidates of HNSW for each that is wanted, and least and most of them: recall 0.99 and more (docs/search.md). */
+/** Candidates of HNSW for each that is wanted, and least and most of them (docs/search.md has their recall). */
 const BREADTH = 4;
-const LEAST_CANDIDATES = 100;
+const LEAST_CANDIDATES = 400;
 /** The largest `hnsw.ef_search`. */
 const MOST_CANDIDATES = 1000;
 /** Vectors that are read at once. */
