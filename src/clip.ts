@@ -120,7 +120,7 @@ export class Clip {
    * Bytes and pixels are copied at the call; a `Blob`, `Response` or stream is read when its turn comes. For more pictures
    * than fit into memory use `encodeImages`.
    * @throws ClipError IMAGE_* for a bad picture (in a list, the message begins with its position), IO if it cannot be read,
-   *   UNSUPPORTED if its decoder is missing, WORKER if a thread died with it, TOWER_NOT_LOADED, DISPOSED; TypeError for what
+   *   UNSUPPORTED if its decoder cannot start, WORKER if a thread died with it, TOWER_NOT_LOADED, DISPOSED; TypeError for what
    *   is not a picture or not an option; RangeError for raw pixels that do not fit their sides; the signal's reason if
    *   aborted. With `settled: true` what is wrong with a picture is in its own result: only aborting, disposing and wrong
    *   options reject.

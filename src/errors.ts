@@ -20,6 +20,8 @@ export type ClipErrorCode =
   | 'IMAGE_TRUNCATED'
   /** The picture exceeds `maxPixels` or `maxBytes`, or has a side longer than 65,535 pixels. */
   | 'IMAGE_TOO_LARGE'
+  /** The picture's format is decoded by a package that is not installed, or that cannot be loaded here. */
+  | 'IMAGE_DECODER'
   /** A template has no place for the label, or the list of templates is empty. */
   | 'TEMPLATE'
   /** A classifier file is damaged, of another version, or made with another model. */

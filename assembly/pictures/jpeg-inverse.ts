@@ -147,10 +147,22 @@ function twoRows(out: usize, stride: usize, rows: v128): usize {
   return out + 2 * stride;
 }
 
+/** A pixel of a block that is one: libjpeg keeps ten bits (jidctred.c, jpeg_idct_1x1). */
+@inline
+function onePixel(dc: i32): u8 {
+  return <u8>min(max(((((dc + 4) >> 3) << 22) >> 22) + 128, 0), 255);
+}
+
 /** A pixel of a value with five bits after the point. */
 @inline
 function pixel(value: i32): u8 {
   return <u8>min(max(((value + 16) >> 5) + 128, 0), 255);
+}
+
+/** Between the passes libjpeg's SIMD code has 16 bits. */
+@inline
+function saturated(value: i32): i32 {
+  return min(max(value, -32768), 32767);
 }
 
 /** A coefficient times its quantization. */
@@ -161,7 +173,8 @@ function coefficient(block: usize, quantization: usize, index: usize): i32 {
 
 /** A block that is its DC coefficient. */
 function flat(block: usize, quantization: usize, side: i32, out: usize, stride: usize): void {
-  const value = pixel(<i32><i16>(coefficient(block, quantization, 0) << PASS1_BITS));
+  const dc = coefficient(block, quantization, 0) << PASS1_BITS;
+  const value = pixel(side == 2 ? saturated(dc) : <i32><i16>dc);
   if (side == 8) {
     const row = i8x16.splat(<i8>value);
     for (let y = 0; y < 8; y++, out += stride) v128.store_lane<u64>(out, row, 0);
@@ -178,10 +191,10 @@ function quarter(at: usize, step: usize, r0: i32, r1: i32, r2: i32, r3: i32, r5:
   const odd0 = r7 * -1730 + r5 * 11893 + r3 * -17799 + r1 * 8697;
   const odd2 = r7 * -4176 + r5 * -4926 + r3 * 7373 + r1 * 20995;
   const half = 1 << (bits - 1);
-  store<i32>(at, (even + tmp2 + odd2 + half) >> bits);
-  store<i32>(at + step, (even - tmp2 + odd0 + half) >> bits);
-  store<i32>(at + 2 * step, (even - tmp2 - odd0 + half) >> bits);
-  store<i32>(at + 3 * step, (even + tmp2 - odd2 + half) >> bits);
+  store<i32>(at, saturated((even + tmp2 + odd2 + half) >> bits));
+  store<i32>(at + step, saturated((even - tmp2 + odd0 + half) >> bits));
+  store<i32>(at + 2 * step, saturated((even - tmp2 - odd0 + half) >> bits));
+  store<i32>(at + 3 * step, saturated((even + tmp2 - odd2 + half) >> bits));
 }
 
 /** 4 x 4 pixels (jpeg_idct_4x4). `work` holds columns of i32: [8][4]. */
@@ -232,8 +245,8 @@ function inverse2(block: usize, quantization: usize, out: usize, stride: usize, 
       coefficient(block, quantization, x + 8), coefficient(block, quantization, x + 24),
       coefficient(block, quantization, x + 40), coefficient(block, quantization, x + 56),
     );
-    store<i32>(work + (x << 3), (even + odd + half) >> bits);
-    store<i32>(work + (x << 3), (even - odd + half) >> bits, 4);
+    store<i32>(work + (x << 3), saturated((even + odd + half) >> bits));
+    store<i32>(work + (x << 3), saturated((even - odd + half) >> bits), 4);
   }
   for (let y: usize = 0; y < 2; y++, out += stride) {
     const row = work + (y << 2);
@@ -253,7 +266,7 @@ export function inverseDct(block: usize, quantization: usize, side: i32, any: i3
     if (any) inverse8(block, quantization, out, stride, work);
     else flat(block, quantization, side, out, stride);
   } else if (side == 1) {
-    store<u8>(out, <u8>min(max(((coefficient(block, quantization, 0) + 4) >> 3) + 128, 0), 255));
+    store<u8>(out, onePixel(coefficient(block, quantization, 0)));
   } else if (!any) {
     flat(block, quantization, side, out, stride);
   } else if (side == 4) {

@@ -23,9 +23,9 @@ interface IndexOptions extends ModelOptions, InputOptions {
 export const DEFAULT_INDEX = 'edgeclip.db';
 
 const HELP = `
-Photos: files (JPEG, PNG, WebP), folders with their subfolders, or patterns. Run it again after changes: files of the same size
-and time are not read, a file that was renamed or moved keeps its vector (by a hash of its content), and photos of the
-folders given whose files are gone leave the index. Each photo is stored when it is done: after Ctrl-C the next run goes on.
+Photos: files (JPEG, PNG, WebP, and AVIF and HEIC where icodec and libheif-js are installed), folders with their subfolders, or
+patterns. Run it again after changes: files of the same size and time are not read, a file that was renamed or moved keeps its
+vector (by a hash of its content), and photos of the folders given whose files are gone leave the index. Each photo is stored when it is done: after Ctrl-C the next run goes on.
 
 The index records the model, which later runs and searches must have. It is one SQLite file (on Node.js before 22.13 install the
 package libsql), or tables in PostgreSQL with pgvector (install pg and pg-copy-streams): postgres://USER@HOST/DATABASE, with

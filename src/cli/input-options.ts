@@ -1,5 +1,6 @@
 /** The options of `classify` and `embed` that name images. */
 import { type Command, Option } from 'commander';
+import { PACKAGES } from '../image/heif.ts';
 
 export const ORIENT_HELP =
   "rotate images upright as Pillow's ImageOps.exif_transpose does: by EXIF, or by XMP if EXIF has no orientation " +
@@ -11,7 +12,8 @@ export const SCALED_HELP =
 export const INPUT_HELP = `
 Images: files (JPEG, PNG, WebP), - for standard input, folders, or patterns such as "photos/*.jpg" that the shell did not
 expand. A folder means the .jpg, .jpeg, .png and .webp files in it, sorted by name, without hidden files, and without
-subfolders unless --recursive is given. Of files named on the command line, regular files and named pipes (also those of
+subfolders unless --recursive is given. AVIF and HEIC files (.avif, .heic, .heif, .hif) are read, and taken from folders, where
+the packages icodec and libheif-js are installed: npm install ${PACKAGES.avif} ${PACKAGES.heic}. Of files named on the command line, regular files and named pipes (also those of
 the shell's <(...)) are read; sockets and devices are refused. In folders, lists and patterns only regular files are read:
 pipes, sockets and devices are skipped with a message, and files of other image formats are counted.
 

@@ -1,6 +1,7 @@
 /** Files that arrive as a stream: piece by piece, never beyond the limit. */
 import { ByteReader } from '../byte-reader.ts';
 import { ClipError } from '../errors.ts';
+import { yieldIfDue } from '../scheduler.ts';
 import { checkBytes, type ImageLimits } from './limits.ts';
 
 /** A `ReadableStream` of chunks of bytes, as far as it is used here. */
@@ -87,6 +88,7 @@ export async function* streamPieces(
   let failure: unknown;
   try {
     for (;;) {
+      await yieldIfDue(signal); // a stream that has its bytes at hand never lets the event loop turn
       const chunk = await reader.read(most).catch((cause) => {
         signal?.throwIfAborted();
         throw new ClipError('IO', `cannot read ${what}: ${cause?.message ?? cause}`, { cause });

@@ -47,8 +47,8 @@ export interface DecodeOptions {
  * @returns u8[height, width, channels], RGB or RGBA, owned by the caller; raw RGB and RGBA input is passed through
  * @throws ClipError IMAGE_FORMAT (not a picture, damaged, or of an unsupported kind), IMAGE_TRUNCATED (ends early),
  *   IMAGE_TOO_LARGE (beyond `maxPixels`, `maxBytes` or 65,535 pixels per side; detected before anything is allocated); IO if
- *   the picture or a decoder cannot be read, UNSUPPORTED if a decoder cannot start or has not enough memory;
- *   TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
+ *   the picture or a decoder cannot be read, IMAGE_DECODER if the format needs a package that is not installed, UNSUPPORTED if a
+ *   decoder cannot start or has not enough memory; TypeError if `input` is none of the accepted types, RangeError if raw pixels have the wrong length; the signal's reason
  */
 export async function decodeImage(input: ImageInput | TakenImage, options: DecodeOptions = {}): Promise<RawImage> {
   const limits = imageLimits(options);
@@ -196,7 +196,7 @@ async function decodePieces(
     const { decodeHeif } = await import('./heif-decode.ts');
     options.signal?.throwIfAborted();
     await decodeHeif(format, first, limits, (image, orientation) =>
-      passPixels(workspace, image, orient ? orientation : 1, begin),
+      passPixels(workspace, image, orient ? orientation() : 1, begin),
     );
     return;
   }

@@ -9,17 +9,17 @@ import { type RawImage, rejectEmpty } from './raw-image.ts';
 /**
  * Decodes a file; `deliver` runs before the promise resolves, and its errors pass as they are.
  *
- * The pixels are those of Pillow 13: an AVIF as it is stored, with the turn that its properties ask for as `orientation`; a HEIC
+ * The pixels are those of Pillow 13: an AVIF as it is stored, with its `orientation`; a HEIC
  * turned already, as libheif does it, whatever its EXIF says.
  *
- * @throws ClipError UNSUPPORTED with what to install if the format's package is missing or does not start, or lacks memory;
- *   IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE
+ * @throws ClipError IMAGE_DECODER with what to install if the format's package is missing or does not start; UNSUPPORTED if it lacks
+ *   memory; IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE
  */
 export async function decodeHeif(
   kind: HeifKind,
   bytes: Uint8Array,
   limits: ImageLimits,
-  deliver: (image: RawImage, orientation: number) => void,
+  deliver: (image: RawImage, orientation: () => number) => void,
 ): Promise<void> {
   const name = kind.toUpperCase();
   const check = (width: number, height: number) => {
@@ -39,17 +39,19 @@ export async function decodeHeif(
   }
   rejectEmpty(name, image.width, image.height);
   check(image.width, image.height);
-  deliver(image, kind === 'avif' ? orientation : 1);
+  deliver(image, kind === 'avif' ? orientation : () => 1);
 }
 
 function missing(kind: HeifKind, cause: unknown): ClipError {
   if (cause instanceof ClipError) return cause;
   const camera = kind === 'heic' ? ' (iPhone photos)' : '';
   const [name] = PACKAGES[kind].split('@');
-  const reason = (cause as Error)?.message?.split('\n')[0];
+  // Where it was looked for helps nobody, and a server's answer must not tell its folders.
+  const isAbsent = /NOT_FOUND/.test((cause as { code?: string })?.code ?? '');
+  const reason = isAbsent ? '' : ` (${(cause as Error)?.message?.split('\n')[0]})`;
   return new ClipError(
-    'UNSUPPORTED',
-    `${kind.toUpperCase()}${camera} is decoded by the package ${name}, which is not there: npm install ${PACKAGES[kind]}, or convert the picture to JPEG (${reason})`,
+    'IMAGE_DECODER',
+    `${kind.toUpperCase()}${camera} is decoded by the package ${name}, which is not there: npm install ${PACKAGES[kind]}, or convert the picture to JPEG${reason}`,
     { cause },
   );
 }

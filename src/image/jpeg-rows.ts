@@ -15,6 +15,7 @@ import { JpegPlanes } from './jpeg-planes.ts';
 import { BLOCK_BYTES, endsEarly, JpegScan, type Part } from './jpeg-scan.ts';
 import * as segments from './jpeg-segments.ts';
 import { JpegSmoothing } from './jpeg-smoothing.ts';
+import { addStandardHuffman } from './jpeg-standard-tables.ts';
 import type { PictureHeader, RowDecoder, Step, Window } from './rows.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -129,6 +130,7 @@ export class JpegRows implements RowDecoder {
         queue.skip(length);
         continue;
       }
+      if (!this.#complete && !segments.isKnown(code)) throw segments.damaged(`a marker of unknown kind, ${code}`);
       const [high, low] = [queue.peek(length), queue.peek(length + 1)];
       if (high === undefined || low === undefined) return this.#more();
       const size = (high << 8) | low;
@@ -258,6 +260,7 @@ export class JpegRows implements RowDecoder {
   #allocate(): void {
     const workspace = this.#workspace;
     const frame = this.#frameHeader!;
+    if (!frame.progressive) addStandardHuffman(this.#huffman);
     this.#frame = planFrame(frame, this.#side);
     this.#scan = new JpegScan(workspace, this.#queue);
     this.#parts = this.#frame.components.map((component) => ({
@@ -423,7 +426,8 @@ export class JpegRows implements RowDecoder {
   }
 
   #prepareOutput(): void {
-    for (const { table } of this.#parts) if (!table) throw segments.damaged('a component without a scan');
+    // A component without a scan has no table: libjpeg takes it as gray (jddctmgr.c, start_pass).
+    for (const part of this.#parts) if (!part.table) part.quantization = this.#workspace.reserveZeroed(128);
     if (this.#frameHeader!.progressive) this.#smoothing = JpegSmoothing.of(this.#workspace, this.#parts);
   }
 

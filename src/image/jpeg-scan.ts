@@ -127,8 +127,8 @@ export class JpegScan {
     const interleaved = parts.length > 1;
     for (const [i, { component, quantization, coefficients }] of parts.entries()) {
       const { dc, ac } = header.components[i]!;
-      if (dc > 3 || ac > 3) throw damaged(`Huffman tables ${dc} and ${ac}, expected 0 to 3`);
       const record = c.SCAN_RECORDS + i * c.RECORD_BYTES;
+      if ((usesDc && dc > 3) || (usesAc && ac > 3)) throw damaged(`Huffman tables ${dc} and ${ac}, expected 0 to 3`);
       const dcTable = usesDc ? build(dc) : 0;
       const acTable = usesAc ? build(4 + ac) : 0;
       this.set([

@@ -14,6 +14,7 @@ export const DRI = 0xdd;
 export const APP0 = 0xe0;
 export const APP1 = 0xe1;
 export const APP14 = 0xee;
+const COM = 0xfe;
 
 const EXIF = 'Exif\0\0';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
@@ -56,6 +57,11 @@ export interface HuffmanTable {
 /** Frame headers are SOF0 .. SOF15, except for the codes of DHT, JPG and DAC. */
 export function isFrame(code: number): boolean {
   return code >= 0xc0 && code <= 0xcf && code !== DHT && code !== 0xc8 && code !== 0xcc;
+}
+
+/** Whether libjpeg takes a marker (jdmarker.c, read_markers): frames, tables, scans, APP0 .. APP15, DNL and comments. */
+export function isKnown(code: number): boolean {
+  return (code >= 0xc0 && code <= DRI && code !== 0xc8) || (code >= APP0 && code <= 0xef) || code === COM;
 }
 
 /** @throws ClipError IMAGE_FORMAT if the body is damaged or the frame is of a kind that is not supported */

@@ -20,7 +20,7 @@ export interface PreprocessedImage {
  * @param config how the model expects it, e.g. from {@link preprocessConfigFromHuggingFace}
  * @param options `orient` (default false), `maxPixels` (default 100,000,000), `maxBytes` (default 128 MiB) and `signal`
  * @returns RGB bytes of `config.size` x `config.size` pixels
- * @throws ClipError IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE for the picture; IO if it, or a decoder, cannot be read;
+ * @throws ClipError IMAGE_FORMAT, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, IMAGE_DECODER for the picture; IO if it, or a decoder, cannot be read;
  *   UNSUPPORTED if a decoder cannot start or memory is short; CONFIG; TypeError or RangeError for a wrong argument
  * @example
  * const { data, width, height } = await preprocess(await readFile('cat.jpg'), clip.preprocess);

@@ -7,5 +7,5 @@ export const noPackages =
   (why: string): Platform['decoderPackage'] =>
   async (format) => {
     const name = format.toUpperCase();
-    throw new ClipError('UNSUPPORTED', `${name} needs a package of its own, and ${why}: convert the picture to JPEG, or decode it and pass { data, width, height }`); // biome-ignore format: one line
+    throw new ClipError('IMAGE_DECODER', `${name} needs a package of its own, and ${why}: convert the picture to JPEG, or decode it and pass { data, width, height }`); // biome-ignore format: one line
   };

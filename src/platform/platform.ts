@@ -54,7 +54,7 @@ export interface Platform {
   readFileUrl(href: string, most: number, checkBytes: (bytes: number) => void): AsyncGenerator<Uint8Array, void>;
   /**
    * The module of the package that decodes a format: `icodec` or `libheif-js`.
-   * @throws what `import` throws if it is not installed; ClipError UNSUPPORTED where packages are not found by name
+   * @throws what `import` throws if it is not installed; ClipError IMAGE_DECODER where packages are not found by name
    */
   decoderPackage(format: OptionalFormat): Promise<unknown>;
   /** Whether the clock advances during a computation; in edge runtimes it does not, so nothing is chosen by measuring. */

@@ -6,10 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, type ImageInput, takeImage } from '../../src/image/decode.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
+import { chunk } from './png-file.ts';
 
 const folder = new URL('../golden/image-cases/', import.meta.url);
 const png = new Uint8Array(await readFile(new URL('png-rgb8.png', folder)));
 const jpeg = new Uint8Array(await readFile(new URL('jpeg-420.jpg', folder)));
+const progressive = new Uint8Array(await readFile(new URL('jpeg-progressive.jpg', folder)));
+const webp = new Uint8Array(await readFile(new URL('webp-lossy.webp', folder)));
 const expected = await decodeImage(png);
 const config = preprocessConfigFromOpenClip(undefined, 8);
 
@@ -27,6 +30,12 @@ function stream(bytes: Uint8Array = png, chunk = 50) {
     },
   });
   return { body, state };
+}
+
+/** The last scan of a JPEG, from its header on. */
+function lastScan(bytes: Uint8Array): Uint8Array {
+  const at = Buffer.from(bytes).lastIndexOf(Uint8Array.of(0xff, 0xda));
+  return bytes.subarray(at, -2);
 }
 
 describe('a picture in memory', () => {
@@ -257,30 +266,82 @@ describe('a stream', () => {
     await expect(decodeImage(text)).rejects.toThrow(/must give Uint8Array chunks, got String/);
   });
 
-  it('that fails is an IO error with its cause', async () => {
+  const parts = [
+    ['before its header', png, 20, {}],
+    ['inside a PNG', png, -100, {}],
+    ['inside a baseline JPEG', jpeg, -100, {}],
+    ['inside a baseline JPEG, scaled', jpeg, -100, { scaled: true }],
+    ['inside a progressive JPEG', progressive, -100, {}],
+    ['inside a WebP', webp, -100, {}],
+  ] as const;
+
+  it.each(parts)('that fails %s is an IO error with its cause', async (_, bytes, end, options) => {
     const cause = new Error('the cable is cut');
-    const failing = new ReadableStream({ pull: (controller) => controller.error(cause) });
-    await expect(decodeImage(failing)).rejects.toMatchObject({
+    let sent = false;
+    const failing = new ReadableStream({
+      pull: (controller) => {
+        if (sent) return controller.error(cause);
+        sent = true;
+        controller.enqueue(bytes.subarray(0, end));
+      },
+    });
+    await expect(preprocess(failing, config, options)).rejects.toMatchObject({
       code: 'IO',
       message: 'cannot read the stream: the cable is cut',
       cause,
     });
   });
 
-  it('that waits can be aborted', async () => {
+  it.each(parts)('that waits %s can be aborted', async (_, bytes, end, options) => {
     let cancelled: unknown;
     const waiting = new ReadableStream({
-      start: (controller) => controller.enqueue(png.subarray(0, 20)),
+      start: (controller) => controller.enqueue(bytes.subarray(0, end)),
       cancel: (reason) => {
         cancelled = reason;
       },
     });
     const controller = new AbortController();
-    const call = decodeImage(waiting, { signal: controller.signal });
+    const call = preprocess(waiting, config, { ...options, signal: controller.signal });
     const reason = new Error('enough');
     setTimeout(() => controller.abort(reason), 5);
     await expect(call).rejects.toBe(reason);
     expect(cancelled).toBe(reason);
+  });
+
+  it.each([
+    ['comments of a JPEG', jpeg.subarray(0, 2), Uint8Array.of(0xff, 0xfe, 3, 0xe8, ...new Uint8Array(998))],
+    ['bytes that are no marker', jpeg.subarray(0, 20), new Uint8Array(1000)],
+    ['scans of a progressive JPEG', progressive.subarray(0, -2), lastScan(progressive)],
+    ['texts of a PNG', png.subarray(0, 33), chunk('tEXt', new Uint8Array(1000))],
+    ['empty chunks of a PNG', png.subarray(0, 33), chunk('IDAT')],
+    ['chunks of a WebP', webp.subarray(0, -1), new Uint8Array(1000)],
+  ])('without an end is left at once when aborted, and the event loop turns: %s', async (_, first, then) => {
+    let pulled = 0;
+    let turns = 0;
+    const endless = new ReadableStream({
+      pull: (controller) => {
+        controller.enqueue(pulled++ === 0 ? first : then);
+      },
+    });
+    const controller = new AbortController();
+    const timer = setInterval(() => ++turns === 3 && controller.abort(), 1);
+    const call = preprocess(endless, config, { signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    clearInterval(timer);
+    const last = pulled;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(pulled).toBe(last);
+  });
+
+  it('without an end costs no more than maxBytes', async () => {
+    let pulled = 0;
+    const endless = new ReadableStream({
+      pull: (controller) => {
+        controller.enqueue(pulled++ === 0 ? jpeg.subarray(0, -2) : new Uint8Array(1000));
+      },
+    });
+    await expect(preprocess(endless, config, { maxBytes: 100_000 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(pulled).toBeLessThan(110);
   });
 });
 

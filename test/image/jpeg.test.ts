@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { concatenate } from '../../src/bytes.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { cropGeometry } from '../../src/image/geometry.ts';
+import { turnUpright } from '../../src/image/orientation.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
 import { decodeJpeg, jpegCases } from './jpeg.ts';
@@ -13,8 +15,8 @@ const named = (name: string) => jpegCases.find((one) => one.name === name)!.byte
 const debug = new WebAssembly.Module(readFileSync(new URL('../../build/pictures-debug.wasm', import.meta.url)));
 
 describe('the pixels of Pillow', () => {
-  it('are those of 210 JPEGs of every kind', async () => {
-    expect(jpegCases.length).toBe(210);
+  it('are those of 227 JPEGs of every kind', async () => {
+    expect(jpegCases.length).toBe(227);
     for (const { name, bytes, size, pixels } of jpegCases) {
       const { width, height, data, channels } = await decodeImage(bytes);
       expect([width, height, channels], name).toEqual([...size, 3]);
@@ -90,6 +92,32 @@ it('scaled, a picture is resized from what the draft gives', async () => {
   }
 });
 
+it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'turned as EXIF says, %i, whole or scaled, from bytes or a stream',
+  async (orientation) => {
+    const size = 9;
+    const config = preprocessConfigFromOpenClip(undefined, size);
+    // A TIFF directory with one tag, in an APP1 segment.
+    const exif = Buffer.from(
+      'ffe10022457869660000 4d4d002a00000008 0001 0112 0003 00000001 0000 0000 00000000'.replaceAll(' ', ''),
+      'hex',
+    );
+    exif.writeUInt16BE(orientation, 28);
+    for (const name of ['factors-2x1-optimize', 'factors-2x2-progressive', 'colors-gray']) {
+      const bytes = concatenate([Uint8Array.of(0xff, 0xd8), exif, named(name).subarray(2)]);
+      for (const scaled of [false, true]) {
+        const { width, height, data } = decodeJpeg(bytes, scaled ? { target: size } : {});
+        const image = turnUpright({ width, height, data, channels: 3 }, orientation);
+        const expected = pillowCrop(image, cropGeometry(image.width, image.height, size, config.crop));
+        for (const input of [bytes, new Blob([bytes]).stream()]) {
+          const { data: got } = await preprocess(input, config, { orient: true, scaled });
+          expect(Buffer.from(got).equals(expected), `${name}, scaled: ${scaled}`).toBe(true);
+        }
+      }
+    }
+  },
+);
+
 describe('memory', () => {
   it('of a baseline file follows its width, of another its coefficients', () => {
     const baseline = decodeJpeg(named('factors-2x2-optimize'));
@@ -143,6 +171,31 @@ describe('damaged files', () => {
     if (offset === 11 && value === 0x32) bytes[frameAt(bytes) + 14] = 0x21;
     expect(() => decodeJpeg(bytes)).toThrow(message);
     expect(codeOf(bytes)).toBe('IMAGE_FORMAT');
+  });
+
+  it('a height that stands behind the scan alone (DNL) is refused, as in libjpeg', async () => {
+    const bytes = named('around-dnl').slice();
+    bytes.fill(0, frameAt(bytes) + 5, frameAt(bytes) + 7);
+    await expect(decodeImage(bytes)).rejects.toMatchObject({
+      code: 'IMAGE_FORMAT',
+      message: expect.stringContaining('37 x 0 pixels'),
+    });
+  });
+
+  it('a marker of unknown kind is an error, behind the picture a trailer', () => {
+    const unknown = Uint8Array.of(0xff, 0x52, 0, 3, 0);
+    expect(() => decodeJpeg(concatenate([plain.subarray(0, 2), unknown, plain.subarray(2)]))).toThrow(
+      /unknown kind, 82/,
+    );
+    expect(decodeJpeg(concatenate([plain.subarray(0, -2), unknown])).data).toEqual(decodeJpeg(plain).data);
+  });
+
+  it('a progressive file has Huffman tables of its own', () => {
+    const tables = decodeJpeg(named('tables-none')); // Motion JPEG
+    expect(tables.width).toBe(44);
+    const bytes = named('factors-2x2-progressive').slice();
+    for (let i = 2; i < bytes.length - 1; i++) if (bytes[i] === 0xff && bytes[i + 1] === 0xc4) bytes[i + 1] = 0xfe;
+    expect(() => decodeJpeg(bytes)).toThrow(/no Huffman table/);
   });
 
   it('more scans than a picture needs are refused, not decoded', () => {

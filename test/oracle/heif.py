@@ -122,6 +122,21 @@ save("heic-turn-1", picture(36, 28), "HEIF", quality=90)
 files["heic-turn-1"] = with_turn(files["heic-turn-1"], 1)
 save("heic-quality-40", picture(61, 43), "HEIF", tolerance=16, quality=40)
 
+# XMP counts where neither properties nor EXIF say anything.
+xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+upright, named = Image.Exif(), Image.Exif()
+upright[0x0112] = 1
+named[0x010F] = "a camera"
+save("avif-xmp-6", picture(33, 27), "AVIF", xmp=xmp)
+save("avif-xmp-6-exif-without", picture(33, 27), "AVIF", xmp=xmp, exif=named)
+save("avif-xmp-6-exif-6", picture(33, 27), "AVIF", xmp=xmp, exif=turned)
+save("heic-xmp-6", picture(36, 28), "HEIF", quality=-1, xmp=xmp)
+with tempfile.TemporaryDirectory() as folder:
+    pathlib.Path(f"{folder}/xmp").write_bytes(xmp)
+    pathlib.Path(f"{folder}/exif").write_bytes(upright.tobytes())
+    avifenc("avif-xmp-6-exif-1", "--xmp", f"{folder}/xmp", "--exif", f"{folder}/exif")
+    avifenc("avif-xmp-6-turn-1", "--xmp", f"{folder}/xmp", "--irot", "1")
+
 cases, exact, offset = [], [], 0
 for name, data in files.items():
     def described(image):

@@ -110,11 +110,14 @@ def first_scans(data, count):
     raise ValueError("not so many scans")
 
 
+def script_file(script):
+    """A file with this script of scans, for cjpeg."""
+    (OUT / "script.txt").write_text(script)
+    return str(OUT / "script.txt")
+
+
 def scripted(name, image, script, *options):
-    path = OUT / "script.txt"
-    path.write_text(script)
-    files[name] = cjpeg(image, "-scans", str(path), *options)
-    path.unlink()
+    files[name] = cjpeg(image, "-scans", script_file(script), *options)
 
 
 OUT.mkdir(exist_ok=True)
@@ -241,6 +244,82 @@ files["around-one-dqt"] = merged(ycc, 0xDB)
 files["around-one-dht"] = merged(ycc, 0xC4)
 files["around-no-end-trailer"] = ycc[:-2] + b"trailer of a camera, long enough" * 4
 
+# Progressive and sequential files of which a component has no scan: libjpeg shows it as gray.
+each = cjpeg(picture(39, 25), "-quality", "80", "-sample", "2x1", "-scans", script_file("0; 1; 2;"))
+for count in (1, 2):
+    files[f"missing-sequential-{count}"] = first_scans(each, count)
+dc_each = cjpeg(picture(39, 25), "-sample", "2x2", "-scans", script_file("0: 0-0, 0, 0; 1: 0-0, 0, 0; 2: 0-0, 0, 0; 0: 1-63, 0, 0; 1: 1-63, 0, 0; 2: 1-63, 0, 0;"))
+for count in (1, 2, 4):
+    files[f"missing-progressive-{count}"] = first_scans(dc_each, count)
+
+# Motion JPEG leaves out the standard Huffman tables, or some of them.
+motion = cjpeg(picture(44, 31), "-quality", "75")
+files["tables-none"] = without(motion, 0xC4)
+files["tables-none-gray"] = without(cjpeg(picture(44, 31, 1), "-quality", "75"), 0xC4)
+tables = [motion[start:end] for code, start, end in segments(motion) if code == 0xC4]
+for i, table in enumerate(tables):
+    files[f"tables-without-{i}"] = motion.replace(table, b"")
+# Extended sequential: four tables of each kind.
+high = {0x00: 0x02, 0x10: 0x13, 0x01: 0x03, 0x11: 0x12}
+
+
+def extended(code, body):
+    body = bytearray(body)
+    if code == 0xC0:
+        body[1] = 0xC1
+    if code == 0xC4:
+        body[4] = high[body[4]]
+    if code == 0xDA:
+        for i in range(body[4]):
+            body[6 + 2 * i] = {0x00: 0x23, 0x11: 0x32}[body[6 + 2 * i]]
+    return bytes(body)
+
+
+files["tables-extended"] = edit(motion, extended)
+
+
+# The restart interval changes from scan to scan.
+def interval(count):
+    return b"\xff\xdd\x00\x04" + struct.pack(">H", count)
+
+
+def with_intervals(image, counts, *options):
+    whole = {count: cjpeg(image, "-restart", f"{count}B", *options) if count else cjpeg(image, *options) for count in set(counts)}
+    out = b""
+    for i, count in enumerate(counts):
+        ends = [end for code, _, end in segments(whole[count]) if code == 0xDA]
+        start = ends[i - 1] if i > 0 else 0
+        # What comes before the scan may say the interval as well.
+        part = b"\xff\xd8" + whole[count][2 if i == 0 else start : ends[i]] + b"\xff\xd9"
+        out += edit(part, lambda code, body: b"" if code == 0xDD or code == 0xD9 else (interval(count) + body if code == 0xDA else body))[2:]
+    return b"\xff\xd8" + out + b"\xff\xd9"
+
+
+photo = picture(70, 33)
+files["intervals-sequential"] = with_intervals(photo, (3, 0, 5), "-sample", "2x1", "-scans", script_file("0; 1; 2;"))
+files["intervals-progressive"] = with_intervals(photo, (2, 7, 0, 1, 1, 0, 4, 3, 0, 9), "-sample", "2x2", "-progressive")
+
+
+# Fill bytes before restart markers and before the end.
+def filled(data):
+    ends = [(start, end) for code, start, end in segments(data) if code == 0xDA]
+    out, at = b"", 0
+    for start, end in ends:
+        first = start + 2 + struct.unpack(">H", data[start + 2 : start + 4])[0]
+        out += data[at:first]
+        for i in range(first, end):
+            if data[i] == 0xFF and 0xD0 <= data[i + 1] <= 0xD7:
+                out += b"\xff" * (1 + i % 3)
+            out += data[i : i + 1]
+        at = end
+    return out + b"\xff\xff" + data[at:]
+
+
+for kind in [["-optimize"], ["-progressive"]]:
+    files[f"around-restart-fill{kind[0]}"] = filled(cjpeg(picture(52, 40), "-restart", "3B", "-sample", "2x2", *kind))
+# A height that is stated once more behind the scan (DNL).
+files["around-dnl"] = ycc[:-2] + b"\xff\xdc\x00\x04" + struct.pack(">H", 29) + ycc[-2:]
+
 cases = []
 offset = 0
 for name, data in files.items():
@@ -257,6 +336,7 @@ for name, data in files.items():
     cases.append({"name": name, "offset": offset, "length": len(data), "size": [width, height], "pixels": digest, "draft": draft})
     offset += len(data)
 
+(OUT / "script.txt").unlink()
 (OUT / "files.bin").write_bytes(b"".join(files.values()))
 versions = {
     "Pillow": PIL.__version__,

@@ -2,7 +2,9 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clip } from '../../src/clip.ts';
+import { ClipError } from '../../src/errors.ts';
 import { loadClip } from '../../src/load.ts';
+import { errorBody, refusalOf } from '../../src/serve/refusal.ts';
 import { dataUri, fromBase64, photoFile, type Served, served } from './server.ts';
 
 const cat = photoFile('cat.png');
@@ -21,6 +23,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   clip.dispose();
+});
+
+it('a picture whose decoder the server does not have is 415, and says what the picture may be instead', () => {
+  const message = 'HEIC is decoded by a package that is not there: convert the picture to JPEG';
+  const refusal = refusalOf(new ClipError('IMAGE_DECODER', message), 'input.0');
+  expect(refusal.status).toBe(415);
+  expect(errorBody(refusal).error).toEqual({
+    message,
+    type: 'invalid_request_error',
+    param: 'input.0',
+    code: 'IMAGE_DECODER',
+  });
 });
 
 describe('POST /v1/embeddings', () => {
