@@ -32,10 +32,10 @@ function stream(bytes: Uint8Array = png, chunk = 50) {
   return { body, state };
 }
 
-/** The last scan of a JPEG, from its header on. */
-function lastScan(bytes: Uint8Array): Uint8Array {
-  const at = Buffer.from(bytes).lastIndexOf(Uint8Array.of(0xff, 0xda));
-  return bytes.subarray(at, -2);
+/** The first scan of a progressive JPEG, from its header to the tables of the next. It may come any number of times. */
+function firstScan(bytes: Uint8Array): Uint8Array {
+  const at = Buffer.from(bytes).indexOf(Uint8Array.of(0xff, 0xda));
+  return bytes.subarray(at, Buffer.from(bytes).indexOf(Uint8Array.of(0xff, 0xc4), at));
 }
 
 describe('a picture in memory', () => {
@@ -311,7 +311,7 @@ describe('a stream', () => {
   it.each([
     ['comments of a JPEG', jpeg.subarray(0, 2), Uint8Array.of(0xff, 0xfe, 3, 0xe8, ...new Uint8Array(998))],
     ['bytes that are no marker', jpeg.subarray(0, 20), new Uint8Array(1000)],
-    ['scans of a progressive JPEG', progressive.subarray(0, -2), lastScan(progressive)],
+    ['scans of a progressive JPEG', progressive.subarray(0, -2), firstScan(progressive)],
     ['texts of a PNG', png.subarray(0, 33), chunk('tEXt', new Uint8Array(1000))],
     ['empty chunks of a PNG', png.subarray(0, 33), chunk('IDAT')],
     ['chunks of a WebP', webp.subarray(0, -1), new Uint8Array(1000)],
