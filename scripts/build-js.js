@@ -4,7 +4,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'rolldown';
-import { browserInput, buildPlatform, imageOnly, library, search, worker } from './platform-build.js';
+import { browserInput, buildPlatform, imageOnly, library, search, serve, worker } from './platform-build.js';
 
 const read = (path) => readFileSync(path);
 
@@ -73,12 +73,19 @@ const withoutText = {
   },
 };
 
+/** For workerd, which prom-client does not run in: a bundler would look for the modules of Node that it wants. */
+const withoutMeasurements = {
+  name: 'without-measurements',
+  resolveId: (id) => (id === 'prom-client' ? '\0prom-client' : undefined),
+  load: (id) => (id === '\0prom-client' ? "throw new Error('not here');" : undefined),
+};
+
 const nodeInput = {
   index: library.index,
   ...imageOnly,
   'text/tokenizer': library.tokenizer,
   'cli/main': 'src/cli/main.ts',
-  serve: 'src/serve/index.ts',
+  ...serve,
   'adapters/langchain': 'src/adapters/langchain.ts',
   'adapters/ai-sdk': 'src/adapters/ai-sdk.ts',
   'adapters/transformers': 'src/adapters/transformers.ts',
@@ -90,7 +97,7 @@ await buildPlatform('node', { input: nodeInput, dir: 'dist', chunks: 'chunks/[na
 // In browsers and Node what is imported later is not transferred, so `edgeclip/image` shares its files with `edgeclip`.
 await buildPlatform('browser', { input: browserInput });
 for (const [name, plugins, more] of [
-  ['workerd', [], { ...worker, ...search }],
+  ['workerd', [withoutMeasurements], { ...worker, ...search, ...serve }],
   ['edge-light', [], { ...worker, ...search }],
   ['core', []],
   ['bundle', [lateBuiltins]],

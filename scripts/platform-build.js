@@ -6,11 +6,16 @@ import { build } from 'rolldown';
 const { dependencies, peerDependencies } = JSON.parse(readFileSync('package.json'));
 const isOf = (packages, id) => Object.keys(packages).some((name) => id === name || id.startsWith(`${name}/`));
 const isOptional = (id) => isOf(peerDependencies, id);
+/** An optional one that runs in Node, Deno and Bun alone; see build-js.js for what stands for it elsewhere. */
+const NODES = 'prom-client';
+/** Of `edgeclip/serve`, which programs bundle: they have these packages once, with edgeclip. */
+const isServers = (id) => isOf({ hono: true, zod: true }, id);
 const isPackage = (id) => id.startsWith('node:') || isOf(dependencies, id) || isOptional(id);
 
 export const library = { index: 'src/index.ts', tokenizer: 'src/text/tokenizer.ts' };
 export const worker = { worker: 'src/worker/index.ts' };
 export const search = { search: 'src/search/index.ts' };
+export const serve = { serve: 'src/serve/index.ts' };
 export const imageOnly = { image: 'src/image-only.ts' };
 export const browserInput = {
   ...library,
@@ -75,7 +80,7 @@ export async function buildPlatform(
     input,
     transform: { target: 'es2022' },
     platform: node ? 'node' : 'neutral',
-    external: own ? isOptional : isPackage,
+    external: own ? (id) => isServers(id) || (isOptional(id) && id !== NODES) : isPackage,
     resolve: { conditionNames: [`edgeclip-${name}`, 'import', 'default'] },
     checks: { ineffectiveDynamicImport: false }, // of what stands for texts
     plugins: [...plugins, assets(dir), ...(node ? [towersAtOnce] : [])],

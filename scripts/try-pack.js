@@ -47,6 +47,8 @@ try {
   const install = spawnSync('npm', ['install', '--no-audit', '--no-fund', `./${filename}`], { cwd: folder, encoding: 'utf8' }); // biome-ignore format: one line
   if (install.status !== 0) throw new Error(install.stderr);
   if (/edgeclip/.test(install.stderr)) throw new Error(`installing warns: ${install.stderr}`);
+  const packages = Object.keys(JSON.parse(readFileSync(join(folder, 'package-lock.json'))).packages).length - 1;
+  if (packages >= 20) throw new Error(`installing brings ${packages} packages, expected less than 20`);
   cpSync(resolve('examples/cat.png'), join(folder, '50% off #3.png'));
   const table = run('npx', ['edgeclip', 'classify', '50% off #3.png', '--labels', 'cat, dog, rocket', '--json']);
   writeFileSync(
@@ -65,7 +67,7 @@ try {
   if (first !== 'cat' || label !== 'cat')
     throw new Error(`expected cat, got ${first} by command and ${label} by import`);
   tryPackages(run);
-  console.log('installed, classified: cat');
+  console.log(`installed ${packages} packages, classified: cat`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -151,10 +151,13 @@ async function serve(options: ServeCommandOptions): Promise<void> {
 /** Resolves at the first signal; a second one ends the process. */
 function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
+    let hasCome = false;
     for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      // One listener for both: Deno calls one that is added by another at once.
       process.on(name, () => {
+        if (hasCome) process.exit(1);
+        hasCome = true;
         resolve(name);
-        process.on(name, () => process.exit(1));
       });
     }
   });

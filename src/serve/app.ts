@@ -19,10 +19,18 @@ import { photosOf, search } from './search.ts';
 import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
 import { addSite, OPEN_FILES } from './site-routes.ts';
 
+/** What keeps a Worker's request alive until a promise is settled. */
+export interface WaitingContext {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
 /** A server without its sockets. */
 export interface App {
-  /** Answers a request. */
-  readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * Answers a request. What runtimes give with it may be passed on: of Workers' `context` it uses `waitUntil`, as their work
+   * otherwise ends with the request.
+   */
+  readonly fetch: (request: Request, environment?: unknown, context?: WaitingContext) => Promise<Response>;
   /** Resolves when the model is loaded and measured. @throws what loading throws */
   ready(): Promise<void>;
   /** Takes no more work; resolves when all that was begun is answered, and disposes of a model that it has loaded. */
@@ -72,6 +80,11 @@ export function createApp(model: Clip | LoadModel, options: ServeOptions = {}): 
   return new Server(live, options, given === undefined).app;
 }
 
+/** What comes with a request. */
+interface Bound {
+  Bindings: { readonly context: WaitingContext | undefined };
+}
+
 class Server {
   readonly app: App;
   readonly #model: LiveModel;
@@ -91,7 +104,7 @@ class Server {
     this.#parts = openParts(model, options);
     const hono = this.#routes();
     this.app = {
-      fetch: async (request) => hono.fetch(request),
+      fetch: async (request, _environment, context) => hono.fetch(request, { context }),
       ready: () => this.#warmUp(),
       close: async () => {
         await this.#close();
@@ -132,8 +145,8 @@ class Server {
     return this.#closing.idle;
   }
 
-  #routes(): Hono {
-    const hono = new Hono();
+  #routes(): Hono<Bound> {
+    const hono = new Hono<Bound>();
     const { cors: origins, site, photos } = this.#options;
     hono.use(async (c, next) => {
       const { path, method } = c.req;
@@ -190,9 +203,10 @@ class Server {
       this.#checkOpen();
       if (this.#isReady && this.#model.alive) return c.json({ status: 'ready' });
       // Who asks may send no work before the answer is yes.
-      this.#warm()
+      const loading = this.#warm()
         .then(modelOf)
         .catch(() => {});
+      c.env.context?.waitUntil(loading);
       throw notReady();
     });
     hono.get('/metrics', async () => {

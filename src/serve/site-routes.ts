@@ -1,5 +1,5 @@
 /** The page's files, and the photos that it shows: their ids stand for one content each, so they may be kept for ever. */
-import type { Hono } from 'hono';
+import type { Env, Hono } from 'hono';
 import type { Photo, PhotoStore } from '../search/photo-store.ts';
 import { Refusal } from './refusal.ts';
 import { photosOf } from './search.ts';
@@ -15,7 +15,7 @@ export interface SiteParts {
   model(): Promise<string>;
 }
 
-export function addSite(hono: Hono, { site, photos, model }: SiteParts): void {
+export function addSite<E extends Env>(hono: Hono<E>, { site, photos, model }: SiteParts): void {
   for (const [path, { type, body }] of site?.files ?? []) {
     hono.get(path, (c) => {
       c.header('content-type', type);
