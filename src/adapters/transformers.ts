@@ -1,5 +1,5 @@
 /**
- * `edgeclip/transformers`: three pipelines of transformers.js, in its shapes (@huggingface/transformers 3, src/pipelines.js):
+ * `edgeclip/transformers`: three pipelines of transformers.js, in its shapes (@huggingface/transformers 3 and 4, src/pipelines):
  * what a program did with `pipeline(..)` there, it does here.
  */
 import '../global-names.ts';
