@@ -105,6 +105,10 @@ const silent: Meter = {
   batch() {},
   request() {},
   async report() {
-    throw new Refusal(501, 'UNSUPPORTED', 'measurements need prom-client, in Node, Deno or Bun: npm install prom-client');
+    throw new Refusal(
+      501,
+      'UNSUPPORTED',
+      'measurements need prom-client, in Node, Deno or Bun: npm install prom-client',
+    );
   },
 };
