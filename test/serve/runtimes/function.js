@@ -2,7 +2,7 @@
 import { createApp } from '../../../dist/serve.js';
 import { loadClip } from '../../../dist/worker.js';
 
-const app = createApp(() => loadClip({ threads: 1 }), { names: ['default'] });
+const app = createApp(() => loadClip({ threads: 1 }), { names: ['default'], maxWait: 60 });
 let stop;
 if (globalThis.Bun) {
   const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: app.fetch });

@@ -2,5 +2,5 @@
 import { loadClip } from 'edgeclip';
 import { createApp } from 'edgeclip/serve';
 
-const app = createApp(() => loadClip(), { names: ['default'] });
+const app = createApp(() => loadClip(), { names: ['default'], maxWait: 60 });
 export default { fetch: app.fetch };
