@@ -269,7 +269,7 @@ async function tokenizerMaker(
     if (cleaning === 'canonicalize' || stripSeparator) {
       throw new ClipError(
         'TOKENIZER',
-        "tokenizer.json: expected a WordPiece model, as the configuration has tokenizer_kwargs for BERT's",
+        'tokenizer.json: expected a WordPiece or Unigram model, as the configuration has tokenizer_kwargs',
       );
     }
     return Tokenizer.forTower(json, options, vocabSize);

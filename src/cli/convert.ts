@@ -69,7 +69,9 @@ async function convert(model: string, options: ConvertOptions): Promise<void> {
   if (model === '' || output === '') throw new UsageError(`${model === '' ? 'the model' : '--output'} is empty`);
   const later = options.imageSize === undefined ? options.scaled && '--scaled' : '--image-size';
   if (later)
-    throw new UsageError(`${later} is given when a model is used: the packed one takes any that this one takes`);
+    throw new UsageError(
+      `${later} belongs to the use of a model, not to its conversion: the packed model takes it, too`,
+    );
   const out = standardOutput();
   const progress = new Progress();
   try {

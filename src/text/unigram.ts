@@ -1,7 +1,7 @@
 /**
  * SentencePiece's Unigram tokenizer, which the multilingual ("worldwide") text towers have: OpenCLIP's cleaning, then what the
  * file says: normalization by a table, and for each word the pieces whose probabilities multiply to the most. After Hugging Face's
- * tokenizers 0.22 (models/unigram/model.rs, encode_optimized).
+ * tokenizers 0.23 (models/unigram/model.rs, encode_optimized).
  */
 
 import { checkOptions, kindOf } from '../options.ts';

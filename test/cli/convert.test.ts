@@ -205,7 +205,7 @@ describe('the command', () => {
     for (const option of [['--image-size', '64'], ['--scaled']]) {
       expect(await run(model, '-o', 'x', ...option)).toMatchObject({
         code: 2,
-        stderr: expect.stringContaining(`${option[0]} is given when a model is used`),
+        stderr: expect.stringContaining(`${option[0]} belongs to the use of a model`),
       });
     }
     expect(await run('./no/such', '-o', 'x')).toMatchObject({

@@ -27,6 +27,7 @@ describe('Unigram', () => {
   it('decodes', () => {
     expect(xlm.decode(xlm.encode('a photo of a cat'))).toBe('<s> a photo of a cat</s>');
     expect(() => xlm.decode([1e6])).toThrow(RangeError);
+    expect(() => xlm.encode(5 as never)).toThrow('text must be a string, got a number');
     expect([xlm.vocabSize, xlm.eot, t5.vocabSize, t5.eot]).toEqual([1202, 2, 1458, 1]);
   });
 
