@@ -28,7 +28,7 @@ function say(id: string, text: string, isFault = false): void {
 
 /** Runs what a form asks for, and says what went wrong. */
 async function attempt(where: string, work: () => Promise<void>): Promise<void> {
-  say(where, 'Working ..');
+  say(where, 'Working…');
   try {
     await work();
   } catch (error) {
@@ -63,11 +63,13 @@ class Drop {
   readonly #label: HTMLLabelElement;
   readonly #image: HTMLImageElement;
   readonly #changed: () => void;
+  readonly #shown: (isThere: boolean) => void;
 
-  constructor(id: string, changed: () => void) {
+  constructor(id: string, changed: () => void, shown: (isThere: boolean) => void = () => {}) {
     this.#label = get(id);
     this.#image = this.#label.querySelector('img')!;
     this.#changed = changed;
+    this.#shown = shown;
     const input = this.#label.querySelector('input')!;
     input.addEventListener('change', () => this.take(input.files?.[0]));
     for (const name of ['dragover', 'dragleave', 'drop'] as const) {
@@ -81,9 +83,11 @@ class Drop {
 
   take(file: File | undefined): void {
     this.file = file;
+    this.#shown(file !== undefined);
     if (this.#image.src !== '') URL.revokeObjectURL(this.#image.src);
     this.#image.removeAttribute('src');
     this.#image.hidden = !file;
+    if (!file) this.#label.querySelector('input')!.value = '';
     if (!file) return;
     this.#image.src = URL.createObjectURL(file);
     this.#changed();
@@ -103,7 +107,19 @@ async function base64(file: File): Promise<string> {
 
 // Search.
 const query = get<HTMLFormElement>('query');
-const searchDrop = new Drop('search-drop', () => void search());
+const withoutPhoto = get('without-photo');
+const searchDrop = new Drop(
+  'search-drop',
+  () => void search(),
+  (isThere) => {
+    withoutPhoto.hidden = !isThere;
+  },
+);
+withoutPhoto.addEventListener('click', () => {
+  searchDrop.take(undefined);
+  (query.elements.namedItem('text') as HTMLInputElement).focus();
+  if (fields().text !== undefined) void search();
+});
 
 function fields(): Record<string, unknown> {
   const values = Object.fromEntries(
@@ -130,11 +146,13 @@ const search = (photo?: number) =>
     );
   });
 
+let list: readonly FoundPhoto[] = [];
 let shown: string[] = [];
 function showPhotos(photos: readonly FoundPhoto[]): void {
   for (const url of shown) URL.revokeObjectURL(url);
   const urls: string[] = [];
   shown = urls;
+  list = photos;
   get('photos').replaceChildren(
     ...photos.map((photo) => {
       const button = element('button');
@@ -212,20 +230,58 @@ async function showPhoto(photo: FoundPhoto): Promise<void> {
   ];
   get('photo-facts').textContent = facts.join(' · ');
   image.alt = nameOf(photo.path);
-  image.removeAttribute('src');
-  dialog.showModal();
+  showImage('');
+  const at = list.indexOf(photo);
+  get<HTMLButtonElement>('previous').disabled = at <= 0;
+  get<HTMLButtonElement>('next').disabled = at < 0 || at === list.length - 1;
+  if (!dialog.open) dialog.showModal();
   try {
-    image.src = await objectUrl(`photos/${photo.id}`);
+    const url = await objectUrl(`photos/${photo.id}`);
+    if (current === photo) showImage(url);
+    else URL.revokeObjectURL(url);
+    // Browsers show fewer kinds of pictures than the model reads: a HEIC is seen by its thumbnail.
+    await image.decode().catch(async () => {
+      const thumbnail = await objectUrl(`photos/${photo.id}/thumbnail`);
+      if (current === photo) showImage(thumbnail);
+      else URL.revokeObjectURL(thumbnail);
+    });
   } catch (error) {
-    get('photo-facts').textContent = (error as Error).message;
+    if (current === photo) get('photo-facts').textContent = (error as Error).message;
   }
 }
+
+/** Puts a picture into the dialog, or none, and lets go of the last one. */
+function showImage(url: string): void {
+  const image = dialog.querySelector('img')!;
+  if (image.src !== '') URL.revokeObjectURL(image.src);
+  if (url === '') image.removeAttribute('src');
+  else image.src = url;
+}
+
+/** The photo before or after this one; the list's own focus goes with it. */
+function step(by: number): void {
+  const at = current === undefined ? -1 : list.indexOf(current);
+  const photo = at < 0 ? undefined : list[at + by];
+  if (photo) void showPhoto(photo);
+}
+get('previous').addEventListener('click', () => step(-1));
+get('next').addEventListener('click', () => step(1));
+dialog.addEventListener('keydown', (event) => {
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (by !== undefined) step(by);
+});
 get('close').addEventListener('click', () => dialog.close());
 get('similar').addEventListener('click', () => {
+  const photo = current;
   dialog.close();
-  if (current) void search(current.id);
+  if (photo) void search(photo.id);
 });
-dialog.addEventListener('close', () => URL.revokeObjectURL(dialog.querySelector('img')!.src));
+dialog.addEventListener('close', () => {
+  const at = current === undefined ? -1 : list.indexOf(current);
+  get('photos').querySelectorAll('button')[at]?.focus();
+  current = undefined;
+  showImage('');
+});
 
 // Classify.
 const question = get<HTMLFormElement>('question');

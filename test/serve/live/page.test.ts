@@ -165,6 +165,12 @@ describe('the page', () => {
     await page.locator('#photos button').first().click();
     await page.locator('dialog img[src^="blob:"]').waitFor();
     await look(page, `${name}-photo`);
+    expect(await contrast(page)).toEqual([]);
+    await page.keyboard.press('ArrowRight');
+    await page.getByRole('heading', { name: 'coffee.png' }).waitFor();
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await page.getByRole('heading', { name: 'cat.png' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Previous' }).isDisabled()).toBe(true);
     await page.getByRole('button', { name: 'Similar photos' }).click();
     await page.waitForFunction(() => document.querySelector('#photos .score')?.textContent === '1.000');
     expect((await found(page))[0]).toBe('cat.png');
@@ -186,10 +192,17 @@ describe('the page', () => {
     await page.getByText(`${names.length} photos`, { exact: true }).waitFor();
     expect((await found(page))[0]).toBe('rocket.jpg');
     await page.getByText('Filters').click();
+    await look(page, 'filters');
+    expect(await contrast(page)).toEqual([]);
     await page.getByLabel('Path contains').fill('co');
     await page.locator('#query button.main').click();
     await page.getByText('2 photos', { exact: true }).waitFor();
     expect((await found(page)).sort()).toEqual(['coffee.png', 'coins.png']);
+    await page.getByLabel('Words').fill('a photo of a cat');
+    await page.getByLabel('Path contains').fill('');
+    await page.getByRole('button', { name: 'Remove photo' }).click();
+    await page.waitForFunction(() => document.querySelector('#photos .name')?.textContent === 'cat.png');
+    expect(await page.getByRole('button', { name: 'Remove photo' }).isVisible()).toBe(false);
     await page.getByRole('button', { name: 'Clear' }).click();
     expect(await found(page)).toEqual([]);
     await page.locator('#query button.main').click();
@@ -236,8 +249,9 @@ describe('the page', () => {
     expect(await focused()).toBe(1);
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Escape');
-    expect(await focused()).toBe(1);
+    await expect.poll(focused).toBe(2); // that of the photo that was looked at last
     expect(faults).toEqual([]);
     await page.context().close();
   });
@@ -258,6 +272,8 @@ describe('the page', () => {
         .locator('#classify-drop input')
         .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('hello') });
       await page.getByText(/this is not a JPEG, PNG or WebP image/).waitFor();
+      await look(page, 'fault');
+      expect(await contrast(page)).toEqual([]);
       await page.context().close();
     } finally {
       await guarded.close();
