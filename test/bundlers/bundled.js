@@ -1,4 +1,4 @@
-// The program through every bundler. It imports `edgeclip`, or `edgeclip/bundle` where a bundler does not follow
+// B12, B13: the program through every bundler. It imports `edgeclip`, or `edgeclip/bundle` where a bundler does not follow
 // `new URL('./file', import.meta.url)`.
 import { spawn } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';

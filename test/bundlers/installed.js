@@ -1,4 +1,4 @@
-// The program with the package as it is installed: by Yarn without node_modules, in test runners, in a function's folder, by
+// The program with the package as it is installed: by Yarn without node_modules, in test runners (B11), in a function's folder, by
 // require(), and embedded by `deno compile`.
 import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
