@@ -38,6 +38,18 @@ function tryPackages(run) {
   }
 }
 
+/** PostgreSQL's packages: named by the error, and with them there is another one, as no server is there. */
+function tryPostgres(run) {
+  const search = () => {
+    const args = ['edgeclip', 'search', 'cat', '--in', 'postgres://127.0.0.1:1/photos'];
+    return spawnSync('npx', args, { cwd: folder, encoding: 'utf8' }).stderr;
+  };
+  const [, install] = /npm install ([\w -]+) \[UNSUPPORTED\]/.exec(search()) ?? [];
+  if (!install) throw new Error(`without pg: ${search()}`);
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', ...install.split(' ')]);
+  if (!search().includes('no server answers there')) throw new Error(`with pg: ${search()}`);
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'my app #1 100% '));
 try {
   const { filename } = pack(folder);
@@ -49,6 +61,7 @@ try {
   if (/edgeclip/.test(install.stderr)) throw new Error(`installing warns: ${install.stderr}`);
   const packages = Object.keys(JSON.parse(readFileSync(join(folder, 'package-lock.json'))).packages).length - 1;
   if (packages >= 20) throw new Error(`installing brings ${packages} packages, expected less than 20`);
+  tryPostgres(run);
   cpSync(resolve('examples/cat.png'), join(folder, '50% off #3.png'));
   const table = run('npx', ['edgeclip', 'classify', '50% off #3.png', '--labels', 'cat, dog, rocket', '--json']);
   writeFileSync(
