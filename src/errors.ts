@@ -30,6 +30,10 @@ export type ClipErrorCode =
   | 'INDEX_FORMAT'
   /** An index holds vectors of another model, or of the same in another precision or with other options for pictures. */
   | 'INDEX_MODEL'
+  /** The plan of a batch is damaged or of another version. */
+  | 'PLAN_FORMAT'
+  /** The output of a batch has parts of another model, version or options for pictures. */
+  | 'BATCH_MODEL'
   /** The tower that the call needs was not loaded. */
   | 'TOWER_NOT_LOADED'
   /** The call came after `dispose`. */

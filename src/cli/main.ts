@@ -2,6 +2,7 @@
 /** The `edgeclip` command. */
 import { Command, CommanderError, Option } from 'commander';
 import { alsoFindPackagesIn } from '../platform/node-packages.ts';
+import { addBatch } from './batches.ts';
 import { addClassify } from './classify.ts';
 import { addConvert } from './convert.ts';
 import { addDuplicates } from './duplicates.ts';
@@ -69,6 +70,7 @@ addInfo(program);
 addConvert(program);
 addModels(program);
 addServe(program);
+addBatch(program);
 program
   .helpCommand(false)
   .command('help [command]')

@@ -84,7 +84,7 @@ export class Progress {
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
 /** `m:ss` or `h:mm:ss`. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const whole = Math.ceil(seconds);
   const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
   const hours = Math.floor(whole / 3600);

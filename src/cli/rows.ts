@@ -1,7 +1,7 @@
 /** Rows of `embed`: their owners, index lines and formats. */
 import { createHash } from 'node:crypto';
 import { nineDigits } from '../float32.ts';
-import { NPY_HEADER_BYTES, npyHeader, npyRow } from './npy.ts';
+import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
 
 /** The file or text that a row belongs to. */
 export type Owner = { readonly file: string } | { readonly text: string };

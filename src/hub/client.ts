@@ -134,10 +134,10 @@ async function follow(access: HubAccess, { url, method, headers }: HubRequest): 
 }
 
 /** Whether another attempt may find another answer. */
-const isPassing = (status: number): boolean => [408, 429, 500, 502, 503, 504].includes(status);
+export const isPassing = (status: number): boolean => [408, 429, 500, 502, 503, 504].includes(status);
 
 /** Seconds that the server asks to wait: a number or a date (RFC 9110, 10.2.3). */
-function retryAfter(headers: Headers): number | undefined {
+export function retryAfter(headers: Headers): number | undefined {
   const text = headers.get('retry-after');
   if (text === null) return undefined;
   const seconds = /^\d+$/.test(text.trim()) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;

@@ -1,7 +1,9 @@
 /** A picture's size in pixels, from its header alone. */
 import { decodeRows } from './decode.ts';
+import { sniffFormat } from './format.ts';
 import { takeImage } from './input.ts';
-import type { ImageLimits } from './limits.ts';
+import { checkSize, type ImageLimits, imageLimits } from './limits.ts';
+import { readWebpHeader } from './webp.ts';
 import { withWorkspace } from './workspace.ts';
 
 export interface PictureSize {
@@ -20,10 +22,15 @@ class Found extends Error {
 }
 
 /**
- * The size as stored, before any orientation. A WebP is decoded for it.
+ * The size as stored, before any orientation. A WebP is not checked beyond its header.
  * @throws ClipError as `decodeImage`
  */
 export async function pictureSize(bytes: Uint8Array, limits: Partial<ImageLimits> = {}): Promise<PictureSize> {
+  if ((await sniffFormat(bytes)) === 'webp') {
+    const { width, height } = readWebpHeader(bytes);
+    checkSize('WebP', width, height, imageLimits(limits));
+    return { width, height };
+  }
   try {
     await withWorkspace((workspace) =>
       decodeRows(workspace, takeImage(bytes), limits, ({ width, height }) => {

@@ -4,9 +4,9 @@ const MAGIC = '\x93NUMPY\x01\x00';
 /** Data starts at a multiple of 64. 128 bytes have room for any shape, so the header can be rewritten in place. */
 export const NPY_HEADER_BYTES = 128;
 
-/** The header: little-endian float32, C order, shape (rows, width). */
-export function npyHeader(rows: number, width: number): Uint8Array {
-  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${width}), }`;
+/** The header: little-endian float32 (or float16), C order, shape (rows, width). */
+export function npyHeader(rows: number, width: number, type: '<f4' | '<f2' = '<f4'): Uint8Array {
+  const dict = `{'descr': '${type}', 'fortran_order': False, 'shape': (${rows}, ${width}), }`;
   const before = MAGIC.length + 2;
   const bytes = Buffer.from(`${MAGIC}  ${dict.padEnd(NPY_HEADER_BYTES - before - 1)}\n`, 'latin1');
   bytes.writeUInt16LE(NPY_HEADER_BYTES - before, MAGIC.length);

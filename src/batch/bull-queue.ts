@@ -1,0 +1,177 @@
+/** A queue that many machines share: BullMQ on Redis, Valkey or PostgreSQL. A job is a shard's place in the plan. */
+import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import { ClipError } from '../errors.ts';
+import { batchPackage } from './packages.ts';
+import { numbered, type ShardPlace } from './plan.ts';
+import { ATTEMPTS, type BatchQueue, type QueueEvents, type QueueStatus, type ShardHandler } from './queue.ts';
+import type { ShardResult } from './work.ts';
+
+/** A worker that gives no sign of life for so long has lost its shard. */
+const LOCK_MS = 30_000;
+/** The pause before a failed shard is tried again; each further one is twice as long, and varies by a half. */
+const BACKOFF = { type: 'exponential', delay: 5_000, jitter: 0.5 } as const;
+/** How often an idle worker looks whether other workers still hold shards, which may come back. */
+const IDLE_MS = 1_000;
+/** A queue that does not answer at the start is an error; later its client comes back by itself. */
+const PATIENCE_MS = 10_000;
+/** Jobs that are added by one command. */
+const BULK = 1000;
+
+type Bull = Awaited<ReturnType<typeof batchPackage<'bullmq'>>>;
+type ShardJob = Job<ShardPlace, ShardResult>;
+
+export class BullQueue implements BatchQueue {
+  readonly #bull: Bull;
+  readonly #name: string;
+  readonly #options: QueueOptions;
+  readonly #backend: readonly unknown[];
+  readonly #queue: Queue;
+  readonly #place: string;
+
+  private constructor(bull: Bull, place: string, name: string, options: QueueOptions, backend: readonly unknown[]) {
+    this.#bull = bull;
+    this.#place = place;
+    this.#name = name;
+    this.#options = options;
+    this.#backend = backend;
+    this.#queue = new (bull.Queue as new (...args: unknown[]) => Queue)(name, options, ...backend);
+    this.#queue.on('error', () => {}); // calls say it
+  }
+
+  /**
+   * @param url `redis://`, `rediss://` or `postgres://`
+   * @param name the queue's: one for each output
+   * @throws RangeError for another address; ClipError UNSUPPORTED without the packages, IO if nobody answers
+   */
+  static async open(url: string, name: string): Promise<BullQueue> {
+    const bull = await batchPackage('bullmq', 'for --queue');
+    const address = /^(rediss?|valkeys?|postgres(?:ql)?):\/\//i.exec(url)?.[1]?.toLowerCase();
+    if (address === undefined) {
+      throw new RangeError(`expected redis://, rediss:// or postgres://, got ${JSON.stringify(url.replace(/\/\/[^@/]*@/, '//'))}`); // biome-ignore format: one line
+    }
+    const place = new URL(url).host;
+    const isPostgres = address.startsWith('postgres');
+    const connection = isPostgres ? url : { url: url.replace(/^valkey/i, 'redis'), maxRetriesPerRequest: null };
+    const backend = isPostgres ? [undefined, bull.createPostgresBackend] : [];
+    let queue: BullQueue;
+    try {
+      queue = new BullQueue(bull, place, name, { connection } as unknown as QueueOptions, backend);
+    } catch (cause) {
+      throw new ClipError('UNSUPPORTED', `the queue's client does not start: ${(cause as Error).message}`, { cause });
+    }
+    await queue.#answers();
+    return queue;
+  }
+
+  async #answers(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let last: Error | undefined;
+    this.#queue.on('error', (error) => {
+      last = error;
+    });
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(last ?? new Error(`no answer in ${PATIENCE_MS / 1000} seconds`)), PATIENCE_MS);
+    });
+    try {
+      await Promise.race([this.#queue.waitUntilReady(), late]);
+    } catch (cause) {
+      await this.#queue.disconnect().catch(() => {});
+      throw new ClipError('IO', `the queue at ${this.#place}: ${(cause as Error).message || 'it does not answer'}`, {
+        cause,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A job's name is its part's, and names are unique: planning again adds nothing twice. */
+  async add(places: readonly ShardPlace[]): Promise<void> {
+    for (let at = 0; at < places.length; at += BULK) {
+      const jobs = places.slice(at, at + BULK).map((place) => ({
+        name: 'shard',
+        data: place,
+        opts: { jobId: jobId(place.part), attempts: ATTEMPTS, backoff: BACKOFF },
+      }));
+      await this.#queue.addBulk(jobs);
+    }
+  }
+
+  async work(handler: ShardHandler, signal: AbortSignal, events: QueueEvents = {}): Promise<void> {
+    const options: WorkerOptions = {
+      ...(this.#options as WorkerOptions),
+      concurrency: 1, // the model's threads share a shard
+      lockDuration: LOCK_MS,
+      maxStalledCount: ATTEMPTS, // a worker that died is no failure of its shard
+    };
+    const process = async (job: ShardJob, token?: string) => {
+      try {
+        return await handler(job.data, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        await job.moveToWait(token); // another worker goes on at once
+        throw new this.#bull.WaitingError();
+      }
+    };
+    type Constructor = new (...args: unknown[]) => Worker<ShardPlace, ShardResult>;
+    const worker = new (this.#bull.Worker as unknown as Constructor)(
+      this.#name,
+      process,
+      options,
+      ...this.#backend.slice(1),
+    );
+    worker.on('completed', ({ data }, result) => events.onDone?.(data, result));
+    worker.on('failed', (job, error) => {
+      if (job) events.onFailed?.(job.data.part, error, job.attemptsMade >= ATTEMPTS);
+    });
+    worker.on('error', (error) => events.onTrouble?.(error));
+    try {
+      while (!signal.aborted && !(await this.#isEmpty())) await pause(IDLE_MS, signal);
+    } finally {
+      await worker.close();
+    }
+  }
+
+  /** Whether no shard waits or runs, here or elsewhere. While the queue cannot be reached, nobody knows. */
+  async #isEmpty(): Promise<boolean> {
+    try {
+      const counts = await this.#queue.getJobCounts('wait', 'prioritized', 'delayed', 'active');
+      return Object.values(counts).every((count) => count === 0);
+    } catch {
+      return false;
+    }
+  }
+
+  async status(): Promise<QueueStatus> {
+    const { active = 0, ...waiting } = await this.#queue.getJobCounts('wait', 'prioritized', 'delayed', 'active');
+    const failed = (await this.#queue.getFailed()) as ShardJob[];
+    return {
+      waiting: Object.values(waiting).reduce((sum, count) => sum + count, 0),
+      running: active,
+      failed: failed.map(({ data, failedReason }) => ({ part: data.part, reason: failedReason ?? '' })),
+    };
+  }
+
+  async retry(): Promise<number> {
+    const failed = await this.#queue.getFailed();
+    for (const job of failed) await job.retry('failed', { resetAttemptsMade: true });
+    return failed.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+  }
+}
+
+const jobId = (part: number): string => `part-${numbered(part)}`;
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

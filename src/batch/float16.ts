@@ -1,0 +1,32 @@
+/** float16 (IEEE 754 binary16), as vectors of half the size are stored. */
+
+const FLOAT = new Float32Array(1);
+const BITS = new Uint32Array(FLOAT.buffer);
+
+/** The bits of the nearest float16, ties to even. Beyond 65,504 it is infinite; NaN stays NaN. */
+export function float16(x: number): number {
+  FLOAT[0] = x;
+  const bits = BITS[0] as number;
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Below the least normal number, 2^-14: adding 0.5 lets the hardware round to multiples of 2^-24.
+    BITS[0] = magnitude;
+    FLOAT[0] = (FLOAT[0] as number) + 0.5;
+    return sign | ((BITS[0] as number) - 0x3f000000);
+  }
+  // The exponent's offset from 127 to 15, and half of a last place, a little less where the last bit kept is even.
+  const rounded = magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | (rounded >>> 13);
+}
+
+/** The number that these bits are. */
+export function fromFloat16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >>> 10) & 31;
+  const fraction = bits & 0x3ff;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,63 @@
+/** The queue of a batch on one machine: the parts that are there say what is done. */
+import { partName } from './parts.ts';
+import type { Plan, ShardPlace } from './plan.ts';
+import { ATTEMPTS, type BatchQueue, type QueueEvents, type QueueStatus, type ShardHandler } from './queue.ts';
+import { PassingError, type Retries, retried } from './retries.ts';
+import type { Storage } from './storage.ts';
+
+const RETRIES: Retries = { attempts: ATTEMPTS, pauseMs: 1000, longestMs: 30_000 };
+
+export class LocalQueue implements BatchQueue {
+  readonly #plan: Plan;
+  readonly #output: Storage;
+  readonly #retries: Retries;
+
+  constructor(plan: Plan, output: Storage, retries = RETRIES) {
+    this.#plan = plan;
+    this.#output = output;
+    this.#retries = retries;
+  }
+
+  async add(): Promise<void> {}
+
+  async work(handler: ShardHandler, signal: AbortSignal, events: QueueEvents = {}): Promise<void> {
+    for (const place of await this.#left()) {
+      if (signal.aborted) return;
+      let attempt = 0;
+      const work = async () => {
+        attempt++;
+        try {
+          return await handler(place, signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          events.onFailed?.(place.part, error, attempt >= this.#retries.attempts);
+          throw new PassingError((error as Error).message, { cause: error });
+        }
+      };
+      try {
+        events.onDone?.(place, await retried(work, signal, this.#retries));
+      } catch (error) {
+        if (!signal.aborted && !(error instanceof PassingError)) throw error;
+      }
+    }
+  }
+
+  async status(): Promise<QueueStatus> {
+    return { waiting: (await this.#left()).length, running: 0, failed: [] };
+  }
+
+  /** Every run tries what has no part. */
+  async retry(): Promise<number> {
+    return 0;
+  }
+
+  async close(): Promise<void> {}
+
+  async #left(): Promise<readonly ShardPlace[]> {
+    const { layout } = this.#plan.head;
+    const folder = partName(layout, 0).replace(/[^/]*$/, '');
+    const done = new Set<string>();
+    for await (const { name } of this.#output.list(folder)) done.add(name);
+    return this.#plan.shards.filter(({ part }) => !done.has(partName(layout, part)));
+  }
+}

@@ -1,0 +1,168 @@
+/** The parts of a batch's output: rows of pictures as Parquet, or in the layout of clip-retrieval. The same rows give the same bytes. */
+import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
+import type { IndexModel } from '../search/index-model.ts';
+import { float16, fromFloat16 } from './float16.ts';
+import { batchPackage } from './packages.ts';
+import { type Layout, numbered } from './plan.ts';
+
+/** A picture's embedding and size in pixels, as stored; or why there is none. */
+export type PartRow =
+  | { readonly key: string; readonly embedding: Float32Array; readonly width: number; readonly height: number }
+  | { readonly key: string; readonly error: string };
+
+/** What made the rows: the same for all parts of a batch. */
+export interface PartMaker {
+  readonly model: IndexModel;
+  /** A hash that changes whenever the numbers can change. */
+  readonly maker: string;
+  readonly version: string;
+  readonly dimension: number;
+}
+
+/** What a part says of itself, under the key `edgeclip` of the file's metadata. */
+export interface PartSummary extends PartMaker {
+  readonly part: number;
+  readonly pictures: number;
+  readonly failed: number;
+}
+
+/** A file of the output. */
+export interface PartFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export const METADATA_KEY = 'edgeclip';
+/** Rows that are encoded together: enough for a reader, few enough to hold. */
+const GROUP_ROWS = 1000;
+
+const LAYOUTS: Readonly<Record<Layout, (part: number) => string>> = {
+  parquet: (part) => `part-${numbered(part)}.parquet`,
+  'clip-retrieval': (part) => `metadata/metadata_${numbered(part)}.parquet`,
+};
+
+/** The file whose presence says that the part is done: it is written last. */
+export const partName = (layout: Layout, part: number): string => LAYOUTS[layout](part);
+
+type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema'];
+
+export interface PartOptions {
+  readonly layout: Layout;
+  readonly half: boolean;
+  readonly part: number;
+  readonly made: PartMaker;
+}
+
+/** Takes rows in order and gives the part's files, the one that says that it is done last. */
+export class PartWriter {
+  readonly #options: PartOptions;
+  readonly #bytes: ByteWriter;
+  readonly #writer: ParquetWriter;
+  /** What clip-retrieval keeps beside: the vectors alone, as NumPy's file. */
+  readonly #vectors: Uint8Array[] = [];
+  #rows: PartRow[] = [];
+  pictures = 0;
+  failed = 0;
+
+  private constructor(options: PartOptions, bytes: ByteWriter, writer: ParquetWriter) {
+    this.#options = options;
+    this.#bytes = bytes;
+    this.#writer = writer;
+  }
+
+  /** @throws ClipError UNSUPPORTED without the package */
+  static async open(options: PartOptions): Promise<PartWriter> {
+    const { ByteWriter, ParquetWriter } = await batchPackage('hyparquet-writer', 'to write parts');
+    const bytes = new ByteWriter();
+    // Embeddings do not compress; what is left is small.
+    const writer = new ParquetWriter({
+      writer: bytes,
+      schema: schema(options),
+      codec: 'UNCOMPRESSED',
+      statistics: false,
+      createdBy: 'edgeclip',
+    });
+    return new PartWriter(options, bytes, writer);
+  }
+
+  add(row: PartRow): void {
+    this.pictures++;
+    const isBad = 'error' in row;
+    if (isBad) this.failed++;
+    if (this.#options.layout === 'clip-retrieval') {
+      if (isBad) return; // its rows are those of the vectors
+      this.#vectors.push(this.#options.half ? halfRow(row.embedding) : npyRow(row.embedding));
+    }
+    if (this.#rows.push(row) === GROUP_ROWS) this.#writeGroup();
+  }
+
+  end(): PartFile[] {
+    if (this.#rows.length > 0) this.#writeGroup();
+    const { layout, part, made, half } = this.#options;
+    const summary: PartSummary = { ...made, part, pictures: this.pictures, failed: this.failed };
+    this.#writer.kvMetadata = [{ key: METADATA_KEY, value: JSON.stringify(summary) }];
+    this.#writer.finish();
+    const parquet = { name: partName(layout, part), bytes: new Uint8Array(this.#bytes.getBuffer()) };
+    if (layout === 'parquet') return [parquet];
+    const npy = new Uint8Array(NPY_HEADER_BYTES + this.#vectors.length * made.dimension * (half ? 2 : 4));
+    npy.set(npyHeader(this.#vectors.length, made.dimension, half ? '<f2' : '<f4'));
+    let at = NPY_HEADER_BYTES;
+    for (const row of this.#vectors) {
+      npy.set(row, at);
+      at += row.length;
+    }
+    return [{ name: `img_emb/img_emb_${numbered(part)}.npy`, bytes: npy }, parquet];
+  }
+
+  #writeGroup(): void {
+    const rows = this.#rows;
+    this.#rows = [];
+    const column = (name: string, value: (row: PartRow) => unknown) => ({ name, data: rows.map(value) });
+    const round = this.#options.half ? (x: number) => fromFloat16(float16(x)) : (x: number) => x;
+    const embedding = (row: PartRow) => ('error' in row ? undefined : Array.from(row.embedding, round));
+    const columnData =
+      this.#options.layout === 'parquet'
+        ? [
+            column('key', ({ key }) => key),
+            { ...column('embedding', embedding), encoding: 'PLAIN' as const },
+            column('width', (row) => ('error' in row ? undefined : row.width)),
+            column('height', (row) => ('error' in row ? undefined : row.height)),
+            column('error', (row) => ('error' in row ? row.error : undefined)),
+          ]
+        : [column('image_path', ({ key }) => key)];
+    this.#writer.write({ columnData, rowGroupSize: GROUP_ROWS });
+  }
+}
+
+/** Left to itself the library would write vectors as the text of JSON. */
+function schema({ layout, half }: PartOptions): Schema {
+  const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const;
+  if (layout === 'clip-retrieval') {
+    return [
+      { name: 'schema', num_children: 1 },
+      { name: 'image_path', repetition_type: 'REQUIRED', ...text },
+    ];
+  }
+  const number = half
+    ? ({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2, logical_type: { type: 'FLOAT16' } } as const)
+    : ({ type: 'FLOAT' } as const);
+  return [
+    { name: 'schema', num_children: 5 },
+    { name: 'key', repetition_type: 'REQUIRED', ...text },
+    { name: 'embedding', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST', logical_type: { type: 'LIST' } }, // biome-ignore format: one line a column
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', repetition_type: 'REQUIRED', ...number },
+    { name: 'width', repetition_type: 'OPTIONAL', type: 'INT32' },
+    { name: 'height', repetition_type: 'OPTIONAL', type: 'INT32' },
+    { name: 'error', repetition_type: 'OPTIONAL', ...text },
+  ];
+}
+
+/** float16, little-endian. */
+function halfRow(row: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(row.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < row.length; i++) view.setUint16(2 * i, float16(row[i]!), true);
+  return bytes;
+}

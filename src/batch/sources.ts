@@ -1,0 +1,180 @@
+/** The pictures of a shard, one after the other, read some ahead. */
+import { resolve } from 'node:path';
+import { ClipError } from '../errors.ts';
+import { isPassing, retryAfter } from '../hub/client.ts';
+import { joinPieces, streamPieces } from '../image/body.ts';
+import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
+import { batchPackage } from './packages.ts';
+import type { PlanHead, Shard } from './plan.ts';
+import { PassingError, type Retries, retried } from './retries.ts';
+import { openStorage, type Storage, type StorageOptions } from './storage.ts';
+
+/** A picture whose bytes are on their way. */
+export interface ShardPicture {
+  readonly key: string;
+  /** @throws ClipError about the picture itself; anything else is a failure of what holds it */
+  readonly bytes: Promise<Uint8Array>;
+}
+
+/** Pictures that are read at once. A bucket answers after some 50 ms, so one at a time would keep the processor waiting. */
+const AHEAD = 16;
+/** Bytes that may be on their way at once, by what the last pictures had. */
+const AHEAD_BYTES = 64 << 20;
+/** What is on the web and does not answer is given up sooner than our own storage. */
+const WEB_RETRIES: Retries = { attempts: 4, pauseMs: 300, longestMs: 10_000 };
+const WEB_SILENCE_MS = 30_000;
+
+/** A picture that cannot be had: its row has the reason. Other errors end the shard. */
+export class PictureError extends ClipError {}
+
+export class PictureSource {
+  readonly #head: PlanHead;
+  readonly #options: StorageOptions;
+  readonly #limits: ImageLimits;
+  /** Opened when the first picture of each is read. */
+  readonly #storages = new Map<string, Promise<Storage>>();
+
+  constructor(head: PlanHead, options: StorageOptions & { readonly maxBytes?: number } = {}) {
+    this.#head = head;
+    this.#options = options;
+    this.#limits = imageLimits(options);
+  }
+
+  /** In the order of the shard. @throws what ends the shard: ClipError IO */
+  pictures(shard: Shard, signal: AbortSignal): AsyncIterable<ShardPicture> {
+    if (shard.tar !== undefined) return this.#members(shard.tar, signal);
+    return ahead(shard.keys ?? [], (key) => this.#read(key, signal));
+  }
+
+  #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
+    const { kind, input, base } = this.#head;
+    if (kind !== 'list') return this.#stored(input, key, signal);
+    if (/^https?:\/\//i.test(key)) return this.#fetched(key, signal);
+    const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(key) ?? [];
+    if (bucket !== undefined) return this.#stored(bucket, name!, signal);
+    return this.#stored('/', resolve(base, key).slice(1), signal);
+  }
+
+  async #stored(place: string, name: string, signal: AbortSignal): Promise<Uint8Array> {
+    const storage = await this.#storage(place);
+    const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
+    if (!bytes) throw new PictureError('IO', 'there is no such file');
+    return bytes;
+  }
+
+  async #fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
+    try {
+      return await retried(
+        async () => {
+          const timed = AbortSignal.any([signal, AbortSignal.timeout(WEB_SILENCE_MS)]);
+          let response: Response;
+          try {
+            response = await fetch(url, { signal: timed });
+          } catch (error) {
+            signal.throwIfAborted();
+            throw new PassingError('it does not answer', { cause: error });
+          }
+          if (!response.ok) {
+            await response.body?.cancel();
+            const message = `status ${response.status}`;
+            if (!isPassing(response.status)) throw new PictureError('IO', message);
+            const after = retryAfter(response.headers);
+            throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
+          }
+          checkBytes(Number(response.headers.get('content-length') ?? 0), this.#limits);
+          return await joinPieces(streamPieces(response.body!, url, this.#limits, signal)).catch((error) => {
+            if ((error as ClipError).code !== 'IO' || signal.aborted) throw error;
+            throw new PassingError('its answer ended early', { cause: error });
+          });
+        },
+        signal,
+        WEB_RETRIES,
+      );
+    } catch (error) {
+      throw error instanceof PassingError ? new PictureError('IO', error.message, { cause: error }) : error;
+    }
+  }
+
+  /** The pictures in a tar file, by the endings of their names, while it is read. */
+  async *#members(tar: string, signal: AbortSignal): AsyncGenerator<ShardPicture> {
+    const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
+    const storage = await this.#storage(this.#head.input);
+    const stream = await storage.stream(tar, signal);
+    const entries = stream.pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
+    const reader = (entries as ReadableStream<TarEntry>).getReader();
+    try {
+      for (;;) {
+        const { done, value: entry } = await reader.read().catch((cause) => {
+          signal.throwIfAborted();
+          throw new ClipError('IO', `${storage.place}: ${tar}: ${(cause as Error).message}`, { cause });
+        });
+        if (done) return;
+        const { name, type = 'file', size } = entry.header;
+        if (type !== 'file' || !isPictureMember(name)) {
+          await entry.body.cancel();
+          continue;
+        }
+        const key = `${tar}/${name}`;
+        if (size > this.#limits.maxBytes) {
+          await entry.body.cancel();
+          yield { key, bytes: rejected(() => checkBytes(size, this.#limits)) };
+        } else
+          yield { key, bytes: Promise.resolve(await joinPieces(streamPieces(entry.body, key, this.#limits, signal))) };
+      }
+    } finally {
+      await reader.cancel().catch(() => {});
+    }
+  }
+
+  #storage(place: string): Promise<Storage> {
+    let storage = this.#storages.get(place);
+    if (!storage) {
+      storage = openStorage(place, this.#options);
+      storage.catch(() => this.#storages.delete(place)); // the next picture tries again
+      this.#storages.set(place, storage);
+    }
+    return storage;
+  }
+}
+
+interface TarEntry {
+  readonly header: { readonly name: string; readonly type?: string; readonly size: number };
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** WebDataset's tars have captions and records beside the pictures. */
+export const isPictureMember = (name: string): boolean =>
+  /\.(jpe?g|png|webp|avif|heic|heif)$/i.test(name) && !/(^|\/)\._/.test(name);
+
+/** A rejected promise of what `check` throws. */
+async function rejected(check: () => void): Promise<never> {
+  check();
+  throw new TypeError('unreachable');
+}
+
+/** Starts reading some pictures before they are asked for. */
+async function* ahead(
+  keys: readonly string[],
+  read: (key: string) => Promise<Uint8Array>,
+): AsyncGenerator<ShardPicture> {
+  const window: ShardPicture[] = [];
+  let next = 0;
+  let typical = 0;
+  const few = () => window.length < AHEAD && window.length * typical < AHEAD_BYTES;
+  for (;;) {
+    while (next < keys.length && (window.length === 0 || few())) {
+      const key = keys[next++]!;
+      const bytes = read(key);
+      bytes.then(
+        ({ length }) => {
+          typical = Math.max(length, 0.9 * typical);
+        },
+        () => {}, // whoever takes it sees it
+      );
+      window.push({ key, bytes });
+    }
+    const picture = window.shift();
+    if (!picture) return;
+    yield picture;
+  }
+}

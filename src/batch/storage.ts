@@ -1,0 +1,60 @@
+/** Where a batch reads pictures and writes parts: a folder, or a bucket of object storage. */
+import type { S3Place } from './s3-storage.ts';
+
+/** A file of a storage. */
+export interface StoredFile {
+  /** Relative to the storage, with `/` between folders. */
+  readonly name: string;
+  readonly bytes: number;
+  /** When it was written, in milliseconds. */
+  readonly modified: number;
+}
+
+export interface ReadOptions {
+  /** The bytes to read. Default: all of the file. */
+  readonly start?: number;
+  readonly end?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Files by name. A file is written whole and once: whoever comes second changes nothing, so that two workers that hold one
+ * shard leave one part.
+ */
+export interface Storage {
+  /** As the user gave it, for messages. */
+  readonly place: string;
+  /**
+   * The bytes of a file; undefined if there is none of that name.
+   * @throws ClipError IO; IMAGE_TOO_LARGE if it has more than `maxBytes`
+   */
+  read(name: string, options?: ReadOptions & { readonly maxBytes?: number }): Promise<Uint8Array | undefined>;
+  /** The bytes of a file as they come. @throws ClipError IO, also if there is none of that name */
+  stream(name: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * Writes a new file. Returns false, and changes nothing, if there is one of that name.
+   * @throws ClipError IO
+   */
+  create(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  /** Size and time of a file; undefined if there is none. @throws ClipError IO */
+  find(name: string, signal?: AbortSignal): Promise<StoredFile | undefined>;
+  /** All files whose names begin so, sorted by name. @throws ClipError IO */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredFile>;
+}
+
+/** Whether a place is in object storage. */
+export const isBucket = (place: string): boolean => /^s3:\/\//i.test(place);
+
+/**
+ * Opens a folder, or `s3://bucket/prefix`.
+ * @param create whether the folder is made if it is not there
+ * @throws RangeError for an address without a bucket; ClipError IO, UNSUPPORTED if a package is missing
+ */
+export async function openStorage(place: string, { create = false, ...s3 }: StorageOptions = {}): Promise<Storage> {
+  if (isBucket(place)) return (await import('./s3-storage.ts')).S3Storage.open(place, s3);
+  return (await import('./folder-storage.ts')).FolderStorage.open(place, create);
+}
+
+export interface StorageOptions extends S3Place {
+  readonly create?: boolean;
+}

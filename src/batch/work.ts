@@ -1,0 +1,108 @@
+/** One shard from its pictures to its part. */
+import type { Clip } from '../clip.ts';
+import { ClipError } from '../errors.ts';
+import { pictureSize } from '../image/picture-size.ts';
+import { show } from '../json.ts';
+import { type PartMaker, type PartRow, PartWriter, partName } from './parts.ts';
+import type { PlanHead, Shard } from './plan.ts';
+import { PictureError, type PictureSource } from './sources.ts';
+import type { Storage } from './storage.ts';
+
+export interface PictureOptions {
+  readonly orient: boolean;
+  readonly scaled: boolean;
+  readonly maxPixels?: number;
+}
+
+export interface ShardJob {
+  readonly clip: Clip;
+  readonly head: PlanHead;
+  readonly output: Storage;
+  readonly source: PictureSource;
+  readonly made: PartMaker;
+  readonly options: PictureOptions;
+  readonly signal: AbortSignal;
+  /** Called after each picture. */
+  readonly onPicture?: (done: number) => void;
+}
+
+export interface ShardResult {
+  readonly pictures: number;
+  readonly failed: number;
+  /** Whether another worker had written the part already. */
+  readonly wasThere: boolean;
+}
+
+/** The batch's own file that says what makes its rows. */
+const MAKER = 'plan/maker.json';
+
+/**
+ * Claims an output for what makes the rows; later workers must have the same.
+ * @throws ClipError BATCH_MODEL if the output belongs to another model or other options
+ */
+export async function claimOutput(output: Storage, made: PartMaker, signal?: AbortSignal): Promise<void> {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(made)}\n`);
+  if (await output.create(MAKER, bytes, signal)) return;
+  const stored = JSON.parse(new TextDecoder().decode(await output.read(MAKER, { signal }))) as PartMaker;
+  if (stored.maker === made.maker) return;
+  const same = stored.model?.name === made.model.name && stored.model.precision === made.model.precision;
+  const what = ({ model, version }: PartMaker) =>
+    `${show(model?.name)} in ${model?.precision}${same ? `, edgeclip ${version} (${model.fingerprint ?? 'unknown'})` : ''}`;
+  throw new ClipError('BATCH_MODEL', `${output.place} has parts of ${what(stored)}; those of ${what(made)} cannot be beside them`); // biome-ignore format: one line
+}
+
+/**
+ * Embeds a shard's pictures and writes its part, unless it is there. A picture that cannot be embedded has a row with the reason;
+ * if its place cannot be read, the shard fails.
+ * @throws ClipError IO, WORKER, DISPOSED; the signal's reason
+ */
+export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResult> {
+  const { clip, head, output, source, made, options, signal, onPicture } = job;
+  if (await output.find(partName(head.layout, shard.part), signal)) return { pictures: 0, failed: 0, wasThere: true };
+  const writer = await PartWriter.open({ layout: head.layout, half: head.half, part: shard.part, made });
+  const waiting: { readonly key: string; size?: { readonly width: number; readonly height: number }; broken?: unknown }[] = []; // biome-ignore format: one line
+  async function* items() {
+    for await (const { key, bytes } of source.pictures(shard, signal)) {
+      const picture: (typeof waiting)[number] = { key };
+      waiting.push(picture);
+      yield async () => {
+        let file: Uint8Array;
+        try {
+          file = await bytes;
+        } catch (error) {
+          if (!isPicturesOwn(error)) picture.broken = error;
+          throw error;
+        }
+        picture.size = await pictureSize(file, options);
+        return file;
+      };
+    }
+  }
+  for await (const { embedding, error } of clip.encodeImages(items(), { ...options, signal })) {
+    const { key, size, broken } = waiting.shift()!;
+    if (broken !== undefined) throw broken;
+    writer.add(rowOf(key, size, embedding, error));
+    onPicture?.(writer.pictures);
+  }
+  const { pictures, failed } = writer;
+  let wasThere = false;
+  for (const { name, bytes } of writer.end()) wasThere = !(await output.create(name, bytes, signal));
+  return { pictures, failed, wasThere };
+}
+
+/** Errors that are the picture's own, wherever the shard is computed. */
+const isPicturesOwn = (error: unknown): boolean =>
+  error instanceof PictureError || (error instanceof ClipError && error.code.startsWith('IMAGE_'));
+
+function rowOf(
+  key: string,
+  size: { readonly width: number; readonly height: number } | undefined,
+  embedding: Float32Array | undefined,
+  error: unknown,
+): PartRow {
+  if (embedding && size) return { key, embedding, ...size };
+  // A worker that died, or memory that ran out, says nothing of the picture: the shard is tried again.
+  if (error instanceof ClipError && (error.code === 'WORKER' || error.code === 'DISPOSED')) throw error;
+  const { code, message } = error as Partial<ClipError>;
+  return { key, error: code === undefined ? String(message ?? error) : `${message} [${code}]` };
+}

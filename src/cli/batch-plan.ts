@@ -1,0 +1,86 @@
+/** `edgeclip batch plan`: which pictures go into which part. */
+import { type Command, Option } from 'commander';
+import type { InputKind, Layout } from '../batch/plan.ts';
+import { planBatch } from '../batch/planner.ts';
+import { openQueue } from '../batch/queues.ts';
+import { isBucket } from '../batch/storage.ts';
+import { addBatchOptions, type BatchOptions, openOutput, STORAGE_HELP } from './batch-options.ts';
+import { positiveInteger, quote, UsageError, visible } from './failure.ts';
+import { standardOutput } from './output.ts';
+import { Progress } from './progress.ts';
+import { fileKind } from './walk.ts';
+
+interface PlanCommandOptions extends BatchOptions {
+  readonly list?: boolean;
+  readonly tars?: boolean;
+  readonly shardSize: number;
+  readonly layout: Layout;
+  readonly half?: boolean;
+}
+
+const HELP = `
+INPUT is a folder or s3://bucket/prefix with pictures, in folders of any depth; with --tars, WebDataset tar files under it, each
+of which is a shard; with --list, a file (- is standard input) with one path, s3:// or http(s):// address per line.
+
+The plan is written to OUTPUT/plan/ as JSON Lines: the first line says what the batch is, each other one is a shard with its
+pictures. Run again, it adds the pictures that are new.
+${STORAGE_HELP}
+
+Examples:
+  $ edgeclip batch plan photos --output embeddings
+  $ edgeclip batch plan s3://photos/2026 --output s3://embeddings/2026 --queue redis://10.0.0.1:6379
+  $ edgeclip batch plan urls.txt --list --output embeddings
+
+Exit code: 0 success; 1 the input or the output failed; 2 invalid command line.`;
+
+export function addBatchPlan(batch: Command): void {
+  const command = batch
+    .command('plan')
+    .summary('split pictures into shards')
+    .description('Lists pictures and splits them into shards, each of which becomes a part of the output.')
+    .argument('<input>', 'a folder, s3://bucket/prefix, or a list');
+  addBatchOptions(command)
+    .option('--list', 'the input is a list of paths and addresses')
+    .addOption(new Option('--tars', 'the input holds tar files of pictures').conflicts('list'))
+    .addOption(
+      new Option('--shard-size <n>', 'pictures in a part').argParser(positiveInteger('--shard-size')).default(10_000),
+    )
+    .addOption(
+      new Option('--layout <name>', 'what the parts are').choices(['parquet', 'clip-retrieval']).default('parquet'),
+    )
+    .option('--half', 'embeddings as float16 instead of float32')
+    .addHelpText('after', HELP)
+    .action(plan);
+}
+
+async function plan(input: string, options: PlanCommandOptions): Promise<void> {
+  const { list = false, tars = false, shardSize, layout, half = false, queue, endpoint } = options;
+  if (input === '') throw new UsageError("argument 'input' is empty (an unset variable of the shell?)");
+  const kind: InputKind = list ? 'list' : tars ? 'tars' : 'files';
+  if (kind !== 'list' && !isBucket(input) && fileKind(input) === 'file') {
+    throw new UsageError(`${quote(input)} is a file: add --list if it names pictures, one per line`);
+  }
+  const progress = new Progress();
+  const output = await openOutput(options, true);
+  const planned = await planBatch(input, output, {
+    kind,
+    shardSize,
+    layout,
+    half,
+    ...(endpoint !== undefined && { endpoint }),
+    onFound: (count) => progress.show('found', count, count, 'plain'),
+  });
+  progress.clear();
+  const things = tars ? 'tar files' : 'pictures';
+  if (!planned.plan) throw new UsageError(`${visible(input)} has no ${things}`);
+  if (queue !== undefined) {
+    const shared = await openQueue(queue, planned.plan, output);
+    try {
+      await shared.add(planned.plan.shards);
+    } finally {
+      await shared.close();
+    }
+  }
+  const known = planned.known > 0 ? `, ${planned.known} were planned before` : '';
+  await standardOutput().write(`${planned.added} ${things} in ${planned.shards} ${planned.shards === 1 ? 'shard' : 'shards'}${known}\n`); // biome-ignore format: one line
+}

@@ -1,0 +1,108 @@
+/** `edgeclip batch work`: a worker that embeds shards until none is left. */
+import type { Command } from 'commander';
+import type { PartMaker } from '../batch/parts.ts';
+import { readShard } from '../batch/plan.ts';
+import { openQueue } from '../batch/queues.ts';
+import { PictureSource } from '../batch/sources.ts';
+import { claimOutput, type PictureOptions, workShard } from '../batch/work.ts';
+import type { Clip } from '../clip.ts';
+import { indexModel } from '../search/index-model.ts';
+import { addBatchOptions, type BatchOptions, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
+import { describe, EXIT_FAILED } from './failure.ts';
+import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
+import { rowMakers } from './maker.ts';
+import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import { Progress } from './progress.ts';
+import { packageVersion } from './version.ts';
+
+interface WorkOptions extends BatchOptions, ModelOptions {
+  readonly orient?: boolean;
+  readonly scaled?: boolean;
+}
+
+const HELP = `
+Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
+part-00042.parquet with key, embedding, width, height and error. A part is written once, whatever happens: a worker that was
+stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
+fails is tried again later, and set aside after the fifth time. On SIGTERM or Ctrl-C the shard at work is given back.
+
+All workers of an output must have the same model, version and options. Then a part has the same bytes on every machine.
+${STORAGE_HELP}
+
+Exit code: 0 every shard has its part; 1 some have not; 2 invalid command line.`;
+
+export function addBatchWork(batch: Command): void {
+  const command = batch
+    .command('work')
+    .summary('embed shards until none is left')
+    .description('Embeds the shards of a plan and writes the parts of the output.');
+  addBatchOptions(command).option('--orient', ORIENT_HELP).option('--scaled', SCALED_HELP);
+  addMaxPixels(command);
+  addModelOptions(command).addHelpText('after', HELP).action(work);
+}
+
+async function work(options: WorkOptions): Promise<void> {
+  const { orient = false, scaled = false, maxPixels, queue: url, endpoint } = options;
+  const progress = new Progress();
+  const output = await openOutput(options);
+  const plan = await plannedBatch(output);
+  using clip = await loadModel(options, ['image'], progress);
+  const pictures = { orient, scaled, ...(maxPixels !== undefined && { maxPixels }) };
+  const made = await maker(clip, pictures);
+  const stop = new AbortController();
+  const ended = endOnSignals(stop);
+  await claimOutput(output, made, stop.signal);
+  const source = new PictureSource(plan.head, { ...(endpoint !== undefined && { endpoint }) });
+  const queue = await openQueue(url, plan, output);
+  let lost = 0;
+  const total = { pictures: 0, failed: 0 };
+  try {
+    await queue.work(
+      async (place, signal) => {
+        const shard = await readShard(output, place, signal);
+        const onPicture = (done: number) => progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
+        return workShard(shard, { clip, head: plan.head, output, source, made, options: pictures, signal, onPicture });
+      },
+      stop.signal,
+      {
+        onDone: (place, { pictures, failed, wasThere }) => {
+          progress.clear();
+          total.pictures += pictures;
+          total.failed += failed;
+          const bad = failed > 0 ? `, ${failed} failed` : '';
+          progress.line(`part ${place.part}: ${wasThere ? 'was there' : `${pictures} pictures${bad}`}`);
+        },
+        onFailed: (part, error, isLast) => {
+          progress.clear();
+          if (isLast) lost++;
+          progress.line(`error: part ${part}${isLast ? ' is set aside' : ', it is tried again'}: ${describe(error)}`);
+        },
+        onTrouble: (error) => progress.line(`warning: the queue: ${describe(error)}`),
+      },
+    );
+  } finally {
+    progress.clear();
+    await queue.close();
+    ended();
+  }
+  if (lost > 0 || stop.signal.aborted) process.exitCode = EXIT_FAILED;
+}
+
+async function maker(clip: Clip, { orient, scaled }: PictureOptions): Promise<PartMaker> {
+  const { file } = await rowMakers(clip, { normalize: true, orient, scaled });
+  return { model: indexModel(clip), maker: file, version: packageVersion(), dimension: clip.config.embedDim };
+}
+
+/** The first signal ends the work in order; the second does what it always does. */
+function endOnSignals(stop: AbortController): () => void {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  const end = () => {
+    forget();
+    stop.abort(new DOMException('the worker was asked to end', 'AbortError'));
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, end);
+  };
+  for (const signal of signals) process.on(signal, end);
+  return forget;
+}
