@@ -3,11 +3,9 @@ import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
 import { batchPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
-import { ATTEMPTS, type BatchQueue, type QueueEvents, type QueueStatus, type ShardHandler } from './queue.ts';
+import { ATTEMPTS, type BatchQueue, LOCK_MS, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import type { ShardResult } from './work.ts';
 
-/** A worker that gives no sign of life for so long has lost its shard. */
-const LOCK_MS = 30_000;
 /** The pause before a failed shard is tried again; each further one is twice as long, and varies by a half. */
 const BACKOFF = { type: 'exponential', delay: 5_000, jitter: 0.5 } as const;
 /** How often an idle worker looks whether other workers still hold shards, which may come back. */
@@ -96,11 +94,12 @@ export class BullQueue implements BatchQueue {
     }
   }
 
-  async work(handler: ShardHandler, signal: AbortSignal, events: QueueEvents = {}): Promise<void> {
+  async work(handler: ShardHandler, signal: AbortSignal, { lockMs = LOCK_MS, ...events }: WorkOptions = {}): Promise<void> {
     const options: WorkerOptions = {
       ...(this.#options as WorkerOptions),
       concurrency: 1, // the model's threads share a shard
-      lockDuration: LOCK_MS,
+      lockDuration: lockMs,
+      stalledInterval: lockMs,
       maxStalledCount: ATTEMPTS, // a worker that died is no failure of its shard
     };
     const process = async (job: ShardJob, token?: string) => {

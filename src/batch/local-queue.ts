@@ -1,7 +1,7 @@
 /** The queue of a batch on one machine: the parts that are there say what is done. */
 import { partName } from './parts.ts';
 import type { Plan, ShardPlace } from './plan.ts';
-import { ATTEMPTS, type BatchQueue, type QueueEvents, type QueueStatus, type ShardHandler } from './queue.ts';
+import { ATTEMPTS, type BatchQueue, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import { PassingError, type Retries, retried } from './retries.ts';
 import type { Storage } from './storage.ts';
 
@@ -20,7 +20,7 @@ export class LocalQueue implements BatchQueue {
 
   async add(): Promise<void> {}
 
-  async work(handler: ShardHandler, signal: AbortSignal, events: QueueEvents = {}): Promise<void> {
+  async work(handler: ShardHandler, signal: AbortSignal, events: WorkOptions = {}): Promise<void> {
     for (const place of await this.#left()) {
       if (signal.aborted) return;
       let attempt = 0;

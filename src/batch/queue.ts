@@ -5,7 +5,12 @@ import type { ShardResult } from './work.ts';
 /** Computes a shard; a failure that is not the signal's is tried again. */
 export type ShardHandler = (place: ShardPlace, signal: AbortSignal) => Promise<ShardResult>;
 
-export interface QueueEvents {
+/** A worker that gives no sign of life for so long has lost its shard. */
+export const LOCK_MS = 30_000;
+
+export interface WorkOptions {
+  /** How long a worker may be silent before its shard is given to another. Default 30 s. */
+  readonly lockMs?: number;
   readonly onDone?: (place: ShardPlace, result: ShardResult) => void;
   /** A shard failed: for good, or it will be tried again. */
   readonly onFailed?: (part: number, error: unknown, isLast: boolean) => void;
@@ -32,7 +37,7 @@ export interface BatchQueue {
    * Works until nothing waits or runs anywhere, or until the signal: then the shard that is being computed is given back.
    * @throws ClipError IO
    */
-  work(handler: ShardHandler, signal: AbortSignal, events?: QueueEvents): Promise<void>;
+  work(handler: ShardHandler, signal: AbortSignal, options?: WorkOptions): Promise<void>;
   status(): Promise<QueueStatus>;
   /** Lets the shards that were set aside be tried again. Returns how many. */
   retry(): Promise<number>;

@@ -1,13 +1,13 @@
 /** The pictures of a shard, one after the other, read some ahead. */
 import { resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
-import { isPassing, retryAfter } from '../hub/client.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { batchPackage } from './packages.ts';
 import type { PlanHead, Shard } from './plan.ts';
-import { PassingError, type Retries, retried } from './retries.ts';
+import { PictureError } from './picture-error.ts';
 import { openStorage, type Storage, type StorageOptions } from './storage.ts';
+import { webPicture } from './web-picture.ts';
 
 /** A picture whose bytes are on their way. */
 export interface ShardPicture {
@@ -20,13 +20,6 @@ export interface ShardPicture {
 const AHEAD = 16;
 /** Bytes that may be on their way at once, by what the last pictures had. */
 const AHEAD_BYTES = 64 << 20;
-/** What is on the web and does not answer is given up sooner than our own storage. */
-const WEB_RETRIES: Retries = { attempts: 4, pauseMs: 300, longestMs: 10_000 };
-const WEB_SILENCE_MS = 30_000;
-
-/** A picture that cannot be had: its row has the reason. Other errors end the shard. */
-export class PictureError extends ClipError {}
-
 export class PictureSource {
   readonly #head: PlanHead;
   readonly #options: StorageOptions;
@@ -49,7 +42,7 @@ export class PictureSource {
   #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
     const { kind, input, base } = this.#head;
     if (kind !== 'list') return this.#stored(input, key, signal);
-    if (/^https?:\/\//i.test(key)) return this.#fetched(key, signal);
+    if (/^https?:\/\//i.test(key)) return webPicture(key, this.#limits, signal);
     const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(key) ?? [];
     if (bucket !== undefined) return this.#stored(bucket, name!, signal);
     return this.#stored('/', resolve(base, key).slice(1), signal);
@@ -60,39 +53,6 @@ export class PictureSource {
     const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
     if (!bytes) throw new PictureError('IO', 'there is no such file');
     return bytes;
-  }
-
-  async #fetched(url: string, signal: AbortSignal): Promise<Uint8Array> {
-    try {
-      return await retried(
-        async () => {
-          const timed = AbortSignal.any([signal, AbortSignal.timeout(WEB_SILENCE_MS)]);
-          let response: Response;
-          try {
-            response = await fetch(url, { signal: timed });
-          } catch (error) {
-            signal.throwIfAborted();
-            throw new PassingError('it does not answer', { cause: error });
-          }
-          if (!response.ok) {
-            await response.body?.cancel();
-            const message = `status ${response.status}`;
-            if (!isPassing(response.status)) throw new PictureError('IO', message);
-            const after = retryAfter(response.headers);
-            throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
-          }
-          checkBytes(Number(response.headers.get('content-length') ?? 0), this.#limits);
-          return await joinPieces(streamPieces(response.body!, url, this.#limits, signal)).catch((error) => {
-            if ((error as ClipError).code !== 'IO' || signal.aborted) throw error;
-            throw new PassingError('its answer ended early', { cause: error });
-          });
-        },
-        signal,
-        WEB_RETRIES,
-      );
-    } catch (error) {
-      throw error instanceof PassingError ? new PictureError('IO', error.message, { cause: error }) : error;
-    }
   }
 
   /** The pictures in a tar file, by the endings of their names, while it is read. */

@@ -5,7 +5,8 @@ import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
 import { type PartMaker, type PartRow, PartWriter, partName } from './parts.ts';
 import type { PlanHead, Shard } from './plan.ts';
-import { PictureError, type PictureSource } from './sources.ts';
+import { PictureError } from './picture-error.ts';
+import type { PictureSource } from './sources.ts';
 import type { Storage } from './storage.ts';
 
 export interface PictureOptions {

@@ -1,23 +1,25 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { PartMaker } from '../batch/parts.ts';
 import { readShard } from '../batch/plan.ts';
+import { LOCK_MS } from '../batch/queue.ts';
 import { openQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
 import { claimOutput, type PictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
 import { indexModel } from '../search/index-model.ts';
 import { addBatchOptions, type BatchOptions, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
-import { describe, EXIT_FAILED } from './failure.ts';
+import { describe, EXIT_FAILED, positiveInteger } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { Progress } from './progress.ts';
 import { packageVersion } from './version.ts';
 
-interface WorkOptions extends BatchOptions, ModelOptions {
+interface WorkCommandOptions extends BatchOptions, ModelOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
+  readonly lock: number;
 }
 
 const HELP = `
@@ -36,13 +38,19 @@ export function addBatchWork(batch: Command): void {
     .command('work')
     .summary('embed shards until none is left')
     .description('Embeds the shards of a plan and writes the parts of the output.');
-  addBatchOptions(command).option('--orient', ORIENT_HELP).option('--scaled', SCALED_HELP);
+  addBatchOptions(command)
+    .addOption(
+      new Option('--lock <seconds>', 'a worker that is silent for so long has lost its shard')
+        .argParser(positiveInteger('--lock'))
+        .default(LOCK_MS / 1000),
+    )
+    .option('--orient', ORIENT_HELP).option('--scaled', SCALED_HELP);
   addMaxPixels(command);
   addModelOptions(command).addHelpText('after', HELP).action(work);
 }
 
-async function work(options: WorkOptions): Promise<void> {
-  const { orient = false, scaled = false, maxPixels, queue: url, endpoint } = options;
+async function work(options: WorkCommandOptions): Promise<void> {
+  const { orient = false, scaled = false, maxPixels, queue: url, endpoint, lock } = options;
   const progress = new Progress();
   const output = await openOutput(options);
   const plan = await plannedBatch(output);
@@ -65,6 +73,7 @@ async function work(options: WorkOptions): Promise<void> {
       },
       stop.signal,
       {
+        lockMs: 1000 * lock,
         onDone: (place, { pictures, failed, wasThere }) => {
           progress.clear();
           total.pictures += pictures;

@@ -19,6 +19,7 @@ export interface EmbedOptions extends ModelOptions, InputOptions {
   readonly normalize: boolean;
   readonly orient?: boolean;
   readonly scaled?: boolean;
+  readonly stream?: boolean;
 }
 
 const HELP = `${INPUT_HELP}
@@ -36,6 +37,10 @@ Files are written as FILE.partial and renamed when complete; until then an exist
 --output and --index is interrupted, its partial files stay, and the same command with --resume continues from there.
 --resume also reuses rows of a finished run, if the file still has the size and time in the index, and model, options and
 version are the same ("check" covers them). The result is the same as without --resume.
+
+--stream is for programs that keep a process and give it work. A line of input is a path or an http(s) address, or a JSON object with
+"path", "url", "base64" or "text" and an "id" of any kind. Each gets one line: {"id", "embedding"}, or {"id", "error", "code"}, in
+the same order; a bad line does not end the run. Nothing is read beyond what is being computed.
 
 Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl
@@ -61,6 +66,18 @@ export function addEmbedCommand(program: Command): Command {
     .option('--output <file>', 'write to a file instead of standard output')
     .option('--index <file>', 'write which input each row belongs to')
     .option('--resume', 'reuse rows that earlier runs wrote to --output and --index')
+    .addOption(
+      new Option('--stream', 'answer lines of standard input, one by one, until it ends').conflicts([
+        'text',
+        'textFile',
+        'format',
+        'output',
+        'index',
+        'resume',
+        'filesFrom',
+        'recursive',
+      ]),
+    )
     .option('--no-normalize', 'do not scale the vectors to length 1')
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP);
@@ -71,7 +88,11 @@ export function addEmbedCommand(program: Command): Command {
 
 /** @throws UsageError if the options cannot be used together */
 export function checkEmbedOptions(options: EmbedOptions, images: readonly string[]): void {
-  const { text, textFile, filesFrom, format, output, index, resume } = options;
+  const { text, textFile, filesFrom, format, output, index, resume, stream } = options;
+  if (stream) {
+    if (images.length > 0) throw new UsageError('--stream takes its images from standard input: leave out the others');
+    return;
+  }
   if (images.length === 0 && text === undefined && textFile === undefined && filesFrom === undefined) {
     throw new UsageError('nothing to embed: give images, --files-from, --text or --text-file');
   }

@@ -2,15 +2,17 @@
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Clip } from '../clip.ts';
+import type { Tower } from '../model/config.ts';
 import { forEachPicture } from './batch.ts';
 import { addEmbedCommand, checkEmbedOptions, type EmbedOptions } from './embed-options.ts';
+import { embedStream } from './embed-stream.ts';
 import { EXIT_FAILED } from './failure.ts';
 import { toPath } from './file-name.ts';
 import { type PictureInput, Pictures } from './inputs.ts';
 import { readTexts } from './labels.ts';
 import { rowMakers } from './maker.ts';
 import { checkTokenizer, loadModel } from './model.ts';
-import { checkStandardOutput, isDirect } from './output.ts';
+import { checkStandardOutput, isDirect, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { checkWritable } from './partial-file.ts';
 import { Progress } from './progress.ts';
@@ -27,6 +29,7 @@ export function addEmbed(program: Command): void {
 
 async function embed(images: string[], options: EmbedOptions): Promise<void> {
   checkEmbedOptions(options, images);
+  if (options.stream) return stream(options);
   const { textFile, filesFrom, output, index, orient = false, scaled = false, normalize, resume = false } = options;
   const textFiles = [textFile, filesFrom];
   checkStandardInput([...images, ...textFiles]);
@@ -62,6 +65,28 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
     if (kept !== undefined) progress.line(kept);
     throw error;
   }
+}
+
+/** `--stream`: each tower is loaded when the first line needs it. */
+async function stream(options: EmbedOptions): Promise<void> {
+  const { normalize, orient = false, scaled = false, maxPixels } = options;
+  const progress = new Progress();
+  const loaded = new Map<Tower, Promise<Clip>>();
+  const model = (tower: Tower) => {
+    const clip = loaded.get(tower) ?? loadModel(options, [tower], progress);
+    loaded.set(tower, clip);
+    return clip;
+  };
+  await model('image'); // a model that cannot be loaded fails before the first line
+  const models = { pictures: () => model('image'), texts: () => model('text') };
+  const { failed } = await embedStream(process.stdin, standardOutput(), models, {
+    normalize,
+    orient,
+    scaled,
+    ...(maxPixels !== undefined && { maxPixels }),
+  });
+  for (const clip of loaded.values()) (await clip.catch(() => undefined))?.dispose();
+  if (failed > 0) process.exitCode = EXIT_FAILED;
 }
 
 /** Writes the rows of all pictures, then of all texts. Returns how many pictures failed. */

@@ -1,0 +1,45 @@
+/** A picture at an http(s) address. */
+import type { ClipError } from '../errors.ts';
+import { isPassing, retryAfter } from '../hub/client.ts';
+import { joinPieces, streamPieces } from '../image/body.ts';
+import { checkBytes, type ImageLimits } from '../image/limits.ts';
+import { PictureError } from './picture-error.ts';
+import { PassingError, type Retries, retried } from './retries.ts';
+
+/** What is on the web and does not answer is given up sooner than our own storage. */
+const RETRIES: Retries = { attempts: 4, pauseMs: 300, longestMs: 10_000 };
+const SILENCE_MS = 30_000;
+
+/** @throws PictureError IO; ClipError IMAGE_TOO_LARGE; the signal's reason */
+export async function webPicture(url: string, limits: ImageLimits, signal: AbortSignal): Promise<Uint8Array> {
+  try {
+    return await retried(
+      async () => {
+        const timed = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]);
+        let response: Response;
+        try {
+          response = await fetch(url, { signal: timed });
+        } catch (error) {
+          signal.throwIfAborted();
+          throw new PassingError('it does not answer', { cause: error });
+        }
+        if (!response.ok) {
+          await response.body?.cancel();
+          const message = `status ${response.status}`;
+          if (!isPassing(response.status)) throw new PictureError('IO', message);
+          const after = retryAfter(response.headers);
+          throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
+        }
+        checkBytes(Number(response.headers.get('content-length') ?? 0), limits);
+        return await joinPieces(streamPieces(response.body!, url, limits, signal)).catch((error) => {
+          if ((error as ClipError).code !== 'IO' || signal.aborted) throw error;
+          throw new PassingError('its answer ended early', { cause: error });
+        });
+      },
+      signal,
+      RETRIES,
+    );
+  } catch (error) {
+    throw error instanceof PassingError ? new PictureError('IO', error.message, { cause: error }) : error;
+  }
+}
