@@ -25,6 +25,7 @@ export default defineConfig({
             'test/photos/**',
             'test/postgres/**',
             'test/docker/**',
+            'test/batch/**',
           ],
           testTimeout: 60_000,
         },
@@ -67,6 +68,11 @@ export default defineConfig({
         // npm run test:docker
         extends: true,
         test: { name: 'docker', include: ['test/docker/**/*.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        // npm run test:batch
+        extends: true,
+        test: { name: 'batch', include: ['test/batch/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

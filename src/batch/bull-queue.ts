@@ -94,7 +94,11 @@ export class BullQueue implements BatchQueue {
     }
   }
 
-  async work(handler: ShardHandler, signal: AbortSignal, { lockMs = LOCK_MS, ...events }: WorkOptions = {}): Promise<void> {
+  async work(
+    handler: ShardHandler,
+    signal: AbortSignal,
+    { lockMs = LOCK_MS, ...events }: WorkOptions = {},
+  ): Promise<void> {
     const options: WorkerOptions = {
       ...(this.#options as WorkerOptions),
       concurrency: 1, // the model's threads share a shard

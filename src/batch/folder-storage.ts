@@ -1,8 +1,9 @@
 /** A folder as a storage. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, readdirSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ClipError } from '../errors.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
@@ -65,9 +66,10 @@ export class FolderStorage implements Storage {
   /** Written beside its place, then given its name, which fails if there is one: a crash leaves no half of a file. */
   async create(name: string, bytes: Uint8Array): Promise<boolean> {
     const path = this.#path(name);
-    const unfinished = `${path}.${randomUUID()}${UNFINISHED}`;
+    const unfinished = `${path}.${hostname()}~${process.pid}~${randomUUID()}${UNFINISHED}`;
     try {
       await mkdir(dirname(path), { recursive: true });
+      await removeLeft(path);
       const handle = await open(unfinished, 'wx');
       try {
         await handle.writeFile(bytes);
@@ -132,5 +134,22 @@ export class FolderStorage implements Storage {
 
   #failure(name: string, cause: unknown, doing = ''): ClipError {
     return new ClipError('IO', `${doing}${JSON.stringify(this.#path(name))}: ${ioReason(cause)}`, { cause });
+  }
+}
+
+/** Removes what a process of this machine that was killed has left of a file. */
+async function removeLeft(path: string): Promise<void> {
+  const start = `${basename(path)}.${hostname()}~`;
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(start) || !name.endsWith(UNFINISHED)) continue;
+    if (!isAlive(Number(name.slice(start.length).split('~')[0]))) await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

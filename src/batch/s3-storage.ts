@@ -78,7 +78,10 @@ export class S3Storage implements Storage {
   ): Promise<Uint8Array | undefined> {
     const headers = start === undefined ? {} : { range: `bytes=${start}-${end === undefined ? '' : end - 1}` };
     return this.#send('GET', this.#address(name), { headers, signal, expected: [404] }, async (response) => {
-      if (response.status === 404) return undefined;
+      if (response.status === 404) {
+        if (element(await response.text(), 'Code') !== 'NoSuchBucket') return undefined;
+        throw new ClipError('IO', `${this.place}: there is no such bucket`);
+      }
       const length = Number(response.headers.get('content-length') ?? 0);
       if (maxBytes !== undefined) checkBytes(length, imageLimits({ maxBytes }));
       if (start !== undefined && response.status !== 206)

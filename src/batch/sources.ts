@@ -4,8 +4,8 @@ import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { batchPackage } from './packages.ts';
-import type { PlanHead, Shard } from './plan.ts';
 import { PictureError } from './picture-error.ts';
+import type { PlanHead, Shard } from './plan.ts';
 import { openStorage, type Storage, type StorageOptions } from './storage.ts';
 import { webPicture } from './web-picture.ts';
 

@@ -4,8 +4,8 @@ import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
 import { type PartMaker, type PartRow, PartWriter, partName } from './parts.ts';
-import type { PlanHead, Shard } from './plan.ts';
 import { PictureError } from './picture-error.ts';
+import type { PlanHead, Shard } from './plan.ts';
 import type { PictureSource } from './sources.ts';
 import type { Storage } from './storage.ts';
 

@@ -44,7 +44,8 @@ export function addBatchWork(batch: Command): void {
         .argParser(positiveInteger('--lock'))
         .default(LOCK_MS / 1000),
     )
-    .option('--orient', ORIENT_HELP).option('--scaled', SCALED_HELP);
+    .option('--orient', ORIENT_HELP)
+    .option('--scaled', SCALED_HELP);
   addMaxPixels(command);
   addModelOptions(command).addHelpText('after', HELP).action(work);
 }

@@ -66,7 +66,7 @@ export async function embedStream(
   };
   for (pending = await next(); pending !== undefined; ) {
     if (pending instanceof Error) {
-      await answer(failure(undefined, pending));
+      await answer(failure((pending as { id?: unknown }).id, pending));
       pending = await next();
     } else if (pending.kind === 'text') {
       const { id, text } = pending;

@@ -1,0 +1,253 @@
+/** `edgeclip batch` on one machine: what is planned is there once, whatever happens, in the same bytes. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { packTar } from 'modern-tar';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LocalQueue } from '../../src/batch/local-queue.ts';
+import { readPlan } from '../../src/batch/plan.ts';
+import { openStorage } from '../../src/batch/storage.ts';
+import { type Clip, loadClip } from '../../src/index.ts';
+import { edgeclip, jsonLines, projectPath, startEdgeclip, workFolder } from '../cli/command.ts';
+import { readNpy } from '../cli/npy.ts';
+import { smallPictures } from './pictures.ts';
+import { python } from './services.ts';
+
+const work = workFolder({});
+const golden = join(projectPath, 'test/golden/photos');
+const run = (...args: string[]) => edgeclip(args, { cwd: work.path });
+const at = (name: string) => join(work.path, name);
+const parts = (folder: string) =>
+  readdirSync(at(folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('plan'))
+    .map((entry) => entry.name)
+    .sort();
+const plan = async (...args: string[]) => {
+  const { code, stdout, stderr } = await run('batch', 'plan', ...args);
+  expect(code, stderr).toBe(0);
+  return stdout;
+};
+
+/** The rows of a part, as pyarrow reads them. */
+function rows(path: string): {
+  types: string;
+  rows: { key: string; embedding: number[] | null; error: string | null }[];
+} {
+  const script =
+    'import json, sys, pyarrow.parquet as pq; t = pq.read_table(sys.argv[1]);' +
+    'print(json.dumps({"types": "; ".join(f"{f.name} {f.type}" for f in t.schema), "rows": t.to_pylist()}))';
+  return JSON.parse(execFileSync(python, ['-c', script, at(path)], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+}
+
+let clip: Clip;
+beforeAll(async () => {
+  clip = await loadClip({ towers: ['image'] });
+  for (const { name, bytes } of smallPictures(120)) {
+    mkdirSync(at(`photos/${name[0]}`), { recursive: true });
+    writeFileSync(at(`photos/${name}`), bytes);
+  }
+});
+afterAll(() => {
+  clip.dispose();
+  work.remove();
+});
+
+it('writes a part for each shard; bad pictures have a row with the reason', async () => {
+  expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('120 pictures in 3 shards\n');
+  expect((await run('batch', 'status', '--output', 'one')).stdout).toContain(
+    'shards: 0 of 3 done, 0 running, 3 waiting',
+  );
+  expect((await run('batch', 'work', '--output', 'one')).code).toBe(0);
+  expect(parts('one')).toEqual(['part-00000.parquet', 'part-00001.parquet', 'part-00002.parquet']);
+
+  const { types, rows: first } = rows('one/part-00000.parquet');
+  expect(types).toBe('key string; embedding list<element: float not null>; width int32; height int32; error string');
+  expect(first).toHaveLength(50);
+  const [expected] = await clip.encodeImage([new Uint8Array(readFileSync(at(`photos/${first[3]!.key}`)))]);
+  expect(Float32Array.from(first[3]!.embedding!)).toEqual(expected);
+
+  const all = ['one/part-00000.parquet', 'one/part-00001.parquet', 'one/part-00002.parquet'].flatMap((path) => rows(path).rows); // biome-ignore format: one line
+  expect(all.map(({ key }) => key).sort()).toEqual([...smallPictures(120)].map(({ name }) => name).sort());
+  const bad = all.filter(({ embedding }) => embedding === null);
+  expect(bad).toEqual([{ key: '9/000099.png', embedding: null, width: null, height: null, error: expect.stringContaining('[IMAGE_TRUNCATED]') }]); // biome-ignore format: one line
+  const status = JSON.parse((await run('batch', 'status', '--output', 'one', '--json')).stdout);
+  expect(status).toMatchObject({ shards: { done: 3, total: 3, failed: [] }, pictures: { pictures: 120, failed: 1 } });
+  expect((await run('batch', 'status', '--output', 'one', '--errors')).stdout).toMatch(/^9\/000099\.png: .*TRUNCATED/);
+});
+
+it('gives a part that is made again the same bytes, and plans only what is new', async () => {
+  const before = readFileSync(at('one/part-00001.parquet'));
+  rmSync(at('one/part-00001.parquet'));
+  copyFileSync(join(golden, 'cat.png'), at('photos/0/cat.png'));
+  expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('1 pictures in 1 shard, 120 were planned before\n'); // biome-ignore format: one line
+  rmSync(at('photos/0/cat.png.jpg'), { force: true });
+  const { code, stderr } = await run('batch', 'work', '--output', 'one', '--threads', '1');
+  expect([code, stderr]).toEqual([0, 'part 1: 50 pictures\npart 3: 1 pictures\n']);
+  expect(Buffer.compare(readFileSync(at('one/part-00001.parquet')), before)).toBe(0);
+  expect(rows('one/part-00003.parquet').rows.map(({ key }) => key)).toEqual(['0/cat.png']);
+  rmSync(at('photos/0/cat.png'));
+});
+
+it('is as after a quiet run when it was killed and stopped on its way', async () => {
+  await plan('photos', '--output', 'quiet', '--shard-size', '6');
+  await run('batch', 'work', '--output', 'quiet');
+  await plan('photos', '--output', 'killed', '--shard-size', '6');
+  for (const [signal, code] of [
+    ['SIGKILL', null],
+    ['SIGTERM', 1],
+    ['SIGKILL', null],
+  ] as const) {
+    // biome-ignore format: one line
+    const had = existsSync(at('killed/part-00000.parquet')) ? parts('killed').length : 0;
+    const child = startEdgeclip(['batch', 'work', '--output', 'killed', '--threads', '1'], { cwd: work.path });
+    const timer = setInterval(() => {
+      if (parts('killed').length <= had + 2) return;
+      clearInterval(timer);
+      child.kill(signal);
+    }, 5);
+    const [ended] = await once(child, 'exit');
+    expect(ended).toBe(code);
+  }
+  expect(parts('killed').length).toBeLessThan(20);
+  expect((await run('batch', 'work', '--output', 'killed')).code).toBe(0);
+  expect(parts('killed')).toEqual(parts('quiet'));
+  for (const name of parts('quiet')) {
+    expect(Buffer.compare(readFileSync(at(`killed/${name}`)), readFileSync(at(`quiet/${name}`))), name).toBe(0);
+  }
+});
+
+it('refuses another model, other options and another input for the same output', async () => {
+  const f32 = await run('batch', 'work', '--output', 'quiet', '--precision', 'f32');
+  expect([f32.code, f32.stderr]).toEqual([1, expect.stringMatching(/quiet has parts of .*in int8; those of .*in f32 cannot be beside them \[BATCH_MODEL\]/)]); // biome-ignore format: one line
+  expect((await run('batch', 'work', '--output', 'quiet', '--orient')).stderr).toContain('[BATCH_MODEL]');
+  const input = await run('batch', 'plan', 'photos/1', '--output', 'quiet');
+  expect([input.code, input.stderr]).toEqual([1, expect.stringContaining('choose another output [PLAN_FORMAT]')]);
+  const nothing = await run('batch', 'work', '--output', 'photos');
+  expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining('"photos" has no plan')]);
+});
+
+it('reads tar files as they come', async () => {
+  const members = [...smallPictures(30)].map(({ name, bytes }) => ({ header: { name: name.slice(2), size: bytes.length }, body: bytes })); // biome-ignore format: one line
+  const text = { header: { name: '000000.txt', size: 5 }, body: 'a cat' };
+  mkdirSync(at('tars'));
+  writeFileSync(at('tars/a.tar'), await packTar([text, ...members.slice(0, 10)]));
+  writeFileSync(at('tars/b.tar'), await packTar(members.slice(10)));
+  expect(await plan('tars', '--tars', '--output', 'from-tars')).toBe('2 tar files in 2 shards\n');
+  expect((await run('batch', 'work', '--output', 'from-tars')).code).toBe(0);
+  expect(rows('from-tars/part-00000.parquet').rows.map(({ key }) => key)).toEqual(members.slice(0, 10).map(({ header }) => `a.tar/${header.name}`)); // biome-ignore format: one line
+  const [expected] = await clip.encodeImage([members[12]!.body]);
+  const [, , third] = rows('from-tars/part-00001.parquet').rows;
+  expect(Float32Array.from(third!.embedding!)).toEqual(expected);
+});
+
+it('reads a list of paths and addresses; what the web does not give has a row', async () => {
+  let refusals = 2;
+  const server = createServer(({ url }, answer) => {
+    if (url === '/gone.png') answer.writeHead(404).end();
+    else if (url === '/later.png' && refusals-- > 0) answer.writeHead(503, { 'retry-after': '0' }).end();
+    else answer.end(readFileSync(join(golden, 'cat.png')));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const web = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const list = ['photos/0/000000.png', join(golden, 'cat.png'), `${web}/gone.png`, `${web}/later.png`, 'none.png'];
+  writeFileSync(at('list.txt'), list.join('\r\n'));
+  try {
+    await plan('list.txt', '--list', '--output', 'listed');
+    expect((await run('batch', 'work', '--output', 'listed')).code).toBe(0);
+  } finally {
+    server.close();
+  }
+  const found = rows('listed/part-00000.parquet').rows;
+  expect(found.map(({ key }) => key)).toEqual(list);
+  expect(found.map(({ error }) => error)).toEqual([null, null, 'status 404 [IO]', null, 'there is no such file [IO]']);
+  expect(found[3]!.embedding).toEqual(found[1]!.embedding);
+});
+
+it('writes float16, as NumPy rounds, and the layout of clip-retrieval', async () => {
+  await plan('photos', '--output', 'half', '--half', '--shard-size', '100');
+  await plan('photos', '--output', 'retrieval', '--layout', 'clip-retrieval', '--shard-size', '100');
+  await plan('photos', '--output', 'both', '--half', '--layout', 'clip-retrieval', '--shard-size', '100');
+  for (const name of ['half', 'retrieval', 'both']) expect((await run('batch', 'work', '--output', name)).code).toBe(0);
+  const whole = ['one/part-00000.parquet', 'one/part-00001.parquet'].flatMap((path) => rows(path).rows);
+  expect(parts('retrieval')).toEqual(['img_emb_00000.npy', 'img_emb_00001.npy', 'metadata_00000.parquet', 'metadata_00001.parquet']); // biome-ignore format: one line
+  const script = `
+import json, numpy as np, pyarrow.parquet as pq, duckdb
+half = pq.read_table("half/part-00001.parquet")
+full = np.load("retrieval/img_emb/img_emb_00001.npy")
+both = np.load("both/img_emb/img_emb_00001.npy")
+names = pq.read_table("retrieval/metadata/metadata_00001.parquet").column("image_path").to_pylist()
+good = [row for row in half.to_pylist() if row["embedding"] is not None]
+assert [row["key"] for row in good] == names, names
+assert (np.array([row["embedding"] for row in good], dtype=np.float16) == full.astype(np.float16)).all()
+assert both.dtype == np.float16 and (both == full.astype(np.float16)).all()
+duck = duckdb.sql("select key, typeof(embedding), len(embedding) from 'one/part-*.parquet' where error is null order by key").fetchall()
+print(json.dumps({"type": str(half.schema.field("embedding").type), "rows": len(names), "duck": duck[0], "found": len(duck)}))`;
+  const said = JSON.parse(execFileSync(python, ['-c', script], { cwd: work.path, encoding: 'utf8' }));
+  expect(said).toEqual({ type: 'list<element: halffloat not null>', rows: 19, duck: ['0/000000.png', 'FLOAT[]', clip.config.embedDim], found: 120 }); // biome-ignore format: one line
+  const npy = readNpy(readFileSync(at('retrieval/img_emb/img_emb_00000.npy')));
+  expect(npy.rows[5]).toEqual(Float32Array.from(whole.filter(({ embedding }) => embedding)[5]!.embedding!));
+});
+
+it('tries a shard again, sets it aside after its last attempt, and goes on', async () => {
+  const output = await openStorage(at('one'));
+  const found = (await readPlan(output))!;
+  const queue = new LocalQueue({ ...found, head: { ...found.head, layout: 'clip-retrieval' } }, output, { attempts: 3, pauseMs: 1, longestMs: 1 }); // biome-ignore format: one line
+  const tried: number[] = [];
+  const failed: [number, boolean][] = [];
+  const done: number[] = [];
+  const handler = async ({ part }: { part: number }) => {
+    tried.push(part);
+    if (part === 1 || (part === 2 && tried.filter((one) => one === 2).length < 3)) throw new Error('no storage');
+    return { pictures: 1, failed: 0, wasThere: false };
+  };
+  await queue.work(handler, new AbortController().signal, {
+    onDone: ({ part }) => done.push(part),
+    onFailed: (part, _, isLast) => failed.push([part, isLast]),
+  });
+  expect(tried).toEqual([0, 1, 1, 1, 2, 2, 2, 3]);
+  expect(failed).toEqual([[1, false], [1, false], [1, true], [2, false], [2, false]]); // biome-ignore format: one line
+  expect(done).toEqual([0, 2, 3]);
+});
+
+it('answers the lines of --stream in order, each with its embedding or its error', async () => {
+  const photo = readFileSync(join(golden, 'cat.png'));
+  const lines = [
+    join(golden, 'cat.png'),
+    JSON.stringify({ id: 7, path: 'none.png' }),
+    JSON.stringify({ id: { any: 'kind' }, base64: photo.toString('base64') }),
+    JSON.stringify({ id: 'words', text: 'a cat' }),
+    '{"id": 3, ',
+    JSON.stringify({ id: 4, path: 'a', url: 'b' }),
+    '',
+    JSON.stringify({ id: 5, base64: 'bm8gcGljdHVyZQ==' }),
+  ];
+  const { code, stdout } = await edgeclip(['embed', '--stream'], {
+    cwd: work.path,
+    input: Buffer.from(lines.join('\n')),
+  });
+  expect(code).toBe(1);
+  const answers = jsonLines<{ id?: unknown; embedding?: number[]; error?: string; code?: string }>(stdout);
+  expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
+  const [expected] = await clip.encodeImage([new Uint8Array(photo)]);
+  for (const i of [0, 2]) expect(Float32Array.from(answers[i]!.embedding!)).toEqual(expected);
+  expect(answers[3]!.embedding).toHaveLength(clip.config.embedDim);
+  expect(answers[4]!.error).toContain('not JSON');
+});
+
+it('answers a line of --stream before the next is written', async () => {
+  const child = spawn(process.execPath, [join(projectPath, 'dist/cli/main.js'), 'embed', '--stream']);
+  try {
+    for (const name of ['cat.png', 'rocket.jpg']) {
+      child.stdin.write(`${join(golden, name)}\n`);
+      const [answer] = await once(child.stdout, 'data');
+      expect(String(answer)).toMatch(/^\{"embedding":\[/);
+    }
+    child.stdin.end();
+    expect(await once(child, 'close')).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
