@@ -57,7 +57,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     const run = async (...args: string[]) => {
       const child = spawn(process.execPath, [MAIN, ...args], { env, cwd: folder });
       let out = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (out += text)); // biome-ignore lint/suspicious/noAssignInExpressions: short
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (out += text));
       const [code] = await once(child, 'close');
       if (code !== 0) throw new Error(`${args.join(' ')}: ${out}`);
       return out;
