@@ -12,6 +12,7 @@ const BACKOFF = { type: 'exponential', delay: 5_000, jitter: 0.5 } as const;
 const IDLE_MS = 1_000;
 /** A queue that does not answer at the start is an error; later its client comes back by itself. */
 const PATIENCE_MS = 10_000;
+const CLOSE_MS = 5_000;
 /** Jobs that are added by one command. */
 const BULK = 1000;
 
@@ -49,8 +50,13 @@ export class BullQueue implements BatchQueue {
     }
     const place = new URL(url).host;
     const isPostgres = address.startsWith('postgres');
-    const connection = isPostgres ? url : { url: url.replace(/^valkey/i, 'redis'), maxRetriesPerRequest: null };
-    const backend = isPostgres ? [undefined, bull.createPostgresBackend] : [];
+    let isOpen = false;
+    // At the start nobody there is an error; later the queue may be away for a while.
+    const retryStrategy = (times: number) => (isOpen ? Math.min(250 * 2 ** times, 10_000) : times > 3 ? null : 300);
+    const connection = isPostgres
+      ? { connectionString: url, migrate: true } // BullMQ's own tables, in its own schema
+      : { url: url.replace(/^valkey/i, 'redis'), maxRetriesPerRequest: null, retryStrategy };
+    const backend = isPostgres ? [bull.createPostgresBackend] : [];
     let queue: BullQueue;
     try {
       queue = new BullQueue(bull, place, name, { connection } as unknown as QueueOptions, backend);
@@ -58,6 +64,7 @@ export class BullQueue implements BatchQueue {
       throw new ClipError('UNSUPPORTED', `the queue's client does not start: ${(cause as Error).message}`, { cause });
     }
     await queue.#answers();
+    isOpen = true;
     return queue;
   }
 
@@ -73,7 +80,7 @@ export class BullQueue implements BatchQueue {
     try {
       await Promise.race([this.#queue.waitUntilReady(), late]);
     } catch (cause) {
-      await this.#queue.disconnect().catch(() => {});
+      void this.#queue.disconnect().catch(() => {}); // it may wait for a connection
       throw new ClipError('IO', `the queue at ${this.#place}: ${(cause as Error).message || 'it does not answer'}`, {
         cause,
       });
@@ -120,7 +127,7 @@ export class BullQueue implements BatchQueue {
       this.#name,
       process,
       options,
-      ...this.#backend.slice(1),
+      ...this.#backend,
     );
     worker.on('completed', ({ data }, result) => events.onDone?.(data, result));
     worker.on('failed', (job, error) => {
@@ -130,7 +137,7 @@ export class BullQueue implements BatchQueue {
     try {
       while (!signal.aborted && !(await this.#isEmpty())) await pause(IDLE_MS, signal);
     } finally {
-      await worker.close();
+      await soon(worker.close());
     }
   }
 
@@ -161,8 +168,15 @@ export class BullQueue implements BatchQueue {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await soon(this.#queue.close());
   }
+}
+
+/** A client that cannot reach the queue does not end by itself. */
+async function soon(closing: Promise<void>): Promise<void> {
+  const end = new AbortController();
+  await Promise.race([closing.catch(() => {}), pause(CLOSE_MS, end.signal)]);
+  end.abort();
 }
 
 const jobId = (part: number): string => `part-${numbered(part)}`;

@@ -95,7 +95,8 @@ async function work(options: WorkCommandOptions): Promise<void> {
     await queue.close();
     ended();
   }
-  if (lost > 0 || stop.signal.aborted) process.exitCode = EXIT_FAILED;
+  if (stop.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
+  if (lost > 0) process.exitCode = EXIT_FAILED;
 }
 
 async function maker(clip: Clip, { orient, scaled }: PictureOptions): Promise<PartMaker> {
