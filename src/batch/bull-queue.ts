@@ -123,12 +123,7 @@ export class BullQueue implements BatchQueue {
       }
     };
     type Constructor = new (...args: unknown[]) => Worker<ShardPlace, ShardResult>;
-    const worker = new (this.#bull.Worker as unknown as Constructor)(
-      this.#name,
-      process,
-      options,
-      ...this.#backend,
-    );
+    const worker = new (this.#bull.Worker as unknown as Constructor)(this.#name, process, options, ...this.#backend);
     worker.on('completed', ({ data }, result) => events.onDone?.(data, result));
     worker.on('failed', (job, error) => {
       if (job) events.onFailed?.(job.data.part, error, job.attemptsMade >= ATTEMPTS);
