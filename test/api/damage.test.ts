@@ -83,7 +83,7 @@ describe('a model that cannot be used', () => {
   });
 
   it.each<[string, Uint8Array, RegExp]>([
-    ['a web page', page, /without a tokenizer\.json/],
+    ['a web page', page, /has no tokenizer/],
     ['half a file', utf8('{"model": {'), /^tokenizer\.json: not JSON/],
   ])('%s as tokenizer, which is looked at when the first text comes', async (_, tokenizer, message) => {
     using clip = await loadClip(storeOf({ ...folder, 'tokenizer.json': tokenizer }));

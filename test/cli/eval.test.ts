@@ -79,7 +79,7 @@ describe('zero-shot', () => {
   });
 
   it('takes --image-size, --scaled and --orient, and says so', async () => {
-    for (let i = 0; i < 2; i++) cpSync('build/large-photo/baseline.jpg', join(work, 'large', `${i}`, 'photo.jpg'));
+    for (let i = 0; i < 2; i++) cpSync('test/golden/photos/retina.jpg', join(work, 'large', `${i}`, 'photo.jpg'));
     const ways = [[], ['--scaled'], ['--scaled', '--orient'], ['--image-size', '160']];
     const keep = ['--keep', 'large-kept'];
     const found: Report[] = [];
