@@ -22,6 +22,7 @@ export default defineConfig({
             'test/hub/**',
             'test/serve/live/**',
             'test/adapters/**',
+            'test/cli/**',
             'test/photos/**',
             'test/postgres/**',
             'test/docker/**',
@@ -53,6 +54,11 @@ export default defineConfig({
         // npm run test:hub
         extends: true,
         test: { name: 'hub', include: ['test/hub/**/*.test.ts'], testTimeout: 60_000 },
+      },
+      {
+        // npm run test:cli
+        extends: true,
+        test: { name: 'cli', include: ['test/cli/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         // npm run test:photos

@@ -4,7 +4,7 @@
  *     npm run mutate -- src/weights src/engine/numerics.ts [--limit 50] [--seed 1] [--tests test/weights] [--report FILE]
  *
  * `--limit` takes this many of all mutants, chosen by `--seed`. `--tests` runs only the tests of a folder, `--report` is
- * build/mutants.json by default. A mutant is killed if a test of the fast project that imports its file fails, or takes
+ * build/mutants.json by default. A mutant is killed if a test of the projects fast and cli that imports its file fails, or takes
  * more than three times as long as without. Sources stay as they are, also when this is interrupted.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -53,7 +53,7 @@ async function runTests(
   timeoutMs = 30 * 60_000,
 ): Promise<{ outcome: Outcome; seconds: number }> {
   const path = join(root, file);
-  const args = ['related', path, '--run', '--bail', '1', '--project', 'fast', '--reporter', 'json'];
+  const args = ['related', path, '--run', '--bail', '1', '--project', 'fast', '--project', 'cli', '--reporter', 'json'];
   const child = spawn(
     process.execPath,
     [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--config', 'scripts/mutate.config.ts', '--root', root],
