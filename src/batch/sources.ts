@@ -1,5 +1,5 @@
 /** The pictures of a shard, one after the other, read some ahead. */
-import { resolve } from 'node:path';
+import { parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
@@ -45,7 +45,9 @@ export class PictureSource {
     if (/^https?:\/\//i.test(key)) return webPicture(key, this.#limits, signal);
     const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(key) ?? [];
     if (bucket !== undefined) return this.#stored(bucket, name!, signal);
-    return this.#stored('/', resolve(base, key).slice(1), signal);
+    const path = resolve(base, key);
+    const { root } = parse(path);
+    return this.#stored(root, path.slice(root.length), signal);
   }
 
   async #stored(place: string, name: string, signal: AbortSignal): Promise<Uint8Array> {
