@@ -26,6 +26,13 @@ const MOST_PASSES = 64;
 /** And over this many more blocks, for pictures so small that any number of scans is cheap. */
 const FREE_BLOCKS = 4_000_000;
 
+/** Markers that a step passes, and bytes that fill the room before one: some milliseconds of work. */
+const MARKERS_A_STEP = 1024;
+const FILL_A_STEP = 1 << 16;
+/** EXIF may be split, but of more parts or bytes than this no program makes it. */
+const EXIF_PARTS = 256;
+const EXIF_BYTES = 1 << 20;
+
 type Phase = 'markers' | 'scan' | 'output' | 'done';
 
 export interface JpegOptions {
@@ -114,10 +121,11 @@ export class JpegRows implements RowDecoder {
   #readMarkers(): Step {
     if (this.#waiting) return this.#startScan(this.#waiting);
     const queue = this.#queue;
-    for (;;) {
+    for (let markers = 0; markers < MARKERS_A_STEP; markers++) {
       this.#skip -= queue.skip(this.#skip);
       if (this.#skip > 0) return this.#more();
       const marker = this.#nextMarker();
+      if (marker === 'busy') return marker;
       if (marker === undefined) return this.#more();
       const [length, code] = marker;
       if (code === segments.EOI) {
@@ -148,6 +156,7 @@ export class JpegRows implements RowDecoder {
       queue.skip(length + size);
       if (step) return step;
     }
+    return 'busy';
   }
 
   /** More of the file, or if there is none, the end of it. */
@@ -162,14 +171,19 @@ export class JpegRows implements RowDecoder {
 
   /**
    * The next marker's bytes and code. As in libjpeg's next_marker, whatever lies before it is skipped: entropy-coded data
-   * (where a byte 0xff is followed by zero), fill bytes, restart markers, and garbage.
+   * (where a byte 0xff is followed by zero), fill bytes, restart markers, and garbage. 'busy' if there is much of it: the search
+   * goes on at the next call.
    */
-  #nextMarker(): [length: number, code: number] | undefined {
+  #nextMarker(): [length: number, code: number] | 'busy' | undefined {
     const queue = this.#queue;
-    for (;;) {
+    for (let passed = 0; passed < MARKERS_A_STEP; passed++) {
       queue.skip(queue.before(0xff));
       let length = 0;
-      while (queue.peek(length) === 0xff) length++;
+      while (queue.peek(length) === 0xff && length < FILL_A_STEP) length++;
+      if (length === FILL_A_STEP) {
+        queue.skip(length - 1);
+        return 'busy';
+      }
       const code = queue.peek(length);
       if (code === undefined) {
         // Of any number of fill bytes one is enough.
@@ -182,6 +196,7 @@ export class JpegRows implements RowDecoder {
       }
       queue.skip(length + 1);
     }
+    return 'busy';
   }
 
   #isUsed(code: number): boolean {
@@ -221,7 +236,7 @@ export class JpegRows implements RowDecoder {
         // As in Pillow, EXIF may be split over segments, and the last XMP before the first scan counts.
         if (this.header || !this.#options.metadata) return undefined;
         const exif = segments.exifPart(body);
-        if (exif) this.#exif.push(exif);
+        if (exif) this.#addExif(exif);
         this.#xmp = segments.xmpPart(body) ?? this.#xmp;
         return undefined;
       }
@@ -231,6 +246,13 @@ export class JpegRows implements RowDecoder {
         this.#options.checkSize?.(this.#frameHeader.width, this.#frameHeader.height);
         return undefined;
     }
+  }
+
+  /** Of a flood of segments only the first count: their directory is at the beginning. */
+  #addExif(part: Uint8Array): void {
+    const length = this.#exif.reduce((sum, { length }) => sum + length, 0);
+    if (this.#exif.length === 0) this.#exif.push(part);
+    else if (part.length > 0 && this.#exif.length < EXIF_PARTS && length < EXIF_BYTES) this.#exif.push(part);
   }
 
   #makeHeader(scan: segments.ScanHeader): void {

@@ -6,6 +6,7 @@ import { concatenate } from '../../src/bytes.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
 import { preprocessConfigFromOpenClip } from '../../src/image/preprocess-config.ts';
+import { decodeJpeg, jpegCases } from './jpeg.ts';
 import { decodePng } from './png.ts';
 import { chunk, header, pngOf, SIGNATURE } from './png-file.ts';
 
@@ -51,6 +52,34 @@ describe('a PNG of many chunks', () => {
   it('is searched for orientation in steps, too', () => {
     const bytes = concatenate([SIGNATURE, header(1, 1, 0), pixel, chunks('prVt'), end]);
     expect(decodePng(bytes, { orient: true }).steps).toBeGreaterThan(5);
+  });
+});
+
+describe('a JPEG of many markers', () => {
+  const picture = jpegCases.find(({ name }) => name === 'factors-2x2-optimize')!.bytes;
+  const behindStart = (bytes: Uint8Array) => concatenate([picture.subarray(0, 2), bytes, picture.subarray(2)]);
+  const expected = Buffer.from(decodeJpeg(picture).data);
+  const segment = (code: number, text = '') =>
+    Uint8Array.from([0xff, code, 0, 2 + text.length, ...Buffer.from(text, 'latin1')]);
+
+  it.each<[string, Uint8Array]>([
+    ['comments', repeated(segment(0xfe), 500_000)],
+    ['restart markers', repeated(Uint8Array.of(0xff, 0xd0), 500_000)],
+    ['images that begin again', repeated(Uint8Array.of(0xff, 0xd8), 500_000)],
+    ['fill bytes', repeated(Uint8Array.of(0xff), 8_000_000)],
+    ['restart intervals', repeated(Uint8Array.of(0xff, 0xdd, 0, 4, 0, 0), 300_000)],
+    ['EXIF', repeated(segment(0xe1, 'Exif\0\0'), 300_000)],
+  ])('passes over a part of them in a step, so that others get their turn: %s', (_, bytes) => {
+    const { data, steps } = decodeJpeg(behindStart(bytes));
+    expect(Buffer.compare(expected, data)).toBe(0);
+    expect(steps).toBeGreaterThan(100);
+  });
+
+  it('keeps the beginning of EXIF that never ends', () => {
+    const parts = behindStart(repeated(segment(0xe1, `Exif\0\0${'x'.repeat(60_000)}`), 100));
+    expect(decodeJpeg(parts, { metadata: true }).exif).toBeLessThan(1_200_000);
+    const bits = behindStart(repeated(segment(0xe1, 'Exif\0\0x'), 10_000));
+    expect(decodeJpeg(bits, { metadata: true }).exif).toBe(256);
   });
 });
 

@@ -31,6 +31,10 @@ export interface Decoded {
   readonly data: Uint8Array;
   /** Bytes of the workspace that were in use. */
   readonly used: number;
+  /** Steps that it took. */
+  readonly steps: number;
+  /** Bytes of EXIF that it kept; 0 without `metadata`. */
+  readonly exif: number;
 }
 
 /** All pixels, or with a window only those in it. `piece`: bytes that are pushed together. */
@@ -41,13 +45,15 @@ export function decodeJpeg(
     piece = bytes.length,
     window,
     module = release,
-  }: { target?: number; piece?: number; window?: Window; module?: WebAssembly.Module } = {},
+    metadata,
+  }: { target?: number; piece?: number; window?: Window; module?: WebAssembly.Module; metadata?: boolean } = {},
 ): Decoded {
   const workspace = new Workspace(module);
-  const decoder = new JpegRows(workspace, { target });
+  const decoder = new JpegRows(workspace, { target, metadata });
   let header: PictureHeader | undefined;
   let data = new Uint8Array(0);
-  for (let at = 0; ; ) {
+  let steps = 0;
+  for (let at = 0; ; steps++) {
     const step = decoder.step();
     if (step === 'end') break;
     if (step === 'input') {
@@ -71,7 +77,14 @@ export function decodeJpeg(
       }
     }
   }
-  return { width: header!.width, height: header!.height, data, used: workspace.used };
+  return {
+    width: header!.width,
+    height: header!.height,
+    data,
+    used: workspace.used,
+    steps,
+    exif: header!.metadata?.exif?.length ?? 0,
+  };
 }
 
 function inside({ left, right, top, bottom }: Window, x: number, y: number): boolean {
