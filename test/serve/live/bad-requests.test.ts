@@ -1,4 +1,5 @@
 /** R26: each bad request has its 4xx with a code and a reason, and the next good one is answered as if nothing had been. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -235,7 +236,7 @@ it('cuts off who does not read the answer', async () => {
   const whole = (await server.ask('/v1/embeddings', { method: 'POST', body })).text.length;
   const socket = connect(server.listener.port, '127.0.0.1');
   socket.write(`POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-  socket.pause();
+  await once(socket, 'readable'); // the answer begins
   await sleep(5000); // the server waits for one
   let read = 0;
   socket.on('data', (chunk) => {
