@@ -45,8 +45,9 @@ export class BullQueue implements BatchQueue {
   static async open(url: string, name: string): Promise<BullQueue> {
     const bull = await batchPackage('bullmq', 'for --queue');
     const address = /^(rediss?|valkeys?|postgres(?:ql)?):\/\//i.exec(url)?.[1]?.toLowerCase();
-    if (address === undefined) {
-      throw new RangeError(`expected redis://, rediss:// or postgres://, got ${JSON.stringify(url.replace(/\/\/[^@/]*@/, '//'))}`); // biome-ignore format: one line
+    if (address === undefined || !URL.canParse(url)) {
+      // Only the scheme is shown: what follows may hold a password.
+      throw new RangeError(`expected an address of redis://, rediss:// or postgres://, got one of ${JSON.stringify(url.split(':')[0])}`); // biome-ignore format: one line
     }
     const place = new URL(url).host;
     const isPostgres = address.startsWith('postgres');
@@ -126,7 +127,7 @@ export class BullQueue implements BatchQueue {
     const worker = new (this.#bull.Worker as unknown as Constructor)(this.#name, process, options, ...this.#backend);
     worker.on('completed', ({ data }, result) => events.onDone?.(data, result));
     worker.on('failed', (job, error) => {
-      if (job) events.onFailed?.(job.data.part, error, job.attemptsMade >= ATTEMPTS);
+      if (job) events.onFailed?.(job.data.part, error, job.finishedOn !== undefined);
     });
     worker.on('error', (error) => events.onTrouble?.(error));
     try {

@@ -1,17 +1,22 @@
 /** A folder as a storage. */
 import { randomUUID } from 'node:crypto';
-import { createReadStream, readdirSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { constants, type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { ClipError } from '../errors.ts';
+import { nameFromBytes, toPath } from '../file-name.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { PictureError } from './picture-error.ts';
 import type { ReadOptions, Storage, StoredFile } from './storage.ts';
 
 /** A file that is being written has this ending, so that it is no part. */
 const UNFINISHED = '.unfinished';
+
+/** Reasons that are one file's own; others may be of the whole folder. */
+const OWN_REASONS = new Set(['EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO', 'ERR_INVALID_ARG_VALUE']); // biome-ignore format: one line
 
 export class FolderStorage implements Storage {
   readonly place: string;
@@ -37,9 +42,10 @@ export class FolderStorage implements Storage {
   ): Promise<Uint8Array | undefined> {
     let handle: FileHandle | undefined;
     try {
-      handle = await open(this.#path(name));
+      // Without waiting: a named pipe has no end, and is refused below.
+      handle = await open(this.#path(name), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       const file = await handle.stat();
-      if (!file.isFile()) throw new Error('it is not a regular file');
+      if (!file.isFile()) throw new PictureError('IO', 'it is not a regular file');
       const length = Math.max(0, Math.min(end ?? file.size, file.size) - start);
       if (maxBytes !== undefined) checkBytes(length, imageLimits({ maxBytes }));
       const bytes = new Uint8Array(length);
@@ -51,7 +57,10 @@ export class FolderStorage implements Storage {
       return bytes;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error instanceof ClipError ? error : this.#failure(name, error);
+      if (error instanceof ClipError) throw error;
+      throw OWN_REASONS.has((error as NodeJS.ErrnoException).code ?? '')
+        ? new PictureError('IO', ioReason(error), { cause: error })
+        : this.#failure(name, error);
     } finally {
       await handle?.close();
     }
@@ -65,11 +74,10 @@ export class FolderStorage implements Storage {
 
   /** Written beside its place, then given its name, which fails if there is one: a crash leaves no half of a file. */
   async create(name: string, bytes: Uint8Array): Promise<boolean> {
-    const path = this.#path(name);
-    const unfinished = `${path}.${hostname()}~${process.pid}~${randomUUID()}${UNFINISHED}`;
+    const path = join(this.place, name); // our own name
+    const unfinished = `${path}~${hostname()}~${process.pid}~${randomUUID()}${UNFINISHED}`;
     try {
       await mkdir(dirname(path), { recursive: true });
-      await removeLeft(path);
       const handle = await open(unfinished, 'wx');
       try {
         await handle.writeFile(bytes);
@@ -77,14 +85,27 @@ export class FolderStorage implements Storage {
       } finally {
         await handle.close();
       }
-      await link(unfinished, path);
-      return true;
+      return await this.#name(unfinished, path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
       throw this.#failure(name, error, 'cannot write ');
     } finally {
       await rm(unfinished, { force: true });
     }
+  }
+
+  /** False if there is a file of that name. File systems without links (exFAT) have no such guarantee, so they are refused. */
+  async #name(unfinished: string, path: string): Promise<boolean> {
+    try {
+      await link(unfinished, path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  async tidy(): Promise<void> {
+    await removeLeft(this.place);
   }
 
   async find(name: string): Promise<StoredFile | undefined> {
@@ -97,52 +118,58 @@ export class FolderStorage implements Storage {
     }
   }
 
-  /** Depth first, each folder by name; hidden files and what is unfinished are left out. */
+  /** Depth first, each folder by name and, where links form a loop, once; hidden files and what is unfinished are left out. */
   async *list(prefix: string): AsyncGenerator<StoredFile> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-    yield* this.#listFolder(folder, prefix);
+    yield* this.#listFolder(folder, prefix, new Set());
   }
 
-  async *#listFolder(folder: string, prefix: string): AsyncGenerator<StoredFile> {
-    const entries = this.#entries(folder);
-    for (const { name, isFolder } of entries) {
+  async *#listFolder(folder: string, prefix: string, above: ReadonlySet<string>): AsyncGenerator<StoredFile> {
+    const names = await this.#names(folder);
+    if (names.length === 0) return;
+    const { dev, ino } = await stat(this.#path(folder));
+    const own = `${dev}:${ino}`;
+    if (above.has(own)) return;
+    const inside = new Set([...above, own]);
+    for (const name of names) {
       const path = folder + name;
       if (name.startsWith('.') || name.endsWith(UNFINISHED)) continue;
-      if (isFolder) {
-        if (`${path}/`.startsWith(prefix)) yield* this.#listFolder(`${path}/`, prefix);
-      } else if (path.startsWith(prefix)) {
-        const file = await this.find(path);
-        if (file) yield file;
-      }
+      if (!path.startsWith(prefix) && !`${path}/`.startsWith(prefix)) continue;
+      const file = await stat(this.#path(path)).catch(() => undefined); // a link's target counts; a broken one is passed over
+      if (file?.isDirectory()) yield* this.#listFolder(`${path}/`, prefix, inside);
+      else if (file?.isFile() && path.startsWith(prefix))
+        yield { name: path, bytes: file.size, modified: file.mtimeMs };
     }
   }
 
-  #entries(folder: string): { readonly name: string; readonly isFolder: boolean }[] {
+  async #names(folder: string): Promise<string[]> {
     try {
-      return readdirSync(this.#path(folder), { withFileTypes: true })
-        .map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1));
+      const names = await readdir(this.#path(folder), { encoding: 'buffer' });
+      return names.map(nameFromBytes).sort((a, b) => (a < b ? -1 : 1));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw this.#failure(folder, error);
     }
   }
 
-  #path(name: string): string {
-    return join(this.place, name);
+  /** Names that are not UTF-8 are opened by their bytes. */
+  #path(name: string): string | Buffer {
+    return toPath(`${this.place}${this.place.endsWith(sep) ? '' : sep}${name}`);
   }
 
   #failure(name: string, cause: unknown, doing = ''): ClipError {
-    return new ClipError('IO', `${doing}${JSON.stringify(this.#path(name))}: ${ioReason(cause)}`, { cause });
+    return new ClipError('IO', `${doing}${JSON.stringify(join(this.place, name))}: ${ioReason(cause)}`, { cause });
   }
 }
 
-/** Removes what a process of this machine that was killed has left of a file. */
-async function removeLeft(path: string): Promise<void> {
-  const start = `${basename(path)}.${hostname()}~`;
-  for (const name of await readdir(dirname(path))) {
-    if (!name.startsWith(start) || !name.endsWith(UNFINISHED)) continue;
-    if (!isAlive(Number(name.slice(start.length).split('~')[0]))) await rm(join(dirname(path), name), { force: true });
+/** Removes what processes of this machine that were killed have left, in all folders. */
+async function removeLeft(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await removeLeft(path);
+    const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(entry.name.slice(0, -UNFINISHED.length)) ?? [];
+    if (entry.name.endsWith(UNFINISHED) && host === hostname() && !isAlive(Number(pid)))
+      await rm(path, { force: true });
   }
 }
 

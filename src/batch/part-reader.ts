@@ -28,6 +28,11 @@ export async function* failedRows(
   name: string,
   bytes: number,
 ): AsyncGenerator<{ readonly key: string; readonly error: string }> {
+  const { errors } = await readSummary(output, name, bytes);
+  if (errors) {
+    yield* errors;
+    return;
+  }
   const { parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
   const rows = await parquetReadObjects({ file: asFile(output, name, bytes), columns: ['key', 'error'] });
   for (const { key, error } of rows) if (typeof error === 'string') yield { key: key as string, error };

@@ -25,6 +25,8 @@ export interface PartSummary extends PartMaker {
   readonly part: number;
   readonly pictures: number;
   readonly failed: number;
+  /** Pictures without a row, in the layout of clip-retrieval, whose rows are those of the vectors. */
+  readonly errors?: readonly { readonly key: string; readonly error: string }[];
 }
 
 /** A file of the output. */
@@ -61,6 +63,7 @@ export class PartWriter {
   readonly #writer: ParquetWriter;
   /** What clip-retrieval keeps beside: the vectors alone, as NumPy's file. */
   readonly #vectors: Uint8Array[] = [];
+  readonly #errors: { readonly key: string; readonly error: string }[] = [];
   #rows: PartRow[] = [];
   pictures = 0;
   failed = 0;
@@ -91,7 +94,10 @@ export class PartWriter {
     const isBad = 'error' in row;
     if (isBad) this.failed++;
     if (this.#options.layout === 'clip-retrieval') {
-      if (isBad) return; // its rows are those of the vectors
+      if (isBad) {
+        this.#errors.push(row);
+        return;
+      }
       this.#vectors.push(this.#options.half ? halfRow(row.embedding) : npyRow(row.embedding));
     }
     if (this.#rows.push(row) === GROUP_ROWS) this.#writeGroup();
@@ -100,7 +106,8 @@ export class PartWriter {
   end(): PartFile[] {
     if (this.#rows.length > 0) this.#writeGroup();
     const { layout, part, made, half } = this.#options;
-    const summary: PartSummary = { ...made, part, pictures: this.pictures, failed: this.failed };
+    const errors = layout === 'clip-retrieval' && { errors: this.#errors };
+    const summary: PartSummary = { ...made, part, pictures: this.pictures, failed: this.failed, ...errors };
     this.#writer.kvMetadata = [{ key: METADATA_KEY, value: JSON.stringify(summary) }];
     this.#writer.finish();
     const parquet = { name: partName(layout, part), bytes: new Uint8Array(this.#bytes.getBuffer()) };

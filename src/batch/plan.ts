@@ -137,6 +137,7 @@ export async function readPlan(
       start = end + 1;
     }
   }
+  if (files > 0 && !head) throw damaged(`${output.place}: ${planName(0)}`, 'it is empty: remove it, and plan again');
   return head && { head, shards, files };
 }
 
@@ -149,15 +150,6 @@ export async function readShard(output: Storage, place: ShardPlace, signal?: Abo
   const shard = planShard(parseLine(bytes, where), where);
   if (shard.part !== part) throw damaged(where, `expected part ${part}, got ${shard.part}`);
   return shard;
-}
-
-/** @throws ClipError PLAN_FORMAT */
-export async function readHead(output: Storage, file: string, signal?: AbortSignal): Promise<PlanHead> {
-  const where = `${output.place}: ${file}, line 1`;
-  const bytes = (await output.read(file, { start: 0, end: 1 << 16, signal })) ?? new Uint8Array();
-  const end = bytes.indexOf(10);
-  if (end < 0) throw damaged(where, 'it has no end');
-  return planHead(parseLine(bytes.subarray(0, end), where), where);
 }
 
 function parseLine(bytes: Uint8Array, where: string): unknown {

@@ -65,7 +65,8 @@ export async function planBatch(input: string, output: Storage, options: PlanOpt
 }
 
 function checkSame(output: Storage, had: PlanHead, wanted: PlanHead): void {
-  for (const name of ['input', 'kind', 'layout', 'half'] as const) {
+  const relative = wanted.kind === 'list' ? (['base'] as const) : [];
+  for (const name of ['input', 'kind', 'layout', 'half', ...relative] as const) {
     if (had[name] === wanted[name]) continue;
     throw new ClipError(
       'PLAN_FORMAT',
@@ -89,7 +90,8 @@ async function* listed(path: string): AsyncGenerator<string> {
   const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path);
   try {
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line.trim() !== '') yield line;
+      const text = line.replace(/^\ufeff/, '');
+      if (text.trim() !== '') yield text;
     }
   } catch (cause) {
     throw new ClipError('IO', `cannot read the list ${JSON.stringify(path)}: ${(cause as Error).message}`, { cause });

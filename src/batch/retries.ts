@@ -9,6 +9,9 @@ export interface Retries {
 
 export const STORAGE_RETRIES: Retries = { attempts: 8, pauseMs: 200, longestMs: 20_000 };
 
+/** A server may ask for a longer pause than this: then the picture or shard has to wait for another day. */
+const LONGEST_ASKED_MS = 30_000;
+
 /** An error after which another attempt may succeed. */
 export class PassingError extends Error {
   /** What the server asks to wait, in milliseconds. */
@@ -35,7 +38,7 @@ export async function retried<T>(
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof PassingError) || n >= attempts) throw error;
+      if (!(error instanceof PassingError) || n >= attempts || (error.afterMs ?? 0) > LONGEST_ASKED_MS) throw error;
       const pause = Math.min(longestMs, pauseMs * 2 ** (n - 1));
       // "Full jitter": anywhere between nothing and the pause. Nothing that is computed depends on it.
       await wait(Math.max(error.afterMs ?? 0, Math.random() * pause), signal);
@@ -43,7 +46,7 @@ export async function retried<T>(
   }
 }
 
-function wait(ms: number, signal?: AbortSignal): Promise<void> {
+export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);

@@ -5,7 +5,8 @@
 import type { AwsClient } from 'aws4fetch';
 import { ClipError } from '../errors.ts';
 import { isPassing, retryAfter } from '../hub/client.ts';
-import { checkBytes, imageLimits } from '../image/limits.ts';
+import { bodyPieces, joinPieces } from '../image/body.ts';
+import { imageLimits } from '../image/limits.ts';
 import { batchPackage } from './packages.ts';
 import { PassingError, type Retries, retried, STORAGE_RETRIES } from './retries.ts';
 import type { ReadOptions, Storage, StoredFile } from './storage.ts';
@@ -56,6 +57,9 @@ export class S3Storage implements Storage {
     }
     const where = region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1');
     const base = endpoint ?? (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL);
+    if (base && !/^https?:\/\/./.test(base)) {
+      throw new RangeError(`the endpoint must begin with http:// or https://, got ${JSON.stringify(base)}`);
+    }
     const { AwsClient } = await batchPackage('aws4fetch', 'for s3:// addresses');
     const client = new AwsClient({
       accessKeyId,
@@ -82,12 +86,13 @@ export class S3Storage implements Storage {
         if (element(await response.text(), 'Code') !== 'NoSuchBucket') return undefined;
         throw new ClipError('IO', `${this.place}: there is no such bucket`);
       }
-      const length = Number(response.headers.get('content-length') ?? 0);
-      if (maxBytes !== undefined) checkBytes(length, imageLimits({ maxBytes }));
       if (start !== undefined && response.status !== 206)
         throw new PassingError('it answered a range with the whole file');
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if (response.headers.has('content-length') && bytes.length !== length)
+      const limits = imageLimits({ maxBytes: maxBytes ?? Number.MAX_SAFE_INTEGER });
+      const bytes = await joinPieces(bodyPieces(response, name, limits, signal)).catch((error) => {
+        throw (error as ClipError).code === 'IO' ? new PassingError(error.message, { cause: error }) : error;
+      });
+      if (Number(response.headers.get('content-length') ?? bytes.length) !== bytes.length)
         throw new PassingError('the answer ended early');
       return bytes;
     });
@@ -112,6 +117,9 @@ export class S3Storage implements Storage {
     );
   }
 
+  /** Nothing is to be seen of what was not written whole; the bucket's own rules remove uploads that were not completed. */
+  async tidy(): Promise<void> {}
+
   async find(name: string, signal?: AbortSignal): Promise<StoredFile | undefined> {
     return this.#send('HEAD', this.#address(name), { signal, expected: [404] }, async ({ status, headers }) => {
       if (status === 404) return undefined;
@@ -128,8 +136,10 @@ export class S3Storage implements Storage {
       // S3 wants %20 for a blank, and URLSearchParams writes +.
       address.search = new URLSearchParams(query).toString().replaceAll('+', '%20');
       const page = await this.#send('GET', address, { signal }, (response) => response.text());
+      const isEncoded = element(page, 'EncodingType') === 'url'; // some servers do not know the wish
+      const decoded = (key: string) => (isEncoded ? decodeURIComponent(key.replaceAll('+', ' ')) : key);
       for (const [, entry = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-        const key = decodeURIComponent(element(entry, 'Key').replaceAll('+', ' '));
+        const key = decoded(element(entry, 'Key'));
         if (key.endsWith('/')) continue; // what consoles make for an empty folder
         const bytes = Number(element(entry, 'Size'));
         yield { name: key.slice(this.#prefix.length), bytes, modified: Date.parse(element(entry, 'LastModified')) };

@@ -13,7 +13,7 @@ import { webPicture } from './web-picture.ts';
 export interface ShardPicture {
   readonly key: string;
   /** @throws ClipError about the picture itself; anything else is a failure of what holds it */
-  readonly bytes: Promise<Uint8Array>;
+  bytes(): Promise<Uint8Array>;
 }
 
 /** Pictures that are read at once. A bucket answers after some 50 ms, so one at a time would keep the processor waiting. */
@@ -51,7 +51,10 @@ export class PictureSource {
   }
 
   async #stored(place: string, name: string, signal: AbortSignal): Promise<Uint8Array> {
-    const storage = await this.#storage(place);
+    const storage = await this.#storage(place).catch((error) => {
+      // A name in a list that is no bucket's; the input's own is checked when it is opened.
+      throw error instanceof RangeError ? new PictureError('IO', error.message, { cause: error }) : error;
+    });
     const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
     if (!bytes) throw new PictureError('IO', 'there is no such file');
     return bytes;
@@ -79,9 +82,11 @@ export class PictureSource {
         const key = `${tar}/${name}`;
         if (size > this.#limits.maxBytes) {
           await entry.body.cancel();
-          yield { key, bytes: rejected(() => checkBytes(size, this.#limits)) };
-        } else
-          yield { key, bytes: Promise.resolve(await joinPieces(streamPieces(entry.body, key, this.#limits, signal))) };
+          yield { key, bytes: async () => refused(size, this.#limits) };
+        } else {
+          const bytes = await joinPieces(streamPieces(entry.body, key, this.#limits, signal));
+          yield { key, bytes: async () => bytes };
+        }
       }
     } finally {
       await reader.cancel().catch(() => {});
@@ -108,10 +113,9 @@ interface TarEntry {
 export const isPictureMember = (name: string): boolean =>
   /\.(jpe?g|png|webp|avif|heic|heif)$/i.test(name) && !/(^|\/)\._/.test(name);
 
-/** A rejected promise of what `check` throws. */
-async function rejected(check: () => void): Promise<never> {
-  check();
-  throw new TypeError('unreachable');
+function refused(size: number, limits: ImageLimits): never {
+  checkBytes(size, limits);
+  throw new TypeError('it is within the limits');
 }
 
 /** Starts reading some pictures before they are asked for. */
@@ -133,7 +137,7 @@ async function* ahead(
         },
         () => {}, // whoever takes it sees it
       );
-      window.push({ key, bytes });
+      window.push({ key, bytes: () => bytes });
     }
     const picture = window.shift();
     if (!picture) return;

@@ -36,6 +36,8 @@ export interface Storage {
    * @throws ClipError IO
    */
   create(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  /** Removes what workers of this machine that were killed have left of files. */
+  tidy(): Promise<void>;
   /** Size and time of a file; undefined if there is none. @throws ClipError IO */
   find(name: string, signal?: AbortSignal): Promise<StoredFile | undefined>;
   /** All files whose names begin so, sorted by name. @throws ClipError IO */

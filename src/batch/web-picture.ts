@@ -1,21 +1,22 @@
 /** A picture at an http(s) address. */
 import type { ClipError } from '../errors.ts';
 import { isPassing, retryAfter } from '../hub/client.ts';
-import { joinPieces, streamPieces } from '../image/body.ts';
-import { checkBytes, type ImageLimits } from '../image/limits.ts';
+import { bodyPieces, joinPieces } from '../image/body.ts';
+import type { ImageLimits } from '../image/limits.ts';
 import { PictureError } from './picture-error.ts';
 import { PassingError, type Retries, retried } from './retries.ts';
 
 /** What is on the web and does not answer is given up sooner than our own storage. */
 const RETRIES: Retries = { attempts: 4, pauseMs: 300, longestMs: 10_000 };
-const SILENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** @throws PictureError IO; ClipError IMAGE_TOO_LARGE; the signal's reason */
 export async function webPicture(url: string, limits: ImageLimits, signal: AbortSignal): Promise<Uint8Array> {
+  if (!URL.canParse(url)) throw new PictureError('IO', 'it is not an address');
   try {
     return await retried(
       async () => {
-        const timed = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]);
+        const timed = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
         let response: Response;
         try {
           response = await fetch(url, { signal: timed });
@@ -30,8 +31,7 @@ export async function webPicture(url: string, limits: ImageLimits, signal: Abort
           const after = retryAfter(response.headers);
           throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
         }
-        checkBytes(Number(response.headers.get('content-length') ?? 0), limits);
-        return await joinPieces(streamPieces(response.body!, url, limits, signal)).catch((error) => {
+        return await joinPieces(bodyPieces(response, url, limits, signal)).catch((error) => {
           if ((error as ClipError).code !== 'IO' || signal.aborted) throw error;
           throw new PassingError('its answer ended early', { cause: error });
         });

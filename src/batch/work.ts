@@ -44,12 +44,22 @@ const MAKER = 'plan/maker.json';
 export async function claimOutput(output: Storage, made: PartMaker, signal?: AbortSignal): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(made)}\n`);
   if (await output.create(MAKER, bytes, signal)) return;
-  const stored = JSON.parse(new TextDecoder().decode(await output.read(MAKER, { signal }))) as PartMaker;
+  const stored = parseMaker(output, await output.read(MAKER, { signal }));
   if (stored.maker === made.maker) return;
   const same = stored.model?.name === made.model.name && stored.model.precision === made.model.precision;
   const what = ({ model, version }: PartMaker) =>
     `${show(model?.name)} in ${model?.precision}${same ? `, edgeclip ${version} (${model.fingerprint ?? 'unknown'})` : ''}`;
-  throw new ClipError('BATCH_MODEL', `${output.place} has parts of ${what(stored)}; those of ${what(made)} cannot be beside them`); // biome-ignore format: one line
+  throw new ClipError('BATCH_MODEL', `${output.place} has parts of ${what(stored)}; ${what(stored) === what(made) ? 'those with other options for pictures' : `those of ${what(made)}`} cannot be beside them`); // biome-ignore format: one line
+}
+
+function parseMaker(output: Storage, bytes: Uint8Array | undefined): PartMaker {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as PartMaker;
+    if (typeof value.maker === 'string' && typeof value.model?.name === 'string') return value;
+    throw new TypeError('it does not say what made the parts');
+  } catch (cause) {
+    throw new ClipError('PLAN_FORMAT', `${output.place}: ${MAKER} is damaged: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /**
@@ -69,7 +79,7 @@ export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResul
       yield async () => {
         let file: Uint8Array;
         try {
-          file = await bytes;
+          file = await bytes();
         } catch (error) {
           if (!isPicturesOwn(error)) picture.broken = error;
           throw error;
@@ -87,13 +97,28 @@ export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResul
   }
   const { pictures, failed } = writer;
   let wasThere = false;
-  for (const { name, bytes } of writer.end()) wasThere = !(await output.create(name, bytes, signal));
+  for (const { name, bytes } of writer.end()) {
+    wasThere = !(await output.create(name, bytes, signal));
+    if (wasThere && name !== partName(head.layout, shard.part)) await checkSame(output, name, bytes, signal);
+  }
   return { pictures, failed, wasThere };
+}
+
+/** A worker that was killed had written a part's vectors, but not yet what they are of. */
+async function checkSame(output: Storage, name: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const there = await output.read(name, { signal });
+  if (there && Buffer.compare(there, bytes) === 0) return;
+  throw new ClipError(
+    'IO',
+    `${output.place}: ${name} is there with other vectors, as pictures have changed since: remove it`,
+  );
 }
 
 /** Errors that are the picture's own, wherever the shard is computed. */
 const isPicturesOwn = (error: unknown): boolean =>
   error instanceof PictureError || (error instanceof ClipError && error.code.startsWith('IMAGE_'));
+
+const NOT_THE_PICTURES = new Set(['WORKER', 'DISPOSED', 'UNSUPPORTED', 'IMAGE_DECODER']);
 
 function rowOf(
   key: string,
@@ -102,8 +127,8 @@ function rowOf(
   error: unknown,
 ): PartRow {
   if (embedding && size) return { key, embedding, ...size };
-  // A worker that died, or memory that ran out, says nothing of the picture: the shard is tried again.
-  if (error instanceof ClipError && (error.code === 'WORKER' || error.code === 'DISPOSED')) throw error;
+  // A worker that died, a package or memory that is missing here say nothing of the picture: the shard is tried again.
+  if (error instanceof ClipError && NOT_THE_PICTURES.has(error.code)) throw error;
   const { code, message } = error as Partial<ClipError>;
   return { key, error: code === undefined ? String(message ?? error) : `${message} [${code}]` };
 }

@@ -91,9 +91,10 @@ async function doneParts(output: Awaited<ReturnType<typeof openOutput>>, layout:
 
 /** From when the parts of the last hour were written; unknown before the second. */
 function pace(parts: readonly { readonly modified: number }[], pictures: number, total: number) {
-  const last = Math.max(...parts.map(({ modified }) => modified));
+  const times = parts.map(({ modified }) => modified);
+  const last = times.reduce((a, b) => Math.max(a, b), 0);
   const recent = parts.filter(({ modified }) => modified >= last - RECENT_MS);
-  const first = Math.min(...recent.map(({ modified }) => modified));
+  const first = recent.reduce((a, { modified }) => Math.min(a, modified), last);
   if (recent.length < 2 || last === first) return {};
   const each = pictures / parts.length;
   const shardsPerSecond = ((recent.length - 1) * 1000) / (last - first);

@@ -1,7 +1,9 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
 import { type Command, Option } from 'commander';
+import { LocalQueue } from '../batch/local-queue.ts';
+import { batchPackage } from '../batch/packages.ts';
 import type { PartMaker } from '../batch/parts.ts';
-import { readShard } from '../batch/plan.ts';
+import { type Plan, readShard } from '../batch/plan.ts';
 import { LOCK_MS } from '../batch/queue.ts';
 import { openQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
@@ -60,12 +62,13 @@ async function work(options: WorkCommandOptions): Promise<void> {
   const made = await maker(clip, pictures);
   const stop = new AbortController();
   const ended = endOnSignals(stop);
-  await claimOutput(output, made, stop.signal);
   const source = new PictureSource(plan.head, { ...(endpoint !== undefined && { endpoint }) });
+  await checkPackages(plan);
   const queue = await openQueue(url, plan, output);
-  let lost = 0;
   const total = { pictures: 0, failed: 0 };
   try {
+    await output.tidy();
+    await claimOutput(output, made, stop.signal); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
         const shard = await readShard(output, place, signal);
@@ -84,7 +87,6 @@ async function work(options: WorkCommandOptions): Promise<void> {
         },
         onFailed: (part, error, isLast) => {
           progress.clear();
-          if (isLast) lost++;
           progress.line(`error: part ${part}${isLast ? ' is set aside' : ', it is tried again'}: ${describe(error)}`);
         },
         onTrouble: (error) => progress.line(`warning: the queue: ${describe(error)}`),
@@ -96,7 +98,17 @@ async function work(options: WorkCommandOptions): Promise<void> {
     ended();
   }
   if (stop.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
-  if (lost > 0) process.exitCode = EXIT_FAILED;
+  const { waiting } = await new LocalQueue(plan, output).status();
+  if (waiting > 0) {
+    progress.line(`error: ${waiting} of ${plan.shards.length} shards have no part`);
+    process.exitCode = EXIT_FAILED;
+  }
+}
+
+/** A worker that lacks one would fail every shard of the queue. */
+async function checkPackages({ head }: Plan): Promise<void> {
+  await batchPackage('hyparquet-writer', 'to write parts');
+  if (head.kind === 'tars') await batchPackage('modern-tar', 'to read tar files');
 }
 
 async function maker(clip: Clip, { orient, scaled }: PictureOptions): Promise<PartMaker> {

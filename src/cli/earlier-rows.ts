@@ -3,8 +3,8 @@
  * `INDEX.partial` of an interrupted run.
  */
 import { existsSync } from 'node:fs';
+import { toPath } from '../file-name.ts';
 import { quote } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { partialPath } from './partial-file.ts';
 import { type IndexLine, type Owner, type RowFormat, rowCheck, type Stamp } from './rows.ts';
 import { StoredRows } from './stored-rows.ts';

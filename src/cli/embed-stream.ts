@@ -7,11 +7,11 @@ import { createInterface } from 'node:readline';
 import { webPicture } from '../batch/web-picture.ts';
 import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
+import { toPath } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { isObject } from '../json.ts';
 import { ioReason } from '../platform/io-reason.ts';
-import { toPath } from './file-name.ts';
 import type { Output } from './output.ts';
 
 export interface StreamOptions {
@@ -127,7 +127,8 @@ function request(line: string, limits: ImageLimits): Request | Error {
   if (kind === 'text') return { id, kind, text: content };
   if (kind === 'base64') return { id, kind: 'picture', read: async () => decoded(content, limits) };
   if (kind === 'url' && !/^https?:\/\//i.test(content)) {
-    return new TypeError(`url must begin with http:// or https://, got ${JSON.stringify(content.slice(0, 80))}`);
+    const message = `url must begin with http:// or https://, got ${JSON.stringify(content.slice(0, 80))}`;
+    return Object.assign(new TypeError(message), { id });
   }
   return picture(id, content, limits);
 }

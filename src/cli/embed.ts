@@ -2,12 +2,12 @@
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Clip } from '../clip.ts';
+import { toPath } from '../file-name.ts';
 import type { Tower } from '../model/config.ts';
 import { forEachPicture } from './batch.ts';
 import { addEmbedCommand, checkEmbedOptions, type EmbedOptions } from './embed-options.ts';
 import { embedStream } from './embed-stream.ts';
 import { EXIT_FAILED } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { type PictureInput, Pictures } from './inputs.ts';
 import { readTexts } from './labels.ts';
 import { rowMakers } from './maker.ts';

@@ -1,10 +1,10 @@
 /** The pictures a command line names: files, folders, patterns, lists, standard input. */
 import { open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
+import { nameFromArgument, nameFromBytes, toPath } from '../file-name.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { UsageError } from './failure.ts';
-import { nameFromArgument, nameFromBytes, toPath } from './file-name.ts';
 import { isPattern, matches } from './patterns.ts';
 import type { Progress } from './progress.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';

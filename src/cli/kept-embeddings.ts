@@ -8,9 +8,9 @@ import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from '../crc32.ts';
 import { ClipError } from '../errors.ts';
+import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { quote } from './failure.ts';
-import { toPath } from './file-name.ts';
 
 interface Line {
   readonly file: string;

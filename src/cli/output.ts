@@ -2,9 +2,9 @@
 import { constants, fstatSync, readFileSync, readSync, realpathSync, type Stats, statSync, write } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
+import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { quote } from './failure.ts';
-import { toPath } from './file-name.ts';
 
 /** A sequential byte sink. */
 export interface Output {

@@ -1,11 +1,11 @@
 /** `edgeclip search`: photos of an index by words, by pictures, or by both. */
 import { type Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
+import { toPath } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { openPhotos, type PhotoMatch, type PhotoStore } from '../search/index.ts';
 import { NOT_WEIGHT } from '../search/photo-store.ts';
 import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { indexedModel } from './indexed-model.ts';
 import { Pictures } from './inputs.ts';

@@ -12,10 +12,10 @@ import {
 } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { forEachPicture } from './batch.ts';
 import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
 import { type LabelOptions, labelNotes, readLabels, readTemplates } from './labels.ts';

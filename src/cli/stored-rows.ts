@@ -1,7 +1,7 @@
 /** Random access to rows and lines in files. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { toPath } from '../file-name.ts';
 import { isNpyHeader, NPY_HEADER_BYTES } from '../npy.ts';
-import { toPath } from './file-name.ts';
 import type { RowFormat } from './rows.ts';
 
 /** A file of rows; an incomplete last row is ignored. */

@@ -100,9 +100,17 @@ async function tag(images: string[], options: TagOptions, command: Command): Pro
     using clip = await loadModel(options, ['image', 'text'], progress);
     const { model, image } = clip.info();
     const all = tags(await vocabulary.classifier(clip, progress), { model, fingerprint: image?.fingerprint });
-    failed += await forEachPicture(clip, pictures.inputs, { orient, scaled }, progress, async (embedding, { name }) => {
-      failed += await all.give(name, embedding);
-    });
+    let sidecars = 0;
+    const bad = await forEachPicture(
+      clip,
+      pictures.inputs,
+      { orient, scaled },
+      progress,
+      async (embedding, { name }) => {
+        sidecars += await all.give(name, embedding);
+      },
+    );
+    failed = bad + sidecars;
     pictures.reportSkipped();
   }
   if (failed > 0) process.exitCode = EXIT_FAILED;

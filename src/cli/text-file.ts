@@ -1,10 +1,10 @@
 /** Reads the text files of command-line options: labels, texts, templates, lists. */
 import { readFile } from 'node:fs/promises';
+import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { firstInvalidByte } from '../utf8.ts';
 import { emptyOption, UsageError } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';
-import { firstInvalidByte } from './utf8.ts';
 import { announced, isNamedPipe, pipeChunks } from './waiting.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** Inputs that can block: named pipes and standard input. Devices are refused. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { toPath } from './file-name.ts';
+import { toPath } from '../file-name.ts';
 import { fileKind, NAMED_PIPE } from './walk.ts';
 
 /** Nothing is said about data that comes within this time. */

@@ -6,9 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ClipError } from '../errors.ts';
+import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { quote } from './failure.ts';
-import { toPath } from './file-name.ts';
 import { PartialFile } from './partial-file.ts';
 import { packageVersion } from './version.ts';
 

@@ -2,9 +2,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { toPath } from '../cli/file-name.ts';
 import { png } from '../cli/thumbnail.ts';
 import { ClipError } from '../errors.ts';
+import { toPath } from '../file-name.ts';
 import { preprocess } from '../image/preprocess.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { Photo } from '../search/photo-store.ts';

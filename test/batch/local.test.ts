@@ -83,7 +83,6 @@ it('gives a part that is made again the same bytes, and plans only what is new',
   rmSync(at('one/part-00001.parquet'));
   copyFileSync(join(golden, 'cat.png'), at('photos/0/cat.png'));
   expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('1 pictures in 1 shard, 120 were planned before\n'); // biome-ignore format: one line
-  rmSync(at('photos/0/cat.png.jpg'), { force: true });
   const { code, stderr } = await run('batch', 'work', '--output', 'one', '--threads', '1');
   expect([code, stderr]).toEqual([0, 'part 1: 50 pictures\npart 3: 1 pictures\n']);
   expect(Buffer.compare(readFileSync(at('one/part-00001.parquet')), before)).toBe(0);
@@ -166,6 +165,29 @@ it('reads a list of paths and addresses; what the web does not give has a row', 
   expect(found[3]!.embedding).toEqual(found[1]!.embedding);
 });
 
+it('gives what cannot be read as a picture a row, and goes on', async () => {
+  mkdirSync(at('odd/dir.png'), { recursive: true });
+  execFileSync('mkfifo', [at('odd/pipe.png')]);
+  copyFileSync(join(golden, 'cat.png'), at('odd/cat.png'));
+  const names = ['odd/cat.png/x.png', 'odd/dir.png', 'odd/pipe.png', `odd/${'x'.repeat(300)}.png`, 'odd/\0.png', 's3://Not_A_Bucket/x.png', 'http://[', 'odd/cat.png']; // biome-ignore format: one line
+  writeFileSync(at('odd.txt'), `\ufeff${names.join('\n')}\n`);
+  await plan('odd.txt', '--list', '--output', 'odd-rows');
+  expect((await run('batch', 'work', '--output', 'odd-rows')).code).toBe(0);
+  const found = rows('odd-rows/part-00000.parquet').rows;
+  expect(found.map(({ key }) => key)).toEqual(names);
+  expect(found.map(({ embedding }) => embedding !== null)).toEqual([...new Array(7).fill(false), true]);
+  expect(found[2]!.error).toBe('it is not a regular file [IO]');
+});
+
+it('finds files whose names are not UTF-8, and those behind links', async () => {
+  mkdirSync(at('bytes/in'), { recursive: true });
+  execFileSync('bash', ['-c', `cp '${join(golden, 'cat.png')}' $'bytes/in/\\xff.png' && ln -s in bytes/link && ln -s .. bytes/in/up`], { cwd: work.path }); // biome-ignore format: one line
+  expect(await plan('bytes', '--output', 'bytes-out')).toBe('2 pictures in 1 shard\n');
+  expect((await run('batch', 'work', '--output', 'bytes-out')).code).toBe(0);
+  const found = rows('bytes-out/part-00000.parquet').rows;
+  expect(found.every(({ embedding }) => embedding !== null)).toBe(true);
+});
+
 it('writes float16, as NumPy rounds, and the layout of clip-retrieval', async () => {
   await plan('photos', '--output', 'half', '--half', '--shard-size', '100');
   await plan('photos', '--output', 'retrieval', '--layout', 'clip-retrieval', '--shard-size', '100');
@@ -187,6 +209,11 @@ duck = duckdb.sql("select key, typeof(embedding), len(embedding) from 'one/part-
 print(json.dumps({"type": str(half.schema.field("embedding").type), "rows": len(names), "duck": duck[0], "found": len(duck)}))`;
   const said = JSON.parse(execFileSync(python, ['-c', script], { cwd: work.path, encoding: 'utf8' }));
   expect(said).toEqual({ type: 'list<element: halffloat not null>', rows: 19, duck: ['0/000000.png', 'FLOAT[]', clip.config.embedDim], found: 120 }); // biome-ignore format: one line
+  const failures = await run('batch', 'status', '--output', 'retrieval', '--errors');
+  expect([failures.code, failures.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^9\/000099\.png: .*\[IMAGE_TRUNCATED\]\n$/),
+  ]);
   const npy = readNpy(readFileSync(at('retrieval/img_emb/img_emb_00000.npy')));
   expect(npy.rows[5]).toEqual(Float32Array.from(whole.filter(({ embedding }) => embedding)[5]!.embedding!));
 });
@@ -221,6 +248,7 @@ it('answers the lines of --stream in order, each with its embedding or its error
     JSON.stringify({ id: 'words', text: 'a cat' }),
     '{"id": 3, ',
     JSON.stringify({ id: 4, path: 'a', url: 'b' }),
+    JSON.stringify({ id: 6, url: 'ftp://a/b' }),
     '',
     JSON.stringify({ id: 5, base64: 'bm8gcGljdHVyZQ==' }),
   ];
@@ -230,7 +258,7 @@ it('answers the lines of --stream in order, each with its embedding or its error
   });
   expect(code).toBe(1);
   const answers = jsonLines<{ id?: unknown; embedding?: number[]; error?: string; code?: string }>(stdout);
-  expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
+  expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [6, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
   const [expected] = await clip.encodeImage([new Uint8Array(photo)]);
   for (const i of [0, 2]) expect(Float32Array.from(answers[i]!.embedding!)).toEqual(expected);
   expect(answers[3]!.embedding).toHaveLength(clip.config.embedDim);

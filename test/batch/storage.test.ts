@@ -89,10 +89,13 @@ it('leaves nothing of a file that a killed process was writing', async () => {
   await storage.create('part', bytes('x'));
   rmSync(join(folder, 'killed', 'part'));
   const host = (await import('node:os')).hostname();
-  writeFileSync(join(folder, 'killed', `part.${host}~999999~abc.unfinished`), 'half');
+  writeFileSync(join(folder, 'killed', `part~${host}~999999~abc.unfinished`), 'half');
+  const alive = `other~${host}~${process.pid}~abc.unfinished`;
+  writeFileSync(join(folder, 'killed', alive), 'half');
   expect(await names(storage)).toEqual([]);
+  await storage.tidy();
   await storage.create('part', bytes('whole'));
-  expect(readdirSync(join(folder, 'killed'))).toEqual(['part']);
+  expect(readdirSync(join(folder, 'killed'))).toEqual([alive, 'part']);
 });
 
 it('says why a bucket cannot be used', async () => {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeText } from '../../src/cli/text-file.ts';
-import { firstInvalidByte } from '../../src/cli/utf8.ts';
+import { firstInvalidByte } from '../../src/utf8.ts';
 import { photo } from '../api/pictures.ts';
 import { edgeclip, jsonLines, workFolder } from './command.ts';
 

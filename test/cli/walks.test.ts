@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { visible } from '../../src/cli/failure.ts';
-import { nameFromArgument, nameFromBytes, toPath } from '../../src/cli/file-name.ts';
 import { type InputOptions, Pictures } from '../../src/cli/inputs.ts';
 import { Progress } from '../../src/cli/progress.ts';
+import { nameFromArgument, nameFromBytes, toPath } from '../../src/file-name.ts';
 import { photo } from '../api/pictures.ts';
 import { edgeclip, jsonLines, shell, workFolder } from './command.ts';
 
