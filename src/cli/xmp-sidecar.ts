@@ -2,7 +2,7 @@
  * XMP sidecars: words of a photo as `dc:subject`, an unordered list (rdf:Bag) of texts (XMP Specification Part 1, 8.4). The file is
  * `photo.jpg.xmp`, as darktable and digiKam name it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ClipError } from '../errors.ts';
@@ -28,7 +28,10 @@ export async function writeSidecar(photo: string, words: readonly string[], merg
     writeFileSync(toPath(path), newSidecar(words), { flag: 'wx' });
     return path;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannot('write', path, ioReason(error), error);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      rmSync(toPath(path), { force: true }); // a part of it, on a full disk
+      throw cannot('write', path, ioReason(error), error);
+    }
   }
   if (!merge) throw cannot('write', path, 'it is there: --merge adds words to it');
   const before = readText(path);

@@ -9,8 +9,18 @@ export async function wasmFile(name: WasmName): Promise<WasmFile> {
   throw new ClipError('IO', `edgeclip/core reads no files: give loadClip({ wasm: { ${name}: the module of edgeclip/${file} } })`); // biome-ignore format: one line
 }
 
+/** Every runtime has `fetch`; files not. */
 export async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {
-  throw new ClipError('IO', `edgeclip/core reads no files: give the bytes of "${address}"`);
+  if (!/^https?:\/\//i.test(address)) {
+    throw new ClipError('IO', `edgeclip/core reads no files: give the bytes of "${address}"`);
+  }
+  try {
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw new ClipError('IO', `cannot read "${address}": ${(cause as Error).message}`, { cause });
+  }
 }
 
 // biome-ignore lint/correctness/useYield: it only throws

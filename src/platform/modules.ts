@@ -142,7 +142,7 @@ function compiled(name: WasmName, shared: boolean): Promise<WebAssembly.Module> 
 
 async function compile(name: WasmName, shared: boolean): Promise<WebAssembly.Module> {
   const source = given.get(name)?.source;
-  const file = source === undefined ? await wasmFile(name) : await read(source);
+  const file = source === undefined ? await wasmFile(name) : await readGiven(name, source);
   if (!isModule(file)) {
     const module = await WebAssembly.compile(shared ? importSharedMemory(file) : file);
     const fault = source === undefined ? undefined : otherModule(name, module);
@@ -154,6 +154,17 @@ async function compile(name: WasmName, shared: boolean): Promise<WebAssembly.Mod
 }
 
 const moduleKey = (name: WasmName, shared: boolean): string => (shared ? `${name}, shared` : name);
+
+/** An address that cannot be read does not stay for later loads. */
+async function readGiven(name: WasmName, source: WasmSource): Promise<WasmFile> {
+  try {
+    return await read(source);
+  } catch (error) {
+    const one = given.get(name);
+    if (one?.source === source && one.kept) replace(name, undefined);
+    throw error;
+  }
+}
 
 async function read(source: WasmSource): Promise<WasmFile> {
   switch (kindOf(source)) {

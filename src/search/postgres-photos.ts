@@ -64,6 +64,7 @@ class PostgresPhotos implements PhotoStore {
   readonly #database: Postgres;
   readonly #records: Records;
   readonly #writer: PostgresWriter | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(
     database: Postgres,
@@ -159,9 +160,12 @@ class PostgresPhotos implements PhotoStore {
     checkIndexModel(`"${this.name}"`, this.model, indexModel(model));
   }
 
-  async close(): Promise<void> {
-    this.#writer?.end();
-    await this.#database.close();
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#writer?.end();
+      await this.#database.close();
+    })();
+    return this.#closing;
   }
 
   #rows(sql: string, values?: readonly unknown[]): Promise<PostgresRow[]> {

@@ -137,6 +137,7 @@ export class Postgres {
       const session = await this.hold();
       let broken = true;
       try {
+        signal?.throwIfAborted(); // while it waited
         const result = await abortable(work(session), signal);
         broken = false;
         return result;

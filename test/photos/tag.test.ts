@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadClip } from '../../src/index.ts';
@@ -62,6 +62,14 @@ it('takes the threshold that eval measured, for its own model and words', async 
     code: 2,
     stderr: expect.stringMatching(/of another model: 00000000/),
   });
+});
+
+it('ends with 1 if a sidecar is there', async () => {
+  const args = ['tag', 'set/cat/cat.png', '--vocabulary', 'words.txt', '--xmp'];
+  expect((await run(...args)).code).toBe(0);
+  const again = await run(...args);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is there: --merge adds words to it')]);
+  rmSync(join(work.path, 'set/cat/cat.png.xmp'));
 });
 
 it('writes sidecars, from the vectors of an index, too', async () => {

@@ -50,6 +50,15 @@ describe('WebAssembly that the caller gives', () => {
     expect(await embedding(given)).toEqual(expected);
   });
 
+  it('that cannot be read when it is needed is forgotten, and the next load works', async () => {
+    const { loadClip } = await fresh();
+    const missing = { pictures: new URL('file:///none.wasm') };
+    using first = await loadClip({ towers: ['image'], kernels: 'simd', wasm: missing });
+    await expect(first.encodeImage(photo)).rejects.toMatchObject({ code: 'IO' });
+    using second = await loadClip({ towers: ['image'], kernels: 'simd' });
+    expect(await second.encodeImage(photo)).toEqual(expected);
+  });
+
   it('may be fetched', async () => {
     const server = createServer(async (request, response) => response.end(await bytesOf(request.url!.slice(1))));
     await new Promise<void>((resolve) => server.listen(0, resolve));
