@@ -61,7 +61,7 @@ const codeSplitting = {
   groups: [
     {
       name: 'clip',
-      test: /src[\\/](?:clip|similarity|load-options|lookahead|weights[\\/]checked-files|engine[\\/]threads[\\/]control)\.ts$/,
+      test: /src[\\/](?:clip|similarity|load-options|lookahead|open-model|weights[\\/]checked-files|engine[\\/]threads[\\/]control)\.ts$/,
       priority: 3,
     },
     { name: 'protocol', test: /src[\\/](?:sent-error|worker[\\/](?:protocol|remote-files))\.ts$/, priority: 2 },

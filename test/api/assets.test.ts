@@ -82,3 +82,21 @@ it.each([
 ])('%s would be found', (_, text, fault) => {
   expect(faults({ name: 'index.js', text })).toEqual([`index.js: ${fault}`]);
 });
+
+it.each(['clip-worker.js', 'browser/clip-worker.js'])(
+  'nothing that %s loads names it, or bundlers go in circles',
+  (worker) => {
+    const reached = new Set<string>();
+    const visit = (name: string) => {
+      if (reached.has(name)) return;
+      reached.add(name);
+      const text = readFileSync(new URL(name, DIST), 'utf8');
+      expect(text.includes(`clip-worker.js`), name).toBe(false);
+      for (const [, path] of text.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+\.js)"/g)) {
+        visit(new URL(path!, new URL(name, DIST)).href.slice(DIST.href.length));
+      }
+    };
+    visit(worker);
+    expect(reached.size).toBeGreaterThan(10);
+  },
+);
