@@ -1,4 +1,5 @@
 /** A queue that many machines share: BullMQ on Redis, Valkey or PostgreSQL. A job is a shard's place in the plan. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
 import { batchPackage } from './packages.ts';
@@ -26,6 +27,8 @@ export class BullQueue implements BatchQueue {
   readonly #backend: readonly unknown[];
   readonly #queue: Queue;
   readonly #place: string;
+  /** What the client said last. */
+  #trouble: Error | undefined;
 
   private constructor(bull: Bull, place: string, name: string, options: QueueOptions, backend: readonly unknown[]) {
     this.#bull = bull;
@@ -34,7 +37,9 @@ export class BullQueue implements BatchQueue {
     this.#options = options;
     this.#backend = backend;
     this.#queue = new (bull.Queue as new (...args: unknown[]) => Queue)(name, options, ...backend);
-    this.#queue.on('error', () => {}); // calls say it
+    this.#queue.on('error', (error) => {
+      this.#trouble = error; // calls say it
+    });
   }
 
   /**
@@ -71,12 +76,11 @@ export class BullQueue implements BatchQueue {
 
   async #answers(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let last: Error | undefined;
-    this.#queue.on('error', (error) => {
-      last = error;
-    });
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(last ?? new Error(`no answer in ${PATIENCE_MS / 1000} seconds`)), PATIENCE_MS);
+      timer = setTimeout(
+        () => reject(this.#trouble ?? new Error(`no answer in ${PATIENCE_MS / 1000} seconds`)),
+        PATIENCE_MS,
+      );
     });
     try {
       await Promise.race([this.#queue.waitUntilReady(), late]);
@@ -112,7 +116,7 @@ export class BullQueue implements BatchQueue {
       concurrency: 1, // the model's threads share a shard
       lockDuration: lockMs,
       stalledInterval: lockMs,
-      maxStalledCount: ATTEMPTS, // a worker that died is no failure of its shard
+      maxStalledCount: ATTEMPTS, // a worker that died does not count against its shard
     };
     const process = async (job: ShardJob, token?: string) => {
       try {
@@ -175,16 +179,7 @@ async function soon(closing: Promise<void>): Promise<void> {
   end.abort();
 }
 
-const jobId = (part: number): string => `part-${numbered(part)}`;
+/** Ends early if the signal is aborted. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => {});
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
-}
+const jobId = (part: number): string => `part-${numbered(part)}`;

@@ -12,7 +12,7 @@ import { ioReason } from '../platform/io-reason.ts';
 import { PictureError } from './picture-error.ts';
 import type { ReadOptions, Storage, StoredFile } from './storage.ts';
 
-/** A file that is being written has this ending, so that it is no part. */
+/** The ending of a file while it is written: it does not count as a part yet. */
 const UNFINISHED = '.unfinished';
 
 /** Reasons that are one file's own; others may be of the whole folder. */
@@ -25,7 +25,7 @@ export class FolderStorage implements Storage {
     this.place = place;
   }
 
-  /** @throws ClipError IO if it is no folder, or cannot be made */
+  /** @throws ClipError IO if it is not a folder, or cannot be made */
   static async open(place: string, create: boolean): Promise<FolderStorage> {
     try {
       if (create) await mkdir(place, { recursive: true });

@@ -1,5 +1,5 @@
 /** The queue of a batch on one machine: the parts that are there say what is done. */
-import { partName } from './parts.ts';
+import { doneParts, partName } from './parts.ts';
 import type { Plan, ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import { PassingError, type Retries, retried } from './retries.ts';
@@ -21,7 +21,7 @@ export class LocalQueue implements BatchQueue {
   async add(): Promise<void> {}
 
   async work(handler: ShardHandler, signal: AbortSignal, events: WorkOptions = {}): Promise<void> {
-    for (const place of await this.#left()) {
+    for (const place of await shardsLeft(this.#plan, this.#output)) {
       if (signal.aborted) return;
       let attempt = 0;
       const work = async () => {
@@ -43,7 +43,7 @@ export class LocalQueue implements BatchQueue {
   }
 
   async status(): Promise<QueueStatus> {
-    return { waiting: (await this.#left()).length, running: 0, failed: [] };
+    return { waiting: (await shardsLeft(this.#plan, this.#output)).length, running: 0, failed: [] };
   }
 
   /** Every run tries what has no part. */
@@ -52,12 +52,10 @@ export class LocalQueue implements BatchQueue {
   }
 
   async close(): Promise<void> {}
+}
 
-  async #left(): Promise<readonly ShardPlace[]> {
-    const { layout } = this.#plan.head;
-    const folder = partName(layout, 0).replace(/[^/]*$/, '');
-    const done = new Set<string>();
-    for await (const { name } of this.#output.list(folder)) done.add(name);
-    return this.#plan.shards.filter(({ part }) => !done.has(partName(layout, part)));
-  }
+/** The shards of a plan that have no part. @throws ClipError IO */
+export async function shardsLeft({ head, shards }: Plan, output: Storage): Promise<readonly ShardPlace[]> {
+  const done = new Set((await doneParts(output, head.layout)).map(({ name }) => name));
+  return shards.filter(({ part }) => !done.has(partName(head.layout, part)));
 }

@@ -1,8 +1,6 @@
 /** The packages that only batches need: optional peers, each loaded when it is used. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { ClipError } from '../errors.ts';
+import { importFromWorkingFolder } from '../platform/node-packages.ts';
 
 interface Packages {
   readonly 'hyparquet-writer': typeof import('hyparquet-writer');
@@ -22,24 +20,14 @@ const LOADERS: { readonly [K in keyof Packages]: () => Promise<Packages[K]> } = 
 };
 
 /**
- * Loads one, from beside this package or from the folder that the command runs in.
+ * Loads one, from beside this package or from the user's folder.
  * @param purpose for the message, "to write Parquet"
  * @throws ClipError UNSUPPORTED, which says what to install
  */
 export async function batchPackage<K extends keyof Packages>(name: K, purpose: string): Promise<Packages[K]> {
   try {
-    return await LOADERS[name]();
+    return await LOADERS[name]().catch((error) => importFromWorkingFolder(name, error));
   } catch (cause) {
-    const path = installed(name);
-    if (path !== undefined) return (await import(pathToFileURL(path).href)) as Packages[K];
     throw new ClipError('UNSUPPORTED', `${purpose} the package ${name} is needed: npm install ${name}`, { cause });
-  }
-}
-
-function installed(name: string): string | undefined {
-  try {
-    return createRequire(join(process.cwd(), 'any')).resolve(name);
-  } catch {
-    return undefined;
   }
 }

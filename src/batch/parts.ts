@@ -2,9 +2,10 @@
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
 import type { IndexModel } from '../search/index-model.ts';
-import { float16, fromFloat16 } from './float16.ts';
+import { float16 } from './float16.ts';
 import { batchPackage } from './packages.ts';
 import { type Layout, numbered } from './plan.ts';
+import type { Storage, StoredFile } from './storage.ts';
 
 /** A picture's embedding and size in pixels, as stored; or why there is none. */
 export type PartRow =
@@ -46,6 +47,14 @@ const LAYOUTS: Readonly<Record<Layout, (part: number) => string>> = {
 
 /** The file whose presence says that the part is done: it is written last. */
 export const partName = (layout: Layout, part: number): string => LAYOUTS[layout](part);
+
+/** These files of all parts that are done. @throws ClipError IO */
+export async function doneParts(output: Storage, layout: Layout): Promise<StoredFile[]> {
+  const [start, end] = partName(layout, 0).split(numbered(0)) as [string, string];
+  const parts: StoredFile[] = [];
+  for await (const file of output.list(start)) if (file.name.endsWith(end)) parts.push(file);
+  return parts;
+}
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema'];
 
@@ -126,8 +135,7 @@ export class PartWriter {
     const rows = this.#rows;
     this.#rows = [];
     const column = (name: string, value: (row: PartRow) => unknown) => ({ name, data: rows.map(value) });
-    const round = this.#options.half ? (x: number) => fromFloat16(float16(x)) : (x: number) => x;
-    const embedding = (row: PartRow) => ('error' in row ? undefined : Array.from(row.embedding, round));
+    const embedding = (row: PartRow) => ('error' in row ? undefined : Array.from(row.embedding));
     const columnData =
       this.#options.layout === 'parquet'
         ? [

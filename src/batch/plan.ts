@@ -54,16 +54,20 @@ export const numbered = (n: number): string => String(n).padStart(DIGITS, '0');
 
 /** Collects shards into the bytes of a plan's file. */
 export class PlanWriter {
+  /** Of the shards so far. */
+  readonly places: ShardPlace[] = [];
   readonly #lines: Uint8Array[] = [];
+  readonly #file: string;
+  readonly #firstPart: number;
   readonly #shardSize: number;
+  #bytes = 0;
   #keys: string[] = [];
-  #part: number;
   /** Pictures, or tar files. */
   count = 0;
-  shards = 0;
 
-  constructor(head: PlanHead, firstPart: number, shardSize: number) {
-    this.#part = firstPart;
+  constructor(head: PlanHead, file: string, firstPart: number, shardSize: number) {
+    this.#file = file;
+    this.#firstPart = firstPart;
     this.#shardSize = shardSize;
     this.#write({ edgeclip: VERSION, ...head });
   }
@@ -75,28 +79,31 @@ export class PlanWriter {
 
   addTar(tar: string): void {
     this.count++;
-    this.#writeShard({ part: this.#part, tar });
+    this.#writeShard({ tar });
   }
 
   /** The bytes of the file; undefined if it has no shards. */
   end(): Uint8Array | undefined {
     if (this.#keys.length > 0) this.#endShard();
-    return this.shards === 0 ? undefined : Buffer.concat(this.#lines);
+    return this.places.length === 0 ? undefined : Buffer.concat(this.#lines);
   }
 
   #endShard(): void {
-    this.#writeShard({ part: this.#part, keys: this.#keys });
+    this.#writeShard({ keys: this.#keys });
     this.#keys = [];
   }
 
-  #writeShard(shard: Shard): void {
-    this.#write(shard);
-    this.#part++;
-    this.shards++;
+  #writeShard(pictures: Pick<Shard, 'keys' | 'tar'>): void {
+    const part = this.#firstPart + this.places.length;
+    const start = this.#bytes;
+    this.#write({ part, ...pictures });
+    this.places.push({ part, file: this.#file, start, end: this.#bytes - 1 }); // without the line feed
   }
 
   #write(line: object): void {
-    this.#lines.push(Buffer.from(`${JSON.stringify(line)}\n`));
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    this.#lines.push(bytes);
+    this.#bytes += bytes.length;
   }
 }
 

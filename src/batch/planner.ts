@@ -40,14 +40,16 @@ export interface Planned {
 export async function planBatch(input: string, output: Storage, options: PlanOptions): Promise<Planned> {
   const { kind, shardSize, layout, half, signal, onFound } = options;
   const place = isBucket(input) || input === STANDARD_INPUT ? input : resolve(input);
-  const head: PlanHead = { id: randomUUID(), input: place, kind, base: process.cwd(), layout, half };
+  const wanted: PlanHead = { id: randomUUID(), input: place, kind, base: process.cwd(), layout, half };
   const known = new Set<string>();
   const before = await readPlan(output, ({ keys, tar }) => {
     for (const key of keys ?? [tar!]) known.add(key);
   });
-  if (before) checkSame(output, before.head, head);
+  if (before) checkSame(output, before.head, wanted);
   const knownCount = known.size;
-  const writer = new PlanWriter(before?.head ?? head, before?.shards.length ?? 0, shardSize);
+  const { head, shards, files } = before ?? { head: wanted, shards: [], files: 0 };
+  const file = planName(files);
+  const writer = new PlanWriter(head, file, shards.length, shardSize);
   for await (const name of names(input, kind, options)) {
     signal?.throwIfAborted();
     if (known.has(name)) continue;
@@ -57,11 +59,12 @@ export async function planBatch(input: string, output: Storage, options: PlanOpt
     if (writer.count % 1000 === 0) onFound?.(writer.count);
   }
   const bytes = writer.end();
-  if (bytes && !(await output.create(planName(before?.files ?? 0), bytes, signal))) {
+  if (bytes && !(await output.create(file, bytes, signal))) {
     throw new ClipError('IO', `${output.place}: another run has planned at the same time: run it again`);
   }
-  const after = await readPlan(output);
-  return { added: writer.count, shards: writer.shards, known: knownCount, plan: after };
+  const all = [...shards, ...writer.places];
+  const plan = all.length === 0 ? undefined : { head, shards: all };
+  return { added: writer.count, shards: writer.places.length, known: knownCount, plan };
 }
 
 function checkSame(output: Storage, had: PlanHead, wanted: PlanHead): void {

@@ -1,4 +1,5 @@
 /** What may pass is tried again, after pauses that double and vary, so that many workers do not come back at once. */
+import { setTimeout as wait } from 'node:timers/promises';
 
 export interface Retries {
   readonly attempts: number;
@@ -10,16 +11,16 @@ export interface Retries {
 export const STORAGE_RETRIES: Retries = { attempts: 8, pauseMs: 200, longestMs: 20_000 };
 
 /** A server may ask for a longer pause than this: then the picture or shard has to wait for another day. */
-const LONGEST_ASKED_MS = 30_000;
+const LONGEST_ASKED_S = 30;
 
 /** An error after which another attempt may succeed. */
 export class PassingError extends Error {
-  /** What the server asks to wait, in milliseconds. */
-  readonly afterMs: number | undefined;
+  /** What the server asks to wait, in seconds. */
+  readonly after: number | undefined;
 
-  constructor(message: string, { afterMs, ...options }: ErrorOptions & { readonly afterMs?: number | undefined } = {}) {
+  constructor(message: string, { after, ...options }: ErrorOptions & { readonly after?: number | undefined } = {}) {
     super(message, options);
-    this.afterMs = afterMs;
+    this.after = after;
   }
 }
 
@@ -38,24 +39,11 @@ export async function retried<T>(
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof PassingError) || n >= attempts || (error.afterMs ?? 0) > LONGEST_ASKED_MS) throw error;
+      if (!(error instanceof PassingError) || n >= attempts || (error.after ?? 0) > LONGEST_ASKED_S) throw error;
       const pause = Math.min(longestMs, pauseMs * 2 ** (n - 1));
       // "Full jitter": anywhere between nothing and the pause. Nothing that is computed depends on it.
-      await wait(Math.max(error.afterMs ?? 0, Math.random() * pause), signal);
+      const ms = Math.max(1000 * (error.after ?? 0), Math.random() * pause);
+      await wait(ms, undefined, signal && { signal }).catch(() => {}); // an aborted signal throws above
     }
   }
-}
-
-export function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
 }

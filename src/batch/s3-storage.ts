@@ -22,8 +22,8 @@ export interface S3Place {
 
 /** Larger files are written in parts; 5 GiB is the most that S3 takes in one request, and a part has at least 5 MiB. */
 const PART_BYTES = 64 << 20;
-/** A server that does not answer for so long is taken as gone. */
-const SILENCE_MS = 60_000;
+/** The time for an answer, body included: of a part of 64 MiB, too. */
+const TIMEOUT_MS = 60_000;
 
 export class S3Storage implements Storage {
   readonly place: string;
@@ -172,8 +172,7 @@ export class S3Storage implements Storage {
         const text = await response.text();
         if (response.status === 409) throw new PassingError('another request writes it');
         // 404: an earlier attempt, whose answer was lost, had completed it.
-        if (response.status === 404) return false;
-        if (response.status === 412) return false;
+        if (response.status === 404 || response.status === 412) return false;
         if (text.includes('<Error>')) throw new PassingError(element(text, 'Message')); // S3 may answer 200 first
         return true;
       });
@@ -199,8 +198,8 @@ export class S3Storage implements Storage {
     try {
       return await retried(
         async () => {
-          const silence = AbortSignal.timeout(SILENCE_MS);
-          const signals = [signal, streams ? undefined : silence].filter((one) => one !== undefined);
+          const timeout = AbortSignal.timeout(TIMEOUT_MS);
+          const signals = [signal, streams ? undefined : timeout].filter((one) => one !== undefined);
           try {
             const response = await this.#client.fetch(address.href, {
               method,
@@ -213,8 +212,7 @@ export class S3Storage implements Storage {
             const reason = [element(text, 'Code'), element(text, 'Message')].filter(Boolean).join(': ');
             const message = `status ${response.status}${reason ? ` (${reason})` : ''}`;
             if (!isPassing(response.status)) throw new ClipError('IO', `${what}: ${message}`);
-            const after = retryAfter(response.headers);
-            throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
+            throw new PassingError(message, { after: retryAfter(response.headers) });
           } catch (error) {
             if (error instanceof ClipError || error instanceof PassingError || signal?.aborted) throw error;
             throw new PassingError(networkReason(error), { cause: error });

@@ -28,8 +28,7 @@ export async function webPicture(url: string, limits: ImageLimits, signal: Abort
           await response.body?.cancel();
           const message = `status ${response.status}`;
           if (!isPassing(response.status)) throw new PictureError('IO', message);
-          const after = retryAfter(response.headers);
-          throw new PassingError(message, { afterMs: after === undefined ? undefined : after * 1000 });
+          throw new PassingError(message, { after: retryAfter(response.headers) });
         }
         return await joinPieces(bodyPieces(response, url, limits, signal)).catch((error) => {
           if ((error as ClipError).code !== 'IO' || signal.aborted) throw error;

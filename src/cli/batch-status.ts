@@ -1,7 +1,7 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
 import { failedRows, readSummary } from '../batch/part-reader.ts';
-import { partName } from '../batch/parts.ts';
+import { doneParts } from '../batch/parts.ts';
 import { openQueue } from '../batch/queues.ts';
 import { addBatchOptions, type BatchOptions, openOutput, plannedBatch } from './batch-options.ts';
 import { visible } from './failure.ts';
@@ -79,14 +79,6 @@ async function status(options: StatusOptions): Promise<void> {
   } finally {
     await queue.close();
   }
-}
-
-async function doneParts(output: Awaited<ReturnType<typeof openOutput>>, layout: Parameters<typeof partName>[0]) {
-  const pattern = partName(layout, 0);
-  const [start, end] = [pattern.replace(/\d+\.parquet$/, ''), '.parquet'];
-  const parts = [];
-  for await (const file of output.list(start)) if (file.name.endsWith(end)) parts.push(file);
-  return parts;
 }
 
 /** From when the parts of the last hour were written; unknown before the second. */

@@ -1,6 +1,6 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
 import { type Command, Option } from 'commander';
-import { LocalQueue } from '../batch/local-queue.ts';
+import { shardsLeft } from '../batch/local-queue.ts';
 import { batchPackage } from '../batch/packages.ts';
 import type { PartMaker } from '../batch/parts.ts';
 import { type Plan, readShard } from '../batch/plan.ts';
@@ -57,15 +57,14 @@ async function work(options: WorkCommandOptions): Promise<void> {
   const progress = new Progress();
   const output = await openOutput(options);
   const plan = await plannedBatch(output);
+  await checkPackages(plan);
   using clip = await loadModel(options, ['image'], progress);
   const pictures = { orient, scaled, ...(maxPixels !== undefined && { maxPixels }) };
   const made = await maker(clip, pictures);
   const stop = new AbortController();
   const ended = endOnSignals(stop);
   const source = new PictureSource(plan.head, { ...(endpoint !== undefined && { endpoint }) });
-  await checkPackages(plan);
   const queue = await openQueue(url, plan, output);
-  const total = { pictures: 0, failed: 0 };
   try {
     await output.tidy();
     await claimOutput(output, made, stop.signal); // once nothing else is in the way of writing parts
@@ -80,8 +79,6 @@ async function work(options: WorkCommandOptions): Promise<void> {
         lockMs: 1000 * lock,
         onDone: (place, { pictures, failed, wasThere }) => {
           progress.clear();
-          total.pictures += pictures;
-          total.failed += failed;
           const bad = failed > 0 ? `, ${failed} failed` : '';
           progress.line(`part ${place.part}: ${wasThere ? 'was there' : `${pictures} pictures${bad}`}`);
         },
@@ -98,9 +95,9 @@ async function work(options: WorkCommandOptions): Promise<void> {
     ended();
   }
   if (stop.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
-  const { waiting } = await new LocalQueue(plan, output).status();
-  if (waiting > 0) {
-    progress.line(`error: ${waiting} of ${plan.shards.length} shards have no part`);
+  const { length: left } = await shardsLeft(plan, output);
+  if (left > 0) {
+    progress.line(`error: ${left} of ${plan.shards.length} shards have no part`);
     process.exitCode = EXIT_FAILED;
   }
 }

@@ -54,7 +54,6 @@ export async function embedStream(
     if ('error' in line) failed++;
     await output.write(`${JSON.stringify(line)}\n`);
   };
-  /** Lines in a row that want pictures, which are computed together; `undefined` where another kind comes. */
   const source = createInterface({ input: lines, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
   let pending: Request | Error | undefined;
   const next = async (): Promise<Request | Error | undefined> => {

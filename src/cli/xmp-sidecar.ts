@@ -3,11 +3,10 @@
  * `photo.jpg.xmp`, as darktable and digiKam name it.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { importFromWorkingFolder } from '../platform/node-packages.ts';
 import { quote } from './failure.ts';
 import { PartialFile } from './partial-file.ts';
 import { packageVersion } from './version.ts';
@@ -35,7 +34,7 @@ export async function writeSidecar(photo: string, words: readonly string[], merg
   }
   if (!merge) throw cannot('write', path, 'it is there: --merge adds words to it');
   const before = readText(path);
-  const after = withWords(before, words, (reason) => cannot('add words to', path, reason));
+  const after = withWords(await saxes(), before, words, (reason) => cannot('add words to', path, reason));
   if (after === before) return path;
   const file = await PartialFile.create(path);
   try {
@@ -101,8 +100,8 @@ interface Packet {
 }
 
 /** The packet with these words in its dc:subject. */
-function withWords(xml: string, words: readonly string[], fail: (reason: string) => ClipError): string {
-  const { description, bag, words: there } = readPacket(xml, fail);
+function withWords(saxes: Saxes, xml: string, words: readonly string[], fail: (reason: string) => ClipError): string {
+  const { description, bag, words: there } = readPacket(saxes, xml, fail);
   const missing = words.filter((word) => !there.has(word));
   if (missing.length === 0) return xml;
   const place = bag ?? description;
@@ -126,9 +125,9 @@ const subject = (rdf: string, items: string): string =>
   `<dc:subject xmlns:dc="${DC}"><${rdf}Bag>${items}</${rdf}Bag></dc:subject>`;
 
 /** Finds the places, and refuses what is no XMP or has words in another form. */
-function readPacket(xml: string, fail: (reason: string) => ClipError): Packet {
+function readPacket({ SaxesParser }: Saxes, xml: string, fail: (reason: string) => ClipError): Packet {
   const found: Packet = { description: undefined, bag: undefined, words: new Set() };
-  const parser = new (saxes().SaxesParser)({ xmlns: true });
+  const parser = new SaxesParser({ xmlns: true });
   const path: string[] = [];
   const open: (Place | undefined)[] = [];
   let subjects = 0;
@@ -185,17 +184,15 @@ function readPacket(xml: string, fail: (reason: string) => ClipError): Packet {
 
 type Saxes = typeof import('saxes');
 
-/** The XML parser, from beside this package or from the user's folder. */
-function saxes(): Saxes {
-  for (const load of [createRequire(import.meta.url), createRequire(join(process.cwd(), 'any'))]) {
-    try {
-      return load('saxes') as Saxes;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    }
+/** The XML parser, from beside this package or from the user's folder. @throws ClipError UNSUPPORTED naming what to install */
+async function saxes(): Promise<Saxes> {
+  try {
+    return await import('saxes').catch((error) => importFromWorkingFolder('saxes', error));
+  } catch (cause) {
+    throw new ClipError(
+      'UNSUPPORTED',
+      'to add words to a sidecar that is there, install the package saxes: npm install saxes@6',
+      { cause },
+    );
   }
-  throw new ClipError(
-    'UNSUPPORTED',
-    'to add words to a sidecar that is there, install the package saxes: npm install saxes@6',
-  );
 }

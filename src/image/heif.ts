@@ -74,8 +74,8 @@ function* spatialExtents(bytes: Uint8Array, meta: Box): Generator<Size> {
 }
 
 /**
- * The data of every item (ISO/IEC 14496-12, 8.11.3) and the first picture of every track. Parts of other kinds are among them;
- * what they seem to say of a size does no harm unless it is large.
+ * The data of every AV1 picture (ISO/IEC 14496-12, 8.11.3), and the first sample of every track, also of other kinds: what such
+ * a sample seems to say of a size does no harm unless it is large.
  */
 function* codedData(bytes: Uint8Array, meta: Box | undefined): Generator<Uint8Array> {
   const part = boundedParts(bytes);

@@ -48,7 +48,7 @@ export async function postgresPackages(): Promise<{
 }
 
 /** A package of the user's folder. @throws the error if it is not there either */
-async function importFromWorkingFolder(entry: string, error: unknown) {
+export async function importFromWorkingFolder(entry: string, error: unknown) {
   const path = resolve(entry, workingFolder);
   if (path === undefined) throw error;
   return import(pathToFileURL(path).href);

@@ -2,6 +2,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Pool, PoolClient } from 'pg';
 import { postgresPackages } from '../platform/node-packages.ts';
+import { Turns } from '../turns.ts';
 import type { PostgresAddress } from './postgres-address.ts';
 import { postgresError } from './postgres-errors.ts';
 
@@ -10,7 +11,7 @@ const ANSWER_MS = 60_000;
 /** Statements that run at the same time, and so connections that are kept. */
 const AT_ONCE = 4;
 
-/** A value of a row: numbers that may exceed f64's whole ones, and f64 itself, come as text. */
+/** A row: whole numbers of 64 bits come as text, as they may exceed what a number holds exactly. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
 
 /** One connection, for as long as it is held. */
@@ -98,9 +99,8 @@ export class Postgres {
   readonly #schema: string;
   readonly #pool: Pool;
   readonly #copyFrom: CopyFrom;
-  /** Who waits for a connection: the pool's own queue would give up. */
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  /** For a connection: the pool's own queue would give up. */
+  readonly #turns = new Turns(AT_ONCE);
 
   private constructor({ name, schema }: PostgresAddress, pool: Pool, copyFrom: CopyFrom) {
     this.name = name;
@@ -131,9 +131,7 @@ export class Postgres {
   /** Work on a connection of its own. @throws ClipError IO, INDEX_FORMAT */
   async with<T>(work: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#running === AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
-    try {
+    return this.#turns.run(async () => {
       const session = await this.hold();
       let broken = true;
       try {
@@ -146,11 +144,7 @@ export class Postgres {
       } finally {
         session.release(broken);
       }
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running--;
-    }
+    });
   }
 
   /** Reads the database as it is at one moment. */

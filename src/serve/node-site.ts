@@ -8,8 +8,8 @@ import { toPath } from '../file-name.ts';
 import { preprocess } from '../image/preprocess.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { Photo } from '../search/photo-store.ts';
+import { Turns } from '../turns.ts';
 import type { PageFile, Site } from './site.ts';
-import { Turns } from './turns.ts';
 
 /** Side of a thumbnail in pixels. */
 const SIDE = 240;

@@ -1,4 +1,6 @@
 /** A server's parts: the model, its queue, what is kept and measured, and the limits of requests. */
+
+import { Turns } from '../turns.ts';
 import { type BodyLimits, HeldBytes } from './body.ts';
 import { LabelSets } from './label-sets.ts';
 import type { LiveModel } from './live-model.ts';
@@ -7,7 +9,6 @@ import { ModelNames } from './names.ts';
 import type { FetchPicture } from './pictures.ts';
 import { WorkQueue } from './queue.ts';
 import type { ServeOptions } from './serve-options.ts';
-import { Turns } from './turns.ts';
 
 /** Pictures that are fetched at once: until they are there, what they take is not counted. */
 const FETCHES = 8;

@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openStorage } from '../../src/batch/storage.ts';
 import { seeded } from '../../src/eval/seeded.ts';
-import { smallPictures } from './pictures.ts';
+import { smallPictures, writePictures } from './pictures.ts';
 import { bucketAt, startQueue, startStorage, storageVariables } from './services.ts';
 import { cuttableLine, unreliableStorage } from './trouble.ts';
 
@@ -46,12 +46,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const workers: ChildProcess[] = [];
   try {
     for (const name of ['photos', 'vectors']) await bucket.put(name, new Uint8Array(0));
-    for (const { name, bytes } of smallPictures(pictures)) {
-      await bucket.put(`photos/${name}`, bytes);
-      const path = join(folder, 'photos', name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, bytes);
-    }
+    for (const { name, bytes } of smallPictures(pictures)) await bucket.put(`photos/${name}`, bytes);
+    writePictures(join(folder, 'photos'), pictures);
     const direct = `redis://127.0.0.1:${queue.port}`;
     const env = { ...process.env, ...storageVariables(troubled.port) };
     const run = async (...args: string[]) => {

@@ -13,7 +13,7 @@ import { openStorage } from '../../src/batch/storage.ts';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { edgeclip, jsonLines, projectPath, startEdgeclip, workFolder } from '../cli/command.ts';
 import { readNpy } from '../cli/npy.ts';
-import { smallPictures } from './pictures.ts';
+import { smallPictures, writePictures } from './pictures.ts';
 import { python } from './services.ts';
 
 const work = workFolder({});
@@ -45,10 +45,7 @@ function rows(path: string): {
 let clip: Clip;
 beforeAll(async () => {
   clip = await loadClip({ towers: ['image'] });
-  for (const { name, bytes } of smallPictures(120)) {
-    mkdirSync(at(`photos/${name[0]}`), { recursive: true });
-    writeFileSync(at(`photos/${name}`), bytes);
-  }
+  writePictures(at('photos'), 120);
 });
 afterAll(() => {
   clip.dispose();

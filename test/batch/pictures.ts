@@ -1,4 +1,6 @@
 /** Small pictures that differ, as files. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { seeded } from '../../src/eval/seeded.ts';
 import { chunk, header, pngOf } from '../image/png-file.ts';
@@ -14,5 +16,14 @@ export function* smallPictures(count: number): Generator<{ readonly name: string
     const whole = pngOf(header(width, height), chunk('IDAT', deflateSync(rows)));
     const bytes = i % 100 === 99 ? whole.subarray(0, whole.length / 2) : whole;
     yield { name: `${i % 10}/${String(i).padStart(6, '0')}.png`, bytes };
+  }
+}
+
+/** The same in a folder. */
+export function writePictures(folder: string, count: number): void {
+  for (const { name, bytes } of smallPictures(count)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, bytes);
   }
 }

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { makePhotoFolder } from './photo-folder.js';
 import { node, run, versionOf } from './runtime.js';
-import { PHOTOS } from './service.js';
 
 export default async function nodeBatch({ folder, expected }) {
-  const photos = {
-    'cat.png': PHOTOS.cat,
-    'more/rocket.JPG': PHOTOS.rocket,
-    'bad.jpg': 'no picture',
-    'notes.txt': 'text',
-  };
-  for (const [name, content] of Object.entries(photos)) {
-    const path = join(folder, 'my photos', name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-  }
+  makePhotoFolder(join(folder, 'my photos'));
   const { stdout, code } = await run(node, ['batch.js', 'my photos'], folder).catch((error) => error);
   const lines = stdout.trim().split('\n').map((line) => JSON.parse(line)); // biome-ignore format: one line
   assert.equal(code, 1); // as one failed

@@ -8,12 +8,10 @@ The vocabulary is trained here by SentencePiece on ImageNet's names and on some 
 HFTokenizer.__call__ (open_clip 3.3.0, tokenizer.py) cleans a text and calls the tokenizer with truncation to the context length.
 """
 import base64
-import html
 import io
 import json
 import pathlib
 import random
-import string
 
 import ftfy
 import sentencepiece
@@ -21,23 +19,11 @@ import tokenizers
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from cleaning import canonicalize, whitespace
+
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
 LENGTH = 24
 random.seed(17)
-
-
-def basic_clean(text):
-    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
-
-
-def whitespace(text):
-    return " ".join(basic_clean(text).split()).strip()
-
-
-def canonicalize(text):
-    text = basic_clean(text).replace("_", " ").translate(str.maketrans("", "", string.punctuation))
-    return " ".join(text.lower().split()).strip()
-
 
 SENTENCES = """
 a photo of a cat sitting on a red sofa

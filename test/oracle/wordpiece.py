@@ -6,7 +6,6 @@
 HFTokenizer.__call__ (open_clip 3.3.0, tokenizer.py) cleans a text, calls transformers' BertTokenizerFast, which is the tokenizer below with
 truncation and padding to the context length, and puts 0 for [SEP] if `strip_sep_token`.
 """
-import html
 import json
 import pathlib
 import random
@@ -16,23 +15,11 @@ import ftfy
 import tokenizers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from cleaning import canonicalize, whitespace
+
 OUT = pathlib.Path(__file__).parent.parent / "golden" / "wordpiece.json"
 LENGTH = 16
 random.seed(17)
-
-
-def basic_clean(text):
-    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
-
-
-def whitespace(text):
-    return " ".join(basic_clean(text).split()).strip()
-
-
-def canonicalize(text):
-    text = basic_clean(text).replace("_", " ").translate(str.maketrans("", "", string.punctuation))
-    return " ".join(text.lower().split()).strip()
-
 
 letters = list("abcdefghijklmnopqrstuvwxyz0123456789") + list("éßøæабвгдеёжσςλινίаяのカ漢字猫ก한글ı") + list(string.punctuation) + list("“”’—…。、")
 words = ["a", "photo", "of", "cat", "dog", "the", "play", "un", "##aff", "##able", "##ing", "##s", "cafe", "naive", "猫", "##ous", "don", "strass"]

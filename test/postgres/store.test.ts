@@ -11,6 +11,7 @@ import { Postgres } from '../../src/search/postgres.ts';
 import { postgresAddress } from '../../src/search/postgres-address.ts';
 import { migrate } from '../../src/search/postgres-schema.ts';
 import { create, D, MODEL, names, photo, photoStoreBehaves, random } from '../search/photo-store.ts';
+import { photoWriter } from '../search/photo-writer.ts';
 import { PASSWORD, PostgresServer } from './server.ts';
 
 let server: PostgresServer;
@@ -151,18 +152,7 @@ describe('has one writer', () => {
     await (await openPhotos(address, { create })).close();
     const folder = mkdtempSync(join(tmpdir(), 'edgeclip-writer-'));
     const program = join(folder, 'writer.mjs');
-    writeFileSync(
-      program,
-      `import { openPhotos } from ${JSON.stringify(new URL('../../dist/search.js', import.meta.url).href)};
-       const store = await openPhotos(${JSON.stringify(address)});
-       const first = (await store.count()) / 2;
-       for (let i = first; ; i++) {
-         const vector = Float32Array.from({ length: ${D} }, (_, j) => Math.sin(i + j));
-         const at = (name) => ({ path: '/photos/' + name, size: i, mtime: i, hash: 'h', vector });
-         await store.change({ add: [at(2 * i), at(2 * i + 1)] });
-         process.stdout.write(i + '\\n');
-       }`,
-    );
+    writeFileSync(program, photoWriter(address, D));
     for (let round = 0; round < 5; round++) {
       let last = -1;
       let printed = '';

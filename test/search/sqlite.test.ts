@@ -7,6 +7,7 @@ import { openPhotos } from '../../src/search/index.ts';
 import { openSqlite } from '../../src/search/sqlite.ts';
 import { migrate } from '../../src/search/sqlite-schema.ts';
 import { create, D, names, photo, photoStoreBehaves, random } from './photo-store.ts';
+import { photoWriter } from './photo-writer.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-sqlite-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -102,18 +103,7 @@ it('leaves a good file when its writer is killed, with all that was written', as
   const file = newFile();
   await (await openPhotos(file, { create })).close();
   const program = join(folder, 'writer.mjs');
-  writeFileSync(
-    program,
-    `import { openPhotos } from ${JSON.stringify(new URL('../../dist/search.js', import.meta.url).href)};
-     const store = await openPhotos(${JSON.stringify(file)}, { create: ${JSON.stringify(create)} });
-     const first = (await store.count()) / 2;
-     for (let i = first; ; i++) {
-       const vector = Float32Array.from({ length: ${D} }, (_, j) => Math.sin(i + j));
-       const at = (name) => ({ path: '/photos/' + name, size: i, mtime: i, hash: 'h', vector });
-       await store.change({ add: [at(2 * i), at(2 * i + 1)] });
-       process.stdout.write(i + '\\n');
-     }`,
-  );
+  writeFileSync(program, photoWriter(file, D, { create }));
   for (let round = 0; round < 3; round++) {
     let last = -1;
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

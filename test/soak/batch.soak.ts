@@ -4,14 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
 import { chaos } from '../batch/chaos.ts';
-import { smallPictures } from '../batch/pictures.ts';
+import { writePictures } from '../batch/pictures.ts';
 import { type Service, startQueue } from '../batch/services.ts';
 import { minutes } from './duration.ts';
 
@@ -40,13 +40,6 @@ async function edgeclip(args: readonly string[], onStart: (pid: number) => void 
   if (code !== 0) throw new Error(`${args.join(' ')}: ${said}`);
 }
 
-function fill(name: string, count: number): void {
-  for (const { name: path, bytes } of smallPictures(count)) {
-    mkdirSync(dirname(join(folder, name, path)), { recursive: true });
-    writeFileSync(join(folder, name, path), bytes);
-  }
-}
-
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 it('has every picture once, in the bytes of a quiet run', async () => {
@@ -67,7 +60,7 @@ it('has every picture once, in the bytes of a quiet run', async () => {
 
 it('is nearly twice as fast with two workers', async () => {
   const pictures = isLong ? 1200 : 120;
-  fill('two', pictures);
+  writePictures(join(folder, 'two'), pictures);
   const seconds: Record<number, number[]> = { 1: [], 2: [] };
   for (let round = 0; round < (isLong ? 3 : 1); round++) {
     for (const workers of [1, 2]) {
@@ -116,7 +109,7 @@ it('bears many shards a second', async () => {
 
 it("keeps a worker's memory flat", async () => {
   const pictures = isLong ? 50_000 : 400;
-  fill('flat', pictures);
+  writePictures(join(folder, 'flat'), pictures);
   await edgeclip(['batch', 'plan', 'flat', '--output', 'flat-out', '--shard-size', String(pictures / 20)]);
   const resident: number[] = [];
   let timer: ReturnType<typeof setInterval> | undefined;
