@@ -68,9 +68,23 @@ export async function compareBuilds({ other, only, rounds, launches, json }) {
     inputs.remove();
   }
   if (results.length === 0) throw new Error(`no task matches ${only.join(' and ')}`);
-  if (json) console.log(JSON.stringify({ ...machine(), a: versionOf(a), b: versionOf(b), results }, null, 2));
+  if (json)
+    console.log(JSON.stringify({ ...machine(), tables: [ratioTable(versionOf(b), results)], results }, null, 2));
   if (results.some(({ sameBits }) => sameBits === false)) process.exitCode = 1;
 }
+
+/** For bench/results.js; the commit of A is that of the run. */
+const ratioTable = (/** @type {string} */ b, results) => ({
+  title: `This build (A) against ${b} (B)`,
+  head: ['', 'A, median ms', 'B, median ms', 'A/B', 'spread of equal builds'],
+  rows: results.map(({ name, aMs, bMs, ratio, spread }) => [
+    name,
+    aMs.toFixed(1),
+    bMs.toFixed(1),
+    (1 / ratio).toFixed(3),
+    `±${(100 * spread).toFixed(1)} %`,
+  ]),
+});
 
 function tasks() {
   const list = [];
