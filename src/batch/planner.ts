@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ClipError } from '../errors.ts';
+import { ioReason } from '../platform/io-reason.ts';
 import { type InputKind, type Layout, type Plan, type PlanHead, PlanWriter, planName, readPlan } from './plan.ts';
 import { isPictureMember } from './sources.ts';
 import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
@@ -97,6 +98,6 @@ async function* listed(path: string): AsyncGenerator<string> {
       if (text.trim() !== '') yield text;
     }
   } catch (cause) {
-    throw new ClipError('IO', `cannot read the list ${JSON.stringify(path)}: ${(cause as Error).message}`, { cause });
+    throw new ClipError('IO', `cannot read the list ${JSON.stringify(path)}: ${ioReason(cause)}`, { cause });
   }
 }

@@ -9,25 +9,17 @@ import { readClassifierFile, saveClassifier } from './classifier-files.ts';
 import { EXIT_FAILED, emptyOption, positiveInteger, UsageError } from './failure.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
-import {
-  everyClassHasPrompts,
-  isTemplatesFile,
-  type LabelOptions,
-  labelNotes,
-  readLabels,
-  readTemplates,
-} from './labels.ts';
+import { addLabelOptions, labelFiles } from './label-options.ts';
+import { everyClassHasPrompts, type LabelOptions, labelNotes, readLabels, readTemplates } from './labels.ts';
 import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
 import { isDirect, type Output, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { checkWritable } from './partial-file.ts';
 import { Progress } from './progress.ts';
-import { repeated, repeatedList } from './repeated.ts';
 import { checkStandardInput } from './standard-input.ts';
 import { rankingTable } from './table.ts';
 
 interface ClassifyCommandOptions extends ModelOptions, InputOptions, LabelOptions {
-  readonly templates?: string[];
   readonly classifier?: string;
   readonly saveClassifier?: string;
   readonly top?: number;
@@ -62,29 +54,8 @@ export function addClassify(program: Command): void {
     .command('classify')
     .summary('rank labels for images')
     .description('Ranks labels for images, zero-shot: score is the softmax over all labels, similarity the cosine.')
-    .argument('[images...]', 'files, folders, patterns, or - for standard input')
-    .addOption(
-      new Option(
-        '-l, --labels <list>',
-        'labels separated by commas, spaces around them removed; no other option splits at commas',
-      )
-        .argParser(repeatedList)
-        .conflicts(['labelsFile', 'classes']),
-    )
-    .addOption(
-      new Option(
-        '--labels-file <file>',
-        'one label per line, verbatim (commas too); blank lines are skipped',
-      ).conflicts('classes'),
-    )
-    .option('--classes <file>', 'a JSON file with prompts for each label (see below)')
-    .addOption(
-      new Option(
-        '--templates <templates>',
-        'prompt templates: single, openai-7 or openai-80; or a template with {} or {label} as the placeholder; ' +
-          'or a file with one template per line (default: single). Can be repeated',
-      ).argParser(repeated),
-    )
+    .argument('[images...]', 'files, folders, patterns, or - for standard input');
+  addLabelOptions(command)
     .option('--save-classifier <file>', 'write the labels and their vectors to a classifier file')
     .addOption(
       new Option('--classifier <file>', 'take labels and vectors from a classifier file of the same model').conflicts([
@@ -114,14 +85,13 @@ interface LabelSource {
 }
 
 async function classify(images: string[], options: ClassifyCommandOptions): Promise<void> {
-  const { labelsFile, classes: classesFile, filesFrom, classifier: labelledFile, saveClassifier: saveTo } = options;
+  const { filesFrom, classifier: labelledFile, saveClassifier: saveTo } = options;
   const withImages = images.length > 0 || filesFrom !== undefined;
   if (!withImages && saveTo === undefined) {
     throw new UsageError("missing required argument 'images': give images, folders or --files-from");
   }
   if (saveTo === '') throw emptyOption('--save-classifier');
-  const templateFiles = (options.templates ?? []).filter(isTemplatesFile);
-  const files = [labelsFile, classesFile, labelledFile, filesFrom, ...templateFiles];
+  const files = [...labelFiles(options), labelledFile, filesFrom];
   checkStandardInput([...images, ...files]);
   const progress = new Progress();
   const source = labelledFile === undefined ? await givenLabels(options, progress) : await savedLabels(labelledFile);

@@ -7,10 +7,12 @@ import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
+import { APPROXIMATE_HELP } from './search.ts';
 
 interface DuplicatesOptions {
   readonly in: string;
   readonly threshold: number;
+  readonly approximate?: boolean;
   readonly json?: boolean;
 }
 
@@ -30,18 +32,20 @@ export function addDuplicates(program: Command): void {
     .description('Lists groups of photos of an index that are copies of each other, or nearly.')
     .option('--in <index>', 'the index, as edgeclip index made it', DEFAULT_INDEX)
     .addOption(new Option('--threshold <x>', 'least cosine of two photos').argParser(threshold).default(THRESHOLD))
+    .option('--approximate', APPROXIMATE_HELP)
     .option('--json', 'one group per line: {"exact", "photos": [{"file", "similarity"}]}')
     .addHelpText('after', HELP)
     .action(duplicates);
 }
 
-async function duplicates({ in: path, threshold, json = false }: DuplicatesOptions): Promise<void> {
+async function duplicates({ in: path, threshold, approximate, json = false }: DuplicatesOptions): Promise<void> {
   if (path === '') throw emptyOption('--in');
   const output = standardOutput();
   const progress = new Progress();
   const store = await openPhotos(path, { readOnly: true });
   try {
-    const groups = await duplicateGroups(store, threshold, (done, total) => progress.show('photos', done, total));
+    const onProgress = (done: number, total: number) => progress.show('photos', done, total);
+    const groups = await duplicateGroups(store, { threshold, approximate, onProgress });
     progress.clear();
     if (groups.length === 0) progress.line('no duplicates');
     for (const [i, { exact, photos }] of groups.entries()) {

@@ -4,8 +4,8 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { datasetNames, findDataset } from '../eval/datasets.ts';
 import { positiveInteger, quote, UsageError } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
+import { addTemplatesOption } from './label-options.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions } from './model.ts';
-import { repeated } from './repeated.ts';
 import { VOCABULARY_HELP } from './vocabulary.ts';
 
 export interface EvalOptions extends ModelOptions {
@@ -88,12 +88,6 @@ export function addEvalCommand(program: Command): Command {
       ),
     )
     .addOption(
-      new Option(
-        '--templates <templates>',
-        "prompt templates, as for classify (default: the dataset's, or single). Can be repeated",
-      ).argParser(repeated),
-    )
-    .addOption(
       new Option('--captions <file>', 'retrieval with the captions of a file').conflicts(['linearProbe', 'shots']),
     )
     .addOption(
@@ -132,6 +126,7 @@ export function addEvalCommand(program: Command): Command {
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP)
     .option('--json', 'print one JSON object on one line');
+  addTemplatesOption(command, "the dataset's, or single");
   addMaxPixels(command);
   return addModelOptions(command).addHelpText('after', HELP);
 }

@@ -11,6 +11,7 @@ import { embedPictures } from './eval-pictures.ts';
 import { prepareTask } from './eval-tasks.ts';
 import { reportText } from './eval-text.ts';
 import { describe, EXIT_FAILED, quote, UsageError } from './failure.ts';
+import { labelFiles } from './label-options.ts';
 import { checkTokenizer, loadModel } from './model.ts';
 import { standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
@@ -28,7 +29,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { precision, compare, html, json = false, orient = false, scaled = false } = options;
   if (folder === '') throw new UsageError('the folder is empty (an unset variable of the shell?)');
   checkEvalOptions(options, precision);
-  const textFiles = [options.labelsFile, options.classes, options.captions, options.vocabulary, options.tags];
+  const textFiles = [...labelFiles(options), options.captions, options.vocabulary, options.tags];
   checkStandardInput(textFiles);
   const progress = new Progress();
   const task = await prepareTask(folder, options, progress);

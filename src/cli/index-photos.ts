@@ -2,15 +2,16 @@
 import type { Command } from 'commander';
 import { openPhotos, type PhotoStore } from '../search/index.ts';
 import { isPostgres } from '../search/postgres-address.ts';
-import { EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
+import { describe, EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
-import { type InputOptions, Pictures } from './inputs.ts';
+import { type InputOptions, type PictureInput, Pictures } from './inputs.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { type Output, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { type Counts, indexedFolders, PhotoUpdates } from './photo-updates.ts';
 import { Progress } from './progress.ts';
-import { STANDARD_INPUT } from './standard-input.ts';
+import { STANDARD_INPUT, title } from './standard-input.ts';
+import { fileKind } from './walk.ts';
 
 interface IndexOptions extends ModelOptions, InputOptions {
   readonly to: string;
@@ -76,12 +77,16 @@ async function index(photos: string[], options: IndexOptions): Promise<void> {
     model: options.model,
   });
   using clip = await loadModel(options, ['image'], progress);
-  const store = await openPhotos(to, {
-    create: {
-      model: clip,
-      dimension: clip.config.embedDim,
-      pictures: { orient, scaled, ...(imageSize !== undefined && { imageSize }) },
-    },
+  const create = {
+    model: clip,
+    dimension: clip.config.embedDim,
+    pictures: { orient, scaled, ...(imageSize !== undefined && { imageSize }) },
+  };
+  // Without a file no index is made; one that is there forgets what is gone.
+  const hasFiles = pictures.inputs.some(({ name, isFile }) => isFile && fileKind(name) !== undefined);
+  const store = await openPhotos(to, hasFiles ? { create } : {}).catch(async (error) => {
+    if (!hasFiles) await reportAll(pictures.inputs, progress);
+    throw error;
   });
   try {
     const updates = await PhotoUpdates.open(store, clip, { orient, scaled }, progress);
@@ -92,6 +97,13 @@ async function index(photos: string[], options: IndexOptions): Promise<void> {
     if (updates.counts.failed > 0) process.exitCode = EXIT_FAILED;
   } finally {
     await store.close();
+  }
+}
+
+/** Says of each input why there is nothing to read. */
+async function reportAll(inputs: readonly PictureInput[], progress: Progress): Promise<void> {
+  for (const { name, read } of inputs) {
+    await read().catch((error) => progress.line(`error: ${title(name)}: ${describe(error)}`));
   }
 }
 

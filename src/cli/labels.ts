@@ -16,6 +16,7 @@ export interface LabelOptions {
   readonly labels?: string[];
   readonly labelsFile?: string;
   readonly classes?: string;
+  readonly templates?: string[];
 }
 
 /** Splits a list at commas and trims each item. */

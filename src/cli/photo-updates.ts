@@ -30,7 +30,7 @@ export interface UpdateOptions {
 }
 
 /** A file whose turn it is, and what is to be done with it. */
-type Task = PhotoFile & { readonly name: string; readonly hash?: string } & (
+type Task = PhotoFile & { readonly name: string; readonly isFile: boolean; readonly hash?: string } & (
     | { readonly kind: 'add' }
     | { readonly kind: 'known'; readonly known: Photo; readonly vector: Float32Array }
     | { readonly kind: 'fail'; readonly error: unknown }
@@ -128,16 +128,16 @@ export class PhotoUpdates {
       try {
         bytes = await read();
       } catch (error) {
-        this.#tasks.push({ ...file, name, kind: 'fail', error });
+        this.#tasks.push({ ...file, name, isFile, kind: 'fail', error });
         continue;
       }
       const hash = createHash('sha256').update(bytes).digest('hex');
       const known = this.#ofContent(hash, path);
       // Its vector is taken now: until this file's turn, another one may have replaced it.
       const vector = known && (await this.#store.vector(known.id));
-      if (known && vector) this.#tasks.push({ ...file, name, hash, kind: 'known', known, vector });
+      if (known && vector) this.#tasks.push({ ...file, name, isFile, hash, kind: 'known', known, vector });
       else {
-        this.#tasks.push({ ...file, name, hash, kind: 'add' });
+        this.#tasks.push({ ...file, name, isFile, hash, kind: 'add' });
         yield bytes;
       }
     }
@@ -164,7 +164,7 @@ export class PhotoUpdates {
     const file = { path, size, mtime };
     switch (task.kind) {
       case 'fail':
-        return this.#fail(task.name, file, task.error);
+        return this.#fail(task, file, task.error);
       case 'known':
         return this.#addKnown(task.known, file, task.vector);
       case 'add':
@@ -196,12 +196,13 @@ export class PhotoUpdates {
     this.#remember({ ...file, id: id!, hash });
   }
 
-  async #fail(name: string, file: PhotoFile, error: unknown): Promise<void> {
+  /** A folder that has no photos, or cannot be listed, is no photo that failed. */
+  async #fail({ name, isFile }: Task, file: PhotoFile, error: unknown): Promise<void> {
     this.counts.failed++;
     this.#failed.add(file.path);
     const message = describe(error);
     this.#progress.line(`error: ${title(name)}: ${message}`);
-    if (!isGone(file.path)) await this.#store.change({ fail: [{ ...file, error: message }] });
+    if (isFile && !isGone(file.path)) await this.#store.change({ fail: [{ ...file, error: message }] });
     this.#forgetAt(file.path);
   }
 

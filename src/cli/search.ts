@@ -28,6 +28,8 @@ interface SearchCommandOptions extends ModelOptions {
   readonly approximate?: boolean;
 }
 
+export const APPROXIMATE_HELP = 'in PostgreSQL: use its HNSW index, which is faster and may miss a few';
+
 const HELP = `
 The query is a weighted sum of vectors of length 1: the words count 1, each --image as --image-weight says, and each --not is taken
 away with --not-weight. Scores are cosines: a few tenths for words, up to 1 for pictures.
@@ -58,7 +60,7 @@ export function addSearch(program: Command): void {
       new Option('--not-weight <x>', 'weight of each --not').argParser(weight('--not-weight')).default(NOT_WEIGHT),
     )
     .addOption(new Option('--top <n>', 'number of photos').argParser(positiveInteger('--top')).default(20))
-    .option('--approximate', 'in PostgreSQL: use its HNSW index, which is faster and may miss a few')
+    .option('--approximate', APPROXIMATE_HELP)
     .addOption(new Option('--json', 'one object per line: {"file", "similarity"}').conflicts(['paths0', 'html']))
     .addOption(new Option('--paths0', 'paths alone, each with NUL at its end, for xargs -0').conflicts('html'))
     .option('--html', 'a page with thumbnails that needs no server');

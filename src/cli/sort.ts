@@ -12,21 +12,21 @@ import {
 } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { forEachPicture } from './batch.ts';
 import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
+import { addLabelOptions, labelFiles } from './label-options.ts';
 import { type LabelOptions, labelNotes, readLabels, readTemplates } from './labels.ts';
 import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
-import { repeated, repeatedList } from './repeated.ts';
 import { checkStandardInput, STANDARD_INPUT } from './standard-input.ts';
 
 interface SortOptions extends ModelOptions, InputOptions, LabelOptions {
-  readonly templates?: string[];
   readonly into: string;
   readonly link?: boolean;
   readonly copy?: boolean;
@@ -52,17 +52,8 @@ export function addSort(program: Command): void {
     .command('sort')
     .summary('put photos into a folder for each label')
     .description('Sorts photos into class folders, zero-shot. Copies by default; never overwrites.')
-    .argument('[images...]', 'files, folders or patterns')
-    .addOption(
-      new Option('-l, --labels <list>', 'labels separated by commas, spaces around them removed')
-        .argParser(repeatedList)
-        .conflicts(['labelsFile', 'classes']),
-    )
-    .addOption(new Option('--labels-file <file>', 'one label per line').conflicts('classes'))
-    .option('--classes <file>', 'a JSON file with prompts for each label, as for classify')
-    .addOption(
-      new Option('--templates <templates>', 'prompt templates, as for classify; can be repeated').argParser(repeated),
-    )
+    .argument('[images...]', 'files, folders or patterns');
+  addLabelOptions(command)
     .requiredOption('--into <dir>', 'where the folders are made')
     .addOption(new Option('--copy', 'copy the files (the default)').conflicts(['link', 'move']))
     .addOption(new Option('--link', 'make symbolic links to the files').conflicts('move'))
@@ -83,7 +74,7 @@ async function sort(images: string[], options: SortOptions): Promise<void> {
   }
   if (images.includes(STANDARD_INPUT))
     throw new UsageError('- (standard input) is no file that could be put into a folder');
-  checkStandardInput([options.labelsFile, options.classes, options.filesFrom]);
+  checkStandardInput([...labelFiles(options), options.filesFrom]);
   const progress = new Progress();
   const output = standardOutput();
   const classes = await readLabels(options);
@@ -166,16 +157,26 @@ function place(
   }
 }
 
+/** What file systems without links say (exFAT, some network shares), and Windows to users who may not make them. */
+const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 /** Each way fails with EEXIST rather than overwriting. */
 function put(from: string, to: string, { link, move }: { readonly link: boolean; readonly move: boolean }): void {
   const [source, target] = [toPath(from), toPath(to)];
-  if (link) symlinkSync(source, target);
-  else if (!move) copyFileSync(source, target, constants.COPYFILE_EXCL);
+  if (link) {
+    try {
+      symlinkSync(source, target);
+    } catch (error) {
+      if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error;
+      throw new ClipError('IO', 'symbolic links cannot be made there: use --copy', { cause: error });
+    }
+  } else if (!move) copyFileSync(source, target, constants.COPYFILE_EXCL);
   else {
     try {
       linkSync(source, target); // a rename would overwrite
     } catch (error) {
-      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EXDEV' && code !== 'EMLINK' && !NO_LINKS.has(code)) throw error;
       copyFileSync(source, target, constants.COPYFILE_EXCL);
     }
     unlinkSync(source);

@@ -9,11 +9,10 @@ import { describe, EXIT_FAILED, emptyOption, positiveInteger, quote, UsageError 
 import { indexedModel } from './indexed-model.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, Pictures } from './inputs.ts';
-import { isTemplatesFile } from './labels.ts';
+import { addTemplatesOption, labelFiles } from './label-options.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { type Output, standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
-import { repeated } from './repeated.ts';
 import { checkStandardInput, STANDARD_INPUT, title } from './standard-input.ts';
 import { readVocabulary, VOCABULARY_HELP } from './vocabulary.ts';
 import { writeSidecar } from './xmp-sidecar.ts';
@@ -28,6 +27,9 @@ interface TagOptions extends ModelOptions, InputOptions, ThresholdOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
 }
+
+/** Options that say how images are found and prepared. */
+const OF_IMAGES: ReadonlySet<string> = new Set(['recursive', 'null', 'orient', 'scaled', 'maxPixels', 'imageSize']);
 
 const HELP = `${INPUT_HELP}
 Prints one JSON object for each photo: {"file", "tags": [{"tag", "similarity"}]}, the best word first. A word is given if its cosine
@@ -52,9 +54,6 @@ export function addTag(program: Command): void {
     .argument('[images...]', 'files, folders, patterns, or - for standard input')
     .requiredOption('--vocabulary <file>', VOCABULARY_HELP)
     .option('--in <file>', 'all photos of an index, by the vectors that it keeps: no photo is read')
-    .addOption(
-      new Option('--templates <templates>', 'prompt templates, as for classify; can be repeated').argParser(repeated),
-    )
     .addOption(new Option('--top <n>', 'most words of a photo').argParser(positiveInteger('--top')).default(5))
     .addOption(new Option('--threshold <x>', 'least cosine of a word').argParser(threshold).conflicts('calibration'))
     .option('--calibration <file>', 'the threshold that edgeclip eval --vocabulary --json measured')
@@ -62,13 +61,14 @@ export function addTag(program: Command): void {
     .option('--merge', 'add the words to sidecars that are there')
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP);
+  addTemplatesOption(command, 'single');
   addInputOptions(command);
   addMaxPixels(command);
   addModelOptions(command).addHelpText('after', HELP).action(tag);
 }
 
 async function tag(images: string[], options: TagOptions, command: Command): Promise<void> {
-  checkTagOptions(images, options);
+  checkTagOptions(images, options, command);
   const { in: index, top, orient = false, scaled = false } = options;
   const vocabulary = await readVocabulary(options.vocabulary, options.templates);
   const thresholdFor = await readThreshold(options);
@@ -117,7 +117,7 @@ async function tag(images: string[], options: TagOptions, command: Command): Pro
 }
 
 /** @throws UsageError */
-function checkTagOptions(images: readonly string[], options: TagOptions): void {
+function checkTagOptions(images: readonly string[], options: TagOptions, command: Command): void {
   const { in: index, filesFrom, xmp = false, merge = false } = options;
   for (const [option, value] of Object.entries({ '--in': index, '--calibration': options.calibration })) {
     if (value === '') throw emptyOption(option);
@@ -128,10 +128,15 @@ function checkTagOptions(images: readonly string[], options: TagOptions): void {
   if (index !== undefined && (images.length > 0 || filesFrom !== undefined)) {
     throw new UsageError('--in tags all photos of an index: leave out the images');
   }
+  const ofImages = command.options.find(
+    (option) => OF_IMAGES.has(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (index !== undefined && ofImages) {
+    throw new UsageError(`${ofImages.long} is for images, which --in does not read: its vectors are as they were made`);
+  }
   if (merge && !xmp) throw new UsageError('--merge is for --xmp');
   if (xmp && images.includes(STANDARD_INPUT)) throw new UsageError('- (standard input) has no place for a sidecar');
-  const templateFiles = (options.templates ?? []).filter(isTemplatesFile);
-  checkStandardInput([...images, options.vocabulary, options.calibration, filesFrom, ...templateFiles]);
+  checkStandardInput([...images, options.vocabulary, options.calibration, filesFrom, ...labelFiles(options)]);
 }
 
 /** Gives photos their words. */

@@ -1,5 +1,5 @@
 /** Pictures whose right words are known, for measuring a threshold. */
-import { join, sep } from 'node:path';
+import { isAbsolute, join, resolve, sep } from 'node:path';
 import { isObject } from '../json.ts';
 import { classFolders } from './class-folders.ts';
 import { quote, UsageError } from './failure.ts';
@@ -45,12 +45,14 @@ async function picturesOfFile(
   const text = await readOptionText('--tags', path);
   const pictures: PictureInput[] = [];
   const right: TaggedPictures['right'][number][] = [];
+  const root = resolve(folder);
+  const inside = root.endsWith(sep) ? root : root + sep;
   for (const [i, line] of text.split(/\r\n|\n|\r/).entries()) {
     if (line.trim() === '') continue;
     const { file, tags } = parseLine(line, `--tags ${title(path)}, line ${i + 1}`, places);
-    // Files are as edgeclip tag FOLDER prints them, or relative to the folder.
-    const isInside = file.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-    pictures.push(fileInput(isInside ? file : join(folder, file), (line) => progress.line(line)));
+    // Files are as edgeclip tag FOLDER or tag --in prints them, or relative to the folder.
+    const asPrinted = isAbsolute(file) || resolve(file).startsWith(inside);
+    pictures.push(fileInput(asPrinted ? file : join(folder, file), (line) => progress.line(line)));
     right.push({ right: tags, group: 0 });
   }
   if (pictures.length === 0) throw new UsageError(`--tags ${title(path)} has no pictures`);

@@ -2,7 +2,7 @@
  * XMP sidecars: words of a photo as `dc:subject`, an unordered list (rdf:Bag) of texts (XMP Specification Part 1, 8.4). The file is
  * `photo.jpg.xmp`, as darktable and digiKam name it.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
@@ -19,10 +19,13 @@ export const sidecarPath = (photo: string): string => `${photo}.xmp`;
 /**
  * Writes the words to a photo's sidecar.
  * @param merge adds them to a sidecar that is there, in which all else stays byte for byte; without it, such a file is an error
- * @throws ClipError IO if it cannot be written, is there, or has a form in which nothing can be added safely; UNSUPPORTED without saxes
+ * @throws ClipError IO if the photo is gone, or the sidecar cannot be written, is there, or has a form in which nothing can be added
+ *   safely; UNSUPPORTED without saxes
  */
-export async function writeSidecar(photo: string, words: readonly string[], merge: boolean): Promise<string> {
+export async function writeSidecar(photo: string, tags: readonly string[], merge: boolean): Promise<string> {
+  const words = [...new Set(tags.map(allowed))];
   const path = sidecarPath(photo);
+  if (!existsSync(toPath(photo))) throw cannot('write', path, 'its photo is gone');
   try {
     writeFileSync(toPath(path), newSidecar(words), { flag: 'wx' });
     return path;
@@ -63,11 +66,13 @@ ${words.map((word) => `     <rdf:li>${escaped(word)}</rdf:li>\n`).join('')}    <
 `;
 }
 
-/** With what XML does not allow replaced. */
-const escaped = (word: string): string =>
-  word
-    .replace(/(?![\t\n\r])[\p{Cc}\ud800-\udfff\ufffe\uffff]/gu, '\ufffd')
-    .replace(/[&<>]/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[char]!);
+/** A word with what XML does not allow replaced: as it is read again. */
+const allowed = (word: string): string => word.replace(/(?![\t\n\r])[\p{Cc}\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
+
+/** A parser reads a carriage return that is written as itself as a line feed. */
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '\r': '&#13;' };
+
+const escaped = (word: string): string => word.replace(/[&<>\r]/g, (char) => ESCAPES[char]!);
 
 function readText(path: string): string {
   try {

@@ -1,9 +1,9 @@
 /** Groups of photos that are nearly equal: exact copies by their content, others by the cosines of their vectors. */
-import { similarity } from '../similarity.ts';
 import type { Photo, PhotoStore } from './photo-store.ts';
+import { Records } from './records.ts';
 
 export interface DuplicatePhoto extends Photo {
-  /** Cosine with the group's first photo. */
+  /** Cosine with the group's first photo, as a search for that photo gives it; 1 for the same content. */
   readonly similarity: number;
 }
 
@@ -17,17 +17,24 @@ export interface DuplicateGroup {
 /** Photos that are looked at around each one; doubled while all of them are near enough. */
 const NEIGHBORS = 16;
 
+export interface DuplicateOptions {
+  /** Least cosine of two photos of a chain. */
+  readonly threshold: number;
+  /** Allows that some are missed, where that is faster, as in a search. Default: false. */
+  readonly approximate?: boolean | undefined;
+  /** Called after each content. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /**
  * Groups of two and more, those of exact copies first. Two photos are in one group if a chain of photos leads from one to the
  * other in which each has a cosine of at least `threshold` with the next. That is one search for each content, so the time grows
  * with the square of their number.
- * @param onProgress called after each content
  * @throws ClipError IO if the index cannot be read
  */
 export async function duplicateGroups(
   store: PhotoStore,
-  threshold: number,
-  onProgress: (done: number, total: number) => void = () => {},
+  { threshold, approximate, onProgress }: DuplicateOptions,
 ): Promise<DuplicateGroup[]> {
   const contents = new Map<string, Photo[]>();
   for (const photo of await store.photos()) {
@@ -42,12 +49,12 @@ export async function duplicateGroups(
   for (const [i, photo] of first.entries()) {
     const vector = await store.vector(photo.id);
     for (let k = NEIGHBORS; vector; k *= 2) {
-      const found = await store.search(vector, k, { filter: (id) => ids.has(id) });
+      const found = await store.search(vector, k, { filter: (id) => ids.has(id), approximate });
       const near = found.filter(({ similarity }) => similarity >= threshold);
       for (const { id } of near) groups.join(photo.id, id);
       if (near.length < k) break;
     }
-    onProgress(i + 1, first.length);
+    onProgress?.(i + 1, first.length);
   }
   const byRoot = new Map<number, Photo[]>();
   for (const photo of first) {
@@ -55,21 +62,29 @@ export async function duplicateGroups(
     byRoot.set(root, [...(byRoot.get(root) ?? []), ...contents.get(photo.hash)!]);
   }
   const found = [...byRoot.values()].filter((photos) => photos.length > 1);
-  const list = await Promise.all(found.map((photos) => withSimilarity(store, photos)));
+  const records = await Records.create(store.dimension);
+  const list: DuplicateGroup[] = [];
+  for (const photos of found) list.push(await withSimilarities(store, records, photos));
   return [...list.filter(({ exact }) => exact), ...list.filter(({ exact }) => !exact)];
 }
 
-async function withSimilarity(store: PhotoStore, photos: readonly Photo[]): Promise<DuplicateGroup> {
+async function withSimilarities(
+  store: PhotoStore,
+  records: Records,
+  photos: readonly Photo[],
+): Promise<DuplicateGroup> {
   const ordered = [...photos].sort((a, b) => a.id - b.id);
-  const vectors = await Promise.all(ordered.map(({ id }) => store.vector(id)));
-  const cosine = (i: number) => {
-    const [a, b] = [vectors[0], vectors[i]];
-    return a && b ? similarity(a, b) : Number.NaN; // gone meanwhile
-  };
-  return {
-    exact: ordered.every(({ hash }) => hash === ordered[0]!.hash),
-    photos: ordered.map((photo, i) => ({ ...photo, similarity: photo.hash === ordered[0]!.hash ? 1 : cosine(i) })),
-  };
+  const [first] = ordered;
+  const vector = await store.vector(first!.id);
+  const query = vector && records.query(records.normalized(vector));
+  const list: DuplicatePhoto[] = [];
+  for (const photo of ordered) {
+    const other = photo.hash === first!.hash ? undefined : await store.vector(photo.id);
+    const product = query && other && records.products(query, other, store.dimension, 1)[0];
+    // One that is gone meanwhile has no cosine.
+    list.push({ ...photo, similarity: photo.hash === first!.hash ? 1 : (product ?? Number.NaN) });
+  }
+  return { exact: ordered.every(({ hash }) => hash === first!.hash), photos: list };
 }
 
 /** Connected components: each points to one that stands for it (union-find with path halving). */

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { ClipError } from '../errors.ts';
 import type { App } from './app.ts';
 
 export interface ListenOptions {
@@ -18,7 +19,15 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** @throws Error of Node if the port cannot be had */
+/** Why an address cannot be listened on. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  EACCES: 'the port needs more rights',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** @throws ClipError IO if the port cannot be had */
 export async function listen(app: App, { port, host, patience }: ListenOptions): Promise<Listener> {
   const server = createAdaptorServer({
     fetch: app.fetch,
@@ -34,7 +43,10 @@ export async function listen(app: App, { port, host, patience }: ListenOptions):
     response.on('prefinish', () => socket?.setTimeout(patience));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reason = REASONS[cause.code ?? ''] ?? cause.message;
+      reject(new ClipError('IO', `cannot listen on ${host}, port ${port}: ${reason}`, { cause }));
+    });
     server.listen(port, host, resolve);
   });
   return {

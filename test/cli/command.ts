@@ -21,10 +21,13 @@ interface Surroundings {
   readonly input?: Uint8Array;
   /** Closes standard output after the first chunk, as `| head -1` does. */
   readonly hangUp?: boolean;
+  /** Modules that Node loads before the command. */
+  readonly imports?: readonly string[];
 }
 
 export function edgeclip(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
-  return outcome(process.execPath, [MAIN, ...args], surroundings);
+  const { imports = [] } = surroundings;
+  return outcome(process.execPath, [...imports.map((path) => `--import=${path}`), MAIN, ...args], surroundings);
 }
 
 /** A line of the shell, in which `$edgeclip` is the command. */

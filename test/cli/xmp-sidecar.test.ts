@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,7 +7,11 @@ import { writeSidecar } from '../../src/cli/xmp-sidecar.ts';
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-xmp-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let made = 0;
-const newPhoto = () => join(folder, `${made++}.jpg`);
+const newPhoto = () => {
+  const photo = join(folder, `${made++}.jpg`);
+  writeFileSync(photo, '');
+  return photo;
+};
 const read = (photo: string) => readFileSync(`${photo}.xmp`, 'utf8');
 
 /** A sidecar that is there, with words added to it. */
@@ -48,6 +52,24 @@ it('never writes over a sidecar, and adds to it only if it is told to', async ()
   const after = read(photo);
   await writeSidecar(photo, ['dog'], true); // nothing to add
   expect(read(photo)).toBe(after);
+});
+
+it('adds a word with characters that XML does not allow once', async () => {
+  const photo = newPhoto();
+  const words = ['bell\x07', 'return\rfeed', 'cat', 'bell\x08'];
+  await writeSidecar(photo, words, false);
+  const before = read(photo);
+  expect(before.match(/<rdf:li>/g)).toHaveLength(3); // both bells are one
+  await writeSidecar(photo, words, true);
+  expect(read(photo)).toBe(before);
+});
+
+it('writes none beside a photo that is gone', async () => {
+  const photo = newPhoto();
+  rmSync(photo);
+  const gone = { code: 'IO', message: expect.stringMatching(/its photo is gone/) };
+  await expect(writeSidecar(photo, ['cat'], false)).rejects.toMatchObject(gone);
+  expect(existsSync(`${photo}.xmp`)).toBe(false);
 });
 
 /** As darktable writes them: what is foreign must stay byte for byte. */

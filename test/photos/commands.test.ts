@@ -66,6 +66,23 @@ it('indexes photos, and again only what has changed', async () => {
   expect((await run('index', 'photos', '--to', 'p.db')).stdout).toBe('p.db: 4 photos (nothing new)\n');
 });
 
+it('makes no index without a photo, and empties one whose folder is empty', async () => {
+  const folder = join(work.path, 'empty');
+  mkdirSync(folder);
+  for (const args of [['empty'], ['none.png'], ['empty', 'none.png']]) {
+    const { code, stdout, stderr } = await run('index', ...args, '--to', 'e.db');
+    expect([code, stdout]).toEqual([1, '']);
+    for (const name of args) expect(stderr).toContain(`error: "${name}": `);
+    expect(existsSync(join(work.path, 'e.db'))).toBe(false);
+  }
+  copyFileSync(join(golden, 'cat.png'), join(folder, 'cat.png'));
+  await run('index', 'empty', '--to', 'e.db');
+  rmSync(join(folder, 'cat.png'));
+  const emptied = await run('index', 'empty', '--to', 'e.db');
+  expect([emptied.code, emptied.stdout]).toEqual([1, 'e.db: 0 photos (1 removed, 1 failed)\n']);
+  expect((await run('index', '--errors', '--to', 'e.db')).stdout).toBe(''); // a folder is no photo
+});
+
 it('two files that change their names keep both vectors', async () => {
   const swapped = join(work.path, 'swapped');
   mkdirSync(swapped);
@@ -161,6 +178,12 @@ it('lists copies first, then photos that are nearly equal', async () => {
   await store.change({ add: add.map(([name, hash, v]) => ({ ...file(name), hash, vector: Float32Array.from(v) })) });
   await store.close();
   const { stdout } = await run('duplicates', '--in', 'd.db', '--threshold', '0.95');
+  const near = await openPhotos(join(work.path, 'd.db'), { readOnly: true });
+  const found = await near.search([1, 0, 0, 0], 3); // their cosines are those of a search, to the last bit
+  await near.close();
+  const listed = (await run('duplicates', '--in', 'd.db', '--threshold', '0.95', '--json')).stdout.split('\n')[1]!;
+  const cosines = JSON.parse(listed).photos.map(({ similarity }: { similarity: number }) => Math.fround(similarity));
+  expect(cosines).toEqual(found.map(({ similarity }) => similarity));
   expect(stdout.replaceAll(`${work.path}/`, '')).toBe(
     '  copy  b\n  copy  copy of b\n\n1.0000  a\n0.9806  near a\n0.9119  near near a\n',
   );
@@ -195,6 +218,20 @@ it('sorts photos into folders, and overwrites nothing', async () => {
   expect(tree()).toHaveLength(4); // a file that is there is not put there again
   expect(readdirSync(join(work.path, 'unsorted'))).toEqual(['cat.png']);
   expect((await sort('--link', '--move')).code).toBe(2);
+  // A file system without links, as exFAT is.
+  writeFileSync(
+    join(work.path, 'no-links.mjs'),
+    `import fs from 'node:fs';
+     import { syncBuiltinESMExports } from 'node:module';
+     fs.symlinkSync = () => { throw Object.assign(new Error('EPERM: operation not permitted, symlink'), { code: 'EPERM' }); };
+     syncBuiltinESMExports();`,
+  );
+  const noLinks = { cwd: work.path, imports: ['./no-links.mjs'] };
+  const links = await edgeclip(['sort', 'photos/grass.png', '-l', 'a cat,grass', '--into', 'l', '--link'], noLinks);
+  expect([links.code, links.stderr]).toEqual([
+    1,
+    'error: "photos/grass.png": symbolic links cannot be made there: use --copy\n',
+  ]);
   expect((await run('sort', 'unsorted', '-l', 'a/b,a?b', '--into', 'x')).stderr).toContain(
     'would share the folder "a_b"',
   );
@@ -207,6 +244,11 @@ it('refuses what cannot be', async () => {
     [['search', 'cat', '--in', 'p.db', '--precision', 'f32'], 1, /in int8.*in f32.*\[INDEX_MODEL\]/],
     [['search', 'cat', '--not-weight', '0'], 2, /--not-weight must be/],
     [['index', 'photos', '--to', 'p.db', '--orient'], 1, /no options for pictures.*--orient.*\[INDEX_MODEL\]/],
+    [
+      ['search', '--image', 'photos/grass.png', '--in', 'p.db', '--image-size', '128'],
+      1,
+      /--image-size 128.*\[INDEX_MODEL\]/,
+    ],
     [['index', 'photos', '--to', 'photos/grass.png'], 2, /same file as the image/],
     [['index', '--to', 'p.db'], 2, /missing required argument 'photos'/],
   ];

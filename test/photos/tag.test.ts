@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadClip } from '../../src/index.ts';
@@ -92,6 +92,24 @@ it('writes sidecars, from the vectors of an index, too', async () => {
   expect(rows(again.stdout)).toHaveLength(4); // the words are printed all the same
   expect((await run(...args, '--merge', '--threshold', '0')).code).toBe(0);
   expect(readFileSync(sidecar, 'utf8').match(/<rdf:li>/g)!.length).toBeGreaterThan(1);
+
+  // What tag --in printed, with absolute names, measures too; so do names as another spelling of the folder gives them.
+  const { stdout } = await run('tag', '--in', 'p.db', '--vocabulary', 'words.txt');
+  for (const lines of [stdout, stdout.replaceAll(join(work.path, 'set'), './set')]) {
+    writeFileSync(join(work.path, 'printed.jsonl'), lines);
+    const { code, stdout: report } = await run('eval', 'set', '--vocabulary', 'words.txt', '--tags', 'printed.jsonl', '--json'); // biome-ignore format: one line
+    expect([code, JSON.parse(report).pictures]).toEqual([0, 4]);
+  }
+});
+
+it('gives no sidecar to a photo whose file is gone', async () => {
+  copyFileSync(golden('cat.png'), join(work.path, 'gone.png'));
+  await run('index', 'gone.png', '--to', 'gone.db');
+  rmSync(join(work.path, 'gone.png'));
+  const { code, stdout, stderr } = await run('tag', '--in', 'gone.db', '--vocabulary', 'words.txt', '--xmp');
+  expect([code, rows(stdout)[0].tags[0].tag]).toEqual([1, 'cat']);
+  expect(stderr).toMatch(/gone\.png\.xmp": its photo is gone \[IO\]/);
+  expect(existsSync(join(work.path, 'gone.png.xmp'))).toBe(false);
 });
 
 it('refuses what cannot be', async () => {
@@ -100,6 +118,9 @@ it('refuses what cannot be', async () => {
     [['tag', 'set'], /required option '--vocabulary <file>'/],
     [['tag', ...words], /missing required argument 'images'/],
     [['tag', 'set', '--in', 'p.db', ...words], /leave out the images/],
+    [['tag', '--in', 'p.db', '--orient', ...words], /--orient is for images, which --in does not read/],
+    [['tag', '--in', 'p.db', '-r', ...words], /--recursive is for images/],
+    [['tag', '--in', 'p.db', '--image-size', '128', ...words], /--image-size is for images/],
     [['tag', 'set', '--merge', ...words], /--merge is for --xmp/],
     [['tag', 'set', '--threshold', '2', ...words], /--threshold must be a number from -1 to 1/],
     [['tag', 'set', '--calibration', 'words.txt', ...words], /is not JSON/],

@@ -114,7 +114,10 @@ it('says what is wrong with the command line, the port and the model', async () 
   const { port } = taken.address() as AddressInfo;
   const outcome = await edgeclip(['serve', '--port', String(port)]);
   taken.close();
-  expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('EADDRINUSE') });
+  expect(outcome).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/cannot listen on 127.0.0.1, port \d+: the port is taken \[IO\]/),
+  });
   const missing = await edgeclip(['serve', '--port', '0', '--model', './no-such-model']);
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('no-such-model') });
 });
