@@ -27,6 +27,7 @@ export default defineConfig({
             'test/postgres/**',
             'test/docker/**',
             'test/batch/**',
+            'test/recipes/**',
           ],
           testTimeout: 60_000,
         },
@@ -79,6 +80,11 @@ export default defineConfig({
         // npm run test:batch
         extends: true,
         test: { name: 'batch', include: ['test/batch/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 120_000 },
+      },
+      {
+        // npm run test:recipes
+        extends: true,
+        test: { name: 'recipes', include: ['test/recipes/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 120_000 },
       },
       {
         // npm run soak -- NAME

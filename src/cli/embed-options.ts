@@ -47,8 +47,8 @@ Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl --resume
   $ edgeclip embed --text "a photo of a cat" --text "a photo of a dog"
 
-Exit code: 0 success; 1 an image or the model failed (the other images are processed, errors are on standard error);
-2 invalid command line.`;
+Exit code: 0 success, with --stream also if lines failed; 1 an image or the model failed (the other images are processed, errors are
+on standard error); 2 invalid command line.`;
 
 export function addEmbedCommand(program: Command): Command {
   const command = program

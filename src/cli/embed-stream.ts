@@ -47,13 +47,9 @@ export async function embedStream(
   output: Output,
   models: StreamModels,
   options: StreamOptions,
-): Promise<{ readonly failed: number }> {
+): Promise<void> {
   const limits = imageLimits({});
-  let failed = 0;
-  const answer = async (line: Answer) => {
-    if ('error' in line) failed++;
-    await output.write(`${JSON.stringify(line)}\n`);
-  };
+  const answer = (line: Answer) => output.write(`${JSON.stringify(line)}\n`);
   const source = createInterface({ input: lines, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
   let pending: Request | Error | undefined;
   const next = async (): Promise<Request | Error | undefined> => {
@@ -87,7 +83,6 @@ export async function embedStream(
       }
     }
   }
-  return { failed };
 }
 
 async function textAnswer(models: StreamModels, id: unknown, text: string, normalize: boolean): Promise<Answer> {

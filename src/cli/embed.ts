@@ -67,7 +67,7 @@ async function embed(images: string[], options: EmbedOptions): Promise<void> {
   }
 }
 
-/** `--stream`: each tower is loaded when the first line needs it. */
+/** `--stream`: each tower is loaded when the first line needs it. A line that fails has its error in its answer, not in the exit code. */
 async function stream(options: EmbedOptions): Promise<void> {
   const { normalize, orient = false, scaled = false, maxPixels } = options;
   const progress = new Progress();
@@ -79,14 +79,13 @@ async function stream(options: EmbedOptions): Promise<void> {
   };
   await model('image'); // a model that cannot be loaded fails before the first line
   const models = { pictures: () => model('image'), texts: () => model('text') };
-  const { failed } = await embedStream(process.stdin, standardOutput(), models, {
+  await embedStream(process.stdin, standardOutput(), models, {
     normalize,
     orient,
     scaled,
     ...(maxPixels !== undefined && { maxPixels }),
   });
   for (const clip of loaded.values()) (await clip.catch(() => undefined))?.dispose();
-  if (failed > 0) process.exitCode = EXIT_FAILED;
 }
 
 /** Writes the rows of all pictures, then of all texts. Returns how many pictures failed. */
