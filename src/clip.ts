@@ -56,7 +56,8 @@ export interface ClipInfo {
     readonly use: Readonly<MemoryUse>;
     /**
      * Beside it: the memories in which pictures are decoded and resized, of all threads, as of the last picture. They follow the
-     * rows of a picture; what grew beyond 4 MB (WebP: 32 MB) is let go after it. One for all models of a thread.
+     * rows of a picture; what grew beyond 4 MB (WebP: 32 MB) is let go after it. The package for AVIF keeps the memory that its
+     * largest picture took; that of HEIC is gone with its picture, and is not counted. One for all models of a thread.
      */
     readonly decoders: number;
   };

@@ -3,11 +3,11 @@
 import type { EncodedImage, EncodeImagesOptions } from './encoding.ts';
 import { ClipError } from './errors.ts';
 import { cropImage } from './image/crop.ts';
-import { ownFormat } from './image/format.ts';
 import type { TakenImage } from './image/input.ts';
 import { type ImageLimits, imageLimits } from './image/limits.ts';
 import { Lookahead, READ_AHEAD } from './lookahead.ts';
 import type { PictureFlow, ReadPicture } from './picture-threads/flow.ts';
+import { isForThread, isWholeForThread } from './picture-threads/formats.ts';
 import type { Preparation } from './picture-threads/picture-thread.ts';
 import { onAbort, untilAborted, yieldIfDue } from './scheduler.ts';
 import type { Session } from './session.ts';
@@ -158,9 +158,9 @@ async function encodeGroup(
 }
 
 /**
- * Files that are elsewhere are read before the model is occupied. Where threads decode, they are collected for one; as they come,
- * a thread would wait for the network, and other calls for it. Where there are none, and what is large, slow or of a format that
- * a thread does not know, is decoded here as it comes.
+ * Files that are elsewhere are read before the model is occupied. Where threads decode, those of a batch are collected for one; as
+ * they come, a thread would wait for the network, and other calls for it. Where there are none, and what is alone, large, slow or
+ * of a format that a thread does not know, is decoded here as it comes; but what is decoded in one call is for a thread if there is one.
  */
 async function readAhead(
   session: Session,
@@ -169,16 +169,20 @@ async function readAhead(
   inBatch: boolean,
 ): Promise<ReadPicture> {
   if (inBatch && session.images().threads) return readForThread(session, image, options);
-  return image.pieces ? cropOf(session, image, options) : image;
+  if (!image.pieces) return image;
+  if (!session.images().threads) return cropOf(session, image, options);
+  const { collectWhole } = await import('./model/threading.ts');
+  const picture = await collectWhole(image.pieces(limitsOf(session, options), options.signal), isWholeForThread);
+  return picture.bytes ? picture : cropOf(session, picture, options);
 }
 
 async function readForThread(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<ReadPicture> {
   if (image.pixels) return image;
-  if (image.bytes) return ownFormat(image.bytes) ? image : cropOf(session, image, options);
+  if (image.bytes) return (await isForThread(image.bytes)) ? image : cropOf(session, image, options);
   const { collectPieces } = await import('./model/threading.ts');
   const { signal } = options;
   const picture = await collectPieces((most) => image.pieces!(limitsOf(session, options), signal, most));
-  return picture.bytes && ownFormat(picture.bytes) ? picture : cropOf(session, picture, options);
+  return picture.bytes && (await isForThread(picture.bytes)) ? picture : cropOf(session, picture, options);
 }
 
 async function cropOf(session: Session, image: TakenImage, options: EncodeImagesOptions): Promise<Uint8Array> {
@@ -204,9 +208,8 @@ async function prepare(
     place().set(picture);
     return;
   }
-  // WebP is decoded in one go, of seconds for a huge one: not here, where a thread can.
   const { threads } = session.images();
-  if (threads && picture.bytes && ownFormat(picture.bytes) === 'webp') {
+  if (threads && picture.bytes && (await isWholeForThread(picture.bytes))) {
     const crop = await threads.withOne((thread) =>
       thread.take(picture, preparation(session, options), undefined, options.signal),
     );

@@ -1,5 +1,6 @@
 /** Files that arrive as a stream: piece by piece, never beyond the limit. */
 import { ByteReader } from '../byte-reader.ts';
+import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 import { yieldIfDue } from '../scheduler.ts';
 import { checkBytes, type ImageLimits } from './limits.ts';
@@ -109,6 +110,21 @@ export async function* streamPieces(
     signal?.removeEventListener('abort', abort);
     reader.release();
   }
+}
+
+/** Bytes that tell a file's format, and what is wrong with one that is no picture. */
+const SNIFF_BYTES = 4096;
+
+/** The first pieces together, enough to tell the format; fewer only at the end of the file. Valid until the next piece. */
+export async function firstBytes(pieces: Pieces): Promise<Uint8Array> {
+  let bytes: Uint8Array = new Uint8Array(0);
+  while (bytes.length < SNIFF_BYTES) {
+    const { done, value } = await pieces.next();
+    if (done) break;
+    if (bytes.length === 0 && value.length >= SNIFF_BYTES) return value;
+    bytes = concatenate([bytes, value]); // a piece is only valid until the next
+  }
+  return bytes;
 }
 
 /** All pieces in one array; `first` come before them. */

@@ -1,7 +1,7 @@
 /** Files that come in pieces, collected before they are decoded elsewhere. */
 
 import { concatenate } from '../bytes.ts';
-import type { Pieces } from './body.ts';
+import { firstBytes, joinPieces, type Pieces } from './body.ts';
 import { TakenImage } from './input.ts';
 
 /** Bytes that are collected at most: a photo of 12 megapixels has three million. */
@@ -29,6 +29,21 @@ export async function collectPieces(open: (most: number) => Pieces): Promise<Tak
     bytes += result.value.length;
   }
   return unfinished(parts, source);
+}
+
+/**
+ * Collects a file that is to be decoded as a whole.
+ * @param isWhole tells so by its first bytes
+ * @returns its bytes; or the pieces of any other file
+ */
+export async function collectWhole(
+  source: Pieces,
+  isWhole: (first: Uint8Array) => boolean | Promise<boolean>,
+): Promise<TakenImage> {
+  const first = await firstBytes(source);
+  return (await isWhole(first))
+    ? new TakenImage({ bytes: await joinPieces(source, first) })
+    : unfinished([first], source);
 }
 
 /** What comes without a pause; undefined for what fails or comes later. */

@@ -1,8 +1,7 @@
 /** From a file to pixels, as `Image.open(..).convert("RGB")` of Pillow 13 returns them: JPEG, PNG and WebP. */
 
-import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { joinPieces, type Pieces } from './body.ts';
+import { firstBytes, joinPieces, type Pieces } from './body.ts';
 import { decodePixels, type EncodedImage } from './codecs.ts';
 import { type ImageFormat, sniffFormat } from './format.ts';
 import { type ImageInput, pixelsAtOnce, TakenImage, takeImage } from './input.ts';
@@ -136,9 +135,6 @@ export async function decodeRows(
   await decodeFile(workspace, taken.pieces!(limits, options.signal), options, limits, begin);
 }
 
-/** Bytes that tell a file's format, and what is wrong with one that is no picture. */
-const SNIFF_BYTES = 4096;
-
 /** Decodes a file, all of it or in pieces; what is not needed of them is not asked for. */
 async function decodeFile(
   workspace: Workspace,
@@ -161,18 +157,6 @@ async function decodeFile(
   } finally {
     await file.return();
   }
-}
-
-/** The first pieces together, enough to tell the format; fewer only at the end of the file. */
-async function firstBytes(pieces: Pieces): Promise<Uint8Array> {
-  let bytes: Uint8Array = new Uint8Array(0);
-  while (bytes.length < SNIFF_BYTES) {
-    const { done, value } = await pieces.next();
-    if (done) break;
-    if (bytes.length === 0 && value.length >= SNIFF_BYTES) return value;
-    bytes = concatenate([bytes, value]); // a piece is only valid until the next
-  }
-  return bytes;
 }
 
 /** @param first the whole file if its format is not decoded as it comes */

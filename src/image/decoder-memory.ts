@@ -1,13 +1,18 @@
 /** How much memory the decoders of this thread have, for all models together. */
 
-/** Memories that are alive, and their bytes; a decoder that is let go leaves its own. */
-const memories = new Set<WebAssembly.Memory>();
+/** A memory that may grow: its buffer is another one then. */
+export interface DecoderMemory {
+  readonly buffer: ArrayBufferLike;
+}
 
-export function countMemory(memory: WebAssembly.Memory): void {
+/** Memories that are alive, and their bytes; a decoder that is let go leaves its own. */
+const memories = new Set<DecoderMemory>();
+
+export function countMemory(memory: DecoderMemory): void {
   memories.add(memory);
 }
 
-export function forgetMemory(memory: WebAssembly.Memory): void {
+export function forgetMemory(memory: DecoderMemory): void {
   memories.delete(memory);
 }
 

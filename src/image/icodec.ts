@@ -1,13 +1,20 @@
 /** AVIF by the package icodec 0.6: libavif and libaom, compiled by Emscripten. */
 import { decoderPackage } from '#platform';
+import { countMemory, type DecoderMemory } from './decoder-memory.ts';
 import type { RawImage } from './raw-image.ts';
 
 /** What is used of `icodec` and `icodec/node`. */
 interface Icodec {
   readonly avif: {
-    loadDecoder(): Promise<unknown>;
+    loadDecoder(): Promise<Emscripten>;
     decode(bytes: Uint8Array): Decoded;
   };
+}
+
+/** The decoder as Emscripten makes it. */
+interface Emscripten {
+  /** All of its memory; another view once that has grown. */
+  readonly HEAPU8: Uint8Array;
 }
 
 /** u8 or u16 [height, width, 4], RGBA. */
@@ -18,6 +25,9 @@ interface Decoded {
   readonly depth: number;
 }
 
+/** The memory of the package's one decoder. */
+let counted: DecoderMemory | undefined;
+
 /**
  * Decodes an AVIF, of an animation the first picture. The package keeps its one decoder, with the memory that the largest
  * picture took.
@@ -25,7 +35,13 @@ interface Decoded {
  */
 export async function openIcodec(): Promise<(bytes: Uint8Array) => RawImage> {
   const { avif } = (await decoderPackage('avif')) as Icodec;
-  await avif.loadDecoder();
+  const decoder = await avif.loadDecoder();
+  counted ??= {
+    get buffer() {
+      return decoder.HEAPU8.buffer;
+    },
+  };
+  countMemory(counted);
   return (bytes) => {
     const { data, width, height, depth } = avif.decode(bytes);
     return { data: depth === 8 ? bytesOf(data) : eightBits(data, depth), width, height, channels: 4 };

@@ -36,7 +36,8 @@ interface Decoded {
  * @throws what `decoderPackage` throws; Error for damaged data
  */
 export async function openLibheif(mostPixels: number): Promise<(bytes: Uint8Array) => RawImage> {
-  const { default: start } = (await decoderPackage('heic')) as { default(options: object): Libheif };
+  const { default: start } = (await decoderPackage('heic')) as { default?(options: object): Libheif };
+  if (typeof start !== 'function') throw new Error('this version has no such decoder');
   return (bytes) => decode(start({ print() {}, printErr() {} }), bytes, mostPixels);
 }
 

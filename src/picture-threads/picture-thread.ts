@@ -1,6 +1,7 @@
 /** A worker of a pool while it takes messages, as its caller sees it: it takes a picture from its file to its embedding. */
 
 import { ClipError } from '../errors.ts';
+import { cropImage } from '../image/crop.ts';
 import type { DecodeOptions } from '../image/decode.ts';
 import type { TakenImage } from '../image/input.ts';
 import { checkBytes, type ImageLimits } from '../image/limits.ts';
@@ -9,6 +10,7 @@ import { codecModule, picturesModule } from '../platform/modules.ts';
 import type { Script, Thread, WasmName } from '../platform/platform.ts';
 import { onAbort } from '../scheduler.ts';
 import { receiveError, sendError } from '../sent-error.ts';
+import { decoderOf } from './formats.ts';
 import type { BatchSlot, FromThread, SentPicture, ToThread } from './protocol.ts';
 
 /** How a picture is decoded and prepared. */
@@ -56,7 +58,7 @@ export class PictureThread {
   }
 
   /**
-   * Decodes a picture and, if there is a slot, computes it.
+   * Decodes a picture and, if there is a slot, computes it. What needs a package that the thread cannot import is decoded here.
    * @param picture its bytes and pixels are given away; or a crop
    * @returns the embedding, not normalized, or the crop
    * @throws what decoding throws; ClipError WORKER if the worker dies; an AbortError once the signal is aborted and the worker has
@@ -64,13 +66,29 @@ export class PictureThread {
    */
   async take(
     picture: TakenImage | Uint8Array,
+    preparation: Preparation,
+    slot: BatchSlot | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | Float32Array> {
+    const decoder = picture instanceof Uint8Array ? undefined : await decoderOf(picture);
+    try {
+      return await this.#send(sendable(picture, preparation.options, decoder), preparation, slot, signal);
+    } catch (error) {
+      const isLacking = decoder !== undefined && error instanceof ClipError && error.code === 'IMAGE_DECODER';
+      if (!isLacking) throw error;
+      const crop = await cropHere(picture as TakenImage, preparation, signal);
+      return slot ? this.#send(sendable(crop, preparation.options), preparation, slot, signal) : crop;
+    }
+  }
+
+  async #send(
+    { sent, transfer }: Sendable,
     { options, config }: Preparation,
     slot: BatchSlot | undefined,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array | Float32Array> {
     if (this.#end) throw this.#end;
     const id = ++this.#lastJob;
-    const { sent, transfer } = sendable(picture, options);
     const result = new Promise<Uint8Array | Float32Array>((resolve, reject) => {
       this.#job = { id, resolve, reject };
     });
@@ -120,15 +138,35 @@ export class PictureThread {
   }
 }
 
-/** The picture as it is sent. @throws ClipError IMAGE_TOO_LARGE: what exceeds `maxBytes` was not copied, and must not be given away */
-function sendable(
-  picture: TakenImage | Uint8Array,
-  limits: ImageLimits,
-): { readonly sent: SentPicture; readonly transfer: ArrayBuffer[] } {
+/** A picture as it is sent. */
+interface Sendable {
+  readonly sent: SentPicture;
+  readonly transfer: ArrayBuffer[];
+}
+
+/**
+ * @param decoder the address of its package; its bytes stay here, too, as the thread may fail to import that
+ * @throws ClipError IMAGE_TOO_LARGE: what exceeds `maxBytes` was not copied, and must not be given away
+ */
+function sendable(picture: TakenImage | Uint8Array, limits: ImageLimits, decoder?: string): Sendable {
   if (picture instanceof Uint8Array) return { sent: { crop: picture }, transfer: [picture.buffer as ArrayBuffer] };
   const { bytes, pixels } = picture;
   if (pixels) return { sent: { pixels }, transfer: [pixels.data.buffer as ArrayBuffer] };
   if (!bytes) throw new TypeError('a picture in pieces is not sent to a thread');
   checkBytes(bytes.length, limits);
+  if (decoder !== undefined) return { sent: { bytes, decoder }, transfer: [] };
   return { sent: { bytes }, transfer: [bytes.buffer as ArrayBuffer] };
+}
+
+/** The crop of a picture, made by this thread. */
+function cropHere(
+  picture: TakenImage,
+  { options, config }: Preparation,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  return cropImage(picture, { ...options, signal }, config, (write) => {
+    const crop = new Uint8Array(config.size * config.size * 3);
+    write(crop);
+    return crop;
+  });
 }

@@ -17,7 +17,8 @@ export interface BatchSlot {
 
 /** A picture: exactly one field is set. */
 export type SentPicture =
-  | { readonly bytes: Uint8Array }
+  /** `decoder`: the address of the package that decodes it, if it takes one. */
+  | { readonly bytes: Uint8Array; readonly decoder?: string | undefined }
   | { readonly pixels: RawPixels }
   /** Decoded already: u8[size, size, 3]. */
   | { readonly crop: Uint8Array };

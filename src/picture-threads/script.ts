@@ -10,7 +10,7 @@ import { ClipError } from '../errors.ts';
 import { cropImage } from '../image/crop.ts';
 import { decoderBytes } from '../image/decoder-memory.ts';
 import { TakenImage } from '../image/input.ts';
-import type { WasmName } from '../platform/platform.ts';
+import type { Script, WasmName } from '../platform/platform.ts';
 import { askWith } from '../platform/thread.ts';
 import { receiveError, sendError } from '../sent-error.ts';
 import type { BatchSlot, FromThread, ToThread } from './protocol.ts';
@@ -18,6 +18,8 @@ import type { BatchSlot, FromThread, ToThread } from './protocol.ts';
 /** What the worker of a pool gives (engine/threads/worker-source.ts). */
 interface PoolWorker {
   readonly memory: WebAssembly.Memory;
+  /** Imports a module. */
+  load(script: Script): Promise<unknown>;
   /** Runs the program (engine/threads/program.ts) whose first word is at this address, alone. */
   runProgram(at: number): void;
 }
@@ -34,13 +36,20 @@ interface Awaited<T> {
 function pictureThread(worker: PoolWorker, reply: Reply): (message: ToThread) => void {
   const jobs = new Map<number, AbortController>();
   const modules = new Map<WasmName, Awaited<WebAssembly.Module>>();
-  askWith(
-    (name) =>
+  /** Of the picture at work. */
+  let decoder: string | undefined;
+  askWith({
+    wasmFile: (name) =>
       new Promise((resolve, reject) => {
         modules.set(name, { resolve, reject });
         reply({ kind: 'wanted', name });
       }),
-  );
+    // What fails here, the caller tries by itself: its error counts.
+    decoderPackage: async (format) => {
+      if (decoder === undefined) throw new ClipError('IMAGE_DECODER', `a thread was given no decoder of ${format}`);
+      return worker.load({ href: decoder });
+    },
+  });
 
   /** The crop where it is wanted: in the shared memory, or by itself. The picture was given to this thread, and is freed. */
   const decode = async (message: Of<'picture'>, signal: AbortSignal): Promise<Uint8Array> => {
@@ -54,6 +63,7 @@ function pictureThread(worker: PoolWorker, reply: Reply): (message: ToThread) =>
     };
     try {
       if ('crop' in picture) return write((crop) => crop.set(picture.crop));
+      decoder = 'bytes' in picture ? picture.decoder : undefined;
       return await cropImage(new TakenImage(picture), { ...options, signal }, config, write);
     } finally {
       const given = 'crop' in picture ? picture.crop : 'bytes' in picture ? picture.bytes : picture.pixels.data;

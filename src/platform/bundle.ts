@@ -14,6 +14,7 @@ import { modelsAt } from './web-models.ts';
 import * as webWorker from './web-worker.ts';
 
 export { defaultFiles } from './embedded-model.ts';
+export { decoderAddress } from './no-packages.ts';
 
 /** Node, Deno or Bun: what is used here is what they have, and what browsers have not. */
 const onNode = (): boolean => typeof globalThis.process?.getBuiltinModule === 'function';

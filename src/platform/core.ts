@@ -4,6 +4,8 @@ import type { ModelFiles } from '../weights/source.ts';
 import { noPackages } from './no-packages.ts';
 import type { Script, StartThread, WasmFile, WasmName } from './platform.ts';
 
+export { decoderAddress } from './no-packages.ts';
+
 export async function wasmFile(name: WasmName): Promise<WasmFile> {
   const file = name === 'simd' || name === 'relaxed' ? `kernels-${name}.wasm` : `${name}.wasm`;
   throw new ClipError('IO', `edgeclip/core reads no files: give loadClip({ wasm: { ${name}: the module of edgeclip/${file} } })`); // biome-ignore format: one line

@@ -10,6 +10,7 @@ import type { WasmFile, WasmName } from './platform.ts';
 
 export {
   clockRuns,
+  decoderAddress,
   decoderPackage,
   distrustRelaxed,
   maySleep,

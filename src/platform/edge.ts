@@ -6,6 +6,7 @@ import type { Script, StartThread } from './platform.ts';
 import { modelsAt } from './web-models.ts';
 
 export { readAddress, readFileUrl } from './fetched.ts';
+export { decoderAddress } from './no-packages.ts';
 
 /** Weights are streamed: as a blob, as browsers have them outside of the script's memory, they would be in it twice. */
 export const modelAt = modelsAt((directory, fetch) => {

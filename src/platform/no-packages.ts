@@ -9,3 +9,6 @@ export const noPackages =
     const name = format.toUpperCase();
     throw new ClipError('IMAGE_DECODER', `${name} needs a package of its own, and ${why}: convert the picture to JPEG, or decode it and pass { data, width, height }`); // biome-ignore format: one line
   };
+
+/** And by no worker. */
+export const decoderAddress = (): undefined => undefined;

@@ -25,9 +25,14 @@ export async function decoderPackage(format: OptionalFormat): Promise<unknown> {
   }
 }
 
+/** The address of a format's package, for a worker: it has no folder, so no name leads it anywhere. */
+export function decoderAddress(format: OptionalFormat): string | undefined {
+  const path = resolve(ENTRIES[format], import.meta.dirname) ?? resolve(ENTRIES[format], workingFolder);
+  return path && pathToFileURL(path).href;
+}
+
 /** Whether the package of a format is there, without loading it. */
-export const hasDecoderPackage = (format: OptionalFormat): boolean =>
-  resolve(ENTRIES[format], import.meta.dirname) !== undefined || resolve(ENTRIES[format], workingFolder) !== undefined;
+export const hasDecoderPackage = (format: OptionalFormat): boolean => decoderAddress(format) !== undefined;
 
 /** The client for PostgreSQL, and its COPY. @throws ClipError UNSUPPORTED naming what to install */
 export async function postgresPackages(): Promise<{

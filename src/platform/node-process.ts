@@ -26,7 +26,7 @@ const PRELUDE = `
 const { parentPort, workerData } = require('node:worker_threads');
 const listen = (serve) => { parentPort.on('message', serve); serve(workerData); };
 const reply = (message, transfer) => parentPort.postMessage(message, transfer);
-const load = async ({ text }) => require('node:vm').runInThisContext(text);
+const load = async ({ text, href }) => (href ? import(href) : require('node:vm').runInThisContext(text));
 `;
 
 /** Starts a worker thread that never keeps the process alive. Its module is half a megabyte that one thread does not need. */

@@ -12,7 +12,7 @@ import type { Script, WasmFile, WasmName } from './platform.ts';
 
 export { directoryFiles, fileSource, readAddress, readFileUrl, readTextFile } from './node-files.ts';
 export { modelAt } from './node-models.ts';
-export { decoderPackage } from './node-packages.ts';
+export { decoderAddress, decoderPackage } from './node-packages.ts';
 export { distrustRelaxed, maySleep, noThreads, processors, startThread } from './node-process.ts';
 
 const WASM: Record<WasmName, () => URL> = {

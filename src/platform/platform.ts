@@ -57,6 +57,8 @@ export interface Platform {
    * @throws what `import` throws if it is not installed; ClipError IMAGE_DECODER where packages are not found by name
    */
   decoderPackage(format: OptionalFormat): Promise<unknown>;
+  /** The address from which a worker imports that module; undefined where the package is not found, or not by workers. */
+  decoderAddress(format: OptionalFormat): string | undefined;
   /** Whether the clock advances during a computation; in edge runtimes it does not, so nothing is chosen by measuring. */
   clockRuns(): boolean;
   /** Why relaxed SIMD gives wrong results here; undefined if it is trusted. */

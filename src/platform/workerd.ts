@@ -15,6 +15,7 @@ import type { WasmFile, WasmName } from './platform.ts';
 
 export {
   clockRuns,
+  decoderAddress,
   decoderPackage,
   distrustRelaxed,
   maySleep,

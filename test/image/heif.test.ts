@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { OptionalFormat } from '../../src/platform/platform.ts';
+import { bytesOf, heif, heifCases, nearPixels } from './heif.ts';
 
 /** What loading a package does instead of its own work. */
 let instead: ((format: OptionalFormat) => Promise<unknown>) | undefined;
@@ -20,22 +21,7 @@ const { decodeImage } = await import('../../src/image/decode.ts');
 const { heifKind } = await import('../../src/image/heif.ts');
 const { av1Size } = await import('../../src/image/av1-size.ts');
 
-interface Case {
-  readonly name: string;
-  readonly offset: number;
-  readonly length: number;
-  readonly size: readonly [width: number, height: number];
-  readonly pixels: string;
-  readonly upright: readonly [width: number, height: number, pixels: string];
-  readonly tolerance?: number;
-}
-
-const golden = new URL('../golden/heif/', import.meta.url);
-const files = new Uint8Array(readFileSync(new URL('files.bin', golden)));
-const near = new Uint8Array(readFileSync(new URL('pixels.bin', golden)));
-const { cases } = JSON.parse(readFileSync(new URL('cases.json', golden), 'utf8')) as { cases: Case[] };
-const bytesOf = ({ offset, length }: Case) => files.slice(offset, offset + length);
-const named = (name: string) => bytesOf(cases.find((one) => one.name === name)!);
+const golden = new URL('../golden/', import.meta.url);
 
 /** RGB of RGB or RGBA. */
 function rgb({ data, width, height, channels }: Awaited<ReturnType<typeof decodeImage>>): Uint8Array {
@@ -52,14 +38,14 @@ afterEach(() => {
 
 describe('AVIF and HEIC', () => {
   it('have the pixels of Pillow, as stored and upright', async () => {
-    expect(cases.length).toBe(37);
+    expect(heifCases.length).toBe(37);
     let at = 0;
-    for (const one of cases) {
+    for (const one of heifCases) {
       const image = await decodeImage(bytesOf(one));
       expect([image.width, image.height], one.name).toEqual(one.size);
       if (one.tolerance) {
         const pixels = rgb(image);
-        const expected = near.subarray(at, at + pixels.length);
+        const expected = nearPixels.subarray(at, at + pixels.length);
         at += pixels.length;
         const off = pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
         expect(off, one.name).toBeLessThanOrEqual(one.tolerance);
@@ -70,12 +56,12 @@ describe('AVIF and HEIC', () => {
       const upright = await decodeImage(bytesOf(one), { orient: true });
       expect([upright.width, upright.height, hash(rgb(upright))], one.name).toEqual(one.upright);
     }
-    expect(at).toBe(near.length);
+    expect(at).toBe(nearPixels.length);
   });
 
   it('are told apart by their brands, or by how they are coded', () => {
-    const avif = named('avif-420-full');
-    const heic = named('heic-420');
+    const avif = heif('avif-420-full');
+    const heic = heif('heic-420');
     for (const [bytes, kind] of [
       [avif, 'avif'],
       [heic, 'heic'],
@@ -99,23 +85,23 @@ describe('a package', () => {
     ],
   ] as const)('that is missing is IMAGE_DECODER and says what to install: %s', async (kind, message) => {
     instead = () => import('a-package-that-is-not-there' as string);
-    await expect(decodeImage(named(`${kind}-420${kind === 'avif' ? '-full' : ''}`))).rejects.toMatchObject({
+    await expect(decodeImage(heif(`${kind}-420${kind === 'avif' ? '-full' : ''}`))).rejects.toMatchObject({
       code: 'IMAGE_DECODER',
       message: expect.stringMatching(message),
     });
   });
 
   it('is loaded for its own format only', async () => {
-    await decodeImage(readFileSync(new URL('../image-cases/png-rgb8.png', golden)));
+    await decodeImage(readFileSync(new URL('image-cases/png-rgb8.png', golden)));
     expect(loaded).toEqual([]);
-    await decodeImage(named('avif-gray'));
+    await decodeImage(heif('avif-gray'));
     expect(loaded).toEqual(['avif']);
   });
 });
 
 describe('limits', () => {
   const huge = (name: string) => {
-    const bytes = named(name);
+    const bytes = heif(name);
     const at = Buffer.from(bytes).indexOf('ispe');
     new DataView(bytes.buffer).setUint32(at + 8, 20_000);
     new DataView(bytes.buffer).setUint32(at + 12, 20_000);
@@ -127,8 +113,8 @@ describe('limits', () => {
       code: 'IMAGE_TOO_LARGE',
       message: expect.stringMatching(/(AVIF|HEIC) of 20000 x 20000/),
     });
-    await expect(decodeImage(named(name), { maxPixels: 1000 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
-    await expect(decodeImage(named(name), { maxBytes: 100 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    await expect(decodeImage(heif(name), { maxPixels: 1000 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    await expect(decodeImage(heif(name), { maxBytes: 100 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect(loaded).toEqual([]);
     // Within the limits, a size that is not true is damage.
     await expect(decodeImage(huge(name), { maxPixels: 1_600_000_000 })).rejects.toMatchObject({ code: 'IMAGE_FORMAT' });
@@ -141,7 +127,7 @@ describe('limits', () => {
     const header = Uint8Array.from(bits.match(/.{8}/g)!, (byte) => Number.parseInt(byte, 2));
     const data = Uint8Array.of(0x12, 0, 0x0a, header.length, ...header);
     expect(av1Size(data)).toEqual({ width: 32_768, height: 16_384 });
-    const bytes = named('avif-444-full');
+    const bytes = heif('avif-444-full');
     const at = Buffer.from(bytes).indexOf('mdat') + 4;
     bytes.set(data, at);
     await expect(decodeImage(bytes)).rejects.toMatchObject({
@@ -152,7 +138,9 @@ describe('limits', () => {
   });
 
   it('the sequence headers of real files say their size', () => {
-    for (const one of cases.filter(({ name }) => name.startsWith('avif') && !/grid|animated|alpha|xmp/.test(name))) {
+    for (const one of heifCases.filter(
+      ({ name }) => name.startsWith('avif') && !/grid|animated|alpha|xmp/.test(name),
+    )) {
       const bytes = bytesOf(one);
       const at = Buffer.from(bytes).indexOf('mdat') + 4;
       const [width, height] = one.size;
@@ -161,7 +149,7 @@ describe('limits', () => {
   });
 
   it('a file of millions of boxes costs little', async () => {
-    const brand = named('avif-420-full').subarray(0, 32);
+    const brand = heif('avif-420-full').subarray(0, 32);
     const bytes = new Uint8Array(32 + 8_000_000);
     bytes.set(brand);
     for (let at = 32; at < bytes.length; at += 8) bytes.set([0, 0, 0, 8, 0x66, 0x72, 0x65, 0x65], at);
@@ -171,7 +159,7 @@ describe('limits', () => {
 
 describe('damaged files', () => {
   it.each(['avif-420-full', 'avif-animated', 'heic-420'])('cut anywhere is an error: %s', async (name) => {
-    const bytes = named(name);
+    const bytes = heif(name);
     for (let length = 12; length < bytes.length; length += 1 + (length >> (name === 'heic-420' ? 2 : 4))) {
       await expect(decodeImage(bytes.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({
         name: 'ClipError',
@@ -181,19 +169,19 @@ describe('damaged files', () => {
   });
 
   it('show nothing of earlier pictures: a HEIC whose data are damaged is the same after any', async () => {
-    const bytes = named('heic-alpha');
+    const bytes = heif('heic-alpha');
     bytes.set([0xff, 0xfa], 687);
     bytes.set([0xff, 0xff], 717);
     const first = hash(rgb(await decodeImage(bytes)));
     for (const other of ['heic-quality-40', 'heic-444', 'heic-lossless']) {
-      await decodeImage(named(other));
+      await decodeImage(heif(other));
       expect(hash(rgb(await decodeImage(bytes))), other).toBe(first);
     }
   });
 
   it('give an error or a picture, and the next good file is exact', async () => {
     for (const name of ['avif-420-full', 'avif-grid', 'heic-444', 'heic-turn-1']) {
-      const good = named(name);
+      const good = heif(name);
       for (let i = 0; i < (name.startsWith('heic') ? 10 : 30); i++) {
         const bytes = good.slice();
         for (let j = 0; j < 1 + (i % 3); j++)
@@ -202,7 +190,7 @@ describe('damaged files', () => {
         if (result instanceof Error) expect(result).toMatchObject({ name: 'ClipError' });
         else expect(result.data.length).toBe(result.width * result.height * result.channels);
       }
-      const one = cases.find((listed) => listed.name === name)!;
+      const one = heifCases.find((listed) => listed.name === name)!;
       expect(hash(rgb(await decodeImage(good))), name).toBe(one.pixels);
     }
   });

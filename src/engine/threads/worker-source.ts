@@ -18,7 +18,7 @@ const KERNELS = THREADED_KERNELS.map((name) => ({
 
 /**
  * The body of a script. The platform gives `listen(serve)`, which delivers messages, `reply(message, transfer)` and
- * `load(script)`, which runs another script and resolves when that is done.
+ * `load(script)`, which runs another script and resolves when that is done, with the module if it is imported from an address.
  *
  *   start     the first message: what a thread works on, and whether it attends to steps
  *   attend    go on with steps, until CONTROL.listen is set
@@ -78,7 +78,7 @@ const work = ({ module, memory, control, thread, spins, scratchBytes }) => {
       Atomics.notify(state, ${CONTROL.claim});
     }
   };
-  return { memory, runProgram: (at) => runProgram(at / 8), attend, started: () => Atomics.add(state, ${CONTROL.started}, 1) };
+  return { memory, load, runProgram: (at) => runProgram(at / 8), attend, started: () => Atomics.add(state, ${CONTROL.started}, 1) };
 };
 let worker;
 let pictures;
