@@ -7,12 +7,12 @@ import type { KernelVariant } from '../engine/kernels.ts';
 import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
 
-/** A running worker thread. It does not keep the process alive unless it is held. */
+/** A running worker thread. Unless it is held it does not keep the process alive, and a browser may collect it. */
 export interface Thread {
   post(message: object, transfer?: ArrayBuffer[]): void;
   /** Called with each message from it; one listener only. */
   onMessage(listener: (message: unknown) => void): void;
-  /** Whether it must keep the process alive, as an answer is awaited. */
+  /** Whether it must live, and keep the process alive, as an answer is awaited. */
   hold(needed: boolean): void;
   /** Called once, when the worker has ended for whatever reason. */
   onExit(listener: () => void): void;

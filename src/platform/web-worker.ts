@@ -34,14 +34,26 @@ export function scriptAddress(...text: string[]): string {
   return URL.createObjectURL(new Blob(text, { type: 'text/javascript' }));
 }
 
+/** Workers that somebody waits for. */
+const waitedFor = new Set<Worker>();
+
+/** Firefox collects a worker that is referred to by its own listeners alone, as the code is that waits for it, while it works. */
+export function holdWorker(worker: Worker, needed: boolean): void {
+  if (needed) waitedFor.add(worker);
+  else waitedFor.delete(worker);
+}
+
 /** It ends with the page at the latest; that it died shows only in its errors. */
 export function webThread(worker: Worker, message: object): Thread {
   worker.postMessage(message);
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),
     onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
-    hold: () => {}, // a page lives without it
+    hold: (needed) => holdWorker(worker, needed),
     onExit: (listener) => worker.addEventListener('error', () => listener(), { once: true }),
-    stop: () => worker.terminate(),
+    stop: () => {
+      holdWorker(worker, false);
+      worker.terminate();
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** A Web Worker of a page, or of another worker. */
 
 import { ClipError } from '../errors.ts';
+import { holdWorker } from '../platform/web-worker.ts';
 import type { PageAddress, StartWorker } from './host.ts';
 
 export const startWorker: StartWorker = (receive, died) => {
@@ -22,7 +23,7 @@ export const startWorker: StartWorker = (receive, died) => {
   };
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
-    hold: () => {}, // a page lives without it
+    hold: (waits) => holdWorker(worker, waits),
     stop: () => worker.terminate(),
   };
 };

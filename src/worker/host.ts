@@ -4,7 +4,7 @@ import type { Reply, Request } from './protocol.ts';
 
 export interface HostedWorker {
   post(request: Request, transfer: ArrayBuffer[]): void;
-  /** Says whether calls wait for the worker: only then may it keep the process alive. */
+  /** Says whether calls wait for the worker: only then may it keep the process alive, and only then must a browser keep it. */
   hold(waits: boolean): void;
   stop(): void;
 }

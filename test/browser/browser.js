@@ -13,7 +13,11 @@ const TYPES = {
   '.json': 'application/json',
   '.wasm': 'application/wasm',
 };
+/** A page that is not heard of for so long hangs. */
 const PATIENCE_MS = 240_000;
+/** A browser that asks for nothing for so long has not come up, which is no matter of the page. */
+const START_MS = 60_000;
+const STARTS = 3;
 
 export const ISOLATED = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 /** No script but the page's own files, and WebAssembly. */
@@ -36,7 +40,8 @@ export const BROWSERS = {
 };
 
 /**
- * Serves a folder with these headers; what is posted to /results ends `posted`.
+ * Serves a folder with these headers; what is posted to /results ends `posted`. `heard` is what came before it: requests, and the
+ * check that a page posted to /begun.
  * @param app a folder in it: for what is missing there a page comes, as from a server of an app with one page
  */
 export async function serve(folder, headers = {}, app = undefined) {
@@ -45,15 +50,18 @@ export async function serve(folder, headers = {}, app = undefined) {
   const posted = new Promise((resolve) => {
     tell = resolve;
   });
+  const heard = { requests: 0, at: 0, last: '', begun: '' };
   const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    Object.assign(heard, { requests: heard.requests + 1, at: performance.now(), last: pathname });
     if (request.method === 'POST') {
       let body = '';
       for await (const piece of request) body += piece;
       response.writeHead(204).end();
-      tell(JSON.parse(body));
+      if (pathname === '/begun') heard.begun = body;
+      else tell(JSON.parse(body));
       return;
     }
-    const { pathname } = new URL(request.url, 'http://localhost');
     const path = join(root, normalize(decodeURIComponent(pathname.replace(/\/$/, '/index.html'))));
     if (!path.startsWith(root) || !existsSync(path) || !statSync(path).isFile()) {
       const isApp = app !== undefined && path.startsWith(join(root, app, sep));
@@ -70,11 +78,27 @@ export async function serve(folder, headers = {}, app = undefined) {
     server.closeAllConnections();
     server.close();
   };
-  return { address: `http://localhost:${server.address().port}/`, posted, stop };
+  return { address: `http://localhost:${server.address().port}/`, posted, heard, stop };
 }
 
-/** Opens an address, and waits for `posted`. */
-export async function open(browser, address, posted) {
+/**
+ * Opens an address, and waits for what the page posts. A browser that does not come up is started anew; a page that does not go on
+ * has failed.
+ * @param server of `serve`; without `heard` if the page is another server's
+ * @throws Error that says what was last heard of the page
+ */
+export async function open(browser, address, { posted, heard }) {
+  for (let start = 1; ; start++) {
+    const answer = await openOnce(browser, address, posted, heard);
+    if (answer !== undefined) return answer;
+    const told = `${browser} asked for nothing in ${START_MS / 1000} s`;
+    if (start === STARTS) throw new Error(`${told}, ${STARTS} times`);
+    console.log(`${told} and is started anew`);
+  }
+}
+
+/** @returns what was posted; undefined if nothing was ever asked for */
+async function openOnce(browser, address, posted, heard) {
   const profile = mkdtempSync(join(tmpdir(), 'edgeclip-browser-'));
   // A home of its own: Firefox as root wants one that root owns.
   const child = spawn(browser, BROWSERS[browser](profile, address), {
@@ -82,16 +106,22 @@ export async function open(browser, address, posted) {
     detached: true,
     env: { ...process.env, HOME: profile },
   });
+  const from = performance.now();
   let timer;
-  const failed = new Promise((_, reject) => {
+  const silent = new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`${browser} ended with ${code} before the page answered`)));
-    timer = setTimeout(() => reject(new Error('the page did not answer')), PATIENCE_MS);
+    timer = setInterval(() => {
+      const now = performance.now();
+      if (heard?.requests === 0 && now - from > START_MS) resolve(undefined);
+      else if (now - Math.max(from, heard?.at ?? 0) > PATIENCE_MS)
+        reject(new Error(`the page did not answer${last(heard)}`));
+    }, 1000);
   });
   try {
-    return await Promise.race([posted, failed]);
+    return await Promise.race([posted, silent]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     child.removeAllListeners('exit');
     if (child.pid && child.exitCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve));
@@ -100,4 +130,10 @@ export async function open(browser, address, posted) {
     }
     rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
+}
+
+function last(heard) {
+  if (!heard) return '';
+  const check = heard.begun ? `the check "${heard.begun}" was begun` : 'no check was begun';
+  return `: ${check}, the last of ${heard.requests} requests was ${heard.last}`;
 }

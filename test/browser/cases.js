@@ -48,6 +48,39 @@ async function webPages() {
   return /a web page came/.test(error.message) ? { groups: {} } : { error: `${error}` };
 }
 
+/** Tells the server, which names the check that hangs. */
+const begun = (check) => fetch('/begun', { method: 'POST', body: check });
+
+/**
+ * A worker inside a worker answers although only its own listeners refer to it and the one outside collects garbage all the time:
+ * Firefox ended it at work, and the caller waited for ever.
+ */
+async function collecting(picture) {
+  let garbage;
+  const timer = setInterval(() => {
+    garbage = Array.from({ length: 40_000 }, (_, i) => ({
+      i,
+      text: `garbage ${i}`,
+      before: i === 0 && garbage?.length,
+    }));
+    for (let i = 0; i < 20; i++) {
+      const { port1 } = new MessageChannel();
+      port1.onmessage = () => port1;
+      port1.close();
+    }
+  }, 2);
+  try {
+    for (let i = 0; i < 10; i++) {
+      const clip = await worker.loadClip({ towers: ['image'] });
+      await clip.encodeImage([picture, picture, picture]);
+      clip.dispose();
+    }
+  } finally {
+    clearInterval(timer);
+  }
+  return { groups: {} };
+}
+
 /** `page` and `worker` are cross-origin isolated under a strict policy, `open` is isolated without one, `plain` is neither. */
 export async function run(mode, only) {
   const files = await Promise.all(FILES.map((name) => fetched(`./files/${name}`)));
@@ -67,15 +100,33 @@ export async function run(mode, only) {
       noModel,
       loop: true,
       only,
+      begun,
     });
+    await begun('threads');
     const clip = await edgeclip.loadClip(undefined, { towers: ['image'], threads: 2 });
     const { count, reason } = clip.info().threads;
     clip.dispose();
     const told = count === 1 && /not cross-origin isolated/.test(reason);
     const threads = told ? { groups: {} } : { error: `${count} threads: ${reason}` };
+    await begun('web pages');
     return { ...results, threads, 'web pages': await webPages() };
   }
   if (!crossOriginIsolated) throw new Error('not cross-origin isolated');
-  if (mode === 'open') return runSuite({ edgeclip, bundle, core: await core(), files, kernels: [], threads: [1, 2], noModel, only }); // biome-ignore format: one line
-  return runSuite({ edgeclip, worker, image, search, files, kernels, threads: [1, 2, 4], noModel, loop: true, only });
+  if (mode === 'open') return runSuite({ edgeclip, bundle, core: await core(), files, kernels: [], threads: [1, 2], noModel, only, begun }); // biome-ignore format: one line
+  const results = await runSuite({
+    edgeclip,
+    worker,
+    image,
+    search,
+    files,
+    kernels,
+    threads: [1, 2, 4],
+    noModel,
+    loop: true,
+    only,
+    begun,
+  });
+  if (mode === 'page' || (only && !only.includes('collecting'))) return results;
+  await begun('collecting');
+  return { ...results, collecting: await collecting(files[FILES.indexOf('photos/cat.png')]) };
 }

@@ -5,8 +5,10 @@ const { searchParams } = new URL(location.href);
 const mode = searchParams.get('mode');
 const only = searchParams.get('only')?.split(',');
 
+let worker; // of the module: Firefox collects a worker that nobody refers to
+
 function inWorker() {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+  worker = new Worker(new URL('./worker.js', import.meta.url), {
     type: 'module',
     name: JSON.stringify({ mode, only }),
   });

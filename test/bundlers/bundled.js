@@ -48,7 +48,7 @@ const viteDev = (entry, script) => async (name) => {
       child.once('exit', () => reject(new Error('vite ended')));
     });
     const to = encodeURIComponent(`${server.address}results`);
-    return { answer: await open('chromium', `http://localhost:5199/index.html?to=${to}`, server.posted) };
+    return { answer: await open('chromium', `http://localhost:5199/index.html?to=${to}`, { posted: server.posted }) };
   } finally {
     child.removeAllListeners('exit');
     child.kill();
@@ -81,7 +81,7 @@ async function next(name) {
       if (answer !== EXPECTED) return { answer: `/${route}: ${answer}` };
     }
     const to = encodeURIComponent(`${server.address}results`);
-    return { answer: await open('chromium', `http://localhost:5198/?to=${to}`, server.posted) };
+    return { answer: await open('chromium', `http://localhost:5198/?to=${to}`, { posted: server.posted }) };
   } finally {
     child.removeAllListeners('exit');
     child.kill();

@@ -64,7 +64,7 @@ export function elsewhere(folder, output) {
 export async function inBrowser(folder, page = 'index.html') {
   const server = await serve(folder);
   try {
-    return await open('chromium', server.address + page, server.posted);
+    return await open('chromium', server.address + page, server);
   } finally {
     server.stop();
   }

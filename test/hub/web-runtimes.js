@@ -67,7 +67,7 @@ const address = (server) => `http://127.0.0.1:${server.address().port}/`;
 const inBrowser = (command) => async (control) => {
   const server = await serveFolder(PROJECT);
   try {
-    return await open(command, `${server.address}test/hub/page.html?control=${control}`, server.posted);
+    return await open(command, `${server.address}test/hub/page.html?control=${control}`, server);
   } finally {
     server.stop();
   }

@@ -113,7 +113,7 @@ function browser(command, mode, headers = {}) {
     for (const model of ['tiny-vit', 'tiny-vit-hf']) cpSync(here(`../golden/${model}`), join(folder, 'app', model), { recursive: true }); // biome-ignore format: one line
     const server = await serve(folder, headers, 'app');
     try {
-      const { results } = await open(command, `${server.address}page.html?mode=${mode}${query}`, server.posted);
+      const { results } = await open(command, `${server.address}page.html?mode=${mode}${query}`, server);
       if (results.error && typeof results.error === 'string') throw new Error(results.error);
       return { version: versionOf(command), results };
     } finally {

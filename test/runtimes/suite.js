@@ -264,6 +264,7 @@ function eventLoop({ loadClip, ClipError }, pictures, threads) {
  * @param files bytes of FILES
  * @param loop whether its thread's event loop is looked at
  * @param only the checks to run; all without it
+ * @param begun is told each check before it runs
  * @returns by check: { groups } or { missing: the reason } or { error }
  */
 export async function runSuite({
@@ -279,6 +280,7 @@ export async function runSuite({
   threads,
   noModel,
   only,
+  begun,
 }) {
   const results = {};
   const pictures = files.slice(0, PICTURES.length);
@@ -303,7 +305,9 @@ export async function runSuite({
   if (search) checks.search = () => searching(search, edgeclip, pictures);
   if (loop) checks.loop = () => eventLoop(edgeclip, pictures, threads);
   for (const [check, run] of Object.entries(checks)) {
-    if (!only || only.includes(check)) results[check] = await run();
+    if (only && !only.includes(check)) continue;
+    await begun?.(check);
+    results[check] = await run();
   }
   return results;
 }
