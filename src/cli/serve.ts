@@ -4,6 +4,7 @@ import { basename, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { openPhotos } from '#search-platform';
 import { emptyOption, positiveInteger, quote, UsageError } from './failure.ts';
+import { withIndexedModel } from './indexed-model.ts';
 import { splitList } from './labels.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions, sourceOptions } from './model.ts';
 import { Progress } from './progress.ts';
@@ -88,15 +89,18 @@ export function addServe(program: Command): void {
   addMaxPixels(addModelOptions(command)).addHelpText('after', HELP).action(serve);
 }
 
-async function serve(options: ServeCommandOptions): Promise<void> {
-  const { model, precision, threads, maxPixels, imageSize, maxWait, maxBody, timeout, host } = options;
-  if (model === '') throw emptyOption('--model');
+async function serve(given: ServeCommandOptions, command: Command): Promise<void> {
+  const { maxPixels, maxWait, maxBody, timeout, host } = given;
+  if (given.model === '') throw emptyOption('--model');
   if (host === '') throw emptyOption('--host');
-  if (options.in === '') throw emptyOption('--in');
-  if (options.thumbnails === '') throw emptyOption('--thumbnails');
-  const apiKey = options.apiKey ?? process.env[KEY_VARIABLE];
-  if (apiKey === '') throw emptyOption(options.apiKey === undefined ? KEY_VARIABLE : '--api-key');
+  if (given.in === '') throw emptyOption('--in');
+  if (given.thumbnails === '') throw emptyOption('--thumbnails');
+  const apiKey = given.apiKey ?? process.env[KEY_VARIABLE];
+  if (apiKey === '') throw emptyOption(given.apiKey === undefined ? KEY_VARIABLE : '--api-key');
   const progress = new Progress();
+  const photos = given.in === undefined ? undefined : await openPhotos(given.in, { readOnly: true });
+  const options = photos ? withIndexedModel(photos, given, command) : given;
+  const { model, precision, threads, imageSize } = options;
   const source = await sourceOptions(model, options, progress);
   const [{ loadClip }, { createApp }, { listen }, { allowHosts }, { openSite, thumbnailFolder }] = await Promise.all([
     import('../worker/load.ts'),
@@ -106,7 +110,6 @@ async function serve(options: ServeCommandOptions): Promise<void> {
     import('../serve/node-site.ts'),
   ]);
   const site = await openSite(options.thumbnails ?? thumbnailFolder());
-  const photos = options.in === undefined ? undefined : await openPhotos(options.in, { readOnly: true });
   const log = (entry: object) =>
     process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
   // In a worker, so that requests are taken while the model computes, and so that its end is not the server's.

@@ -7,6 +7,12 @@ import type { Sqlite } from './sqlite.ts';
 /** "eclp" in SQLite's header: tells our files from those of other programs. */
 const APPLICATION_ID = 0x65636c70;
 
+/**
+ * Of a new file. Seven vectors of 512 numbers are in a page; of SQLite's default, 4096 bytes, each would take one for itself, and the
+ * file twice the space.
+ */
+const PAGE_BYTES = 16_384;
+
 /** Step i leads from version i to version i + 1. A step that was released never changes. */
 const STEPS: readonly string[] = [
   `CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -32,7 +38,9 @@ const STEPS: readonly string[] = [
  * @throws ClipError INDEX_FORMAT if it is of a later version or of another program, or empty and not to be made
  */
 export function migrate(database: Sqlite, name: string, create: NewPhotoStore | undefined): void {
-  if (checkVersion(database, name, create !== undefined) === STEPS.length) return;
+  const before = checkVersion(database, name, create !== undefined);
+  if (before === STEPS.length) return;
+  if (before === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
   database.exec('BEGIN IMMEDIATE');
   try {
     const version = checkVersion(database, name, create !== undefined); // another process may have been faster

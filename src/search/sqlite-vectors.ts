@@ -140,7 +140,9 @@ export class SqliteVectors {
   #vectorOf(blob: unknown): Float32Array | undefined {
     const bytes = blob as Uint8Array | null;
     if (bytes?.byteLength !== this.#dimension * 4) return undefined;
-    const vector = new Float32Array(bytes.slice().buffer);
+    const isAligned = bytes.byteOffset % 4 === 0;
+    const { buffer, byteOffset } = isAligned ? bytes : bytes.slice();
+    const vector = new Float32Array(buffer, byteOffset, this.#dimension);
     return checkUnit(vector) ? vector : undefined;
   }
 }

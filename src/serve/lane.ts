@@ -53,6 +53,13 @@ export class Lane<I> {
     this.waiting += group.items.length;
   }
 
+  /** Seconds for which the groups hold up another one of so many items: by turns, each goes before it with as many at most. */
+  before(items: number): number {
+    let count = 0;
+    for (const { items: all, next } of this.groups) count += Math.min(all.length - next, items);
+    return count * this.seconds;
+  }
+
   /** Takes items for a batch: the groups by turns, an equal share each. */
   take(most: number): Job<I>[] {
     const jobs: Job<I>[] = [];

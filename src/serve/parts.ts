@@ -29,11 +29,11 @@ export interface Parts {
 /** The parts, of which none loads the model yet. */
 export async function openParts(model: LiveModel, options: ServeOptions): Promise<Parts> {
   const { maxWait = 5, gather = 2, maxBody = 33_554_432, bodyTimeout = 30, cachedLabels = 20_000 } = options;
-  const { maxHeld = 8 * maxBody, maxPixels, fetchPicture } = options;
+  const { maxHeld = 8 * maxBody, maxPixels, fetchPicture, photos } = options;
   const held = new HeldBytes(maxHeld);
   const meter = await openMeter({
     queue: (kind) => queue.length(kind),
-    wait: () => queue.wait,
+    wait: () => queue.wait(),
     held: () => held.bytes,
     labels: () => labelSets.labels,
     model: () => model.alive?.info().memory.total ?? 0,
@@ -41,7 +41,7 @@ export async function openParts(model: LiveModel, options: ServeOptions): Promis
   });
   const queue = new WorkQueue(
     model,
-    { maxWait, gather, maxPixels },
+    { maxWait, gather, maxPixels, indexed: photos?.pictures },
     {
       batch(kind, size, seconds, waited) {
         meter.batch(kind, size);

@@ -6,9 +6,11 @@
  *     request a   t t t t t t ..|            turns: some of a, all of b, the next of a, ..
  *     request b   t|                         so that a long request does not hold up a short one
  *
- * How long work would wait is measured, not counted: what waits times the seconds that such items took lately.
+ * How long work would wait is measured, not counted: what goes before it times the seconds that such items took lately. Of a
+ * request that waits, as many items go before another one as that has itself, so that a long request refuses short ones no place.
  */
 import type { Clip } from '../clip.ts';
+import type { PictureOptions } from '../search/photo-store.ts';
 import { type Embedded, type Group, type Job, type Kind, Lane, type Outcome } from './lane.ts';
 import type { LiveModel } from './live-model.ts';
 import { Refusal } from './refusal.ts';
@@ -20,6 +22,8 @@ export interface QueueOptions {
   readonly gather: number;
   /** Pixels of a picture; the model's limit if it is not given. */
   readonly maxPixels: number | undefined;
+  /** How the pictures of the index are prepared, if there is one. */
+  readonly indexed: PictureOptions | undefined;
 }
 
 /** What the queue tells of its work. */
@@ -31,8 +35,12 @@ export interface QueueEvents {
 /** Pictures in one call for each thread: the second is in the worker when the first is done. */
 const PICTURES_A_THREAD = 2;
 
-/** Texts in one call at most: enough for shared beginnings, few enough for others to have their turn. */
+/** Texts in one call at most, and at least: enough for shared beginnings. */
 const TEXTS_TOGETHER = 256;
+const LEAST_TEXTS = 8;
+
+/** Seconds after which others have their turn: with large models a call has fewer texts. */
+const TURN = 0.25;
 
 export class WorkQueue {
   readonly #model: LiveModel;
@@ -40,7 +48,10 @@ export class WorkQueue {
   readonly #events: QueueEvents;
   readonly #pictures: Lane<Uint8Array>;
   readonly #texts: Lane<string>;
-  #turn: Kind = 'texts';
+  /** Pictures that are compared with those of the index, and prepared as these are. */
+  readonly #queries: Lane<Uint8Array>;
+  /** The lane whose turn is next is the first with work. */
+  readonly #lanes: Lane<unknown>[];
   #running: { readonly since: number; readonly seconds: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -48,27 +59,30 @@ export class WorkQueue {
     this.#model = model;
     this.#options = options;
     this.#events = events;
-    this.#pictures = new Lane('pictures', (clip, items) => embedPictures(clip, items, options.maxPixels));
+    const { maxPixels, indexed } = options;
+    const pictures = (how: Pick<PictureOptions, 'orient' | 'scaled'>) =>
+      new Lane<Uint8Array>('pictures', (clip, items) => embedPictures(clip, items, { ...how, maxPixels }));
+    this.#pictures = pictures(AS_THEY_ARE);
+    this.#queries = indexed?.orient || indexed?.scaled ? pictures(indexed) : this.#pictures;
     this.#texts = new Lane('texts', embedTexts);
+    this.#lanes = [...new Set([this.#pictures, this.#queries, this.#texts])] as Lane<unknown>[];
   }
 
   /** Items that wait. */
   length(kind: Kind): number {
-    return kind === 'pictures' ? this.#pictures.waiting : this.#texts.waiting;
+    return this.#lanes.reduce((sum, lane) => sum + (lane.kind === kind ? lane.waiting : 0), 0);
   }
 
-  /** Seconds until work that comes now would begin. */
-  get wait(): number {
-    const { waiting: pictures, seconds: picture } = this.#pictures;
-    const { waiting: texts, seconds: text } = this.#texts;
+  /** Seconds for which work that comes now would wait for others, by how many items it has. */
+  wait(items = 1): number {
     const now = performance.now() / 1000;
     const running = this.#running ? Math.max(0, this.#running.seconds - (now - this.#running.since)) : 0;
-    return running + pictures * picture + texts * text;
+    return this.#lanes.reduce((sum, lane) => sum + lane.before(items), running);
   }
 
-  /** @throws Refusal 429 if work would wait too long */
-  admit(): void {
-    const { wait } = this;
+  /** @throws Refusal 429 if work of so many items would wait too long */
+  admit(items = 1): void {
+    const wait = this.wait(items);
     const { maxWait } = this.#options;
     if (wait <= maxWait) return;
     const retryAfter = String(Math.max(1, Math.ceil(wait - maxWait)));
@@ -84,6 +98,11 @@ export class WorkQueue {
     return this.#add(this.#pictures, items, signal);
   }
 
+  /** Embeds pictures as those of the index were embedded. @throws as `pictures` */
+  queries(items: readonly Uint8Array[], signal?: AbortSignal): Promise<Embedded[]> {
+    return this.#add(this.#queries, items, signal);
+  }
+
   /** Embeds texts, in order. @throws as `pictures` */
   texts(items: readonly string[], signal?: AbortSignal): Promise<Embedded[]> {
     return this.#add(this.#texts, items, signal);
@@ -95,9 +114,9 @@ export class WorkQueue {
     const { towers, text } = clip.info();
     for (const _ of [1, 2]) {
       // The first is slower, as code is compiled.
-      this.#pictures.seconds = 0;
-      this.#texts.seconds = 0;
+      for (const lane of this.#lanes) lane.seconds = 0;
       if (towers.includes('image')) await this.pictures([grayPicture()]);
+      this.#queries.seconds = this.#pictures.seconds;
       if (towers.includes('text') && text?.tokenizer) await this.texts(['a photo of a cat']);
     }
   }
@@ -105,7 +124,7 @@ export class WorkQueue {
   async #add<I>(lane: Lane<I>, items: readonly I[], signal: AbortSignal | undefined): Promise<Embedded[]> {
     signal?.throwIfAborted();
     if (items.length === 0) return [];
-    this.admit();
+    this.admit(items.length);
     return new Promise((resolve, reject) => {
       const group: Group<I> = {
         items,
@@ -135,7 +154,7 @@ export class WorkQueue {
   /** Begins a batch at once if it is full, or after the time for others to come. */
   #schedule(): void {
     if (this.#running) return;
-    const isFull = this.#pictures.waiting >= this.#threads || this.#texts.waiting >= TEXTS_TOGETHER;
+    const isFull = this.length('pictures') >= this.#threads || this.#texts.waiting >= TEXTS_TOGETHER;
     if (isFull) {
       void this.#run();
     } else {
@@ -151,12 +170,11 @@ export class WorkQueue {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#running) return;
-    const lanes = [this.#pictures, this.#texts] as Lane<unknown>[];
-    const ready = lanes.filter(({ waiting }) => waiting > 0);
-    const lane = ready.find(({ kind }) => kind !== this.#turn) ?? ready[0];
-    if (!lane) return;
-    this.#turn = lane.kind;
-    const jobs = lane.take(lane.kind === 'pictures' ? this.#threads * PICTURES_A_THREAD : TEXTS_TOGETHER);
+    const turn = this.#lanes.findIndex(({ waiting }) => waiting > 0);
+    if (turn < 0) return;
+    const [lane] = this.#lanes.splice(turn, 1) as [Lane<unknown>];
+    this.#lanes.push(lane);
+    const jobs = lane.take(lane.kind === 'pictures' ? this.#threads * PICTURES_A_THREAD : textsOfTurn(lane.seconds));
     const since = performance.now();
     this.#running = { since: since / 1000, seconds: jobs.length * lane.seconds };
     const { replaced } = this.#model;
@@ -224,8 +242,18 @@ function isLost(error: unknown): boolean {
   return code === 'WORKER' || code === 'DISPOSED';
 }
 
-async function embedPictures(clip: Clip, items: readonly Uint8Array[], maxPixels?: number): Promise<Outcome[]> {
-  const results = await clip.encodeImage(items, { settled: true, maxPixels });
+/** How many texts are computed together, by the seconds that one takes. */
+const textsOfTurn = (seconds: number): number =>
+  seconds === 0 ? TEXTS_TOGETHER : Math.max(LEAST_TEXTS, Math.min(TEXTS_TOGETHER, Math.floor(TURN / seconds)));
+
+const AS_THEY_ARE = { orient: false, scaled: false };
+
+async function embedPictures(
+  clip: Clip,
+  items: readonly Uint8Array[],
+  { orient, scaled, maxPixels }: Pick<PictureOptions, 'orient' | 'scaled'> & Pick<QueueOptions, 'maxPixels'>,
+): Promise<Outcome[]> {
+  const results = await clip.encodeImage(items, { settled: true, maxPixels, orient, scaled });
   return results.map((result) =>
     result.status === 'fulfilled' ? { ...result, value: { embedding: result.value, tokens: 0 } } : result,
   );

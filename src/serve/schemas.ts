@@ -105,6 +105,10 @@ export const searchRequest = z
     after: date.describe('changed on that day or later').optional(),
     before: date.describe('changed before that day').optional(),
     least: z.number().min(-1).max(1).default(-1).describe('the least similarity'),
+    approximate: z
+      .boolean()
+      .default(false)
+      .describe('an answer that may lack some of the best, where that is faster: in PostgreSQL'),
   })
   .meta({ id: 'SearchRequest' });
 

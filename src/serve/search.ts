@@ -15,7 +15,7 @@ export function photosOf(photos: PhotoStore | undefined): PhotoStore {
 
 /** Answers a parsed body. @throws Refusal */
 export async function search(parts: Parts, exchange: Exchange, store: PhotoStore, body: unknown): Promise<Response> {
-  const { text, not, image, photo, top, path, after, before, least } = checked(searchRequest, body);
+  const { text, not, image, photo, top, path, after, before, least, approximate } = checked(searchRequest, body);
   if (text === undefined && image === undefined && photo === undefined) {
     throw new Refusal(400, 'REQUEST', 'give "text", "image" or "photo" (the id of a photo) to search for');
   }
@@ -30,7 +30,7 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
   const { signal } = exchange;
   const [words, seen] = await Promise.all([
     placed(parts.queue.texts(texts, signal), (i) => (text === undefined || i === 1 ? 'not' : 'text')),
-    placed(parts.queue.pictures(pictures, signal), () => 'image'),
+    placed(parts.queue.queries(pictures, signal), () => 'image'),
   ]);
   const query = new Float32Array(store.dimension);
   const add = (vector: Float32Array, weight: number) => {
@@ -45,8 +45,9 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
   }
 
   return timed(parts, 'rank', async () => {
-    const wanted = await filter(store, path, after, before);
-    const found = await store.search(query, top, { signal, ...(wanted && { filter: (id) => wanted.has(id) }) });
+    const wanted = await wantedPhotos(store, path, after, before);
+    const filter = wanted && ((id: number) => wanted.has(id));
+    const found = await store.search(query, top, { signal, filter, approximate });
     const photos = found
       .filter(({ similarity }) => similarity >= least)
       .map(({ id, path, size, mtime, similarity }) => ({
@@ -61,7 +62,7 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
 }
 
 /** Which photos may be found; undefined for all of them. */
-async function filter(
+async function wantedPhotos(
   store: PhotoStore,
   path: string | undefined,
   after: string | undefined,

@@ -1,7 +1,7 @@
 /** The Dockerfile and the Compose file, as far as they can be tried where no container runs. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -121,6 +121,17 @@ describe('the Compose file', () => {
     readonly services: Record<string, Service>;
     readonly volumes: Record<string, null>;
   };
+
+  it('is what the Compose specification allows', () => {
+    const check = (path: string) => {
+      const args = ['--builtin-schema', 'vendor.compose-spec', path];
+      return spawnSync(join(dirname(PYTHON), 'check-jsonschema'), args, { encoding: 'utf8' });
+    };
+    expect(check(join(folder, 'compose.yaml'))).toMatchObject({ status: 0, stderr: '' });
+    const misspelled = join(temporary, 'compose.yaml');
+    writeFileSync(misspelled, text.replace('start_period', 'start-period'));
+    expect(check(misspelled)).toMatchObject({ status: 1, stdout: expect.stringContaining('start-period') });
+  });
 
   it('has a server, a database with pgvector, and the job that indexes', async () => {
     expect(Object.keys(services)).toEqual(['database', 'index', 'server']);

@@ -1,18 +1,19 @@
 /**
  * `edgeclip index` killed at random moments: nothing that was stored is lost, nothing is computed twice but what was in flight, and
- * the index in the end is that of one run. 2,000 photos of 12 megapixels; the short form (`EDGECLIP_SOAK_MINUTES` below 1, as in
- * CI) has 60 small ones.
+ * the index in the end is that of one run. In SQLite and in PostgreSQL, 2,000 photos of 12 megapixels; the short form
+ * (`EDGECLIP_SOAK_MINUTES` below 1, as in CI) has 60 small ones. Needs `npm run build`.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { png } from '../../src/cli/thumbnail.ts';
 import { loadClip } from '../../src/index.ts';
 import { openPhotos } from '../../src/search/index.ts';
 import { projectPath } from '../cli/command.ts';
 import { Random } from '../kernels/random.ts';
+import { PostgresServer } from '../postgres/server.ts';
 
 const short = Number(process.env.EDGECLIP_SOAK_MINUTES ?? 10) < 1;
 const COUNT = short ? 60 : 2000;
@@ -43,9 +44,16 @@ function writePhotos(folder: string): void {
   }
 }
 
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await PostgresServer.start();
+  writePhotos(join(work, 'photos'));
+});
+afterAll(() => server?.remove());
+
 /** Runs the command; kills it some time after it has stored so many photos, if given. Returns what it printed. */
-function index(killAt?: number): Promise<string> {
-  const args = [join(projectPath, 'dist/cli/main.js'), 'index', 'photos', '--to', 'photos.db', '--threads', '1'];
+function index(place: string, killAt?: number): Promise<string> {
+  const args = [join(projectPath, 'dist/cli/main.js'), 'index', 'photos', '--to', place, '--threads', '1'];
   const child = spawn(process.execPath, args, { cwd: work, stdio: ['ignore', 'pipe', 'inherit'] });
   let printed = '';
   child.stdout.on('data', (chunk) => {
@@ -53,7 +61,7 @@ function index(killAt?: number): Promise<string> {
   });
   let runs = true;
   const watch = async () => {
-    while (runs && killAt !== undefined && (await stored()).size < killAt) {
+    while (runs && killAt !== undefined && (await stored(place)).size < killAt) {
       await new Promise((resolve) => setTimeout(resolve, short ? 10 : 200));
     }
     if (killAt !== undefined) setTimeout(() => child.kill('SIGKILL'), (short ? 20 : 400) * random.next());
@@ -67,39 +75,42 @@ function index(killAt?: number): Promise<string> {
   );
 }
 
-async function stored() {
-  if (!existsSync(join(work, 'photos.db'))) return new Map<string, number>();
-  const store = await openPhotos(join(work, 'photos.db'), { readOnly: true }).catch(() => undefined);
-  if (!store) return new Map<string, number>(); // killed before its tables were there
+/** Ids by path; none before the index is there. */
+async function stored(place: string) {
+  const store = await openPhotos(place, { readOnly: true }).catch(() => undefined);
+  if (!store) return new Map<string, number>();
   const photos = new Map((await store.photos()).map(({ path, id }) => [path, id]));
   await store.close();
   return photos;
 }
 
-it('loses nothing when it is killed, and repeats nothing', async () => {
-  writePhotos(join(work, 'photos'));
-  let before = await stored();
+it.each([
+  ['SQLite', () => join(work, 'photos.db')],
+  ['PostgreSQL', () => server.address()],
+])('%s loses nothing when its writer is killed, and repeats nothing', async (what, place) => {
+  let before = await stored(place());
   const counts: number[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
-    // Anywhere in a fifth of what is left before the last kill, a quarter before the one before it, and so on.
-    const share = Math.floor((COUNT - before.size) / (KILLS - kill + 1));
-    await index(before.size + random.integer(1, Math.max(1, share)));
-    const after = await stored();
+    // Anywhere in each fifth of the whole run.
+    const moment = Math.floor((COUNT * (kill + random.next())) / KILLS);
+    await index(place(), Math.max(before.size + 1, moment));
+    const after = await stored(place());
     for (const [path, id] of before) expect(after.get(path)).toBe(id); // also: was not computed again
     // In order, without a gap: what is missing is what had not had its turn.
     expect([...after.keys()]).toEqual(sorted().slice(0, after.size));
     counts.push(after.size);
     before = after;
   }
-  const report = await index();
+  const report = await index(place());
   const done = before.size;
-  expect(report).toBe(`photos.db: ${COUNT} photos (${done < COUNT ? `${COUNT - done} new` : 'nothing new'})\n`);
-  const last = await stored();
-  expect([...last.values()]).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1));
-  console.log(`stored after each kill: ${counts.join(', ')} of ${COUNT}`);
+  expect(report).toMatch(`: ${COUNT} photos (${done < COUNT ? `${COUNT - done} new` : 'nothing new'})\n`);
+  const last = await stored(place());
+  expect(last.size).toBe(COUNT);
+  for (const [path, id] of before) expect(last.get(path)).toBe(id);
+  console.log(`${what}: stored after each kill ${counts.join(', ')} of ${COUNT}`);
 
   using clip = await loadClip({ towers: ['image'] });
-  const store = await openPhotos(join(work, 'photos.db'), { readOnly: true });
+  const store = await openPhotos(place(), { readOnly: true });
   for (let i = 0; i < 20; i++) {
     const [path, id] = [...last][random.integer(0, COUNT - 1)]!;
     expect(await store.vector(id)).toEqual(await clip.encodeImage(readFileSync(path)));

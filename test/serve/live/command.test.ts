@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
-import { edgeclip, jsonLines } from '../../cli/command.ts';
+import { edgeclip, jsonLines, workFolder } from '../../cli/command.ts';
 import { dataUri, photoFile } from '../server.ts';
 
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
@@ -82,6 +83,21 @@ it('without a key, a page that points its own name at this machine is refused; w
   const keyed = await start('--api-key', 'k');
   expect(await asked(keyed.url, 'photos.example')).toBe(401);
   expect(await asked(keyed.url, 'photos.example', { 'x-api-key': 'k' })).toBe(200);
+});
+
+it('loads the model that made the index', async () => {
+  const work = workFolder({ 'photos/cat.png': photoFile('cat.png') });
+  try {
+    await edgeclip(['index', 'photos', '--to', 'p.db', '--precision', 'f32'], { cwd: work.path });
+    const { url } = await start('--in', join(work.path, 'p.db'));
+    const response = await fetch(`${url}/search`, { method: 'POST', body: JSON.stringify({ text: 'a cat' }) });
+    const { photos } = (await response.json()) as { photos: { path: string }[] };
+    expect(photos.map(({ path }) => path)).toEqual([join(work.path, 'photos/cat.png')]);
+    const other = await edgeclip(['serve', '--port', '0', '--in', 'p.db', '--precision', 'int8'], { cwd: work.path });
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('INDEX_MODEL') });
+  } finally {
+    work.remove();
+  }
 });
 
 it('a second signal ends at once', async () => {

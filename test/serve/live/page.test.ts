@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Clip } from '../../../src/clip.ts';
 import { loadClip } from '../../../src/load.ts';
 import { openPhotos, type PhotoStore } from '../../../src/search/index.ts';
@@ -66,6 +66,12 @@ async function opened(url: string, looks: Looks = {}): Promise<{ page: Page; fau
   return { page, faults };
 }
 
+/** A JPEG with EXIF in front that says: turned by a quarter. */
+function turned(jpeg: Uint8Array): Uint8Array<ArrayBuffer> {
+  const exif = 'ffe100224578696600004d4d002a00000008000101120003000000010006000000000000';
+  return new Uint8Array(Buffer.concat([jpeg.subarray(0, 2), Buffer.from(exif, 'hex'), jpeg.subarray(2)]));
+}
+
 const look = async (page: Page, name: string) => {
   if (screenshots !== undefined) await page.screenshot({ path: join(screenshots, `${name}.png`) });
 };
@@ -124,6 +130,36 @@ describe('POST /search', () => {
       expect((await server.post('/search', body)).status).toBe(400);
     }
     expect((await server.post('/search', { photo: 999 })).status).toBe(404);
+  });
+
+  it('asks the index for an approximate answer only if it is told to', async () => {
+    const search = vi.spyOn(store, 'search');
+    await ask({ text: 'a' });
+    await ask({ text: 'a', approximate: true });
+    expect(search.mock.calls.map(([, , options]) => options?.approximate)).toEqual([false, true]);
+    search.mockRestore();
+    expect((await server.post('/search', { text: 'a', approximate: 'yes' })).status).toBe(400);
+  });
+
+  it('prepares a picture as those of the index were', async () => {
+    const lying = turned(photoFile('rocket.jpg'));
+    const create = { model: clip, dimension: clip.config.embedDim, pictures: { orient: true, scaled: false } };
+    const upright = await openPhotos(join(folder, 'upright.db'), { create });
+    const other = await served(clip, { photos: upright });
+    try {
+      const vector = await clip.encodeImage(lying, { orient: true });
+      await upright.change({ add: [{ path: '/rocket.jpg', size: 1, mtime: 1, hash: '1', vector }] });
+      const { json } = await other.post('/search', { image: dataUri(lying), text: undefined });
+      expect(json.photos[0].similarity).toBe((await upright.search(vector, 1))[0]!.similarity);
+      const plain = await clip.encodeImage(lying); // of other pixels
+      expect((await upright.search(plain, 1))[0]!.similarity).toBeLessThan(0.99);
+      // Whoever asks for a vector gets that of a plain call.
+      const [asked] = (await other.post('/v1/embeddings', { input: { image: dataUri(lying) } })).json.data;
+      expect(Float32Array.from(asked.embedding)).toEqual(plain);
+    } finally {
+      await other.close();
+      await upright.close();
+    }
   });
 
   it('shows thumbnails, made once, and the photos of the index alone', async () => {
