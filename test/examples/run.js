@@ -11,6 +11,7 @@ import { PHOTOS } from './service.js';
 const EXAMPLES = [
   'browser',
   'cloudflare-worker',
+  'cloudflare-queue',
   'deno-deploy',
   'bun-server',
   'supabase-edge',
