@@ -9,8 +9,9 @@ RUN npm run build && mkdir packed && npm pack --ignore-scripts --pack-destinatio
 FROM node:24-slim AS install
 WORKDIR /app
 COPY --from=build /build/packed/ packed/
-# The optional packages: PostgreSQL, measurements.
+# The optional packages: PostgreSQL, measurements, batches.
 RUN npm install --ignore-scripts --no-audit --no-fund packed/edgeclip-*.tgz pg@8 pg-copy-streams@7 prom-client@15 \
+  aws4fetch@1 bullmq@6 hyparquet@1 hyparquet-writer@0.17 ioredis@6 modern-tar@0.8 \
   && rm -r packed
 
 FROM node:24-slim

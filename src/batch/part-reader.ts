@@ -38,6 +38,32 @@ export async function* failedRows(
   for (const { key, error } of rows) if (typeof error === 'string') yield { key: key as string, error };
 }
 
+/** A picture of a part: its embedding, or why there is none. */
+export type StoredRow = { readonly key: string } & ({ readonly embedding: Float32Array } | { readonly error: string });
+
+/** The pictures of a part, some at a time. @throws ClipError IO, PLAN_FORMAT if it is damaged */
+export async function* partRows(output: Storage, name: string, bytes: number): AsyncGenerator<StoredRow[]> {
+  const { parquetMetadataAsync, parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
+  const file = asFile(output, name, bytes);
+  try {
+    const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES });
+    let rowStart = 0;
+    for (const { num_rows } of metadata.row_groups) {
+      const rowEnd = rowStart + Number(num_rows);
+      const columns = ['key', 'embedding', 'error'];
+      const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd });
+      yield rows.map(({ key, embedding, error }) =>
+        typeof error === 'string' ? { key, error } : { key, embedding: Float32Array.from(embedding) },
+      );
+      rowStart = rowEnd;
+    }
+  } catch (cause) {
+    if (cause instanceof ClipError) throw cause;
+    const message = `${output.place}: ${name} is damaged: ${(cause as Error).message}`;
+    throw new ClipError('PLAN_FORMAT', message, { cause });
+  }
+}
+
 /** A file of the storage as hyparquet reads one. */
 function asFile(output: Storage, name: string, byteLength: number): AsyncBuffer {
   const slice = async (start: number, end = byteLength) => {

@@ -2,6 +2,7 @@
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
 import type { IndexModel } from '../search/index-model.ts';
+import type { PictureOptions } from '../search/photo-store.ts';
 import { float16 } from './float16.ts';
 import { batchPackage } from './packages.ts';
 import { type Layout, numbered } from './plan.ts';
@@ -19,6 +20,8 @@ export interface PartMaker {
   readonly maker: string;
   readonly version: string;
   readonly dimension: number;
+  /** How pictures were prepared. */
+  readonly prepared: PictureOptions;
 }
 
 /** What a part says of itself, under the key `edgeclip` of the file's metadata. */

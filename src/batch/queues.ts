@@ -11,5 +11,8 @@ import type { Storage } from './storage.ts';
 export async function openQueue(url: string | undefined, plan: Plan, output: Storage): Promise<BatchQueue> {
   if (url === undefined) return new LocalQueue(plan, output);
   const { BullQueue } = await import('./bull-queue.ts');
-  return BullQueue.open(url, `edgeclip-${plan.head.id}`);
+  return BullQueue.open(url, queueName(plan));
 }
+
+/** A batch's own: many batches may share a server. */
+export const queueName = ({ head }: Plan): string => `edgeclip-${head.id}`;

@@ -52,6 +52,12 @@ export async function claimOutput(output: Storage, made: PartMaker, signal?: Abo
   throw new ClipError('BATCH_MODEL', `${output.place} has parts of ${what(stored)}; ${what(stored) === what(made) ? 'those with other options for pictures' : `those of ${what(made)}`} cannot be beside them`); // biome-ignore format: one line
 }
 
+/** What makes the parts of an output; undefined before the first worker. @throws ClipError IO, PLAN_FORMAT */
+export async function outputMaker(output: Storage): Promise<PartMaker | undefined> {
+  const bytes = await output.read(MAKER);
+  return bytes && parseMaker(output, bytes);
+}
+
 function parseMaker(output: Storage, bytes: Uint8Array | undefined): PartMaker {
   try {
     const value = JSON.parse(new TextDecoder().decode(bytes)) as PartMaker;

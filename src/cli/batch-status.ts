@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { failedRows, readSummary } from '../batch/part-reader.ts';
 import { doneParts } from '../batch/parts.ts';
-import { openQueue } from '../batch/queues.ts';
+import { openQueue, queueName } from '../batch/queues.ts';
 import { addBatchOptions, type BatchOptions, openOutput, plannedBatch } from './batch-options.ts';
 import { visible } from './failure.ts';
 import { standardOutput } from './output.ts';
@@ -63,7 +63,9 @@ async function status(options: StatusOptions): Promise<void> {
     const { perSecond, left } = pace(parts, found.pictures, plan.shards.length);
     const shards = { done: parts.length, total: plan.shards.length, waiting, running, failed };
     if (json) {
-      await out.write(`${JSON.stringify({ shards, pictures: found, perSecond, secondsLeft: left })}\n`);
+      await out.write(
+        `${JSON.stringify({ queue: queueName(plan), shards, pictures: found, perSecond, secondsLeft: left })}\n`,
+      );
       return;
     }
     const lines = [

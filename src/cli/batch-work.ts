@@ -16,12 +16,14 @@ import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { Progress } from './progress.ts';
+import { SignOfLife } from './sign-of-life.ts';
 import { packageVersion } from './version.ts';
 
 interface WorkCommandOptions extends BatchOptions, ModelOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
   readonly lock: number;
+  readonly alive?: string;
 }
 
 const HELP = `
@@ -46,6 +48,7 @@ export function addBatchWork(batch: Command): void {
         .argParser(positiveInteger('--lock'))
         .default(LOCK_MS / 1000),
     )
+    .option('--alive <file>', 'touch this file after pictures and while waiting for a shard: for a probe of its time')
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP);
   addMaxPixels(command);
@@ -53,26 +56,35 @@ export function addBatchWork(batch: Command): void {
 }
 
 async function work(options: WorkCommandOptions): Promise<void> {
-  const { orient = false, scaled = false, maxPixels, queue: url, endpoint, lock } = options;
+  const { orient = false, scaled = false, maxPixels, imageSize, queue: url, endpoint, lock, alive } = options;
   const progress = new Progress();
   const output = await openOutput(options);
   const plan = await plannedBatch(output);
   await checkPackages(plan);
   using clip = await loadModel(options, ['image'], progress);
   const pictures = { orient, scaled, ...(maxPixels !== undefined && { maxPixels }) };
-  const made = await maker(clip, pictures);
+  const made = await maker(clip, pictures, imageSize);
   const stop = new AbortController();
   const ended = endOnSignals(stop);
   const source = new PictureSource(plan.head, { ...(endpoint !== undefined && { endpoint }) });
+  const life = alive === undefined ? undefined : new SignOfLife(alive);
   const queue = await openQueue(url, plan, output);
   try {
     await output.tidy();
     await claimOutput(output, made, stop.signal); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
-        const shard = await readShard(output, place, signal);
-        const onPicture = (done: number) => progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
-        return workShard(shard, { clip, head: plan.head, output, source, made, options: pictures, signal, onPicture });
+        life?.busy();
+        try {
+          const shard = await readShard(output, place, signal);
+          const onPicture = (done: number) => {
+            life?.busy();
+            progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
+          };
+          return await workShard(shard, { clip, head: plan.head, output, source, made, options: pictures, signal, onPicture }); // biome-ignore format: one line
+        } finally {
+          life?.idle();
+        }
       },
       stop.signal,
       {
@@ -91,6 +103,7 @@ async function work(options: WorkCommandOptions): Promise<void> {
     );
   } finally {
     progress.clear();
+    life?.end();
     await queue.close();
     ended();
   }
@@ -108,9 +121,10 @@ async function checkPackages({ head }: Plan): Promise<void> {
   if (head.kind === 'tars') await batchPackage('modern-tar', 'to read tar files');
 }
 
-async function maker(clip: Clip, { orient, scaled }: PictureOptions): Promise<PartMaker> {
+async function maker(clip: Clip, { orient, scaled }: PictureOptions, imageSize?: number): Promise<PartMaker> {
   const { file } = await rowMakers(clip, { normalize: true, orient, scaled });
-  return { model: indexModel(clip), maker: file, version: packageVersion(), dimension: clip.config.embedDim };
+  const prepared = { orient, scaled, ...(imageSize !== undefined && { imageSize }) };
+  return { model: indexModel(clip), maker: file, version: packageVersion(), dimension: clip.config.embedDim, prepared };
 }
 
 /** The first signal ends the work in order; the second does what it always does. */

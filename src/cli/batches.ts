@@ -1,5 +1,6 @@
 /** `edgeclip batch`: more pictures than one run, or one machine, can embed. */
 import type { Command } from 'commander';
+import { addBatchLoad } from './batch-load.ts';
 import { addBatchPlan } from './batch-plan.ts';
 import { addBatchStatus } from './batch-status.ts';
 import { addBatchWork } from './batch-work.ts';
@@ -12,4 +13,5 @@ export function addBatch(program: Command): void {
   addBatchPlan(batch);
   addBatchWork(batch);
   addBatchStatus(batch);
+  addBatchLoad(batch);
 }

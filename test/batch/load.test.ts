@@ -1,0 +1,125 @@
+/** `edgeclip batch load`: parts become an index, in SQLite and in PostgreSQL, that search reads. */
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Clip, loadClip, similarity } from '../../src/index.ts';
+import { openPhotos } from '../../src/search/index.ts';
+import { edgeclip, jsonLines, workFolder } from '../cli/command.ts';
+import { PostgresServer } from '../postgres/server.ts';
+import { writePictures } from './pictures.ts';
+
+const COUNT = 110;
+const work = workFolder({});
+const at = (name: string) => join(work.path, name);
+const run = async (...args: string[]) => {
+  const { code, stdout, stderr } = await edgeclip(args, { cwd: work.path });
+  expect(code, stderr).toBe(0);
+  return stdout;
+};
+
+let clip: Clip;
+let server: PostgresServer;
+const expected = new Map<string, Float32Array>();
+beforeAll(async () => {
+  [clip, server] = await Promise.all([loadClip({ towers: ['image'] }), PostgresServer.start()]);
+  writePictures(at('photos'), COUNT);
+  const names = readdirSync(at('photos'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.png'),
+  );
+  const pictures = names.map((name) => new Uint8Array(readFileSync(at(join('photos', name)))));
+  for await (const { index, embedding } of clip.encodeImages(pictures)) {
+    if (embedding) expected.set(at(join('photos', names[index]!)), embedding);
+  }
+  for (const [output, ...options] of [['whole'], ['half', '--half'], ['retrieval', '--layout', 'clip-retrieval']]) {
+    await run('batch', 'plan', 'photos', '--output', output!, '--shard-size', '40', ...options);
+  }
+  await run('batch', 'work', '--output', 'whole');
+});
+afterAll(async () => {
+  clip.dispose();
+  await server.remove();
+  work.remove();
+});
+
+const stored = async (to: string) => {
+  const store = await openPhotos(to, { readOnly: true });
+  const photos = await store.photos();
+  const vectors = await Promise.all(photos.map(({ id }) => store.vector(id)));
+  const result = { photos, vectors, failures: await store.failures(), pictures: store.pictures };
+  await store.close();
+  return result;
+};
+
+describe.each([
+  ['SQLite', () => at('photos.db')],
+  ['PostgreSQL', () => server.address('postgres', 'loaded')],
+])('%s', (_, place) => {
+  it('gets every picture of the parts, once, however often they are loaded', async () => {
+    expect(await run('batch', 'load', '--output', 'whole', '--to', place())).toMatch(
+      /: 109 photos \(109 new, 1 failed\)\n$/,
+    );
+    const first = await stored(place());
+    expect(new Set(first.photos.map(({ path }) => path))).toEqual(new Set(expected.keys()));
+    for (const [i, vector] of first.vectors.entries()) {
+      expect(similarity(vector!, expected.get(first.photos[i]!.path)!)).toBeGreaterThan(0.999999);
+    }
+    expect(first.failures.map(({ path }) => path)).toEqual([at('photos/9/000099.png')]);
+    expect(first.failures[0]!.error).toContain('IMAGE_TRUNCATED');
+    expect(first.pictures).toEqual({ orient: false, scaled: false });
+
+    expect(await run('batch', 'load', '--output', 'whole', '--to', place())).toMatch(
+      /: 109 photos \(109 known before, 1 failed\)\n$/,
+    );
+    expect((await stored(place())).photos).toEqual(first.photos);
+  });
+
+  it('is found by search, and is one index with what edgeclip index adds', async () => {
+    const [path] = expected.keys();
+    const found = jsonLines<{ file: string; similarity: number }>(
+      await run('search', '--image', path!, '--in', place(), '--top', '1', '--json'),
+    );
+    expect(found).toEqual([{ file: path, similarity: expect.closeTo(1, 5) }]);
+    writePictures(at('more'), 3);
+    expect(await run('index', 'more', '--to', place())).toMatch(/: 112 photos \(3 new\)\n$/);
+  });
+
+  it('refuses parts of other options', async () => {
+    await run('batch', 'plan', 'photos', '--output', 'oriented');
+    await run('batch', 'work', '--output', 'oriented', '--orient');
+    const { code, stderr } = await edgeclip(['batch', 'load', '--output', 'oriented', '--to', place()], {
+      cwd: work.path,
+    });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/orient/)]);
+  });
+});
+
+it('takes half precision, and lists, whose paths begin where the list was planned', async () => {
+  await run('batch', 'work', '--output', 'half');
+  await run('batch', 'load', '--output', 'half', '--to', 'half.db');
+  const { photos, vectors } = await stored(at('half.db'));
+  expect(photos).toHaveLength(COUNT - 1);
+  for (const [i, vector] of vectors.entries()) {
+    expect(similarity(vector!, expected.get(photos[i]!.path)!)).toBeGreaterThan(0.99999);
+  }
+  writeFileSync(at('list.txt'), 'photos/0/000000.png\nphotos/none.png\n');
+  await run('batch', 'plan', 'list.txt', '--list', '--output', 'listed');
+  await run('batch', 'work', '--output', 'listed');
+  await run('batch', 'load', '--output', 'listed', '--to', 'listed.db');
+  const listed = await stored(at('listed.db'));
+  expect(listed.photos.map(({ path }) => path)).toEqual([at('photos/0/000000.png')]);
+  expect(listed.failures.map(({ path }) => path)).toEqual([at('photos/none.png')]);
+});
+
+it('says why nothing can be loaded, and what is damaged', async () => {
+  const load = (...args: string[]) => edgeclip(['batch', 'load', ...args], { cwd: work.path });
+  expect((await load('--output', 'retrieval', '--to', 'none.db')).stderr).toContain('layout clip-retrieval');
+  await run('batch', 'plan', 'photos', '--output', 'empty');
+  expect((await load('--output', 'empty', '--to', 'none.db')).stderr).toContain(
+    'has no parts yet: edgeclip batch work',
+  );
+  expect(existsSync(at('none.db'))).toBe(false);
+  truncateSync(at('whole/part-00001.parquet'), 20_000);
+  const { code, stderr } = await load('--output', 'whole', '--to', 'damaged.db');
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/part-00001\.parquet is damaged/)]);
+  expect((await stored(at('damaged.db'))).photos).toHaveLength(40); // the first part's
+});
