@@ -65,7 +65,9 @@ export async function loadClip(modelOrOptions?: Model | LoadClipOptions, secondO
   checkVariant(options.variant);
   checkLoadOptions(options);
   options.signal?.throwIfAborted();
-  const found = model === undefined ? defaultFiles() : await openModel(model, options);
+  const { towers } = options;
+  const tower = towers?.length === 1 ? towers[0] : undefined;
+  const found = model === undefined ? defaultFiles() : await openModel(model, { ...options, tower });
   return withModules(options.wasm, () => loadFiles(new CheckedFiles(found, options.signal), options));
 }
 

@@ -3,6 +3,7 @@
 import { modelAt } from '#platform';
 import type { HubOptions } from './hub/access.ts';
 import { isObject } from './json.ts';
+import type { Tower } from './model/config.ts';
 import { kindOf } from './options.ts';
 import type { LoadProgress } from './weights/load-progress.ts';
 import {
@@ -20,6 +21,8 @@ export type Model = string | ModelFiles | Sliceable;
 export interface OpenOptions extends HubOptions {
   /** Large files on a hub that are not in the cache are read in parts and not kept: for a look at their headers. */
   readonly inParts?: boolean | undefined;
+  /** The only tower that is asked for, if it is one. */
+  readonly tower?: Tower | undefined;
   readonly config?: object | undefined;
   readonly tokenizer?: object | undefined;
   readonly signal?: AbortSignal | undefined;

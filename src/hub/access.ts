@@ -1,5 +1,6 @@
 /** How a hub is reached: what every request to it needs. */
 import { ClipError } from '../errors.ts';
+import type { Tower } from '../model/config.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 
 export const HUB = 'https://huggingface.co';
@@ -34,12 +35,14 @@ export interface HubAccess {
   readonly onProgress: LoadProgress | undefined;
   /** Only the lists of tensors are wanted: large files that are not in the cache are read in parts, and not kept. */
   readonly inParts?: boolean | undefined;
+  /** The only tower that is asked for: of large files in the format of safetensors, its parts are enough. */
+  readonly tower?: Tower | undefined;
   /** How often a request is sent at most. */
   readonly attempts?: number | undefined;
 }
 
 /** What a load brings along. */
-export type LoadAccess = Pick<HubAccess, 'signal' | 'onProgress' | 'inParts' | 'attempts'>;
+export type LoadAccess = Pick<HubAccess, 'signal' | 'onProgress' | 'inParts' | 'tower' | 'attempts'>;
 
 /** @throws ClipError CONFIG for what is not an address of a server */
 export function checkedEndpoint(text: string): string {

@@ -7,12 +7,13 @@
  *       snapshots/COMMIT/FILE     a link to its blob, relative to itself
  *       refs/REVISION             the commit that a branch or tag named when it was last asked
  *
- * Our own partial files lie beside the blobs; `.edgeclip/` has the list of a commit's files, and a mark for each large file
- * that was checked. Python passes over both.
+ * Our own partial files lie beside the blobs; `.edgeclip/` has the list of a commit's files, a mark for each large file that
+ * was checked, and the parts of large files that one tower needs. Python passes over both.
  */
 import { copyFile, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
+import type { Tower } from '../model/config.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { isDigest, type Listing, listingText, parseListing } from './listing.ts';
 import { isCommit } from './name.ts';
@@ -40,6 +41,9 @@ export class ModelCache {
   /** Continued by the next download. Python deletes its own, which end in `.incomplete` after eight random digits. */
   partial = (id: string): string => join(this.folder, 'blobs', `${id}.edgeclip.incomplete`);
   lock = (id: string): string => join(this.folder, 'blobs', `${id}.edgeclip.lock`);
+
+  /** Parts of a large file that a tower needs (tower-parts.ts), without their ending. */
+  parts = (id: string, tower: Tower): string => this.#mark(`${id}.${tower}`);
 
   /** The commit that a revision had, if it is known and files of it are here. */
   async commit(revision: string): Promise<string | undefined> {

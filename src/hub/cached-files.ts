@@ -2,8 +2,9 @@
 import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
+import type { Tower } from '../model/config.ts';
 import { fileSource, readText } from '../platform/node-files.ts';
-import { isCompressed } from '../weights/fetched-files.ts';
+import { readTensorFile } from '../weights/headers.ts';
 import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
@@ -15,6 +16,8 @@ import { type NodeAccess, nodeAccess } from './environment.ts';
 import { type HubFile, isDigest, type Listing, listFiles, modelName } from './listing.ts';
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
+import { persistently, receive, startOfRange, withAnswer } from './receive.ts';
+import { blocksOfTower, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
 const ALWAYS_CHECKED = 1 << 20;
@@ -82,6 +85,10 @@ class CachedFiles implements ModelFiles {
       const source = await this.#inParts(name);
       if (source) return source;
     }
+    if (this.#access.tower !== undefined) {
+      const source = await this.#ofTower(name, this.#access.tower);
+      if (source) return source;
+    }
     const path = await this.#path(name);
     return path === undefined ? undefined : fileSource(path);
   }
@@ -90,11 +97,9 @@ class CachedFiles implements ModelFiles {
   async #path(name: string): Promise<string | undefined> {
     const found = await this.#cache.find(this.#commit, name);
     if (found && (await this.#isGood(found))) return found.path;
-    this.#listing ??= this.#readListing();
-    const listing = await this.#listing;
-    const file = listing?.files.get(name);
+    const file = await this.#listed(name);
     if (!file) return undefined;
-    if (!this.#access.offline) return this.#fetch(file, listing!);
+    if (!this.#access.offline) return this.#fetch(file);
     throw new ClipError('IO', `"${this.name}": ${name} is not in the cache${this.note}`);
   }
 
@@ -103,21 +108,75 @@ class CachedFiles implements ModelFiles {
     const found = await this.#cache.find(this.#commit, name);
     if (found) return fileSource(found.path);
     if (this.#access.offline) return undefined;
-    this.#listing ??= this.#readListing();
-    const file = (await this.#listing)?.files.get(name);
+    const file = await this.#listed(name);
     if (file?.size === undefined || file.size <= LIST_BLOCK) return undefined;
     const fetchRange: FetchRange = async (start, end) => {
-      const headers = { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' };
-      const answer = await send(this.#access, { model: this.name, url: this.#url(file), headers });
-      const { response } = answer;
-      const isPart = response.status === 206 && !isCompressed(response);
-      const bytes = isPart ? new Uint8Array(await response.arrayBuffer()) : undefined;
-      await discard(answer);
-      if (bytes?.byteLength === end - start) return bytes;
+      const request = { model: this.name, name, url: this.#url(file), size: file.size };
+      const bytes = new Uint8Array(end - start);
+      let given = true;
+      await persistently(
+        this.#access,
+        request,
+        async () => 0,
+        () =>
+          withAnswer(this.#access, request, `bytes=${start}-${end - 1}`, async (answer) => {
+            given = startOfRange(answer.response, start, file.size) !== undefined;
+            const take = async (piece: Uint8Array, at: number) => bytes.set(piece, at - start);
+            if (given) await receive(this.#access, request, answer, { from: start, end }, take);
+          }),
+      );
+      if (given) return bytes;
       // No ranges: the file itself.
-      return fileSource(await this.#fetch(file, (await this.#listing)!));
+      return fileSource(await this.#fetch(file));
     };
     return rangedSource(name, file.size, fetchRange, { listOnly: true });
+  }
+
+  /** The parts of a large file that one tower needs; undefined if all of it is here, or is to be fetched. */
+  async #ofTower(name: string, tower: Tower): Promise<Source | undefined> {
+    const isMissing = async () => (await this.#cache.find(this.#commit, name)) === undefined;
+    if (!name.endsWith('.safetensors') || !(await isMissing())) return undefined;
+    const file = await this.#listed(name);
+    if (file?.id?.length !== 64 || (file.size ?? 0) < PARTS.least) return undefined;
+    const parts = this.#parts(file, file.id, tower);
+    const other = this.#parts(file, file.id, tower === 'image' ? 'text' : 'image');
+    // What was begun is completed, and with both towers it is the whole file.
+    const begun = [this.#cache.blob(file.id), this.#cache.partial(file.id)].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
+    if ((await Promise.all([...begun, other.exist()])).includes(true)) return undefined;
+    const known = await parts.exist();
+    if (!known && this.#access.offline) return undefined;
+    try {
+      const list = known ? await parts.source(new Set()) : await this.#inParts(name);
+      const blocks = list && blocksOfTower(await closing(list, readTensorFile), file.size!, tower);
+      // Without ranges, the file itself came.
+      if (!blocks || !(known || (await isMissing()))) return undefined;
+      if (!known) await this.#keepNames();
+      return await parts.source(blocks);
+    } catch (error) {
+      if (!(error instanceof NoRanges)) throw error;
+      await parts.remove();
+      return undefined;
+    }
+  }
+
+  #parts(file: HubFile, id: string, tower: Tower): TowerParts {
+    const { path: name, size = 0 } = file;
+    const path = this.#cache.parts(id, tower);
+    const places = { path, lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
+    return new TowerParts(this.#access, { model: this.name, name, url: this.#url(file), size, id, ...places });
+  }
+
+  /** What the listing says of a file; undefined if there is none of this name. */
+  async #listed(name: string): Promise<HubFile | undefined> {
+    this.#listing ??= this.#readListing();
+    return (await this.#listing)?.files.get(name);
+  }
+
+  /** Keeps which commit the revision has, and what is in it. */
+  async #keepNames(): Promise<void> {
+    await this.#cache.writeRef(this.#model.revision, this.#commit);
+    const listing = await this.#listing;
+    if (listing) await this.#cache.keepListing(listing);
   }
 
   #url(file: HubFile): string {
@@ -151,7 +210,7 @@ class CachedFiles implements ModelFiles {
     return false;
   }
 
-  async #fetch(file: HubFile, listing: Listing): Promise<string> {
+  async #fetch(file: HubFile): Promise<string> {
     const url = this.#url(file);
     const id = file.id ?? (await this.#askId(url, file.path));
     const target = this.#cache.blob(id);
@@ -162,14 +221,30 @@ class CachedFiles implements ModelFiles {
         if ((await fileId(target, id, this.#access.signal)) === id) return;
         await writing(target, () => rm(target));
       }
+      if (await this.#completed(file, id)) return;
       const { size, path: name } = file;
       await download(this.#access, { model: this.name, name, url, size, id, target, partial: this.#cache.partial(id) });
       if ((size ?? 0) > ALWAYS_CHECKED) await this.#cache.markChecked(id);
     });
     const path = await this.#cache.link(this.#commit, file.path, id);
-    await this.#cache.writeRef(this.#model.revision, this.#commit);
-    await this.#cache.keepListing(listing);
+    await this.#keepNames();
     return path;
+  }
+
+  /** Whether parts of the file were here and are now the whole of it. */
+  async #completed(file: HubFile, id: string): Promise<boolean> {
+    let done = false;
+    for (const tower of ['image', 'text'] as const) {
+      const parts = this.#parts(file, id, tower);
+      try {
+        done ||= (await parts.exist()) && (await parts.complete());
+      } catch (error) {
+        if (!(error instanceof NoRanges)) throw error;
+      }
+      await parts.remove();
+    }
+    if (done) await this.#cache.markChecked(id);
+    return done;
   }
 
   /** The ETag of a file, for hubs whose listing has no checksums. */
@@ -180,6 +255,14 @@ class CachedFiles implements ModelFiles {
     const id = tag.replace(/^W\//, '').replaceAll('"', '');
     if (isDigest(id)) return id;
     throw new ClipError('IO', `"${this.name}": the hub tells no checksum of ${name}, expected a SHA-256 or a git object id as its ETag, got ${JSON.stringify(tag)}`); // biome-ignore format: one line
+  }
+}
+
+async function closing<T>(source: Source, read: (source: Source) => Promise<T>): Promise<T> {
+  try {
+    return await read(source);
+  } finally {
+    await source.close?.();
   }
 }
 

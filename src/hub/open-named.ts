@@ -15,8 +15,8 @@ export interface Opener {
 
 /** @throws ClipError IO, CONFIG; TypeError, RangeError for the revision; the signal's reason if aborted */
 export async function openNamed(text: string, options: OpenOptions, opener: Opener): Promise<ModelFiles> {
-  const { revision, signal, onProgress, inParts } = options;
-  const load = { signal, onProgress, inParts };
+  const { revision, signal, onProgress, inParts, tower } = options;
+  const load = { signal, onProgress, inParts, tower };
   const named = (files: ModelFiles, name: string): ModelFiles => ({
     ...methods(files),
     name,

@@ -3,7 +3,7 @@ import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import type { Tower } from '../model/config.ts';
 import { readTensorFile } from './headers.ts';
-import { plainName } from './plain-name.ts';
+import { isOfImageTower } from './plain-name.ts';
 import { type FileStore, openAll, parseIndex } from './shard-files.ts';
 import { checkpointIndexName, ShardedSource } from './shards.ts';
 import type { TensorFile, TensorInfo } from './tensor-file.ts';
@@ -14,9 +14,6 @@ const MAX_INDEX = 10_000_000;
 
 /** A file beside the index: no path, and nothing that an address could take for one. */
 const FILE_NAME = /^\w[\w .+@=-]{0,200}\.(safetensors|bin|pt|pth)$/;
-
-/** Names of the image tower; all others are the text tower's. */
-const IMAGE = /^(visual|vision_model|visual_projection)\./;
 
 /**
  * Opens the files that have tensors of the tower.
@@ -33,7 +30,7 @@ export async function checkpointShards(
   const map = readWeightMap(text, `"${files.name}": ${name}`);
   const wanted = new Map<string, string[]>();
   for (const [tensor, file] of map) {
-    if (IMAGE.test(plainName(tensor)) !== (tower === 'image')) continue;
+    if (isOfImageTower(tensor) !== (tower === 'image')) continue;
     const tensors = wanted.get(file);
     if (tensors) tensors.push(tensor);
     else wanted.set(file, [tensor]);

@@ -7,3 +7,7 @@
  */
 export const plainName = (name: string) =>
   name.replace(/^((module|_orig_mod|model|_image_encoder|_text_encoder|_logit_scale)\.)+/, '').replace(/^text\./, '');
+
+/** Whether a tensor is the image tower's; all others are the text tower's. */
+export const isOfImageTower = (name: string): boolean =>
+  /^(visual|vision_model|visual_projection)\./.test(plainName(name));

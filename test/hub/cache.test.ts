@@ -19,6 +19,8 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { PARTS } from '../../src/hub/tower-parts.ts';
+import { loadClip } from '../../src/load.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
 import { sha256 } from './fake-hub.ts';
 import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
@@ -125,6 +127,23 @@ describe.skipIf(!hasPython)("with Python's huggingface_hub (EDGECLIP_PYTHON: a P
     const asked = fetches();
     await script(`print(hf_hub_download("${NAME}", "${WEIGHTS}"))`);
     expect(fetches(), 'with the hub up, Python fetches nothing again').toBe(asked);
+  });
+
+  it('passes over the parts for one tower, and finds the file when the other has come', async () => {
+    const usual = { ...PARTS };
+    Object.assign(PARTS, { block: 64 << 10, least: 1 << 20 });
+    try {
+      const commit = here.hub.publish(NAME, model);
+      await embedding();
+      expect(existsSync(cache('.edgeclip', `${sha256(weights)}.image.parts`))).toBe(true);
+      expect(await script('print(len(scan_cache_dir().warnings))')).toBe('0');
+      (await loadClip(NAME)).dispose();
+      const found = await script(`print(hf_hub_download("${NAME}", "${WEIGHTS}"))`, { HF_HUB_OFFLINE: '1' });
+      expect(found).toBe(cache('snapshots', commit, WEIGHTS));
+      expect(sha256(readFileSync(found))).toBe(sha256(weights));
+    } finally {
+      Object.assign(PARTS, usual);
+    }
   });
 
   it('both at once: one cache, sound for both', async () => {

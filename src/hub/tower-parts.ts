@@ -1,0 +1,237 @@
+/**
+ * The parts of a large checkpoint that one tower needs, where the other is not asked for. They lie beside the cache's blobs,
+ * which Python knows as whole files only:
+ *
+ *     .edgeclip/ID.image.parts     as long as the file, with holes
+ *     .edgeclip/ID.image.blocks    a line for each block that is there: its number, and the SHA-256 of its bytes as they came
+ *
+ * The hub tells one checksum, that of the whole file. A part is checked by its place and length when it comes, and by the line
+ * above when the file is newer than its list. As soon as the other tower is asked for, the rest comes into the same file, its
+ * checksum is compared, and it becomes the blob.
+ */
+import { createHash } from 'node:crypto';
+import { appendFile, type FileHandle, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ClipError } from '../errors.ts';
+import type { Tower } from '../model/config.ts';
+import { fileSource } from '../platform/node-files.ts';
+import { isOfImageTower } from '../weights/plain-name.ts';
+import { BLOCK } from '../weights/ranged-source.ts';
+import type { Source } from '../weights/source.ts';
+import type { TensorFile } from '../weights/tensor-file.ts';
+import type { HubAccess } from './access.ts';
+import { made, writing } from './cache.ts';
+import { fileId } from './digest.ts';
+import { withLock } from './lock.ts';
+import { persistently, type Received, receive, startOfRange, withAnswer } from './receive.ts';
+
+/** Bytes of a block, and of the smallest file that is worth it. */
+export const PARTS = { block: BLOCK, least: 4 * BLOCK };
+/** Towers that need more of the file than this get all of it: then it is checked, and Python finds it. */
+const MOST_OF_FILE = 7 / 8;
+
+/** A file of the hub with parts of it here. */
+export interface PartialFile extends Received {
+  readonly size: number;
+  /** Its SHA-256. */
+  readonly id: string;
+  /** Path of the parts and of their list, without the ending. */
+  readonly path: string;
+  readonly lock: string;
+  /** Its place when it is whole. */
+  readonly blob: string;
+}
+
+/** The server gives no ranges. */
+export class NoRanges extends Error {}
+
+/** Which blocks a tower's tensors and the list of all tensors are in; undefined if that is most of the file. */
+export function blocksOfTower({ tensors }: TensorFile, size: number, tower: Tower): ReadonlySet<number> | undefined {
+  const blocks = new Set<number>();
+  const add = (start: number, end: number) => {
+    for (const block of blocksOf(start, end)) blocks.add(block);
+  };
+  add(0, Math.min(size, ...[...tensors.values()].map(({ offset }) => offset)));
+  for (const { name, offset, byteLength } of tensors.values()) {
+    if (isOfImageTower(name) === (tower === 'image')) add(offset, offset + byteLength);
+  }
+  return blocks.size * PARTS.block > size * MOST_OF_FILE ? undefined : blocks;
+}
+
+/** The numbers of the blocks with bytes [start, end). */
+function* blocksOf(start: number, end: number): Generator<number> {
+  for (let block = Math.floor(start / PARTS.block); block * PARTS.block < end; block++) yield block;
+}
+
+export class TowerParts {
+  readonly #access: HubAccess;
+  readonly #file: PartialFile;
+  readonly #parts: string;
+  readonly #list: string;
+
+  constructor(access: HubAccess, file: PartialFile) {
+    this.#access = access;
+    this.#file = file;
+    this.#parts = `${file.path}.parts`;
+    this.#list = `${file.path}.blocks`;
+  }
+
+  /** Whether some of the file is here. */
+  async exist(): Promise<boolean> {
+    return (await this.#times()) !== undefined;
+  }
+
+  /**
+   * The file, with what is missing of these blocks fetched; others come if they are read.
+   * @throws NoRanges; HubError; ClipError IO for blocks that are missing and may not be fetched
+   */
+  async source(wanted: ReadonlySet<number>): Promise<Source> {
+    let here = await this.#require(wanted);
+    // What another load has completed meanwhile has its place among the blobs.
+    const file = await fileSource(here.path).catch(() => fileSource(this.#file.blob));
+    return {
+      ...file,
+      readInto: async (offset, target, signal) => {
+        const blocks = new Set(blocksOf(offset, offset + target.byteLength));
+        if ([...blocks].some((block) => here.blocks && !here.blocks.has(block))) here = await this.#require(blocks);
+        await file.readInto(offset, target, signal);
+      },
+    };
+  }
+
+  /**
+   * Fetches the rest and puts the file in its place. The caller has the lock.
+   * @returns whether it was what the hub announced; if not, it is gone
+   * @throws NoRanges; HubError
+   */
+  async complete(): Promise<boolean> {
+    const { size, id, blob } = this.#file;
+    await this.#fetch(new Set(blocksOf(0, size)));
+    const good = (await fileId(this.#parts, id, this.#access.signal)) === id;
+    if (good) await writing(blob, () => rename(this.#parts, blob));
+    await this.remove();
+    return good;
+  }
+
+  async remove(): Promise<void> {
+    for (const path of [this.#list, this.#parts]) await writing(path, () => rm(path, { force: true }));
+  }
+
+  /** The path of a file with these blocks, and which it has: undefined if it is whole by now. */
+  async #require(wanted: ReadonlySet<number>): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
+    const { model, name, lock, blob } = this.#file;
+    const here = await this.#here();
+    const missing = [...wanted].some((block) => !here.has(block));
+    if (!missing) return { path: this.#parts, blocks: here };
+    if (this.#access.offline) throw new ClipError('IO', `"${model}": ${name} is not in the cache as far as it is needed`); // biome-ignore format: one line
+    for (const path of [lock, this.#parts]) await made(dirname(path));
+    return withLock(lock, this.#access.signal, async () => {
+      // Another load may have fetched all of it meanwhile.
+      if (await stat(blob).catch(() => undefined)) return { path: blob, blocks: undefined };
+      return { path: this.#parts, blocks: await this.#fetch(wanted) };
+    });
+  }
+
+  /** Fetches what is missing of these blocks: a request for each run of them. */
+  async #fetch(wanted: ReadonlySet<number>): Promise<ReadonlySet<number>> {
+    const { name, size } = this.#file;
+    const blocks = await this.#here();
+    if (blocks.size === 0) await this.remove();
+    const handle = await writing(this.#parts, () => open(this.#parts, blocks.size === 0 ? 'w+' : 'r+'));
+    try {
+      if (blocks.size === 0) await writing(this.#parts, () => handle.truncate(size));
+      const sorted = [...wanted].sort((a, b) => a - b);
+      const bytes = (some: readonly number[]) => some.reduce((sum, block) => sum + this.#end(block) - this.#start(block), 0); // biome-ignore format: one line
+      const missing = () => sorted.filter((block) => !blocks.has(block));
+      const total = bytes(sorted);
+      const tell = (more: number) => this.#access.onProgress?.({ file: name, loaded: total - bytes(missing()) + more, total }); // biome-ignore format: one line
+      const length = async () => total - bytes(missing());
+      await persistently(this.#access, { ...this.#file, size: total }, length, async () => {
+        for (let rest = missing(); rest.length > 0; rest = missing()) {
+          const run = rest.findIndex((block, i) => block !== rest[0]! + i);
+          await this.#fetchRun(handle, rest[0]!, rest.at(run < 0 ? -1 : run - 1)!, (block) => blocks.add(block), tell);
+        }
+      });
+    } finally {
+      await handle.close();
+    }
+    return blocks;
+  }
+
+  /** Blocks [first, last] by one request. A block counts when all of it is on the disk. */
+  async #fetchRun(
+    handle: FileHandle,
+    first: number,
+    last: number,
+    done: (block: number) => void,
+    tell: (bytes: number) => void,
+  ): Promise<void> {
+    const start = this.#start(first);
+    const end = this.#end(last);
+    await withAnswer(this.#access, this.#file, `bytes=${start}-${end - 1}`, async (answer) => {
+      if (startOfRange(answer.response, start, this.#file.size) === undefined) throw new NoRanges();
+      let block = first;
+      let hash = createHash('sha256');
+      await receive(this.#access, this.#file, answer, { from: start, end }, async (piece, at) => {
+        await writing(this.#parts, () => writeAll(handle, piece, at));
+        for (let hashed = 0; hashed < piece.byteLength; ) {
+          const part = piece.subarray(hashed, this.#end(block) - at);
+          hash.update(part);
+          hashed += part.byteLength;
+          if (at + hashed < this.#end(block)) break;
+          // Before its line: a line that outlives a power cut stands for bytes that do, too.
+          await writing(this.#parts, () => handle.sync());
+          const line = `${block} ${hash.digest('hex')}\n`;
+          await writing(this.#list, () => appendFile(this.#list, line));
+          done(block++);
+          hash = createHash('sha256');
+        }
+        tell(at + piece.byteLength - this.#start(block));
+      });
+    });
+  }
+
+  /** The blocks that are here and sound. */
+  async #here(): Promise<Set<number>> {
+    const times = await this.#times();
+    if (!times) return new Set();
+    const lines = (await readFile(this.#list, 'utf8')).split('\n').slice(0, -1);
+    // Of a block that came twice, the last line counts.
+    const sums = new Map(lines.map((line) => line.split(' ')).map(([block, sum]) => [Number(block), sum!]));
+    if (times.parts <= times.list) return new Set(sums.keys());
+    const here = new Set<number>();
+    const handle = await open(this.#parts, 'r');
+    try {
+      for (const [block, sum] of sums) if ((await this.#sum(handle, block)) === sum) here.add(block);
+    } finally {
+      await handle.close();
+    }
+    // The list is the newer one from now on; in a cache that cannot be written, blocks are checked again the next time.
+    const now = new Date();
+    if (here.size === sums.size) await utimes(this.#list, now, now).catch(() => {});
+    return here;
+  }
+
+  /** When the parts and their list were written last; undefined if one of them is missing or of another length. */
+  async #times(): Promise<{ parts: number; list: number } | undefined> {
+    const [parts, list] = await Promise.all([this.#parts, this.#list].map((path) => stat(path).catch(() => undefined)));
+    if (!list || parts?.size !== this.#file.size) return undefined;
+    return { parts: parts.mtimeMs, list: list.mtimeMs };
+  }
+
+  async #sum(handle: FileHandle, block: number): Promise<string> {
+    this.#access.signal?.throwIfAborted();
+    const bytes = new Uint8Array(this.#end(block) - this.#start(block));
+    await handle.read(bytes, 0, bytes.byteLength, this.#start(block));
+    return createHash('sha256').update(bytes).digest('hex');
+  }
+
+  #start = (block: number): number => block * PARTS.block;
+  #end = (block: number): number => Math.min((block + 1) * PARTS.block, this.#file.size);
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += (await handle.write(bytes, done, bytes.byteLength - done, at + done)).bytesWritten;
+  }
+}
