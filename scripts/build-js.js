@@ -49,7 +49,7 @@ const lateBuiltins = {
     if (!id.startsWith('\0node:')) return;
     const names = {
       'node:crypto': ['createHash'],
-      'node:fs/promises': ['copyFile', 'mkdir', 'open', 'readFile', 'readlink', 'rename', 'rm', 'stat', 'symlink', 'utimes', 'writeFile'], // biome-ignore format: one line
+      'node:fs/promises': ['appendFile', 'copyFile', 'mkdir', 'open', 'readFile', 'readlink', 'rename', 'rm', 'stat', 'symlink', 'utimes', 'writeFile'], // biome-ignore format: one line
       'node:os': ['availableParallelism', 'homedir', 'hostname'],
       'node:path': ['basename', 'dirname', 'join', 'relative', 'resolve'],
       'node:url': ['fileURLToPath'],

@@ -97,7 +97,7 @@ export function loadArguments(
   first: Model | LoadClipOptions | undefined,
   second: LoadOptions | undefined,
 ): { model: Model | undefined; options: LoadOptions } {
-  const isOptions = isPlainObject(first) && !isFiles(first) && !isSliceable(first);
+  const isOptions = isPlainObject(first) && !isFiles(first) && !('slice' in first);
   if (isOptions && second !== undefined) {
     throw new TypeError(
       'loadClip: options came twice: use loadClip(model, options) or loadClip({ model, ...options })',
@@ -146,11 +146,23 @@ function checkModel(model: unknown): void {
     throw new TypeError(`loadClip: the model is a folder, got ${kindOf(model)}: pass its path, fileURLToPath(url)`);
   }
   if (model === undefined || typeof model === 'string') return;
+  checkLength(model);
   if (isSliceable(model) || (typeof model === 'object' && model !== null && isFiles(model))) return;
   const isUrl = Object.prototype.toString.call(model) === '[object URL]';
   const advice = isUrl ? ': pass its path (fileURLToPath), or its href in browsers' : '';
   throw new TypeError(
     `loadClip: the model must be a folder, a name, a file (Blob) or ModelFiles ({ name, text, source }), got ${kindOf(model)}${advice}`,
+  );
+}
+
+/** @throws TypeError for a store of range reads (`slice`) that does not say how long it is */
+function checkLength(model: unknown): void {
+  if (typeof model !== 'object' || model === null || Array.isArray(model)) return;
+  if (!('slice' in model) || 'source' in model || isSliceable(model)) return;
+  const { slice, size, byteLength } = model as { slice: unknown; size?: unknown; byteLength?: unknown };
+  const got = typeof slice === 'function' ? `size ${show(size ?? byteLength)}` : `slice ${show(slice)}`;
+  throw new TypeError(
+    `loadClip: a file to be read in parts must have slice(start, end), and its length in bytes as size or byteLength, got ${got}`,
   );
 }
 

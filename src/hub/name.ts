@@ -35,6 +35,17 @@ export function hubName(text: string): HubName | undefined {
   throw new ClipError('CONFIG', `${JSON.stringify(text)} is not the name of a model on a hub: expected org/name or org/name@revision`); // biome-ignore format: one line
 }
 
+/**
+ * Refuses `org/name@` and what else has a name before the `@` and no revision after it. Callers with a file system ask it first.
+ * @throws ClipError CONFIG
+ */
+export function refuseNoRevision(text: string): void {
+  const [, name, at] = REVISED.exec(text) ?? [];
+  if (name === undefined || at === undefined || !isId(name) || isRevision(at)) return;
+  const what = at === '' ? 'nothing' : JSON.stringify(at);
+  throw new ClipError('CONFIG', `there is no folder ${JSON.stringify(text)}, and as a model on a hub it has ${what} after the @: expected a branch, tag or commit, as in ${name}@main`); // biome-ignore format: one line
+}
+
 const REVISED = /^([^@]*)(?:@(.*))?$/s;
 const PAGE = /^([^/]*\/[^/?#]*)(?:\/tree\/([^?#]*?))?\/?(?:[?#].*)?$/s;
 

@@ -1,7 +1,7 @@
 /** Models of Node, Deno and Bun: paths, addresses and names told apart. */
 import { stat } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
-import { hubName, isOpenaiName } from '../hub/name.ts';
+import { hubName, isOpenaiName, refuseNoRevision } from '../hub/name.ts';
 import type { Opener } from '../hub/open-named.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
@@ -22,6 +22,7 @@ export async function modelAt(text: string, options: OpenOptions): Promise<Model
     if (/^https?:/i.test(trimmed)) return modelAddress(trimmed, options);
     for (const path of new Set([text, trimmed]))
       if (path !== '' && (await exists(path))) return pathFiles(path, options);
+    refuseNoRevision(trimmed);
     if (!name || isWeightsName(trimmed)) return pathFiles(text, options);
   }
   const { openNamed } = await import('../hub/open-named.ts');

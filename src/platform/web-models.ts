@@ -1,5 +1,5 @@
 /** Models of browsers and edge runtimes: addresses and names told apart. */
-import { hubName, isOpenaiName } from '../hub/name.ts';
+import { hubName, isOpenaiName, refuseNoRevision } from '../hub/name.ts';
 import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
@@ -15,6 +15,7 @@ export const modelsAt =
     const trimmed = text.trim();
     const isName = isOpenaiName(trimmed) || (hubName(trimmed) !== undefined && !isWeightsName(trimmed));
     if (!isName) {
+      refuseNoRevision(trimmed);
       const below = (address: string) => folder(address, options.fetch);
       return singleFile(trimmed, below) ?? below(trimmed);
     }

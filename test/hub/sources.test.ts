@@ -8,6 +8,7 @@ import { publishedModel, publishedModels } from '../../src/hub/published.ts';
 import { loadClip } from '../../src/load.ts';
 import type { LoadOptions } from '../../src/load-options.ts';
 import { type Model, openModel } from '../../src/open-model.ts';
+import { modelAt as inBrowser } from '../../src/platform/browser.ts';
 import { modelAt } from '../../src/platform/node.ts';
 import { readTensor } from '../../src/weights/elements.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
@@ -50,6 +51,20 @@ describe("OpenCLIP's names", () => {
     const sizeless = all.filter(({ parameters, unsupported }) => parameters === undefined && unsupported === undefined);
     expect(sizeless.map(({ name }) => name)).toEqual([]);
     for (const { file } of all) if (file) expect(file).toMatch(/\/models\/[0-9a-f]{64}\/[\w-]+\.pt$/);
+  });
+});
+
+describe('a name', () => {
+  it.each([
+    ['a/b@', 'nothing'],
+    ['a/b@x y', '"x y"'],
+    ['a/b@..', '".."'],
+  ])('%s has no revision after its @: refused with an example, in browsers too', async (name, what) => {
+    for (const error of [await rejection(loadClip(name)), await rejection(inBrowser(name, {}))]) {
+      expect(error).toMatchObject({ name: 'ClipError', code: 'CONFIG' });
+      expect(error.message).toContain(`it has ${what} after the @: expected a branch, tag or commit, as in a/b@main`);
+    }
+    expect(here.hub.asked).toEqual([]);
   });
 });
 
@@ -152,6 +167,22 @@ describe('a file', () => {
     await expect(loadClip(file, { config: '{}' as never })).rejects.toThrow(
       /config must be an object, the parsed JSON/,
     );
+  });
+
+  it('that has slice and no length: a TypeError says what is missing', async () => {
+    const slice = () => new Uint8Array(3);
+    for (const [store, got] of [
+      [{ slice }, 'size nothing'],
+      [{ slice, size: '5' }, 'size "5"'],
+      [{ slice, name: 'model.pt' }, 'size nothing'],
+      [{ slice: 5, size: 5 }, 'slice 5'],
+    ] as const) {
+      for (const options of [undefined, { towers: ['image'] }] as const) {
+        const error = await rejection(loadClip(store as never, options));
+        expect(error).toBeInstanceOf(TypeError);
+        expect(error.message).toBe(`loadClip: a file to be read in parts must have slice(start, end), and its length in bytes as size or byteLength, got ${got}`); // biome-ignore format: one line
+      }
+    }
   });
 
   it('whose parts are shorter than they should be: an error with the place', async () => {
