@@ -20,6 +20,7 @@ export default defineConfig({
             'test/memory/**',
             'test/runtimes/**',
             'test/hub/**',
+            'test/weights/formats.test.ts',
             'test/serve/live/**',
             'test/adapters/**',
             'test/cli/**',
@@ -54,7 +55,7 @@ export default defineConfig({
       {
         // npm run test:hub
         extends: true,
-        test: { name: 'hub', include: ['test/hub/**/*.test.ts'], testTimeout: 60_000 },
+        test: { name: 'hub', include: ['test/hub/**/*.test.ts', 'test/weights/formats.test.ts'], testTimeout: 60_000 },
       },
       {
         // npm run test:cli

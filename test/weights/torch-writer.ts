@@ -4,7 +4,7 @@ import type { TensorData } from '../../src/weights/safetensors.ts';
 const encoder = new TextEncoder();
 
 export const concat = (...parts: (Uint8Array | readonly number[])[]): Uint8Array =>
-  new Uint8Array(Buffer.concat(parts.map((part) => Uint8Array.from(part))));
+  new Uint8Array(Buffer.concat(parts.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part)))));
 
 function little(value: number | bigint, bytes: number): number[] {
   return Array.from({ length: bytes }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 255n));
@@ -154,4 +154,24 @@ export function stateDict(tensors: readonly TensorData[], prefix = '', first = 0
       ];
     }),
   );
+}
+
+/** TorchScript as `torch.jit.save` writes it: modules inside each other, with the tensors as their attributes. */
+export function torchScript(tensors: readonly TensorData[]): Uint8Array {
+  const module = (prefix: string): Uint8Array => {
+    const own = tensors.map((tensor, i) => ({ tensor, i })).filter(({ tensor }) => tensor.name.startsWith(prefix));
+    const attributes = [...new Set(own.map(({ tensor }) => tensor.name.slice(prefix.length).split('.')[0]!))];
+    const state = attributes.map((attribute) => {
+      const found = own.find(({ tensor }) => tensor.name === prefix + attribute);
+      if (!found) return [attribute, module(`${prefix}${attribute}.`)] as const;
+      const { dtype, shape } = found.tensor;
+      const elements = shape.reduce((a, b) => a * b, 1);
+      const strides = shape.map((_, d) => shape.slice(d + 1).reduce((a, b) => a * b, 1));
+      const storage = push.storage(STORAGES[dtype]!, String(found.i), elements);
+      return [attribute, push.tensor(storage, 0, shape, strides)] as const;
+    });
+    return concat(push.global('__torch__.multimodal.model', 'Module'), [0x29, 0x81], push.dict(state), [0x62]);
+  };
+  const script = { name: 'archive/constants.pkl', data: pickle(push.none) };
+  return torchFile(module(''), tensors.map(({ data }) => data), [script]); // biome-ignore format: one line
 }
