@@ -1,6 +1,6 @@
 /** A queue that many machines share: BullMQ on Redis, Valkey or PostgreSQL. A job is a shard's place in the plan. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Job, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import type { Job, Queue, QueueOptions, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
 import { batchPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
@@ -9,8 +9,9 @@ import type { ShardResult } from './work.ts';
 
 /** The pause before a failed shard is tried again; each further one is twice as long, and varies by a half. */
 const BACKOFF = { type: 'exponential', delay: 5_000, jitter: 0.5 } as const;
-/** How often an idle worker looks whether other workers still hold shards, which may come back. */
+/** How soon an idle worker looks whether other workers still hold shards, which may come back; then twice as long, up to the most. */
 const IDLE_MS = 1_000;
+const IDLE_MOST_MS = 8_000;
 /** A queue that does not answer at the start is an error; later its client comes back by itself. */
 const PATIENCE_MS = 10_000;
 const CLOSE_MS = 5_000;
@@ -113,18 +114,25 @@ export class BullQueue implements BatchQueue {
   ): Promise<void> {
     const options: WorkerOptions = {
       ...(this.#options as WorkerOptions),
+      connection: await this.#connection(),
       concurrency: 1, // the model's threads share a shard
       lockDuration: lockMs,
       stalledInterval: lockMs,
       maxStalledCount: ATTEMPTS, // a worker that died does not count against its shard
     };
+    let isBusy = false;
+    let idleMs = IDLE_MS;
     const process = async (job: ShardJob, token?: string) => {
+      isBusy = true;
+      idleMs = IDLE_MS;
       try {
         return await handler(job.data, signal);
       } catch (error) {
         if (!signal.aborted) throw error;
         await job.moveToWait(token); // another worker goes on at once
         throw new this.#bull.WaitingError();
+      } finally {
+        isBusy = false;
       }
     };
     type Constructor = new (...args: unknown[]) => Worker<ShardPlace, ShardResult>;
@@ -135,10 +143,20 @@ export class BullQueue implements BatchQueue {
     });
     worker.on('error', (error) => events.onTrouble?.(error));
     try {
-      while (!signal.aborted && !(await this.#isEmpty())) await pause(IDLE_MS, signal);
+      // A worker that has a shard knows that the queue is not empty: thousands that ask all the same would keep it from its work.
+      while (!signal.aborted && (isBusy || !(await this.#isEmpty()))) {
+        await pause(isBusy ? IDLE_MS : idleMs, signal);
+        if (!isBusy) idleMs = Math.min(2 * idleMs, IDLE_MOST_MS);
+      }
     } finally {
       await soon(worker.close());
     }
+  }
+
+  /** What a worker shares with the queue; it needs one more, on which it waits for shards. */
+  async #connection(): Promise<WorkerOptions['connection']> {
+    const backend: { readonly client?: RedisQueueBackend['client'] } = this.#queue.getBackend();
+    return (await backend.client) ?? this.#options.connection; // PostgreSQL's have pools of their own
   }
 
   /** Whether no shard waits or runs, here or elsewhere. While the queue cannot be reached, nobody knows. */

@@ -1,4 +1,5 @@
 /** The pictures of a shard, one after the other, read some ahead. */
+import { setMaxListeners } from 'node:events';
 import { parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
@@ -35,6 +36,7 @@ export class PictureSource {
 
   /** In the order of the shard. @throws what ends the shard: ClipError IO */
   pictures(shard: Shard, signal: AbortSignal): AsyncIterable<ShardPicture> {
+    setMaxListeners(0, signal); // each picture that is read listens to it
     if (shard.tar !== undefined) return this.#members(shard.tar, signal);
     return ahead(shard.keys ?? [], (key) => this.#read(key, signal));
   }

