@@ -172,7 +172,7 @@ async function readAhead(
   if (!image.pieces) return image;
   if (!session.images().threads) return cropOf(session, image, options);
   const { collectWhole } = await import('./model/threading.ts');
-  const picture = await collectWhole(image.pieces(limitsOf(session, options), options.signal), isWholeForThread);
+  const picture = await collectWhole(image, limitsOf(session, options), options.signal, isWholeForThread);
   return picture.bytes ? picture : cropOf(session, picture, options);
 }
 
@@ -180,8 +180,7 @@ async function readForThread(session: Session, image: TakenImage, options: Encod
   if (image.pixels) return image;
   if (image.bytes) return (await isForThread(image.bytes)) ? image : cropOf(session, image, options);
   const { collectPieces } = await import('./model/threading.ts');
-  const { signal } = options;
-  const picture = await collectPieces((most) => image.pieces!(limitsOf(session, options), signal, most));
+  const picture = await collectPieces(image, limitsOf(session, options), options.signal);
   return picture.bytes && (await isForThread(picture.bytes)) ? picture : cropOf(session, picture, options);
 }
 

@@ -3,6 +3,7 @@
 import { concatenate } from '../bytes.ts';
 import { firstBytes, joinPieces, type Pieces } from './body.ts';
 import { TakenImage } from './input.ts';
+import type { ImageLimits } from './limits.ts';
 
 /** Bytes that are collected at most: a photo of 12 megapixels has three million. */
 const MOST_BYTES = 16 << 20;
@@ -13,22 +14,25 @@ const PAUSE_MS = 1000;
 
 /**
  * Collects the pieces of a file.
- * @param open opens it, with the most bytes of a piece
  * @returns its bytes; or its pieces, those that came and those that will, if it is large, slow, without an end, or fails
  */
-export async function collectPieces(open: (most: number) => Pieces): Promise<TakenImage> {
-  const source = open(PIECE_BYTES);
+export async function collectPieces(
+  { pieces, again }: TakenImage,
+  limits: ImageLimits,
+  signal?: AbortSignal,
+): Promise<TakenImage> {
+  const source = pieces!(limits, signal, PIECE_BYTES);
   const parts: Uint8Array[] = [];
   let bytes = 0;
   while (bytes < MOST_BYTES) {
     const next = source.next();
     const result = await soon(next);
-    if (result === undefined) return unfinished(parts, source, next);
+    if (result === undefined) return unfinished(parts, source, again, next);
     if (result.done) return new TakenImage({ bytes: parts.length === 1 ? parts[0]! : concatenate(parts) });
     parts.push(result.value.slice()); // it is only valid until the next
     bytes += result.value.length;
   }
-  return unfinished(parts, source);
+  return unfinished(parts, source, again);
 }
 
 /**
@@ -37,13 +41,16 @@ export async function collectPieces(open: (most: number) => Pieces): Promise<Tak
  * @returns its bytes; or the pieces of any other file
  */
 export async function collectWhole(
-  source: Pieces,
+  { pieces, again }: TakenImage,
+  limits: ImageLimits,
+  signal: AbortSignal | undefined,
   isWhole: (first: Uint8Array) => boolean | Promise<boolean>,
 ): Promise<TakenImage> {
+  const source = pieces!(limits, signal);
   const first = await firstBytes(source);
   return (await isWhole(first))
     ? new TakenImage({ bytes: await joinPieces(source, first) })
-    : unfinished([first], source);
+    : unfinished([first], source, again);
 }
 
 /** What comes without a pause; undefined for what fails or comes later. */
@@ -62,7 +69,12 @@ async function soon<T>(next: Promise<T>): Promise<T | undefined> {
 }
 
 /** @param next the piece that was asked for */
-function unfinished(parts: readonly Uint8Array[], source: Pieces, next?: ReturnType<Pieces['next']>): TakenImage {
+function unfinished(
+  parts: readonly Uint8Array[],
+  source: Pieces,
+  again: TakenImage['again'],
+  next?: ReturnType<Pieces['next']>,
+): TakenImage {
   next?.catch(() => {});
   const pieces = async function* (): Pieces {
     try {
@@ -75,5 +87,5 @@ function unfinished(parts: readonly Uint8Array[], source: Pieces, next?: ReturnT
       await source.return();
     }
   };
-  return new TakenImage({ pieces });
+  return new TakenImage({ pieces, again });
 }

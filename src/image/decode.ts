@@ -10,6 +10,7 @@ import type { PixelSink } from './libwebp.ts';
 import { checkBytes, checkSize, checkWhole, type ImageLimits, imageLimits } from './limits.ts';
 import { type Metadata, orientationOf, turnUpright } from './orientation.ts';
 import { PngDecoder } from './png.ts';
+import { readPngMetadata } from './png-metadata.ts';
 import { fromRawPixels, type RawImage, rejectEmpty } from './raw-image.ts';
 import { readRows } from './read.ts';
 import { takePixels } from './resample.ts';
@@ -132,42 +133,77 @@ export async function decodeRows(
     await decodeFile(workspace, taken.bytes, options, limits, begin);
     return;
   }
-  await decodeFile(workspace, taken.pieces!(limits, options.signal), options, limits, begin);
+  const { pieces, again } = taken;
+  await decodeFile(workspace, pieces!(limits, options.signal), options, limits, begin, again);
 }
 
-/** Decodes a file, all of it or in pieces; what is not needed of them is not asked for. */
+/**
+ * Decodes a file, all of it or in pieces; what is not needed of them is not asked for. A PNG's orientation may stand behind its
+ * rows, so it is read before them: a file that can be read only once is held as a whole for that.
+ * @param again opens the file anew, if it can be read more than once
+ */
 async function decodeFile(
   workspace: Workspace,
   file: Uint8Array | Pieces,
   options: DecodeOptions & { readonly reduceTo?: number | undefined },
   limits: ImageLimits,
   begin: BeginRows,
+  again?: TakenImage['again'],
 ): Promise<void> {
+  const decode = decodePieces.bind(undefined, workspace, options, limits, begin);
+  const { signal } = options;
+  const readMetadata = (first: Uint8Array, rest: Pieces) => readPngMetadata(workspace, inTurn(first, rest), signal);
   if (file instanceof Uint8Array) {
-    const rest = (async function* (): Pieces {})();
-    await decodePieces(workspace, await sniffFormat(file), file, rest, options, limits, begin);
+    const format = await sniffFormat(file);
+    const metadata = format === 'png' && options.orient ? await readMetadata(file, none()) : undefined;
+    await decode(format, file, none(), metadata);
     return;
   }
+  let pieces = file;
   try {
-    let first = await firstBytes(file);
+    let first = await firstBytes(pieces);
     const format = await sniffFormat(first);
-    // A PNG's orientation may stand behind its rows.
-    if (format !== 'jpeg' && (format !== 'png' || options.orient)) first = await joinPieces(file, first);
-    await decodePieces(workspace, format, first, file, options, limits, begin);
+    let metadata: Metadata | undefined;
+    if (format === 'png' && options.orient && again) {
+      metadata = await readMetadata(first, pieces);
+      await pieces.return();
+      pieces = again(limits, signal);
+      first = await firstBytes(pieces);
+    } else if (format === 'png' && options.orient) {
+      first = await joinPieces(pieces, first);
+      metadata = await readMetadata(first, none());
+    } else if (format !== 'jpeg' && format !== 'png') {
+      first = await joinPieces(pieces, first);
+    }
+    await decode(format, first, pieces, metadata);
   } finally {
-    await file.return();
+    await pieces.return();
   }
+}
+
+async function* none(): Pieces {}
+
+/** The bytes of a file, one piece after the other. */
+function inTurn(first: Uint8Array, rest: Pieces): () => Promise<Uint8Array | undefined> {
+  let sniffed: Uint8Array | undefined = first;
+  return async () => {
+    if (!sniffed) return (await rest.next()).value ?? undefined;
+    const piece = sniffed;
+    sniffed = undefined;
+    return piece;
+  };
 }
 
 /** @param first the whole file if its format is not decoded as it comes */
 async function decodePieces(
   workspace: Workspace,
-  format: ImageFormat,
-  first: Uint8Array,
-  rest: Pieces,
   options: DecodeOptions & { readonly reduceTo?: number | undefined },
   limits: ImageLimits,
   begin: BeginRows,
+  format: ImageFormat,
+  first: Uint8Array,
+  rest: Pieces,
+  pngMetadata: Metadata | undefined,
 ): Promise<void> {
   const orient = options.orient === true;
   if (format === 'webp') {
@@ -184,13 +220,6 @@ async function decodePieces(
     );
     return;
   }
-  let sniffed: Uint8Array | undefined = first;
-  const next = async () => {
-    if (!sniffed) return (await rest.next()).value ?? undefined;
-    const piece = sniffed;
-    sniffed = undefined;
-    return piece;
-  };
   const start = (header: PictureHeader) => {
     if (format === 'png') {
       checkHeader('PNG', header, limits);
@@ -201,9 +230,9 @@ async function decodePieces(
   const checkSize = (width: number, height: number) => checkHeader('JPEG', { width, height }, limits);
   const decoder =
     format === 'png'
-      ? new PngDecoder(workspace, orient)
+      ? new PngDecoder(workspace, pngMetadata)
       : new JpegRows(workspace, { target: options.reduceTo, metadata: orient, checkSize });
-  await readRows(decoder, next, start, options.signal);
+  await readRows(decoder, inTurn(first, rest), start, options.signal);
 }
 
 function passPixels(workspace: Workspace, image: RawImage, orientation: number, begin: BeginRows): void {

@@ -3,8 +3,8 @@
  * recognized by their tags rather than by `instanceof`, since runtimes and test runners mix realms.
  */
 import { readFileUrl } from '#platform';
-import { free } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
+import { type BlobLike, blobPieces } from './blob.ts';
 import { type BodyLike, bodyPieces, PIECE, type Pieces, type ReadableStreamLike, streamPieces } from './body.ts';
 import { checkBytes, DEFAULT_MAX_BYTES, type ImageLimits } from './limits.ts';
 import { checkPixelTypes, pixelBytes, type RawPixels } from './raw-image.ts';
@@ -24,12 +24,7 @@ export type FileBytes =
   | ArrayBuffer
   | SharedArrayBuffer;
 
-/** A `Blob` or `File`. Declared by structure, as are the next ones, so that no DOM types are needed. */
-export interface BlobLike {
-  readonly size: number;
-  arrayBuffer(): Promise<ArrayBuffer>;
-  slice?(start: number, end: number): BlobLike;
-}
+export type { BlobLike } from './blob.ts';
 
 /** A `URL`: `http:`, `https:`, `data:` and `blob:` are fetched; `file:` is read where there are files. */
 export interface UrlLike {
@@ -44,19 +39,25 @@ export interface UrlLike {
  */
 export type ImageInput = FileBytes | BlobLike | UrlLike | ReadableStreamLike | BodyLike | RawPixels;
 
-/** A snapshot of a picture, made by {@link takeImage}: later changes to the input do not matter. Exactly one field is set. */
+/** Opens a file in pieces. `most`: bytes of a piece where it is ours to choose. */
+type OpenPieces = (limits: ImageLimits, signal?: AbortSignal, most?: number) => Pieces;
+
+/** A snapshot of a picture, made by {@link takeImage}: later changes to the input do not matter. One of the first three fields is set. */
 export class TakenImage {
   /** A copy of the file's bytes. */
   readonly bytes: Uint8Array | undefined;
   /** A copy of the pixels. */
   readonly pixels: RawPixels | undefined;
-  /** The file in pieces: once only, for a stream or body. `most`: bytes of a piece where it is ours to choose. */
-  readonly pieces: ((limits: ImageLimits, signal?: AbortSignal, most?: number) => Pieces) | undefined;
+  /** The file in pieces: once only, for a stream or body. */
+  readonly pieces: OpenPieces | undefined;
+  /** Opens the file anew, from its beginning, if it can be read more than once. */
+  readonly again: OpenPieces | undefined;
 
-  constructor(content: Partial<Pick<TakenImage, 'bytes' | 'pixels' | 'pieces'>>) {
+  constructor(content: Partial<Pick<TakenImage, 'bytes' | 'pixels' | 'pieces' | 'again'>>) {
     this.bytes = content.bytes;
     this.pixels = content.pixels;
     this.pieces = content.pieces;
+    this.again = content.again;
   }
 }
 
@@ -76,7 +77,7 @@ export function takeImage(input: ImageInput, maxBytes: number = DEFAULT_MAX_BYTE
   const bytes = bytesOf(input);
   if (bytes) return new TakenImage({ bytes: bytes.length > maxBytes ? bytes : new Uint8Array(bytes) });
   const pieces = readerOf(input);
-  if (pieces) return new TakenImage({ pieces });
+  if (pieces) return new TakenImage({ pieces, again: isKept(input) ? pieces : undefined });
   const pixels = pixelsOf(input);
   return new TakenImage({ pixels: { ...pixels, data: new Uint8Array(pixelBytes(pixels.data)) } });
 }
@@ -105,8 +106,12 @@ function bytesOf(input: unknown): Uint8Array | undefined {
   return tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer' ? new Uint8Array(input as ArrayBuffer) : undefined;
 }
 
+/** Whether a file that is not in memory is kept where it is, a `Blob` or a `file:` URL, so that it can be read again. */
+const isKept = (input: unknown): boolean =>
+  tagOf(input) === 'URL' ? (input as URL).protocol === 'file:' : isFunction(input as object, 'slice');
+
 /** How to read a file that is not in memory. */
-function readerOf(input: unknown): TakenImage['pieces'] {
+function readerOf(input: unknown): OpenPieces | undefined {
   if (typeof input !== 'object' || input === null) return undefined;
   const tag = tagOf(input);
   if (tag === 'URL') return urlReader((input as URL).href);
@@ -130,12 +135,12 @@ function readerOf(input: unknown): TakenImage['pieces'] {
     };
   }
   if (isFunction(input, 'arrayBuffer') && typeof (input as BlobLike).size === 'number') {
-    return (limits, _, most) => blobPieces(input as BlobLike, limits, most);
+    return (limits, signal, most) => blobPieces(input as BlobLike, limits, signal, most);
   }
   return undefined;
 }
 
-function urlReader(href: string): TakenImage['pieces'] {
+function urlReader(href: string): OpenPieces {
   const { protocol } = new URL(href);
   if (protocol === 'file:')
     return (limits, _, most = PIECE) => readFileUrl(href, most, (bytes) => checkBytes(bytes, limits));
@@ -151,24 +156,6 @@ function urlReader(href: string): TakenImage['pieces'] {
     });
     yield* bodyPieces(response, `"${shown}"`, limits, signal, most);
   };
-}
-
-/** Bytes of a blob that are read at once: each part is asked for from another process or thread. */
-const BLOB_PIECE = 262_144;
-
-async function* blobPieces(blob: BlobLike, limits: ImageLimits, most = BLOB_PIECE): Pieces {
-  checkBytes(blob.size, limits);
-  // What only looks like a blob may keep the buffer that it gives.
-  const isReal = /^(Blob|File)$/.test(tagOf(blob));
-  const step = blob.slice ? most : blob.size;
-  for (let at = 0; at < blob.size; at += step) {
-    const part = step < blob.size ? blob.slice!(at, at + step) : blob;
-    const buffer = await part.arrayBuffer().catch((cause) => {
-      throw new ClipError('IO', `cannot read the Blob: ${cause.message}`, { cause });
-    });
-    yield new Uint8Array(buffer);
-    if (isReal) free(buffer);
-  }
 }
 
 function checkUnused(what: string, { body, bodyUsed }: BodyLike): void {

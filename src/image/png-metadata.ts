@@ -1,4 +1,6 @@
 /** EXIF and XMP in the chunks of a PNG file, found where Pillow 13 finds them (PngImagePlugin, Image.getexif). */
+import { concatenate } from '../bytes.ts';
+import { yieldIfDue } from '../scheduler.ts';
 import { Inflater } from './inflater.ts';
 import type { Metadata } from './orientation.ts';
 import { chunkType, IEND, PngChunks } from './png-chunks.ts';
@@ -21,22 +23,49 @@ const MAX_TEXT = 1_048_576;
 const MAX_TEXTS = 67_108_864;
 
 /**
- * Reads the chunks of a whole file. The last of a kind counts; `eXIf` (or a text named `exif`) comes before the raw profile.
+ * Reads a whole file, of which nothing but these chunks is kept.
+ * @param next the next bytes of the file; undefined after the last. They must not change until it is called again
+ * @throws what `next` throws; the signal's reason
+ */
+export async function readPngMetadata(
+  workspace: Workspace,
+  next: () => Promise<Uint8Array | undefined>,
+  signal: AbortSignal | undefined,
+): Promise<Metadata> {
+  const chunks = new PngChunks();
+  const steps = pngMetadata(chunks, workspace);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (value !== 'input') {
+      await yieldIfDue(signal);
+      continue;
+    }
+    const bytes = await next();
+    signal?.throwIfAborted();
+    if (bytes) chunks.push(bytes);
+    else chunks.end();
+  }
+}
+
+/**
+ * What the chunks of a whole file say. The last of a kind counts; `eXIf` (or a text named `exif`) comes before the raw profile.
  * Takes a few steps if there are many chunks.
  */
-export function* pngMetadata(file: Uint8Array, workspace: Workspace): Generator<Step, Metadata> {
-  const chunks = new PngChunks();
-  chunks.push(file);
+export function* pngMetadata(chunks: PngChunks, workspace: Workspace): Generator<Step, Metadata> {
   let exif: Uint8Array | undefined;
   let profile: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
   const texts = new Texts(workspace);
-  for (let passed = 1; chunks.next() && chunks.type !== IEND; passed++) {
-    if (passed % CHUNKS_AT_A_TIME === 0) yield 'busy';
+  for (let passed = 1; ; passed++) {
+    let found = chunks.next();
+    for (; !found && !chunks.isComplete; found = chunks.next()) yield 'input';
     const { type } = chunks;
+    if (!found || type === IEND) break;
+    if (passed % CHUNKS_AT_A_TIME === 0) yield 'busy';
     if (type !== EXIF && type !== TEXT && type !== COMPRESSED_TEXT && type !== INTERNATIONAL_TEXT) continue;
-    const body = chunks.content(chunks.left);
-    if (!body || chunks.left > 0 || chunks.sum() === undefined) break;
+    const body = yield* wholeContent(chunks);
+    if (!body) break;
     if (type === EXIF) {
       exif = body;
       continue;
@@ -51,6 +80,22 @@ export function* pngMetadata(file: Uint8Array, workspace: Workspace): Generator<
     yield 'busy';
   }
   return { exif: exif ?? profile, xmp };
+}
+
+/** The content of the chunk; undefined if the file ends before its checksum, which is not looked at. */
+function* wholeContent(chunks: PngChunks): Generator<Step, Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  while (chunks.left > 0) {
+    const part = chunks.content(chunks.left);
+    if (part) parts.push(part.slice());
+    else if (chunks.isComplete) return undefined;
+    else yield 'input';
+  }
+  while (chunks.sum() === undefined) {
+    if (chunks.isComplete) return undefined;
+    yield 'input';
+  }
+  return parts.length === 1 ? parts[0] : concatenate(parts);
 }
 
 /** Texts of a file, within the limits. */

@@ -9,7 +9,6 @@ import type { Metadata } from './orientation.ts';
 import { IDAT, IEND, IHDR, PLTE, PngChunks } from './png-chunks.ts';
 import { CHUNKS_AT_A_TIME, truncatedPng } from './png-data.ts';
 import { damagedPng, PNG_HEADER_BYTES, type PngHeader, readPngHeader } from './png-header.ts';
-import { pngMetadata } from './png-metadata.ts';
 import { interlacedRows, plainRows } from './png-rows.ts';
 import { rowChannels } from './png-samples.ts';
 import type { PictureHeader, RowDecoder, Step } from './rows.ts';
@@ -21,22 +20,17 @@ export class PngDecoder implements RowDecoder {
   header: PictureHeader | undefined;
   readonly #workspace: Workspace;
   readonly #chunks = new PngChunks();
-  /** The pieces of the file, if all of it must come first. */
-  readonly #pieces: Uint8Array[] | undefined;
+  readonly #metadata: Metadata;
   readonly #steps = this.#decode();
 
-  /**
-   * @param orient whether EXIF and XMP are wanted. They may stand behind the rows, so the file is held as a whole then. Default
-   *   false
-   */
-  constructor(workspace: Workspace, orient = false) {
+  /** @param metadata EXIF and XMP, which may stand behind the rows (png-metadata.ts). Default: they are not wanted */
+  constructor(workspace: Workspace, metadata: Metadata = NO_METADATA) {
     this.#workspace = workspace;
-    this.#pieces = orient ? [] : undefined;
+    this.#metadata = metadata;
   }
 
   push(bytes: Uint8Array): void {
-    if (this.#pieces) this.#pieces.push(bytes);
-    else this.#chunks.push(bytes);
+    this.#chunks.push(bytes);
   }
 
   end(): void {
@@ -48,17 +42,9 @@ export class PngDecoder implements RowDecoder {
   }
 
   *#decode(): Generator<Step, 'end'> {
-    let metadata = NO_METADATA;
-    if (this.#pieces) {
-      while (!this.#chunks.isComplete) yield 'input';
-      const [first, ...more] = this.#pieces;
-      const file = first && more.length === 0 ? first : concatenate(this.#pieces);
-      this.#chunks.push(file);
-      metadata = yield* pngMetadata(file, this.#workspace);
-    }
     const png = yield* this.#readHeader();
     const { width, height, interlaced: isWhole } = png;
-    this.header = { width, height, channels: rowChannels(png), planar: false, metadata, isWhole };
+    this.header = { width, height, channels: rowChannels(png), planar: false, metadata: this.#metadata, isWhole };
     yield 'header';
     const palette = yield* this.#findData();
     yield* (png.interlaced ? interlacedRows : plainRows)(this.#workspace, png, palette, this.#chunks);

@@ -1,11 +1,12 @@
 /** Files that come in pieces through one buffer: each piece is gone when the next is there, and the pixels are the file's all the same. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ByteReader } from '../../src/byte-reader.ts';
-import { free } from '../../src/bytes.ts';
+import { concatenate, free } from '../../src/bytes.ts';
+import * as body from '../../src/image/body.ts';
 import { decodeImage } from '../../src/image/decode.ts';
-import type { BlobLike } from '../../src/image/input.ts';
+import { type BlobLike, TakenImage } from '../../src/image/input.ts';
 import { readFileUrl } from '../../src/platform/node-files.ts';
 import { rejection } from '../api/checkpoint.ts';
 
@@ -26,6 +27,16 @@ const FILES = [
   'image-cases/png-grey16-interlaced.png',
   'preprocess/inputs/webp_lossless_320x256.webp',
 ];
+
+/** The same buffer again and again. */
+async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const buffer = new Uint8Array(piece);
+  for (let at = 0; at < bytes.length; at += piece) {
+    buffer.set(bytes.subarray(at, at + piece));
+    yield buffer.subarray(0, Math.min(piece, bytes.length - at));
+    buffer.fill(0xff);
+  }
+}
 
 /** A stream whose source overwrites each chunk with the next. */
 function overwritten(bytes: Uint8Array, chunk: number): ReadableStream {
@@ -113,27 +124,59 @@ it('the file of a URL is read through one buffer', async () => {
   expect(found).toEqual([...bytes]);
 });
 
-it('a Blob is read in parts, which are freed; what only looks like one keeps its buffer', async () => {
-  const bytes = read('preprocess/inputs/photo_1.jpg');
-  const buffers: ArrayBuffer[] = [];
+it('a Blob is read in parts, which are freed; what only looks like one keeps what it gives', async () => {
+  // Two megabytes: segments that are passed over stand before the picture.
+  const photo = read('preprocess/inputs/photo_1.jpg');
+  const segment = new Uint8Array(65_537);
+  segment.set([0xff, 0xe2, 0xff, 0xff]);
+  const bytes = concatenate([photo.subarray(0, 2), ...Array(20).fill(segment), photo.subarray(2)]);
+  const chunks: Uint8Array[] = [];
+  let most = 0;
   const spied = (blob: Blob): BlobLike =>
     new Proxy(blob, {
       get(_, key) {
         if (key === 'slice') return (from: number, to: number) => spied(blob.slice(from, to));
-        if (key !== 'arrayBuffer') return Reflect.get(blob, key, blob);
-        return async () => {
-          buffers.push(await blob.arrayBuffer());
-          return buffers.at(-1);
+        if (key !== 'stream') return Reflect.get(blob, key, blob);
+        return () => {
+          const see = (chunk: Uint8Array, controller: TransformStreamDefaultController) => {
+            most = Math.max(most, chunk.length);
+            chunks.push(chunk);
+            controller.enqueue(chunk);
+          };
+          return blob.stream().pipeThrough(new TransformStream({ transform: see }));
         };
       },
     });
   const expected = await pixels(bytes);
-  expect(await pixels(spied(new Blob([bytes])))).toBe(expected);
-  expect(buffers.length).toBe(Math.ceil(bytes.length / 262_144));
-  expect(buffers.slice(0, -1).map(({ byteLength }) => byteLength)).toEqual(buffers.slice(1).map(() => 0));
+  const blob = new Blob([bytes]);
+  expect(await pixels(spied(blob))).toBe(expected);
+  expect(chunks.length).toBeGreaterThanOrEqual(Math.ceil(bytes.length / 262_144));
+  expect(most).toBeLessThanOrEqual(262_144);
+  expect(chunks.slice(0, -1).map(({ length }) => length)).toEqual(chunks.slice(1).map(() => 0));
+  expect(await pixels(blob)).toBe(expected); // it has its bytes still
   const own = bytes.slice().buffer;
-  expect(await pixels({ size: bytes.length, arrayBuffer: async () => own })).toBe(expected);
+  const likeBlob = { size: bytes.length, arrayBuffer: async () => own, stream: () => new Blob(['no']).stream() };
+  expect(await pixels(likeBlob)).toBe(expected);
   expect(own.byteLength).toBe(bytes.length);
+});
+
+it('a PNG whose orientation is wanted is held as a whole only if it cannot be read twice', async () => {
+  const join = vi.spyOn(body, 'joinPieces');
+  for (const name of ['orient-after-data', 'exif6', 'orient-raw-ztxt', 'orient-xmp-compressed', 'rgb8']) {
+    const path = `image-cases/png-${name}.png`;
+    const bytes = read(path);
+    const expected = await pixels(bytes, { orient: true });
+    if (name !== 'rgb8') expect(expected, name).not.toBe(await pixels(bytes));
+    // In pieces so small that all that is wanted is cut.
+    const blob = new Blob([bytes]);
+    const open = () => inPieces(bytes, 7);
+    for (const input of [blob, golden(path), new TakenImage({ pieces: open, again: open })])
+      expect(await pixels(input, { orient: true }), name).toBe(expected);
+    expect(join).not.toHaveBeenCalled();
+    expect(await pixels(blob.stream() as ReadableStream, { orient: true }), name).toBe(expected);
+    expect(join).toHaveBeenCalledOnce();
+    join.mockClear();
+  }
 });
 
 it('a buffer that is freed is gone at once', () => {

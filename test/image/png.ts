@@ -1,6 +1,9 @@
 /** PNGs of test/oracle/png.py, and our decoder's pixels of any. */
 import { readFileSync } from 'node:fs';
+import type { Metadata } from '../../src/image/orientation.ts';
 import { PngDecoder } from '../../src/image/png.ts';
+import { PngChunks } from '../../src/image/png-chunks.ts';
+import { pngMetadata } from '../../src/image/png-metadata.ts';
 import type { PictureHeader } from '../../src/image/rows.ts';
 import { Workspace } from '../../src/image/workspace.ts';
 
@@ -39,6 +42,17 @@ export interface Decoded {
   readonly read: number;
 }
 
+function metadataOf(bytes: Uint8Array, workspace: Workspace): { metadata: Metadata; steps: number } {
+  const chunks = new PngChunks();
+  chunks.push(bytes);
+  const reader = pngMetadata(chunks, workspace);
+  for (let steps = 1; ; steps++) {
+    const { done, value } = reader.next();
+    if (done) return { metadata: value, steps };
+    if (value === 'input') chunks.end();
+  }
+}
+
 /** All pixels. `piece`: bytes that are pushed together, from a buffer that is overwritten when more are asked for. */
 export function decodePng(
   bytes: Uint8Array,
@@ -50,12 +64,13 @@ export function decodePng(
   }: { piece?: number; module?: WebAssembly.Module; orient?: boolean; keep?: boolean } = {},
 ): Decoded {
   const workspace = new Workspace(module);
-  const decoder = new PngDecoder(workspace, orient);
+  const { metadata, steps: before } = orient ? metadataOf(bytes, workspace) : { metadata: undefined, steps: 0 };
+  const decoder = new PngDecoder(workspace, metadata);
   const buffer = new Uint8Array(piece);
   let header: PictureHeader | undefined;
   let data = new Uint8Array(0);
   let read = 0;
-  for (let steps = 1; ; steps++) {
+  for (let steps = before + 1; ; steps++) {
     const step = decoder.step();
     if (step === 'end')
       return { width: header!.width, height: header!.height, data, used: workspace.used, steps, read };
@@ -64,7 +79,7 @@ export function decodePng(
       read += next.length;
       buffer.fill(0xff);
       buffer.set(next);
-      if (next.length > 0) decoder.push(orient ? next : buffer.subarray(0, next.length));
+      if (next.length > 0) decoder.push(buffer.subarray(0, next.length));
       else decoder.end();
     } else if (step === 'header') {
       header = decoder.header!;
