@@ -7,7 +7,7 @@ import {
   SCAN_END_RUN, SCAN_FINAL, SCAN_INTERVAL, SCAN_MCU, SCAN_MCUS, SCAN_MODE, SCAN_NEXT, SCAN_PADDING, SCAN_RECORDS,
   SCAN_RESTART, SCAN_TO_RESTART, SCAN_WANTED, SCAN_WANTED_END, SCAN_WORK,
 } from '../../src/image/contract';
-import { firstAc, firstDc, refineAc, refineDc, sequentialBlock } from './jpeg-huffman';
+import { firstAc, firstDc, refineAc, refineDc, sequentialBlock } from './jpeg-blocks';
 import { inverseDct } from './jpeg-inverse';
 
 const BLOCK_BYTES: usize = 128;

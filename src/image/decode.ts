@@ -23,7 +23,8 @@ export { type ImageInput, type TakenImage, takeImage } from './input.ts';
 export interface DecodeOptions {
   /**
    * Turn the picture upright as Pillow's `ImageOps.exif_transpose` does: by the orientation in EXIF or, where EXIF has none,
-   * in XMP. Default false, as in the published Python code.
+   * in XMP. Default false, as in the published Python code. In a PNG they may stand behind the picture: a `Blob` or a `file:` URL is
+   * then read twice, a stream, body or other address held as a whole, up to `maxBytes`.
    */
   readonly orient?: boolean | undefined;
   /**

@@ -6,11 +6,10 @@
  * libjpeg only warns when data end early and paints the missing part gray; here that is an error.
  */
 
-import { concatenate } from '../bytes.ts';
-import type { ClipError } from '../errors.ts';
 import { ByteQueue } from './byte-queue.ts';
 import * as c from './contract.ts';
 import { type Colors, colorsOf, type Frame, planFrame, reducedSide } from './jpeg-frame.ts';
+import { JpegMarkers, type MarkerOptions, noFrame } from './jpeg-markers.ts';
 import { JpegPlanes } from './jpeg-planes.ts';
 import { BLOCK_BYTES, endsEarly, JpegScan, type Part } from './jpeg-scan.ts';
 import * as segments from './jpeg-segments.ts';
@@ -26,22 +25,11 @@ const MOST_PASSES = 64;
 /** And over this many more blocks, for pictures so small that any number of scans is cheap. */
 const FREE_BLOCKS = 4_000_000;
 
-/** Markers that a step passes, and bytes that fill the room before one: some milliseconds of work. */
-const MARKERS_A_STEP = 1024;
-const FILL_A_STEP = 1 << 16;
-/** EXIF may be split, but of more parts or bytes than this no program makes it. */
-const EXIF_PARTS = 256;
-const EXIF_BYTES = 1 << 20;
-
 type Phase = 'markers' | 'scan' | 'output' | 'done';
 
-export interface JpegOptions {
+export interface JpegOptions extends MarkerOptions {
   /** Short edge for which the picture may be reduced to 1/2, 1/4 or 1/8, as Pillow's `draft` does. Default: it is not. */
   readonly target?: number | undefined;
-  /** Whether EXIF and XMP are wanted. Default false. */
-  readonly metadata?: boolean | undefined;
-  /** Called with the size that the file states, as soon as it is known; its error passes. */
-  readonly checkSize?: ((width: number, height: number) => void) | undefined;
 }
 
 export class JpegRows implements RowDecoder {
@@ -49,20 +37,10 @@ export class JpegRows implements RowDecoder {
   readonly #workspace: Workspace;
   readonly #options: JpegOptions;
   readonly #queue = new ByteQueue();
+  readonly #markers: JpegMarkers;
   #phase: Phase = 'markers';
-  /** Bytes of a segment that is passed over. */
-  #skip = 0;
   /** A scan header that waits for the caller to have seen `header`. */
   #waiting: segments.ScanHeader | undefined;
-
-  #frameHeader: segments.FrameHeader | undefined;
-  #jfif = false;
-  #adobe: number | undefined;
-  readonly #exif: Uint8Array[] = [];
-  #xmp: Uint8Array | undefined;
-  readonly #quantization: (Uint16Array | undefined)[] = [];
-  readonly #huffman: (segments.HuffmanTable | undefined)[] = [];
-  #interval = 0;
 
   /** Side of a block in pixels. */
   #side = 8;
@@ -80,8 +58,6 @@ export class JpegRows implements RowDecoder {
   #blocks = 0;
   /** How a single scan ended: bytes followed it that it did not need. */
   #leftover = false;
-  /** A single scan is done, and a marker followed it. */
-  #markerAfterScan = false;
   #outputRow = 0;
   #smoothing: JpegSmoothing | undefined;
   #complete = false;
@@ -89,7 +65,7 @@ export class JpegRows implements RowDecoder {
   constructor(workspace: Workspace, options: JpegOptions = {}) {
     this.#workspace = workspace;
     this.#options = options;
-    this.#skip = 2; // SOI
+    this.#markers = new JpegMarkers(this.#queue, options);
   }
 
   push(bytes: Uint8Array): void {
@@ -120,48 +96,14 @@ export class JpegRows implements RowDecoder {
   /** Segment after segment, until there is a scan to decode. */
   #readMarkers(): Step {
     if (this.#waiting) return this.#startScan(this.#waiting);
-    const queue = this.#queue;
-    for (let markers = 0; markers < MARKERS_A_STEP; markers++) {
-      this.#skip -= queue.skip(this.#skip);
-      if (this.#skip > 0) return this.#more();
-      const marker = this.#nextMarker();
-      if (marker === 'busy') return marker;
-      if (marker === undefined) return this.#more();
-      const [length, code] = marker;
-      if (code === segments.EOI) {
-        queue.skip(length);
-        return this.#finish();
-      }
-      // Behind a complete picture, what is not a segment is a trailer.
-      if (code === segments.SOI) {
-        if (this.#complete) return this.#finish();
-        queue.skip(length);
-        continue;
-      }
-      if (!this.#complete && !segments.isKnown(code)) throw segments.damaged(`a marker of unknown kind, ${code}`);
-      const [high, low] = [queue.peek(length), queue.peek(length + 1)];
-      if (high === undefined || low === undefined) return this.#more();
-      const size = (high << 8) | low;
-      if (size < 2) {
-        if (this.#complete) return this.#finish();
-        throw segments.damaged('a segment with an impossible length');
-      }
-      if (this.#complete || !this.#isUsed(code)) {
-        this.#skip = length + size;
-        continue;
-      }
-      if (queue.length < length + size) return this.#more();
-      const body = queue.view(length + size).subarray(length + 2);
-      const step = this.#readSegment(code, body);
-      queue.skip(length + size);
-      if (step) return step;
-    }
-    return 'busy';
-  }
-
-  /** More of the file, or if there is none, the end of it. */
-  #more(): Step {
-    return this.#queue.ended ? this.#finishEarly() : this.#input();
+    const found = this.#markers.next(this.#complete);
+    if (found === 'more') return this.#queue.ended ? this.#finishEarly() : this.#input();
+    if (found === 'busy') return found;
+    if (found === 'end') return this.#finish();
+    this.#waiting = found;
+    if (this.header) return 'busy';
+    this.#makeHeader(found);
+    return 'header';
   }
 
   #input(): Step {
@@ -169,104 +111,14 @@ export class JpegRows implements RowDecoder {
     return 'input';
   }
 
-  /**
-   * The next marker's bytes and code. As in libjpeg's next_marker, whatever lies before it is skipped: entropy-coded data
-   * (where a byte 0xff is followed by zero), fill bytes, restart markers, and garbage. 'busy' if there is much of it: the search
-   * goes on at the next call.
-   */
-  #nextMarker(): [length: number, code: number] | 'busy' | undefined {
-    const queue = this.#queue;
-    for (let passed = 0; passed < MARKERS_A_STEP; passed++) {
-      queue.skip(queue.before(0xff));
-      let length = 0;
-      while (queue.peek(length) === 0xff && length < FILL_A_STEP) length++;
-      if (length === FILL_A_STEP) {
-        queue.skip(length - 1);
-        return 'busy';
-      }
-      const code = queue.peek(length);
-      if (code === undefined) {
-        // Of any number of fill bytes one is enough.
-        if (length > 1) queue.skip(length - 1);
-        return undefined;
-      }
-      if (code > 1 && (code < 0xd0 || code >= segments.SOI)) {
-        if (this.#complete) this.#markerAfterScan = true;
-        return [length + 1, code];
-      }
-      queue.skip(length + 1);
-    }
-    return 'busy';
-  }
-
-  #isUsed(code: number): boolean {
-    const { APP0, APP1, APP14, DHT, DQT, DRI, SOS } = segments;
-    return segments.isFrame(code) || [APP0, APP1, APP14, DHT, DQT, DRI, SOS].includes(code);
-  }
-
-  #readSegment(code: number, body: Uint8Array): Step | undefined {
-    switch (code) {
-      case segments.SOS: {
-        if (!this.#frameHeader) throw noFrame();
-        const scan = segments.readScan(body);
-        if (this.header) {
-          this.#waiting = scan;
-          this.#phase = 'markers';
-          return 'busy';
-        }
-        this.#makeHeader(scan);
-        return 'header';
-      }
-      case segments.DQT:
-        segments.readQuantization(body, this.#quantization);
-        return undefined;
-      case segments.DHT:
-        segments.readHuffman(body, this.#huffman);
-        return undefined;
-      case segments.DRI:
-        this.#interval = segments.readInterval(body);
-        return undefined;
-      case segments.APP0:
-        this.#jfif ||= segments.isJfif(body);
-        return undefined;
-      case segments.APP14:
-        this.#adobe = segments.adobeTransform(body) ?? this.#adobe;
-        return undefined;
-      case segments.APP1: {
-        // As in Pillow, EXIF may be split over segments, and the last XMP before the first scan counts.
-        if (this.header || !this.#options.metadata) return undefined;
-        const exif = segments.exifPart(body);
-        if (exif) this.#addExif(exif);
-        this.#xmp = segments.xmpPart(body) ?? this.#xmp;
-        return undefined;
-      }
-      default:
-        if (this.#frameHeader) throw segments.damaged('a second frame header');
-        this.#frameHeader = segments.readFrame(code, body);
-        this.#options.checkSize?.(this.#frameHeader.width, this.#frameHeader.height);
-        return undefined;
-    }
-  }
-
-  /** Of a flood of segments only the first count: their directory is at the beginning. */
-  #addExif(part: Uint8Array): void {
-    const length = this.#exif.reduce((sum, { length }) => sum + length, 0);
-    if (this.#exif.length === 0) this.#exif.push(part);
-    else if (part.length > 0 && this.#exif.length < EXIF_PARTS && length < EXIF_BYTES) this.#exif.push(part);
-  }
-
   #makeHeader(scan: segments.ScanHeader): void {
-    const frame = this.#frameHeader!;
+    const { jfif, adobe, metadata } = this.#markers;
+    const frame = this.#markers.frame!;
     const { width, height } = frame;
     const { target } = this.#options;
     const side = target === undefined ? 8 : reducedSide(frame, target);
-    this.#waiting = scan;
     this.#single = !frame.progressive && scan.components.length === frame.components.length;
-    const metadata = {
-      exif: this.#exif.length > 1 ? concatenate(this.#exif) : this.#exif[0],
-      xmp: this.#xmp,
-    };
-    this.#colors = colorsOf(frame, this.#jfif, this.#adobe);
+    this.#colors = colorsOf(frame, jfif, adobe);
     const gray = this.#colors === 'gray';
     this.header = {
       width: Math.ceil((width * side) / 8),
@@ -281,8 +133,8 @@ export class JpegRows implements RowDecoder {
   /** Reserves what the picture needs, once its size is known to be within the limits. */
   #allocate(): void {
     const workspace = this.#workspace;
-    const frame = this.#frameHeader!;
-    if (!frame.progressive) addStandardHuffman(this.#huffman);
+    const frame = this.#markers.frame!;
+    if (!frame.progressive) addStandardHuffman(this.#markers.huffman);
     this.#frame = planFrame(frame, this.#side);
     this.#scan = new JpegScan(workspace, this.#queue);
     this.#parts = this.#frame.components.map((component) => ({
@@ -301,7 +153,7 @@ export class JpegRows implements RowDecoder {
   #startScan(header: segments.ScanHeader): Step {
     this.#waiting = undefined;
     if (this.#parts.length === 0) this.#allocate();
-    const { progressive } = this.#frameHeader!;
+    const { progressive } = this.#markers.frame!;
     const parts = this.#partsOf(header);
     this.#scanParts = parts;
     const interleaved = parts.length > 1;
@@ -342,7 +194,7 @@ export class JpegRows implements RowDecoder {
     const { firstMcu, endMcu } = this.#planes;
     const usesDc = !progressive || (isDc && high === 0);
     const usesAc = !progressive || !isDc;
-    const [interval, huffman] = [this.#interval, this.#huffman];
+    const { interval, huffman } = this.#markers;
     this.#scan.begin({ header, parts, mode, usesDc, usesAc, mcus, firstMcu, endMcu, interval, huffman });
     this.#phase = 'scan';
     return 'busy';
@@ -352,7 +204,7 @@ export class JpegRows implements RowDecoder {
   #keepQuantization(part: Part): void {
     if (part.table) return;
     const workspace = this.#workspace;
-    const table = this.#quantization[part.component.table];
+    const table = this.#markers.quantization[part.component.table];
     if (!table) throw segments.damaged(`no quantization table ${part.component.table}`);
     part.table = table;
     part.quantization = workspace.reserve(128);
@@ -442,7 +294,7 @@ export class JpegRows implements RowDecoder {
    * sequential scan is accepted without it if another marker follows the scan, or bytes that the scan did not need.
    */
   #finishEarly(): Step {
-    if (!this.#complete || !(this.#leftover || this.#markerAfterScan)) throw endsEarly(this.#queue);
+    if (!this.#complete || !(this.#leftover || this.#markers.isBehind)) throw endsEarly(this.#queue);
     this.#phase = 'done';
     return 'end';
   }
@@ -450,7 +302,7 @@ export class JpegRows implements RowDecoder {
   #prepareOutput(): void {
     // A component without a scan has no table: libjpeg takes it as gray (jddctmgr.c, start_pass).
     for (const part of this.#parts) if (!part.table) part.quantization = this.#workspace.reserveZeroed(128);
-    if (this.#frameHeader!.progressive) this.#smoothing = JpegSmoothing.of(this.#workspace, this.#parts);
+    if (this.#markers.frame!.progressive) this.#smoothing = JpegSmoothing.of(this.#workspace, this.#parts);
   }
 
   /** Coefficients to rows of pixels: a row of MCUs. */
@@ -481,8 +333,4 @@ export class JpegRows implements RowDecoder {
     }
     return planes.finishRow(row) ?? 'busy';
   }
-}
-
-function noFrame(): ClipError {
-  return segments.damaged('no frame header before the picture data');
 }
