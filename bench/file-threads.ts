@@ -1,9 +1,9 @@
 /** Files to embeddings on two threads, against one thread, and against two processes side by side: what the machine can at most. */
 import { fileURLToPath } from 'node:url';
 import { largePhoto } from './large-photo.js';
+import { median } from './median.js';
 import type { Report } from './report.ts';
 import { thisRuntime } from './runtimes.ts';
-import { median } from './timing.ts';
 import { type Runs, rate, TowerProcess } from './tower-process.ts';
 
 const ROUNDS = 7;

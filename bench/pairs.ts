@@ -1,9 +1,9 @@
 /** Two threads against two separate one-thread processes at once: which share of what the cores reach together is used. */
 import type { Precision } from '../src/engine/arithmetic.ts';
+import { median } from './median.js';
 import { vitB32 } from './models.ts';
 import { percent, type Report } from './report.ts';
 import { thisRuntime } from './runtimes.ts';
-import { median } from './timing.ts';
 import { rate, TowerProcess } from './tower-process.ts';
 
 const ROUNDS = 11;

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { largePhoto } from './large-photo.js';
+import { median } from './median.js';
 import { vitB32 } from './models.ts';
 import { ms, type Report } from './report.ts';
 import { installedRuntimes } from './runtimes.ts';
-import { median } from './timing.ts';
 import type { Runtime } from './tower-process.ts';
 
 const ROUNDS = 11;

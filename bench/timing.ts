@@ -1,5 +1,6 @@
 /** Times by tinybench, in rounds: on a shared machine, only tasks that alternate can be compared. */
 import { Bench } from 'tinybench';
+import { median } from './median.js';
 
 export interface Timing {
   /** Of all runs of all rounds, in milliseconds. */
@@ -59,12 +60,6 @@ export function timing(rounds: readonly (readonly number[])[]): Timing {
     roundMs,
     runs: all.length,
   };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** The work done in a timing. */

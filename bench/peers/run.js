@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from '../machine.js';
+import { median } from '../median.js';
 import { barChart } from './chart.js';
 import { Contestant } from './contestant.js';
-import { median } from './median.js';
 import { allTasks, describe, taskName } from './tasks.js';
 
 const { values: flags } = parseArgs({

@@ -4,6 +4,7 @@
  * after the last tensor. Only the header is read here; src/weights/elements.ts reads tensors.
  */
 import { ClipError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import { describeForeign, FOREIGN_BYTES } from './foreign.ts';
 import { brokenLimit } from './json-limits.ts';
 import type { Source } from './source.ts';
@@ -261,10 +262,6 @@ function duplicateKey(json: string): string | undefined {
     }
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {

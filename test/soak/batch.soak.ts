@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { median } from '../../bench/median.js';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
 import { chaos } from '../batch/chaos.ts';
 import { writePictures } from '../batch/pictures.ts';
@@ -39,8 +40,6 @@ async function edgeclip(args: readonly string[], onStart: (pid: number) => void 
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${args.join(' ')}: ${said}`);
 }
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 it('has every picture once, in the bytes of a quiet run', async () => {
   const pictures = isLong ? 5000 : 300;

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { median } from '../../bench/median.js';
 import { loadClip } from '../../src/worker/load.ts';
 import { dataUri, photoFile } from '../serve/server.ts';
 import { minutes } from './duration.ts';
@@ -57,8 +58,6 @@ async function gauge(name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)![1]);
 }
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 it('answers as many pictures as direct calls do, at half of it quickly, at ten times of it some', async () => {
   using clip = await loadClip({ threads: 1 });

@@ -7,8 +7,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { median } from '../../bench/median.js';
 import { removeModels, vitB32 } from '../../bench/models.ts';
-import { median } from '../../bench/timing.ts';
 import { type PartMaker, PartWriter } from '../../src/batch/parts.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
 import { openStorage } from '../../src/batch/storage.ts';

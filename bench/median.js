@@ -1,3 +1,5 @@
+// In JavaScript, as the peers are measured without the tools of this package.
+
 /** @param {readonly number[]} values @returns {number} */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
