@@ -20,9 +20,18 @@ import {
   webCase,
 } from './project.js';
 
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const NEXT = fileURLToPath(new URL('next/', import.meta.url));
 
-const vite = (folder) => run(NODE, [inside('vite/bin/vite.js'), 'build'], folder);
+const vite = (folder, version = 'vite') => run(NODE, [inside(`${version}/bin/vite.js`), 'build'], folder);
+/** The options in README.md for a tool, as they stand there. */
+const readmeOptions = (tool) => {
+  const row = new RegExp(`^\\| ${tool} \\| \`(.+)\` in its configuration \\|$`, 'm').exec(README);
+  if (!row) throw new Error(`README.md has no options for ${tool}`);
+  return row[1];
+};
+const olderVite = (folder) =>
+  writeFileSync(join(folder, 'vite.config.mjs'), `export default { ${readmeOptions('Vite 6 and 7')} };\n`);
 const esbuild = (folder, ...args) =>
   run(inside('esbuild/bin/esbuild'), ['--bundle', '--log-level=warning', ...args], folder);
 const rollup = (folder, ...args) => run(NODE, [inside('rollup/dist/bin/rollup'), ...args, '--silent'], folder);
@@ -36,25 +45,28 @@ async function webpack(folder, config) {
   await run(NODE, [inside('webpack/bin/webpack.js'), '--config', 'webpack.config.cjs'], folder);
 }
 
-const viteDev = (entry, script) => async (name) => {
-  const folder = project(name, ENTRY[entry]);
-  html(folder, script);
-  pictures(join(folder, 'public'));
-  const child = spawn(NODE, [inside('vite/bin/vite.js'), '--host', 'localhost', '--port', '5199', '--strictPort'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }); // biome-ignore format: one line
-  const server = await serve(folder);
-  try {
-    await new Promise((resolve, reject) => {
-      child.stdout.on('data', (data) => /Local/.test(data) && resolve());
-      child.once('exit', () => reject(new Error('vite ended')));
-    });
-    const to = encodeURIComponent(`${server.address}results`);
-    return { answer: await open('chromium', `http://localhost:5199/index.html?to=${to}`, { posted: server.posted }) };
-  } finally {
-    child.removeAllListeners('exit');
-    child.kill();
-    server.stop();
-  }
-};
+const viteDev =
+  (entry, script, version = 'vite') =>
+  async (name) => {
+    const folder = project(name, ENTRY[entry]);
+    if (version !== 'vite') olderVite(folder);
+    html(folder, script);
+    pictures(join(folder, 'public'));
+    const child = spawn(NODE, [inside(`${version}/bin/vite.js`), '--host', 'localhost', '--port', '5199', '--strictPort'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }); // biome-ignore format: one line
+    const server = await serve(folder);
+    try {
+      await new Promise((resolve, reject) => {
+        child.stdout.on('data', (data) => /Local/.test(data) && resolve());
+        child.once('exit', () => reject(new Error('vite ended')));
+      });
+      const to = encodeURIComponent(`${server.address}results`);
+      return { answer: await open('chromium', `http://localhost:5199/index.html?to=${to}`, { posted: server.posted }) };
+    } finally {
+      child.removeAllListeners('exit');
+      child.kill();
+      server.stop();
+    }
+  };
 
 /** Next.js with `output: 'standalone'`: a route on Node, the same on the edge runtime, and a client component. */
 async function next(name) {
@@ -89,6 +101,13 @@ async function next(name) {
   }
 }
 
+const viteBuild = (entry, script, version) =>
+  webCase(entry, 'dist', (folder) => {
+    olderVite(folder);
+    html(folder, script);
+    return vite(folder, version);
+  });
+
 export const BUNDLED = {
   'vite dev': viteDev('plain', 'page.js'),
   'vite dev, worker': viteDev('plain', 'page-of-worker.js'),
@@ -103,6 +122,12 @@ export const BUNDLED = {
     html(folder, 'page-search.js');
     return vite(folder);
   }),
+  'vite 6 dev': viteDev('plain', 'page.js', 'vite-6'),
+  'vite 6 dev, edgeclip/worker': viteDev('worker', 'page.js', 'vite-6'),
+  'vite 6 build, worker': viteBuild('plain', 'page-of-worker.js', 'vite-6'),
+  'vite 7 dev': viteDev('plain', 'page.js', 'vite-7'),
+  'vite 7 dev, edgeclip/worker': viteDev('worker', 'page.js', 'vite-7'),
+  'vite 7 build, worker': viteBuild('plain', 'page-of-worker.js', 'vite-7'),
   'webpack web': webCase('plain', 'dist', async (folder) => {
     await webpack(folder, { entry: './page.js' });
     html(join(folder, 'dist'), 'main.js', 'text/javascript');
