@@ -1,5 +1,5 @@
 // Serves a bundled function in Vercel's edge runtime, with the files of public/ beside it: node edge-server.js FOLDER. With a
-// file `away` in the folder, nothing of public/ is there. Prints each file that is asked for.
+// file `away` in the folder, nothing of public/ is there. Prints how long the script took to start, and each file that is asked for.
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -12,10 +12,13 @@ for (const name of ['kernels-simd', 'pictures', 'webp']) {
     readFileSync(join(folder, `node_modules/edgeclip/dist/${name}.wasm`)),
   );
 }
+const code = readFileSync(join(folder, 'edge/worker.js'), 'utf8');
+const from = performance.now();
 const runtime = new EdgeRuntime({
-  initialCode: readFileSync(join(folder, 'edge/worker.js'), 'utf8'),
+  initialCode: code,
   extend: (context) => Object.assign(context, { WASM: modules }),
 });
+console.log(`started in ${performance.now() - from} ms`);
 const { handler } = createHandler({ runtime });
 const server = createServer(async (request, response) => {
   if (!request.url.startsWith('/model/')) return handler(request, response);
