@@ -1,5 +1,6 @@
 /** Comparing embeddings: the cosine of two, and the nearest of many. */
 
+import { asCosine } from './cosine.ts';
 import { show } from './json.ts';
 import { checkOptions, isFloat32Array, kindOf } from './options.ts';
 import { Ranking } from './ranking.ts';
@@ -48,7 +49,7 @@ export function similarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
     throw new RangeError('similarity: a vector holds a number that is not finite, or too large to be squared');
   }
   if (aa === 0 || bb === 0) return 0;
-  return Math.min(1, Math.max(-1, ab / (Math.sqrt(aa) * Math.sqrt(bb)))); // rounding may lead beyond 1
+  return asCosine(ab / (Math.sqrt(aa) * Math.sqrt(bb)));
 }
 
 /**
@@ -121,7 +122,9 @@ export async function nearest(
       }
     }
   }
-  const results = best.map((one) => one.list());
+  const results = best.map((one) =>
+    one.list().map(({ index, similarity }) => ({ index, similarity: asCosine(similarity) })),
+  );
   return list ? results : results[0]!;
 }
 

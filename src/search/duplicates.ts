@@ -1,4 +1,5 @@
 /** Groups of photos that are nearly equal: exact copies by their content, others by the cosines of their vectors. */
+import { asCosine } from '../cosine.ts';
 import type { Photo, PhotoStore } from './photo-store.ts';
 import { Records } from './records.ts';
 
@@ -82,7 +83,7 @@ async function withSimilarities(
     const other = photo.hash === first!.hash ? undefined : await store.vector(photo.id);
     const product = query && other && records.products(query, other, store.dimension, 1)[0];
     // One that is gone meanwhile has no cosine.
-    list.push({ ...photo, similarity: photo.hash === first!.hash ? 1 : (product ?? Number.NaN) });
+    list.push({ ...photo, similarity: photo.hash === first!.hash ? 1 : asCosine(product ?? Number.NaN) });
   }
   return { exact: ordered.every(({ hash }) => hash === first!.hash), photos: list };
 }

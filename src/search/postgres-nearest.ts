@@ -2,6 +2,7 @@
  * The nearest vectors of a PostgreSQL index. pgvector ranks; those that rounding may have put in a wrong place are read, and our
  * own kernel computes their products, so that answers are those of a plain f32 scan, bit for bit (docs/numerics.md, "Search").
  */
+import { asCosine } from '../cosine.ts';
 import { ClipError } from '../errors.ts';
 import { yieldIfDue } from '../scheduler.ts';
 import { Best } from './best.ts';
@@ -65,7 +66,7 @@ export async function nearestIn(session: Session, name: string, records: Records
       for (const [i, product] of products.entries()) best.add(first + at + i, product);
     }
   }
-  return best.list().map(({ slot, score }) => ({ id: ids[slot]!, similarity: score }));
+  return best.list().map(({ slot, score }) => ({ id: ids[slot]!, similarity: asCosine(score) }));
 }
 
 export const damagedVector = (name: string, id: number): ClipError =>

@@ -1,5 +1,6 @@
 /** A searchable collection of embeddings, in memory: exact answers from a scan over int8 copies. */
 import { concatenate } from '../bytes.ts';
+import { asCosine } from '../cosine.ts';
 import { show } from '../json.ts';
 import { checkOptions } from '../options.ts';
 import { exactSearch, type Searched } from './exact-search.ts';
@@ -206,7 +207,7 @@ export class VectorIndex {
     this.#running++;
     try {
       const found = await exactSearch(searched, prepared, k, { filter: only, signal });
-      return found.map(({ slot, score }) => ({ id: this.#slots.id(slot), similarity: score }));
+      return found.map(({ slot, score }) => ({ id: this.#slots.id(slot), similarity: asCosine(score) }));
     } finally {
       this.#running--;
     }

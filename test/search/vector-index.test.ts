@@ -77,6 +77,24 @@ describe('search', () => {
     expect(found).toEqual(every.filter(({ id }) => (id as number) % 7 === 0).slice(0, 10));
   });
 
+  it('gives no cosine above 1, as rounding would for some vectors and themselves', async () => {
+    const vectors = randomVectors(new Random(5), 100, 384);
+    const index = await indexOf(vectors);
+    for (const vector of vectors) {
+      const [[found], [near]] = await Promise.all([index.search(vector, 1), nearest(vector, vectors, 1)]);
+      expect(found!.similarity).toBe(near!.similarity);
+      expect(found!.similarity).toBeLessThanOrEqual(1);
+      expect(
+        (
+          await index.search(
+            vector.map((x) => -x),
+            100,
+          )
+        ).at(-1)!.similarity,
+      ).toBeGreaterThanOrEqual(-1);
+    }
+  });
+
   it('gives 0 for vectors and queries that are zero', async () => {
     const index = await VectorIndex.create({ dimension: 3 });
     index.add('zero', [0, 0, 0]);
