@@ -54,7 +54,8 @@ async function load(options: LoadOptions): Promise<void> {
   const { model, dimension, prepared } = made;
   const store = await openPhotos(to, { create: { model, dimension, pictures: prepared } });
   try {
-    const counts = await loadParts(output, head, store, (done, total) => progress.show('parts', done, total));
+    const onPart = (done: number, total: number) => progress.show('parts', done, total);
+    const counts = await store.bulk(() => loadParts(output, head, store, onPart));
     progress.clear();
     const { added, unchanged, failed } = counts;
     const words = Object.entries({ new: added, 'known before': unchanged, failed }).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : [])); // biome-ignore format: one line

@@ -104,6 +104,13 @@ export interface PhotoStore {
    * @throws ClipError IO if it cannot be written, also because another process is writing
    */
   change(changes: PhotoChanges): Promise<number[]>;
+  /**
+   * Runs what adds very many photos. In PostgreSQL an index without photos gets its HNSW index when `work` has ended: that takes
+   * less time than keeping it up to date. If `work` fails, the next `bulk` makes it; until then searches are exact.
+   * @returns what `work` returns
+   * @throws ClipError IO, and what `work` throws
+   */
+  bulk<T>(work: () => Promise<T>): Promise<T>;
   /** @throws ClipError INDEX_MODEL if another model made the vectors */
   checkModel(model: IndexModelInput): void;
   close(): Promise<void>;

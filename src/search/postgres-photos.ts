@@ -21,7 +21,7 @@ import { Postgres, type PostgresRow, type Session } from './postgres.ts';
 import { postgresAddress } from './postgres-address.ts';
 import { copyRows, sentVector } from './postgres-copy.ts';
 import { damagedVector, nearestIn } from './postgres-nearest.ts';
-import { migrate, readAbout } from './postgres-schema.ts';
+import { hnswIndex, migrate, readAbout } from './postgres-schema.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 import { Records } from './records.ts';
 import { checkVector } from './vectors.ts';
@@ -133,9 +133,9 @@ class PostgresPhotos implements PhotoStore {
   }
 
   async change({ remove = [], move = [], add = [], fail = [], forget = [] }: PhotoChanges): Promise<number[]> {
-    if (!this.#writer) throw new ClipError('IO', `"${this.name}" was opened for reading only`);
+    const writer = this.#writing();
     const vectors = add.map(({ vector }) => this.#records.normalized(checkVector('add', vector, this.dimension)));
-    return this.#writer.write(async (session) => {
+    return writer.write(async (session) => {
       if (remove.length > 0) await session.rows('DELETE FROM $schema.photos WHERE id = ANY($1)', [remove]);
       for (const { id, path, size, mtime } of move) {
         const text = pathToText(path);
@@ -156,6 +156,17 @@ class PostgresPhotos implements PhotoStore {
     });
   }
 
+  async bulk<T>(work: () => Promise<T>): Promise<T> {
+    const writer = this.#writing();
+    await writer.write(async (session) => {
+      const [row] = await session.rows('SELECT EXISTS (SELECT FROM $schema.photos) AS some');
+      if (!row!.some) await session.rows('DROP INDEX IF EXISTS $schema.vectors_hnsw');
+    });
+    const result = await work();
+    await writer.write((session) => session.slow(hnswIndex(this.dimension)));
+    return result;
+  }
+
   checkModel(model: IndexModelInput): void {
     checkIndexModel(`"${this.name}"`, this.model, indexModel(model));
   }
@@ -166,6 +177,11 @@ class PostgresPhotos implements PhotoStore {
       await this.#database.close();
     })();
     return this.#closing;
+  }
+
+  #writing(): PostgresWriter {
+    if (!this.#writer) throw new ClipError('IO', `"${this.name}" was opened for reading only`);
+    return this.#writer;
   }
 
   #rows(sql: string, values?: readonly unknown[]): Promise<PostgresRow[]> {

@@ -35,7 +35,7 @@ const STEPS: readonly Step[] = [
       vector vector(${dimension}) NOT NULL
     );
     ${dimension <= MAX_PLAIN ? 'ALTER TABLE $schema.vectors ALTER COLUMN vector SET STORAGE PLAIN;' : ''}
-    ${dimension <= MAX_HNSW ? `CREATE INDEX vectors_hnsw ON $schema.vectors USING hnsw (${halfVector(dimension)} halfvec_ip_ops);` : ''}
+    ${hnswIndex(dimension)}
     CREATE TABLE $schema.failures (
       path text NOT NULL,
       size bigint NOT NULL,
@@ -47,6 +47,12 @@ const STEPS: readonly Step[] = [
 
 /** The expression that the HNSW index is over. */
 export const halfVector = (dimension: number): string => `(vector::halfvec(${dimension}))`;
+
+/** Makes it, unless it is there or the dimension is too large for one. */
+export const hnswIndex = (dimension: number): string =>
+  hasHnsw(dimension)
+    ? `CREATE INDEX IF NOT EXISTS vectors_hnsw ON $schema.vectors USING hnsw (${halfVector(dimension)} halfvec_ip_ops);`
+    : '';
 
 export const hasHnsw = (dimension: number): boolean => dimension <= MAX_HNSW;
 

@@ -1,6 +1,6 @@
 /** Connections to PostgreSQL, by the optional peers pg and pg-copy-streams. Statements name tables as in `$schema.photos`. */
 import { pipeline } from 'node:stream/promises';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import { postgresPackages } from '../platform/node-packages.ts';
 import { Turns } from '../turns.ts';
 import type { PostgresAddress } from './postgres-address.ts';
@@ -8,6 +8,8 @@ import { postgresError } from './postgres-errors.ts';
 
 /** How long the server may take to answer, in milliseconds, where the address has no `query_timeout`. */
 const ANSWER_MS = 60_000;
+/** How long a statement may take that is known to be slow: a week. */
+const SLOW_MS = 7 * 24 * 3600 * 1000;
 /** Statements that run at the same time, and so connections that are kept. */
 const AT_ONCE = 4;
 
@@ -48,6 +50,11 @@ export class Session {
       if (isTimeout(error)) this.#end();
       throw error;
     }
+  }
+
+  /** Statements that may take hours, as making an index does. */
+  async slow(sql: string): Promise<void> {
+    await this.#client.query({ text: this.#named(sql), query_timeout: SLOW_MS } as QueryConfig);
   }
 
   /** Sends what `COPY ... FROM STDIN` reads. */

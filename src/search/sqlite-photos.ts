@@ -144,6 +144,10 @@ class SqlitePhotos implements PhotoStore {
     return ids;
   }
 
+  bulk<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
+
   checkModel(model: IndexModelInput): void {
     checkIndexModel(`"${this.name}"`, this.model, indexModel(model));
   }

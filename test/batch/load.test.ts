@@ -93,6 +93,27 @@ describe.each([
   });
 });
 
+it('gives PostgreSQL its HNSW index when the parts are in, also if an earlier run was stopped', async () => {
+  const to = server.address('postgres', 'hnsw');
+  const indexes = () => server.query("SELECT indexdef FROM pg_indexes WHERE schemaname = 'edgeclip_hnsw' AND indexname = 'vectors_hnsw'"); // biome-ignore format: one line
+  const store = await openPhotos(to, { create: { model: clip, dimension: 512, pictures: { orient: false, scaled: false } } }); // biome-ignore format: one line
+  const [made] = await indexes();
+  expect(made!.indexdef).toContain('USING hnsw');
+  const stopped = store.bulk(async () => {
+    expect(await indexes()).toEqual([]);
+    const [vector] = expected.values();
+    await store.change({ add: [{ path: '/a', size: 0, mtime: 0, hash: 'a', vector: vector! }] });
+    throw new Error('stopped');
+  });
+  await expect(stopped).rejects.toThrow('stopped');
+  await store.close();
+  expect(await indexes()).toEqual([]);
+  await run('batch', 'load', '--output', 'whole', '--to', to);
+  expect(await indexes()).toEqual([made]);
+  const [path] = expected.keys();
+  expect(await run('search', '--image', path!, '--in', to, '--top', '2', '--approximate')).toContain(path);
+});
+
 it('takes half precision, and lists, whose paths begin where the list was planned', async () => {
   await run('batch', 'work', '--output', 'half');
   await run('batch', 'load', '--output', 'half', '--to', 'half.db');
