@@ -96,7 +96,7 @@ describe.each([
 it('gives PostgreSQL its HNSW index when the parts are in, also if an earlier run was stopped', async () => {
   const to = server.address('postgres', 'hnsw');
   const indexes = () => server.query("SELECT indexdef FROM pg_indexes WHERE schemaname = 'edgeclip_hnsw' AND indexname = 'vectors_hnsw'"); // biome-ignore format: one line
-  const store = await openPhotos(to, { create: { model: clip, dimension: 512, pictures: { orient: false, scaled: false } } }); // biome-ignore format: one line
+  const store = await openPhotos(to, { create: { model: clip, dimension: clip.config.embedDim, pictures: { orient: false, scaled: false } } }); // biome-ignore format: one line
   const [made] = await indexes();
   expect(made!.indexdef).toContain('USING hnsw');
   const stopped = store.bulk(async () => {
