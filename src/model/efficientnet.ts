@@ -128,8 +128,7 @@ function slots(config: EfficientNetConfig, blocks: readonly InvertedResidual[], 
         ...(config.projectionBias && { bias: published([embedDim], 'visual.head.proj.bias') }),
       },
     },
-    // The convolutions of the embedded model lie on an int8 grid, the projection does not: the residual makes it 16 bits, for
-    // 1 % of the work.
+    // 16 bits for a projection that does not lie on an int8 grid (src/weights/residuals.ts decides), for less than 1 % of the work.
     {
       kind: 'linear',
       name: 'visual.head.proj.residual',
@@ -246,7 +245,7 @@ class EfficientNet implements ImageEncoder {
     });
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
-    this.#residual = engine.arithmetic.precision === 'int8' ? weights.linear('visual.head.proj.residual') : undefined;
+    this.#residual = weights.has('visual.head.proj.residual') ? weights.linear('visual.head.proj.residual') : undefined;
   }
 
   /** `whole`: a band is all lines. */

@@ -10,6 +10,7 @@ import type { TowerSlot } from '../model/slots.ts';
 import { TensorLookup } from './names.ts';
 import { type PackedFile, type PackedModel, PackedTower } from './packed.ts';
 import { packPanels, packPanelsInt8, packTaps, packTapsInt8, quantizeRow } from './panels.ts';
+import { withNeededResiduals } from './residuals.ts';
 import { PackedSlots, PublishedSlots, type SlotSource } from './slot-source.ts';
 import type { TowerFile } from './tower-file.ts';
 import { requireRange } from './values.ts';
@@ -19,6 +20,7 @@ export async function convertedTower(
   from: PackedTower | PackedFile,
   model: PackedModel,
   precision: Precision,
+  signal?: AbortSignal,
 ): Promise<TowerFile> {
   const { config, tower, normalization } = model;
   const definition = await towerOf(config, tower);
@@ -27,7 +29,8 @@ export async function convertedTower(
     from instanceof PackedTower ? undefined : new TensorLookup(from.header, wanted, tower, definition.summary);
   const slots =
     from instanceof PackedTower ? new PackedSlots(from) : new PublishedSlots(from.source, lookup!, normalization);
-  const layout = new Layout(wanted, precision);
+  const needed = precision === 'int8' ? await withNeededResiduals(wanted, slots, signal) : wanted;
+  const layout = new Layout(needed, precision);
   return {
     tower,
     layout,

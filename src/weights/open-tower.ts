@@ -59,5 +59,5 @@ export async function openTower(
   }
   // What needs no conversion needs no code for it.
   const { convertedTower } = await import('./fill-slots.ts');
-  return convertedTower(packed ?? files[0]!, model, precision);
+  return convertedTower(packed ?? files[0]!, model, precision, signal);
 }

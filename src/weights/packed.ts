@@ -110,7 +110,10 @@ export class PackedTower {
     for (const [i, { header }] of files.entries()) {
       checkMetadata(header, files.length === 1 ? metadata : { ...metadata, shard: shardNumber(i, files.length) });
     }
-    this.layout = new Layout(definition.slots(), precision);
+    const stored = new Set(files.flatMap(({ header }) => [...header.tensors.keys()].map(tensorOf)));
+    // Whether a map needed its residual was decided when the file was written.
+    const slots = definition.slots().filter((slot) => slot.kind !== 'linear' || !slot.residualOf || stored.has(`${slot.name}.scale`)); // biome-ignore format: one line
+    this.layout = new Layout(slots, precision);
     checkTensors(files, this.layout, model.tower, definition.summary);
     const sums = files.map(({ header }) => checksums(header));
     checkTogether(files, sums.flat());

@@ -8,7 +8,10 @@ import type { TowerFile } from './tower-file.ts';
 /** @param packed the tower as it was trained, in the wanted precision */
 export async function regriddedTower(packed: PackedTower, { config, tower }: PackedModel): Promise<TowerFile> {
   const { precision } = packed.layout;
-  const layout = new Layout(await towerSlots(config, tower), precision);
+  const slots = (await towerSlots(config, tower)).filter(({ name }) =>
+    packed.layout.slots.some((one) => one.name === name),
+  );
+  const layout = new Layout(slots, precision);
   const grids = new Map(layout.slots.flatMap(({ name, from }) => (from.grid ? [[name, from.grid] as const] : [])));
   return {
     tower,
