@@ -5,6 +5,7 @@
  */
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { median } from '../../bench/median.js';
 import { openPhotos, type PhotoStore } from '../../src/search/index.ts';
 import { nearest } from '../../src/similarity.ts';
 import { Random } from '../kernels/random.ts';
@@ -66,7 +67,7 @@ async function measure(find: (query: Float32Array) => Promise<number[]>) {
     const time = await seconds(async () => found.push(await find(query)));
     times.push(1000 * time);
   }
-  return { found, ms: times.sort((a, b) => a - b)[QUERIES >> 1]! };
+  return { found, ms: median(times) };
 }
 
 it(`${COUNT.toLocaleString('en')} vectors`, async () => {
