@@ -1,5 +1,5 @@
-// The declarations of the packed package under TypeScript 5.4 to 7 and in Deno's own checker: program.ts must compile, with an
-// error at each line that expects one. Ends with a table and "N passed, N failed". node run.js [VERSION ..]: only these, or deno.
+// The declarations of the packed package under TypeScript 5.4 to 7 and in Deno's own checker: program.ts and, in CommonJS,
+// program.cts and required.cts must compile, with an error at each line that expects one. Ends with a table and "N passed, N failed". node run.js [VERSION ..]: only these, or deno.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -14,6 +14,8 @@ const ALL = ['5.4', '5.6', '5.9', '6', '7'];
 const only = process.argv.slice(2);
 const VERSIONS = only.length > 0 ? ALL.filter((version) => only.includes(version)) : ALL;
 const RESOLUTIONS = { bundler: 'esnext', node16: 'node16', nodenext: 'nodenext' };
+/** Those that know `require()` of a module, which `nodenext` allows. */
+const REQUIRE = ['5.9', '6', '7'];
 const LIBRARIES = {
   'no DOM': { lib: ['es2022'], types: ['node'] },
   'no DOM, no Node.js': { lib: ['es2022'], types: [] },
@@ -54,6 +56,12 @@ function alone(version, folder) {
     });
 }
 
+function programs(version, module) {
+  if (module === 'esnext') return ['program.ts'];
+  const requires = module === 'nodenext' && REQUIRE.includes(version);
+  return ['program.ts', 'program.cts', ...(requires ? ['required.cts'] : [])];
+}
+
 /** Every combination of a version, as [what it is, what runs it]. */
 function combinations(version, folder) {
   const list = [];
@@ -63,7 +71,7 @@ function combinations(version, folder) {
         const name = `${moduleResolution}, ${library}${skipLibCheck ? ', skipLibCheck' : ''}`;
         const config = join(folder, `${version} ${name}.json`);
         const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module, moduleResolution, skipLibCheck, ...options }; // biome-ignore format: one line
-        writeFileSync(config, JSON.stringify({ compilerOptions, files: ['program.ts'] }));
+        writeFileSync(config, JSON.stringify({ compilerOptions, files: programs(version, module) }));
         list.push([
           name,
           () => refusal(process.execPath, [inside(`typescript-${version}/bin/tsc`), '-p', config], folder),
@@ -77,7 +85,7 @@ function combinations(version, folder) {
 const rows = [['checker', 'version', 'passed', 'failed']];
 try {
   const folder = consumer('types');
-  copyBeside(import.meta.url, ['program.ts'], folder);
+  copyBeside(import.meta.url, ['program.ts', 'program.cts', 'required.cts'], folder);
   mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
   for (const name of ['@types/node', 'undici-types']) symlinkSync(inside(name), join(folder, 'node_modules', name));
   const checkers = VERSIONS.map((version) => {
