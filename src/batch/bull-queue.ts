@@ -2,13 +2,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, Queue, QueueOptions, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
+import { concurrently } from './concurrent.ts';
 import { batchPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, LOCK_MS, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import type { ShardResult } from './work.ts';
 
-/** The pause before a failed shard is tried again; each further one is twice as long, and varies by a half. */
-const BACKOFF = { type: 'exponential', delay: 5_000, jitter: 0.5 } as const;
+/** See `BullQueue.open`. */
+const BACKOFF_MS = 5_000;
 /** How soon an idle worker looks whether other workers still hold shards, which may come back; then twice as long, up to the most. */
 const IDLE_MS = 1_000;
 const IDLE_MOST_MS = 8_000;
@@ -17,6 +18,18 @@ const PATIENCE_MS = 10_000;
 const CLOSE_MS = 5_000;
 /** Jobs that are added by one command. */
 const BULK = 1000;
+
+/** The queue whose jobs are batches; nobody takes them. */
+const BATCHES = 'edgeclip-batches';
+
+/** A batch that workers of a queue can find. */
+export interface QueuedBatch {
+  readonly id: string;
+  /** A bucket, or the path of a folder that all workers have. */
+  readonly output: string;
+  /** Of the bucket. Default: as the worker's environment has it. */
+  readonly endpoint?: string;
+}
 
 type Bull = Awaited<ReturnType<typeof batchPackage<'bullmq'>>>;
 type ShardJob = Job<ShardPlace, ShardResult>;
@@ -28,11 +41,20 @@ export class BullQueue implements BatchQueue {
   readonly #backend: readonly unknown[];
   readonly #queue: Queue;
   readonly #place: string;
+  readonly #backoffMs: number;
   /** What the client said last. */
   #trouble: Error | undefined;
 
-  private constructor(bull: Bull, place: string, name: string, options: QueueOptions, backend: readonly unknown[]) {
+  private constructor(
+    bull: Bull,
+    place: string,
+    name: string,
+    backoffMs: number,
+    options: QueueOptions,
+    backend: readonly unknown[],
+  ) {
     this.#bull = bull;
+    this.#backoffMs = backoffMs;
     this.#place = place;
     this.#name = name;
     this.#options = options;
@@ -46,9 +68,10 @@ export class BullQueue implements BatchQueue {
   /**
    * @param url `redis://`, `rediss://` or `postgres://`
    * @param name the queue's: one for each output
+   * @param options.backoffMs the pause before a failed shard is tried again; each further one is twice as long, and varies by a half. Default 5 s
    * @throws RangeError for another address; ClipError UNSUPPORTED without the packages, IO if nobody answers
    */
-  static async open(url: string, name: string): Promise<BullQueue> {
+  static async open(url: string, name: string, { backoffMs = BACKOFF_MS } = {}): Promise<BullQueue> {
     const bull = await batchPackage('bullmq', 'for --queue');
     const address = /^(rediss?|valkeys?|postgres(?:ql)?):\/\//i.exec(url)?.[1]?.toLowerCase();
     if (address === undefined || !URL.canParse(url)) {
@@ -66,7 +89,7 @@ export class BullQueue implements BatchQueue {
     const backend = isPostgres ? [bull.createPostgresBackend] : [];
     let queue: BullQueue;
     try {
-      queue = new BullQueue(bull, place, name, { connection } as unknown as QueueOptions, backend);
+      queue = new BullQueue(bull, place, name, backoffMs, { connection } as unknown as QueueOptions, backend);
     } catch (cause) {
       throw new ClipError('UNSUPPORTED', `the queue's client does not start: ${(cause as Error).message}`, { cause });
     }
@@ -95,13 +118,35 @@ export class BullQueue implements BatchQueue {
     }
   }
 
+  /** Tells workers that know only the queue's address of a batch. @throws as `open` */
+  static async announce(url: string, batch: QueuedBatch): Promise<void> {
+    const batches = await BullQueue.open(url, BATCHES);
+    try {
+      await batches.#queue.add('batch', batch, { jobId: batch.id });
+    } finally {
+      await batches.close();
+    }
+  }
+
+  /** The batches that were announced, the oldest first. @throws as `open` */
+  static async announced(url: string): Promise<QueuedBatch[]> {
+    const batches = await BullQueue.open(url, BATCHES);
+    try {
+      const jobs = (await batches.#queue.getJobs(['wait'], 0, -1, true)) as Job<QueuedBatch>[];
+      return jobs.map(({ data }) => data);
+    } finally {
+      await batches.close();
+    }
+  }
+
   /** A job's name is its part's, and names are unique: planning again adds nothing twice. */
   async add(places: readonly ShardPlace[]): Promise<void> {
     for (let at = 0; at < places.length; at += BULK) {
+      const backoff = { type: 'exponential', delay: this.#backoffMs, jitter: 0.5 };
       const jobs = places.slice(at, at + BULK).map((place) => ({
         name: 'shard',
         data: place,
-        opts: { jobId: jobId(place.part), attempts: ATTEMPTS, backoff: BACKOFF },
+        opts: { jobId: jobId(place.part), attempts: ATTEMPTS, backoff },
       }));
       await this.#queue.addBulk(jobs);
     }
@@ -179,10 +224,19 @@ export class BullQueue implements BatchQueue {
     };
   }
 
-  async retry(): Promise<number> {
+  async retry(lost: AsyncIterable<ShardPlace>): Promise<number> {
     const failed = await this.#queue.getFailed();
     for (const job of failed) await job.retry('failed', { resetAttemptsMade: true });
-    return failed.length;
+    let count = failed.length;
+    const again = async (place: ShardPlace): Promise<boolean> => {
+      const job = await this.#queue.getJob(jobId(place.part));
+      if (!job) await this.add([place]);
+      else if (await job.isCompleted()) await job.retry('completed', { resetAttemptsMade: true });
+      else return false;
+      return true;
+    };
+    for await (const isAgain of concurrently(lost, again)) if (isAgain) count++;
+    return count;
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** A folder as a storage. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { constants, type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, link, open, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { ClipError } from '../errors.ts';
 import { nameFromBytes, toPath } from '../file-name.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { PictureError } from './picture-error.ts';
 import type { ReadOptions, Storage, StoredFile } from './storage.ts';
 
@@ -28,7 +29,7 @@ export class FolderStorage implements Storage {
   /** @throws ClipError IO if it is not a folder, or cannot be made */
   static async open(place: string, create: boolean): Promise<FolderStorage> {
     try {
-      if (create) await mkdir(place, { recursive: true });
+      if (create) await makeFolder(place);
       if (!(await stat(place)).isDirectory()) throw new Error('it is not a folder');
     } catch (error) {
       throw new ClipError('IO', `${JSON.stringify(place)}: ${ioReason(error)}`, { cause: error });
@@ -77,7 +78,7 @@ export class FolderStorage implements Storage {
     const path = join(this.place, name); // our own name
     const unfinished = `${path}~${hostname()}~${process.pid}~${randomUUID()}${UNFINISHED}`;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const handle = await open(unfinished, 'wx');
       try {
         await handle.writeFile(bytes);

@@ -28,9 +28,9 @@ export async function loadParts(
   const known = new Map((await store.photos()).map(({ path, hash }) => [path, hash]));
   const counts: LoadCounts = { added: 0, unchanged: 0, failed: 0 };
   const parts = await doneParts(output, head.layout);
-  for (const [i, { name, bytes }] of parts.entries()) {
+  for (const [i, { files }] of parts.entries()) {
     onPart?.(i, parts.length);
-    for await (const rows of partRows(output, name, bytes)) {
+    for await (const rows of partRows(output, files.at(-1)!)) {
       const { add, fail } = changes(head, rows);
       const isNew = add.filter(({ path, hash }) => known.get(path) !== hash);
       if (isNew.length + fail.length > 0) await store.change({ add: isNew, fail });

@@ -1,6 +1,6 @@
 /** The queue of a batch on one machine: the parts that are there say what is done. */
-import { doneParts, partName } from './parts.ts';
-import type { Plan, ShardPlace } from './plan.ts';
+import { doneParts } from './parts.ts';
+import { type Plan, readShards, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import { PassingError, type Retries, retried } from './retries.ts';
 import type { Storage } from './storage.ts';
@@ -21,7 +21,7 @@ export class LocalQueue implements BatchQueue {
   async add(): Promise<void> {}
 
   async work(handler: ShardHandler, signal: AbortSignal, events: WorkOptions = {}): Promise<void> {
-    for (const place of await shardsLeft(this.#plan, this.#output)) {
+    for await (const place of placesLeft(this.#plan, this.#output)) {
       if (signal.aborted) return;
       let attempt = 0;
       const work = async () => {
@@ -43,7 +43,8 @@ export class LocalQueue implements BatchQueue {
   }
 
   async status(): Promise<QueueStatus> {
-    return { waiting: (await shardsLeft(this.#plan, this.#output)).length, running: 0, failed: [] };
+    const done = await doneParts(this.#output, this.#plan.head.layout);
+    return { waiting: this.#plan.shards - done.length, running: 0, failed: [] };
   }
 
   /** Every run tries what has no part. */
@@ -54,8 +55,8 @@ export class LocalQueue implements BatchQueue {
   async close(): Promise<void> {}
 }
 
-/** The shards of a plan that have no part. @throws ClipError IO */
-export async function shardsLeft({ head, shards }: Plan, output: Storage): Promise<readonly ShardPlace[]> {
-  const done = new Set((await doneParts(output, head.layout)).map(({ name }) => name));
-  return shards.filter(({ part }) => !done.has(partName(head.layout, part)));
+/** The shards of a plan that have no part. @throws ClipError IO, PLAN_FORMAT */
+export async function* placesLeft(plan: Plan, output: Storage): AsyncGenerator<ShardPlace> {
+  const done = new Set((await doneParts(output, plan.head.layout)).map(({ part }) => part));
+  for await (const { place } of readShards(output, plan)) if (!done.has(place.part)) yield place;
 }

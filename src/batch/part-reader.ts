@@ -1,40 +1,101 @@
-/** What a part says of itself, read by ranges. */
+/** What a part says of itself, read by ranges, and whether its files are whole. */
 import type { AsyncBuffer } from 'hyparquet';
 import { ClipError } from '../errors.ts';
+import { isObject } from '../json.ts';
+import { NPY_HEADER_BYTES } from '../npy.ts';
+import { concurrently } from './concurrent.ts';
 import { batchPackage } from './packages.ts';
-import { METADATA_KEY, type PartSummary } from './parts.ts';
-import type { Storage } from './storage.ts';
+import { type DonePart, METADATA_KEY, type PartSummary } from './parts.ts';
+import type { PlanHead } from './plan.ts';
+import type { Storage, StoredFile } from './storage.ts';
 
 /** The end of a part, which holds its metadata, is read first. */
 const FOOTER_BYTES = 1 << 16;
+/** Before and after the metadata: its length, and "PAR1" at both ends of the file. */
+const TAIL_BYTES = 8;
 
-/** @throws ClipError IO, PLAN_FORMAT if it is no part of a batch */
-export async function readSummary(output: Storage, name: string, bytes: number): Promise<PartSummary> {
-  const { parquetMetadataAsync } = await batchPackage('hyparquet', 'to read parts');
-  const file = asFile(output, name, bytes);
-  const where = `${output.place}: ${name}`;
-  const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES }).catch((cause) => {
-    if (cause instanceof ClipError) throw cause;
-    throw new ClipError('PLAN_FORMAT', `${where}: it is not Parquet: ${cause.message}`, { cause });
+/** A part with what it says of itself, or with what is wrong with it. */
+export type CheckedPart = DonePart & ({ readonly summary: PartSummary } | { readonly damage: ClipError });
+
+/** Checks parts, some at once, in order. @throws ClipError IO */
+export async function* checkParts(
+  output: Storage,
+  head: PlanHead,
+  parts: Iterable<DonePart>,
+): AsyncGenerator<CheckedPart> {
+  yield* concurrently(parts, async (part): Promise<CheckedPart> => {
+    try {
+      return { ...part, summary: await checkPart(output, head, part) };
+    } catch (error) {
+      if (error instanceof ClipError && error.code === 'PLAN_FORMAT') return { ...part, damage: error };
+      throw error;
+    }
   });
-  const text = metadata.key_value_metadata?.find(({ key }) => key === METADATA_KEY)?.value;
-  if (text === undefined) throw new ClipError('PLAN_FORMAT', `${where}: it is no part of a batch`);
-  return JSON.parse(text) as PartSummary;
 }
 
-/** The pictures of a part that failed. @throws ClipError IO */
+/**
+ * Checks that the files of a part belong together and were not cut, by their sizes and by the metadata at the end of the last one.
+ * @throws ClipError IO; PLAN_FORMAT with the name of the file that is damaged
+ */
+export async function checkPart(output: Storage, head: PlanHead, { part, files }: DonePart): Promise<PartSummary> {
+  const last = files.at(-1)!;
+  const summary = await readSummary(output, last);
+  if (summary.part !== part) throw damaged(output, last, `it is part ${summary.part}`);
+  if (head.layout === 'clip-retrieval') {
+    const [vectors] = files as [StoredFile];
+    const rows = summary.pictures - summary.failed;
+    const expected = NPY_HEADER_BYTES + rows * summary.dimension * (head.half ? 2 : 4);
+    if (vectors.bytes !== expected)
+      throw damaged(output, vectors, `it has ${vectors.bytes} bytes instead of ${expected}`);
+  }
+  return summary;
+}
+
+/** @throws ClipError IO; PLAN_FORMAT if it is no part of a batch, or damaged */
+async function readSummary(output: Storage, file: StoredFile): Promise<PartSummary> {
+  const { parquetMetadataAsync } = await batchPackage('hyparquet', 'to read parts');
+  try {
+    const metadata = await parquetMetadataAsync(asFile(output, file), { initialFetchSize: FOOTER_BYTES });
+    const text = metadata.key_value_metadata?.find(({ key }) => key === METADATA_KEY)?.value;
+    if (text === undefined) throw new Error('it does not say what it is');
+    const summary = JSON.parse(text) as unknown;
+    if (!isSummary(summary)) throw new Error('it does not say what it is');
+    const rows = summary.errors ? summary.pictures - summary.failed : summary.pictures;
+    if (Number(metadata.num_rows) !== rows) throw new Error(`it has ${metadata.num_rows} rows instead of ${rows}`);
+    const ends = metadata.row_groups.flatMap(({ columns }) =>
+      columns.map(({ meta_data }) => {
+        const { dictionary_page_offset, data_page_offset, total_compressed_size } = meta_data!;
+        return Number(dictionary_page_offset ?? data_page_offset) + Number(total_compressed_size);
+      }),
+    );
+    const expected = Math.max(4, ...ends) + metadata.metadata_length + TAIL_BYTES;
+    if (file.bytes !== expected) throw new Error(`it has ${file.bytes} bytes instead of ${expected}`);
+    return summary;
+  } catch (cause) {
+    throw cause instanceof ClipError ? cause : damaged(output, file, (cause as Error).message, cause);
+  }
+}
+
+function isSummary(value: unknown): value is PartSummary {
+  const { part, pictures, failed, dimension } = (isObject(value) ? value : {}) as Partial<PartSummary>;
+  return [part, pictures, failed, dimension].every(Number.isSafeInteger);
+}
+
+/** The pictures of a part that failed. @throws ClipError IO, PLAN_FORMAT */
 export async function* failedRows(
   output: Storage,
-  name: string,
-  bytes: number,
+  { files, summary }: DonePart & { readonly summary: PartSummary },
 ): AsyncGenerator<{ readonly key: string; readonly error: string }> {
-  const { errors } = await readSummary(output, name, bytes);
-  if (errors) {
-    yield* errors;
+  if (summary.errors) {
+    yield* summary.errors;
     return;
   }
+  if (summary.failed === 0) return;
+  const file = files.at(-1)!;
   const { parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
-  const rows = await parquetReadObjects({ file: asFile(output, name, bytes), columns: ['key', 'error'] });
+  const rows = await parquetReadObjects({ file: asFile(output, file), columns: ['key', 'error'] }).catch((cause) => {
+    throw cause instanceof ClipError ? cause : damaged(output, file, cause.message, cause);
+  });
   for (const { key, error } of rows) if (typeof error === 'string') yield { key: key as string, error };
 }
 
@@ -42,9 +103,9 @@ export async function* failedRows(
 export type StoredRow = { readonly key: string } & ({ readonly embedding: Float32Array } | { readonly error: string });
 
 /** The pictures of a part, some at a time. @throws ClipError IO, PLAN_FORMAT if it is damaged */
-export async function* partRows(output: Storage, name: string, bytes: number): AsyncGenerator<StoredRow[]> {
+export async function* partRows(output: Storage, part: StoredFile): AsyncGenerator<StoredRow[]> {
   const { parquetMetadataAsync, parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
-  const file = asFile(output, name, bytes);
+  const file = asFile(output, part);
   try {
     const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES });
     let rowStart = 0;
@@ -58,14 +119,12 @@ export async function* partRows(output: Storage, name: string, bytes: number): A
       rowStart = rowEnd;
     }
   } catch (cause) {
-    if (cause instanceof ClipError) throw cause;
-    const message = `${output.place}: ${name} is damaged: ${(cause as Error).message}`;
-    throw new ClipError('PLAN_FORMAT', message, { cause });
+    throw cause instanceof ClipError ? cause : damaged(output, part, (cause as Error).message, cause);
   }
 }
 
 /** A file of the storage as hyparquet reads one. */
-function asFile(output: Storage, name: string, byteLength: number): AsyncBuffer {
+function asFile(output: Storage, { name, bytes: byteLength }: StoredFile): AsyncBuffer {
   const slice = async (start: number, end = byteLength) => {
     const bytes = await output.read(name, { start, end });
     if (!bytes) throw new ClipError('IO', `${output.place}: ${name} is gone`);
@@ -73,3 +132,8 @@ function asFile(output: Storage, name: string, byteLength: number): AsyncBuffer 
   };
   return { byteLength, slice };
 }
+
+const damaged = (output: Storage, { name }: StoredFile, what: string, cause?: unknown): ClipError =>
+  new ClipError('PLAN_FORMAT', `${output.place}: ${name} is damaged: ${what}: remove it, and it is made again`, {
+    cause,
+  });

@@ -43,20 +43,38 @@ export const METADATA_KEY = 'edgeclip';
 /** Rows that are encoded together: enough for a reader, few enough to hold. */
 const GROUP_ROWS = 1000;
 
-const LAYOUTS: Readonly<Record<Layout, (part: number) => string>> = {
-  parquet: (part) => `part-${numbered(part)}.parquet`,
-  'clip-retrieval': (part) => `metadata/metadata_${numbered(part)}.parquet`,
+/** The files of a part. The last one is written last, and says what they are. */
+const LAYOUTS: Readonly<Record<Layout, readonly ((part: string) => string)[]>> = {
+  parquet: [(part) => `part-${part}.parquet`],
+  'clip-retrieval': [(part) => `img_emb/img_emb_${part}.npy`, (part) => `metadata/metadata_${part}.parquet`],
 };
 
-/** The file whose presence says that the part is done: it is written last. */
-export const partName = (layout: Layout, part: number): string => LAYOUTS[layout](part);
+export const partFiles = (layout: Layout, part: number): string[] =>
+  LAYOUTS[layout].map((name) => name(numbered(part)));
 
-/** These files of all parts that are done. @throws ClipError IO */
-export async function doneParts(output: Storage, layout: Layout): Promise<StoredFile[]> {
-  const [start, end] = partName(layout, 0).split(numbered(0)) as [string, string];
-  const parts: StoredFile[] = [];
-  for await (const file of output.list(start)) if (file.name.endsWith(end)) parts.push(file);
-  return parts;
+/** A part all of whose files are there. */
+export interface DonePart {
+  readonly part: number;
+  /** As by `partFiles`. */
+  readonly files: readonly StoredFile[];
+}
+
+/** The parts that are done, in their order. @throws ClipError IO */
+export async function doneParts(output: Storage, layout: Layout): Promise<DonePart[]> {
+  const found = new Map<number, StoredFile[]>();
+  for (const [i, name] of LAYOUTS[layout].entries()) {
+    const [start, end] = name('\n').split('\n') as [string, string];
+    for await (const file of output.list(start)) {
+      const number = file.name.slice(start.length, -end.length);
+      if (!/^\d{5,}$/.test(number) || !file.name.endsWith(end)) continue;
+      const files = found.get(Number(number)) ?? [];
+      if (files.length === i) found.set(Number(number), [...files, file]);
+    }
+  }
+  return [...found]
+    .filter(([, files]) => files.length === LAYOUTS[layout].length)
+    .map(([part, files]) => ({ part, files }))
+    .sort((a, b) => a.part - b.part);
 }
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema'];
@@ -122,7 +140,8 @@ export class PartWriter {
     const summary: PartSummary = { ...made, part, pictures: this.pictures, failed: this.failed, ...errors };
     this.#writer.kvMetadata = [{ key: METADATA_KEY, value: JSON.stringify(summary) }];
     this.#writer.finish();
-    const parquet = { name: partName(layout, part), bytes: new Uint8Array(this.#bytes.getBuffer()) };
+    const [vectors, last] = [partFiles(layout, part)[0]!, partFiles(layout, part).at(-1)!];
+    const parquet = { name: last, bytes: new Uint8Array(this.#bytes.getBuffer()) };
     if (layout === 'parquet') return [parquet];
     const npy = new Uint8Array(NPY_HEADER_BYTES + this.#vectors.length * made.dimension * (half ? 2 : 4));
     npy.set(npyHeader(this.#vectors.length, made.dimension, half ? '<f2' : '<f4'));
@@ -131,7 +150,7 @@ export class PartWriter {
       npy.set(row, at);
       at += row.length;
     }
-    return [{ name: `img_emb/img_emb_${numbered(part)}.npy`, bytes: npy }, parquet];
+    return [{ name: vectors, bytes: npy }, parquet];
   }
 
   #writeGroup(): void {

@@ -2,15 +2,29 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { ClipError } from '../errors.ts';
+import { nameFromBytes } from '../file-name.ts';
+import { byteLines, LineTooLong } from '../lines.ts';
 import { ioReason } from '../platform/io-reason.ts';
-import { type InputKind, type Layout, type Plan, type PlanHead, PlanWriter, planName, readPlan } from './plan.ts';
+import { NameSet } from './name-set.ts';
+import { doneParts } from './parts.ts';
+import {
+  type InputKind,
+  type Layout,
+  type Plan,
+  type PlanHead,
+  readPlan,
+  readShards,
+  type ShardPlace,
+} from './plan.ts';
+import { PlanWriter } from './plan-writer.ts';
 import { isPictureMember } from './sources.ts';
 import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
 
 /** A list that comes on standard input. */
 const STANDARD_INPUT = '-';
+/** A line of a list: no address or path is longer. */
+const LINE_BYTES = 1 << 16;
 
 export interface PlanOptions extends StorageOptions {
   readonly kind: InputKind;
@@ -18,6 +32,10 @@ export interface PlanOptions extends StorageOptions {
   readonly shardSize: number;
   readonly layout: Layout;
   readonly half: boolean;
+  /** Whether the names of a list end with NUL instead of a line feed. */
+  readonly nulls?: boolean;
+  /** Whether the pictures of the plan are now at this input. */
+  readonly moved?: boolean;
   readonly signal?: AbortSignal;
   /** Called with the pictures found so far. */
   readonly onFound?: (count: number) => void;
@@ -29,59 +47,66 @@ export interface Planned {
   readonly shards: number;
   /** What earlier plans had already. */
   readonly known: number;
-  /** The whole plan, the new shards last; none if nothing was found. */
+  /** The whole plan; none if nothing was found. */
   readonly plan: Plan | undefined;
+  /** All its shards, the new ones last. */
+  readonly places: readonly ShardPlace[];
 }
 
 /**
- * Plans the pictures of a folder, a bucket's prefix or a list. Run again, it adds those that are new.
- * The names of all pictures are held while it runs: some 150 bytes each.
+ * Plans the pictures of a folder, a bucket's prefix or a list. Run again, it adds those that are new, also after it was stopped.
  * @throws ClipError IO; PLAN_FORMAT if the plan is damaged, or the output belongs to another input or layout
  */
 export async function planBatch(input: string, output: Storage, options: PlanOptions): Promise<Planned> {
-  const { kind, shardSize, layout, half, signal, onFound } = options;
+  const { kind, shardSize, layout, half, moved = false, signal, onFound } = options;
   const place = isBucket(input) || input === STANDARD_INPUT ? input : resolve(input);
   const wanted: PlanHead = { id: randomUUID(), input: place, kind, base: process.cwd(), layout, half };
-  const known = new Set<string>();
-  const before = await readPlan(output, ({ keys, tar }) => {
-    for (const key of keys ?? [tar!]) known.add(key);
-  });
-  if (before) checkSame(output, before.head, wanted);
+  const before = await readPlan(output);
+  if (before) checkSame(output, before.head, wanted, moved);
+  else if ((await doneParts(output, layout)).length > 0) {
+    throw new ClipError('PLAN_FORMAT', `${output.place} has parts but no plan: choose another output`);
+  }
+  const places: ShardPlace[] = [];
+  const known = new NameSet();
+  if (before) {
+    for await (const { shard, place } of readShards(output, before, signal)) {
+      places.push(place);
+      for (const key of shard.keys ?? [shard.tar!]) known.add(key);
+    }
+  }
   const knownCount = known.size;
-  const { head, shards, files } = before ?? { head: wanted, shards: [], files: 0 };
-  const file = planName(files);
-  const writer = new PlanWriter(head, file, shards.length, shardSize);
+  const head = before ? { ...before.head, input: place, base: wanted.base } : wanted;
+  const files = before?.files.length ?? 0;
+  const writer = new PlanWriter({ output, head, files, shards: places.length, shardSize, signal });
+  const mayRepeat = before !== undefined || kind === 'list'; // else the names need not be held
   for await (const name of names(input, kind, options)) {
     signal?.throwIfAborted();
-    if (known.has(name)) continue;
-    known.add(name);
-    if (kind === 'tars') writer.addTar(name);
-    else writer.addPicture(name);
+    if (mayRepeat && !known.add(name)) continue;
+    await (kind === 'tars' ? writer.addTar(name) : writer.addPicture(name));
     if (writer.count % 1000 === 0) onFound?.(writer.count);
   }
-  const bytes = writer.end();
-  if (bytes && !(await output.create(file, bytes, signal))) {
-    throw new ClipError('IO', `${output.place}: another run has planned at the same time: run it again`);
-  }
-  const all = [...shards, ...writer.places];
-  const plan = all.length === 0 ? undefined : { head, shards: all };
-  return { added: writer.count, shards: writer.places.length, known: knownCount, plan };
+  await writer.end(before !== undefined && moved);
+  places.push(...writer.places);
+  const plan = await readPlan(output);
+  return { added: writer.count, shards: writer.places.length, known: knownCount, plan, places };
 }
 
-function checkSame(output: Storage, had: PlanHead, wanted: PlanHead): void {
-  const relative = wanted.kind === 'list' ? (['base'] as const) : [];
-  for (const name of ['input', 'kind', 'layout', 'half', ...relative] as const) {
+function checkSame(output: Storage, had: PlanHead, wanted: PlanHead, moved: boolean): void {
+  const names: (keyof PlanHead)[] = ['kind', 'layout', 'half'];
+  if (!moved) names.push('input', ...(wanted.kind === 'list' ? (['base'] as const) : []));
+  for (const name of names) {
     if (had[name] === wanted[name]) continue;
+    const instead = name === 'input' || name === 'base' ? 'add --moved if the same pictures are there now, or ' : '';
     throw new ClipError(
       'PLAN_FORMAT',
-      `${output.place} has a plan whose ${name} is ${JSON.stringify(had[name])}, not ${JSON.stringify(wanted[name])}: choose another output`,
+      `${output.place} has a plan whose ${name} is ${JSON.stringify(had[name])}, not ${JSON.stringify(wanted[name])}: ${instead}choose another output`,
     );
   }
 }
 
 async function* names(input: string, kind: InputKind, options: PlanOptions): AsyncGenerator<string> {
   if (kind === 'list') {
-    yield* listed(input);
+    yield* listed(input, options.nulls ?? false);
     return;
   }
   const storage = await openStorage(input, options);
@@ -89,15 +114,25 @@ async function* names(input: string, kind: InputKind, options: PlanOptions): Asy
   for await (const { name } of storage.list('', options.signal)) if (isWanted(name)) yield name;
 }
 
-/** The lines of a file, or of standard input as `-`. */
-async function* listed(path: string): AsyncGenerator<string> {
+/** The names in a file, or in standard input as `-`: any bytes but those that end a line. */
+async function* listed(path: string, nulls: boolean): AsyncGenerator<string> {
   const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path);
+  const where = `cannot read the list ${JSON.stringify(path)}`;
+  let count = 0;
   try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const text = line.replace(/^\ufeff/, '');
-      if (text.trim() !== '') yield text;
+    for await (const line of byteLines(stream, { end: nulls ? 'nul' : 'line feed', maxBytes: LINE_BYTES })) {
+      count++;
+      if (line instanceof LineTooLong) throw new RangeError(`line ${count} has more than ${line.maxBytes} bytes`);
+      if (count === 1 && isUtf16(line)) throw new RangeError('it is UTF-16: save it as UTF-8');
+      const name = nameFromBytes(line);
+      if (name.trim() !== '') yield name;
     }
   } catch (cause) {
-    throw new ClipError('IO', `cannot read the list ${JSON.stringify(path)}: ${ioReason(cause)}`, { cause });
+    const reason = cause instanceof RangeError ? cause.message : ioReason(cause);
+    throw new ClipError('IO', `${where}: ${reason}`, { cause });
   }
 }
+
+/** By its byte order mark. */
+const isUtf16 = ([first, second]: Uint8Array): boolean =>
+  (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);

@@ -39,8 +39,12 @@ export interface BatchQueue {
    */
   work(handler: ShardHandler, signal: AbortSignal, options?: WorkOptions): Promise<void>;
   status(): Promise<QueueStatus>;
-  /** Lets the shards that were set aside be tried again. Returns how many. */
-  retry(): Promise<number>;
+  /**
+   * Lets the shards that were set aside be tried again, and those that count as done but have no part.
+   * @param lost the shards without a part
+   * @returns how many
+   */
+  retry(lost: AsyncIterable<ShardPlace>): Promise<number>;
   close(): Promise<void>;
 }
 

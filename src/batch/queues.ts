@@ -1,18 +1,44 @@
 /** The queue that a command line names, or that of one machine. */
+import { resolve } from 'node:path';
+import type { QueuedBatch } from './bull-queue.ts';
 import { LocalQueue } from './local-queue.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, ShardPlace } from './plan.ts';
 import type { BatchQueue } from './queue.ts';
-import type { Storage } from './storage.ts';
+import { isBucket, type Storage } from './storage.ts';
 
 /**
  * @param url of Redis, Valkey or PostgreSQL. Default: this machine alone
  * @throws as `BullQueue.open`
  */
 export async function openQueue(url: string | undefined, plan: Plan, output: Storage): Promise<BatchQueue> {
-  if (url === undefined) return new LocalQueue(plan, output);
-  const { BullQueue } = await import('./bull-queue.ts');
-  return BullQueue.open(url, queueName(plan));
+  return url === undefined ? new LocalQueue(plan, output) : openSharedQueue(url, plan.head.id);
+}
+
+/** @param id of the batch */
+export async function openSharedQueue(url: string, id: string): Promise<BatchQueue> {
+  return (await bullQueue()).open(url, queueName(id));
 }
 
 /** A batch's own: many batches may share a server. */
-export const queueName = ({ head }: Plan): string => `edgeclip-${head.id}`;
+export const queueName = (id: string): string => `edgeclip-${id}`;
+
+/** Adds a batch's shards to its queue, where workers find them. @throws as `BullQueue.open` */
+export async function enqueue(
+  url: string,
+  { id, output, endpoint }: { readonly id: string; readonly output: Storage; readonly endpoint?: string | undefined },
+  places: readonly ShardPlace[],
+): Promise<void> {
+  const queue = await openSharedQueue(url, id);
+  try {
+    await queue.add(places);
+  } finally {
+    await queue.close();
+  }
+  const place = isBucket(output.place) ? output.place : resolve(output.place);
+  await (await bullQueue()).announce(url, { id, output: place, ...(endpoint !== undefined && { endpoint }) });
+}
+
+/** The batches that were planned with this queue, the oldest first. @throws as `BullQueue.open` */
+export const queuedBatches = async (url: string): Promise<QueuedBatch[]> => (await bullQueue()).announced(url);
+
+const bullQueue = async () => (await import('./bull-queue.ts')).BullQueue;

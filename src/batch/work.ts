@@ -3,7 +3,8 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
-import { type PartMaker, type PartRow, PartWriter, partName } from './parts.ts';
+import { checkPart } from './part-reader.ts';
+import { type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
 import type { PlanHead, Shard } from './plan.ts';
 import type { PictureSource } from './sources.ts';
@@ -75,7 +76,11 @@ function parseMaker(output: Storage, bytes: Uint8Array | undefined): PartMaker {
  */
 export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResult> {
   const { clip, head, output, source, made, options, signal, onPicture } = job;
-  if (await output.find(partName(head.layout, shard.part), signal)) return { pictures: 0, failed: 0, wasThere: true };
+  const files = await Promise.all(partFiles(head.layout, shard.part).map((name) => output.find(name, signal)));
+  if (files.every((file) => file !== undefined)) {
+    await checkPart(output, head, { part: shard.part, files });
+    return { pictures: 0, failed: 0, wasThere: true };
+  }
   const writer = await PartWriter.open({ layout: head.layout, half: head.half, part: shard.part, made });
   const waiting: { readonly key: string; size?: { readonly width: number; readonly height: number }; broken?: unknown }[] = []; // biome-ignore format: one line
   async function* items() {
@@ -102,21 +107,22 @@ export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResul
     onPicture?.(writer.pictures);
   }
   const { pictures, failed } = writer;
-  let wasThere = false;
-  for (const { name, bytes } of writer.end()) {
-    wasThere = !(await output.create(name, bytes, signal));
-    if (wasThere && name !== partName(head.layout, shard.part)) await checkSame(output, name, bytes, signal);
+  let wasThere = true;
+  const written = writer.end();
+  for (const { name, bytes } of written) {
+    if (await output.create(name, bytes, signal)) wasThere = false;
+    else if (written.length > 1) await checkSame(output, name, bytes, signal);
   }
   return { pictures, failed, wasThere };
 }
 
-/** A worker that was killed had written a part's vectors, but not yet what they are of. */
+/** One file of a part was there: of a worker that was killed in between, or as the other one was removed. */
 async function checkSame(output: Storage, name: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const there = await output.read(name, { signal });
   if (there && Buffer.compare(there, bytes) === 0) return;
   throw new ClipError(
     'IO',
-    `${output.place}: ${name} is there with other vectors, as pictures have changed since: remove it`,
+    `${output.place}: ${name} is there with other content, as pictures have changed since: remove it`,
   );
 }
 

@@ -4,7 +4,7 @@ import { loadParts } from '../batch/load-parts.ts';
 import { outputMaker } from '../batch/work.ts';
 import { ClipError } from '../errors.ts';
 import { openPhotos } from '../search/index.ts';
-import { openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
+import { checkEmpty, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
 import { emptyOption, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
@@ -43,6 +43,7 @@ export function addBatchLoad(batch: Command): void {
 async function load(options: LoadOptions): Promise<void> {
   const { to } = options;
   if (to === '') throw emptyOption('--to');
+  checkEmpty(options);
   const progress = new Progress();
   const output = await openOutput(options);
   const { head } = await plannedBatch(output);

@@ -1,14 +1,22 @@
 /** What the commands of `edgeclip batch` have in common. */
 import type { Command } from 'commander';
 import { type Plan, readPlan } from '../batch/plan.ts';
+import { queuedBatches } from '../batch/queues.ts';
 import { isBucket, openStorage, type Storage } from '../batch/storage.ts';
 import { ClipError } from '../errors.ts';
-import { emptyOption, quote } from './failure.ts';
+import { emptyOption, quote, UsageError } from './failure.ts';
 
 export interface BatchOptions {
-  readonly output: string;
+  readonly output?: string;
   readonly queue?: string;
   readonly endpoint?: string;
+}
+
+/** A batch that a command is about; its `id` is known where the queue told of it. */
+export interface NamedBatch {
+  readonly output: string;
+  readonly endpoint?: string | undefined;
+  readonly id?: string;
 }
 
 export const STORAGE_HELP = `
@@ -18,16 +26,34 @@ ioredis or pg, tar files need modern-tar.`;
 
 export function addBatchOptions(command: Command): Command {
   return command
-    .requiredOption('--output <place>', 'where the plan and the parts are: a folder or s3://bucket/prefix')
+    .option('--output <place>', 'where the plan and the parts are: a folder or s3://bucket/prefix')
     .option('--queue <url>', 'redis://, rediss:// or postgres:// that the workers share (default: this machine alone)')
     .option('--endpoint <url>', 'server of s3:// addresses (default: AWS_ENDPOINT_URL, else Amazon)');
 }
 
-/** @throws UsageError for an empty option; ClipError IO */
-export function openOutput({ output, queue, endpoint }: BatchOptions, create = false): Promise<Storage> {
+/**
+ * The batch of `--output`, or without it those that were planned with `--queue`, the oldest first.
+ * @throws UsageError without both, or for an empty option; ClipError IO if the queue has no batch
+ */
+export async function namedBatches(options: BatchOptions): Promise<NamedBatch[]> {
+  checkEmpty(options);
+  const { output, queue, endpoint } = options;
+  if (output !== undefined) return [{ output, endpoint }];
+  if (queue === undefined)
+    throw new UsageError('give --output PLACE, or --queue URL for the batches that were planned with it');
+  const batches = await queuedBatches(queue);
+  if (batches.length === 0) throw new ClipError('IO', 'no batch was planned with this queue: edgeclip batch plan');
+  return batches.map((batch) => ({ ...batch, endpoint: endpoint ?? batch.endpoint }));
+}
+
+/** @throws ClipError IO */
+export const openOutput = ({ output, endpoint }: NamedBatch, create = false): Promise<Storage> =>
+  openStorage(output, { create, ...(endpoint !== undefined && { endpoint }) });
+
+/** @throws UsageError */
+export function checkEmpty({ output, queue, endpoint }: BatchOptions): void {
   for (const [name, value] of Object.entries({ output, queue, endpoint }))
     if (value === '') throw emptyOption(`--${name}`);
-  return openStorage(output, { create, ...(endpoint !== undefined && { endpoint }) });
 }
 
 /** @throws ClipError IO if there is none, PLAN_FORMAT */

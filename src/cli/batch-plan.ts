@@ -2,9 +2,9 @@
 import { type Command, Option } from 'commander';
 import type { InputKind, Layout } from '../batch/plan.ts';
 import { planBatch } from '../batch/planner.ts';
-import { openQueue } from '../batch/queues.ts';
+import { enqueue } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
-import { addBatchOptions, type BatchOptions, openOutput, STORAGE_HELP } from './batch-options.ts';
+import { addBatchOptions, type BatchOptions, checkEmpty, openOutput, STORAGE_HELP } from './batch-options.ts';
 import { positiveInteger, quote, UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
@@ -12,7 +12,9 @@ import { fileKind } from './walk.ts';
 
 interface PlanCommandOptions extends BatchOptions {
   readonly list?: boolean;
+  readonly null?: boolean;
   readonly tars?: boolean;
+  readonly moved?: boolean;
   readonly shardSize: number;
   readonly layout: Layout;
   readonly half?: boolean;
@@ -23,7 +25,7 @@ INPUT is a folder or s3://bucket/prefix with pictures, in folders of any depth; 
 of which is a shard; with --list, a file (- is standard input) with one path, s3:// or http(s):// address per line.
 
 The plan is written to OUTPUT/plan/ as JSON Lines: the first line says what the batch is, each other one is a shard with its
-pictures. Run again, it adds the pictures that are new.
+pictures. Run again, it adds the pictures that are new, also after it was stopped. If the input has another place now, --moved says so.
 ${STORAGE_HELP}
 
 Examples:
@@ -41,6 +43,7 @@ export function addBatchPlan(batch: Command): void {
     .argument('<input>', 'a folder, s3://bucket/prefix, or a list');
   addBatchOptions(command)
     .option('--list', 'the input is a list of paths and addresses')
+    .addOption(new Option('-0, --null', 'names in the list end with NUL, as by find -print0'))
     .addOption(new Option('--tars', 'the input holds tar files of pictures').conflicts('list'))
     .addOption(
       new Option('--shard-size <n>', 'pictures in a part').argParser(positiveInteger('--shard-size')).default(10_000),
@@ -48,39 +51,39 @@ export function addBatchPlan(batch: Command): void {
     .addOption(
       new Option('--layout <name>', 'what the parts are').choices(['parquet', 'clip-retrieval']).default('parquet'),
     )
+    .option('--moved', 'the pictures that the plan has are now at this input')
     .option('--half', 'embeddings as float16 instead of float32')
     .addHelpText('after', HELP)
     .action(plan);
 }
 
 async function plan(input: string, options: PlanCommandOptions): Promise<void> {
-  const { list = false, tars = false, shardSize, layout, half = false, queue, endpoint } = options;
+  const { list = false, tars = false, moved = false, shardSize, layout, half = false, queue, endpoint } = options;
+  const { output: place } = options;
   if (input === '') throw new UsageError("argument 'input' is empty (an unset variable of the shell?)");
+  if (place === undefined) throw new UsageError("required option '--output <place>' not specified");
+  checkEmpty(options);
+  if (options.null && !list) throw new UsageError('--null goes with --list');
   const kind: InputKind = list ? 'list' : tars ? 'tars' : 'files';
   if (kind !== 'list' && !isBucket(input) && fileKind(input) === 'file') {
     throw new UsageError(`${quote(input)} is a file: add --list if it names pictures, one per line`);
   }
   const progress = new Progress();
-  const output = await openOutput(options, true);
+  const output = await openOutput({ output: place, endpoint }, true);
   const planned = await planBatch(input, output, {
     kind,
     shardSize,
     layout,
     half,
+    moved,
+    nulls: options.null ?? false,
     ...(endpoint !== undefined && { endpoint }),
     onFound: (count) => progress.show('found', count, count, 'plain'),
   });
   progress.clear();
   const things = tars ? 'tar files' : 'pictures';
   if (!planned.plan) throw new UsageError(`${visible(input)} has no ${things}`);
-  if (queue !== undefined) {
-    const shared = await openQueue(queue, planned.plan, output);
-    try {
-      await shared.add(planned.plan.shards);
-    } finally {
-      await shared.close();
-    }
-  }
+  if (queue !== undefined) await enqueue(queue, { id: planned.plan.head.id, output, endpoint }, planned.places);
   const known = planned.known > 0 ? `, ${planned.known} were planned before` : '';
   await standardOutput().write(`${planned.added} ${things} in ${planned.shards} ${planned.shards === 1 ? 'shard' : 'shards'}${known}\n`); // biome-ignore format: one line
 }

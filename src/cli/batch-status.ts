@@ -1,10 +1,18 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
-import { failedRows, readSummary } from '../batch/part-reader.ts';
-import { doneParts } from '../batch/parts.ts';
+import { placesLeft } from '../batch/local-queue.ts';
+import { checkParts, failedRows } from '../batch/part-reader.ts';
+import { type DonePart, doneParts } from '../batch/parts.ts';
 import { openQueue, queueName } from '../batch/queues.ts';
-import { addBatchOptions, type BatchOptions, openOutput, plannedBatch } from './batch-options.ts';
-import { visible } from './failure.ts';
+import {
+  addBatchOptions,
+  type BatchOptions,
+  type NamedBatch,
+  namedBatches,
+  openOutput,
+  plannedBatch,
+} from './batch-options.ts';
+import { EXIT_FAILED, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { duration, Progress } from './progress.ts';
 
@@ -19,8 +27,9 @@ const RECENT_MS = 3_600_000;
 
 const HELP = `
 The figures come from the parts that are there and, with --queue, from the queue. The rate is that of the last hour.
+With --queue alone all batches that were planned with it are shown.
 
-Exit code: 0 success; 1 the output or the queue cannot be read; 2 invalid command line.`;
+Exit code: 0 success; 1 a part is damaged, or the output or the queue cannot be read; 2 invalid command line.`;
 
 export function addBatchStatus(batch: Command): void {
   const command = batch
@@ -29,43 +38,62 @@ export function addBatchStatus(batch: Command): void {
     .description('Shows how far a batch is, its rate, the time left, and what failed.');
   addBatchOptions(command)
     .option('--errors', 'list the pictures that failed, each with its reason')
-    .option('--retry', 'let shards that were set aside be tried again')
+    .option('--retry', 'let shards be tried again that were set aside, or whose part is gone')
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
     .action(status);
 }
 
 async function status(options: StatusOptions): Promise<void> {
+  const batches = await namedBatches(options);
+  for (const batch of batches) {
+    if (batch.id !== undefined && !options.json && !options.errors)
+      await standardOutput().write(`${visible(batch.output)}\n`);
+    await statusOf(batch, options);
+  }
+}
+
+async function statusOf(batch: NamedBatch, options: StatusOptions): Promise<void> {
   const { errors = false, retry = false, json = false } = options;
   const out = standardOutput();
   const progress = new Progress();
-  const output = await openOutput(options);
+  const output = await openOutput(batch);
   const plan = await plannedBatch(output);
   const queue = await openQueue(options.queue, plan, output);
   try {
-    const retried = retry ? await queue.retry() : 0;
+    const retried = retry ? await queue.retry(placesLeft(plan, output)) : 0;
     const { waiting, running, failed } = await queue.status();
     const parts = await doneParts(output, plan.head.layout);
     const found = { pictures: 0, failed: 0 };
-    for (const [i, { name, bytes }] of parts.entries()) {
-      progress.show('parts', i, parts.length);
-      const summary = await readSummary(output, name, bytes);
-      found.pictures += summary.pictures;
-      found.failed += summary.failed;
+    const whole: DonePart[] = [];
+    const damaged: string[] = [];
+    let seen = 0;
+    for await (const part of checkParts(output, plan.head, parts)) {
+      progress.show('parts', seen++, parts.length);
+      if ('damage' in part) {
+        damaged.push(part.damage.message);
+        continue;
+      }
+      whole.push(part);
+      found.pictures += part.summary.pictures;
+      found.failed += part.summary.failed;
       if (!errors) continue;
-      for await (const { key, error } of failedRows(output, name, bytes)) {
+      for await (const { key, error } of failedRows(output, part)) {
         progress.clear();
         await out.write(`${visible(key)}: ${visible(error)}\n`);
       }
     }
     progress.clear();
-    if (errors) return;
-    const { perSecond, left } = pace(parts, found.pictures, plan.shards.length);
-    const shards = { done: parts.length, total: plan.shards.length, waiting, running, failed };
+    if (damaged.length > 0) process.exitCode = EXIT_FAILED;
+    if (errors) {
+      for (const message of damaged) progress.line(`error: ${visible(message)}`);
+      return;
+    }
+    const { perSecond, left } = pace(whole, found.pictures / whole.length, plan.shards);
+    const shards = { done: whole.length, total: plan.shards, waiting, running, failed };
     if (json) {
-      await out.write(
-        `${JSON.stringify({ queue: queueName(plan), shards, pictures: found, perSecond, secondsLeft: left })}\n`,
-      );
+      const of = { output: output.place, queue: queueName(plan.head.id), shards, pictures: found, damaged, perSecond, secondsLeft: left };
+      await out.write(`${JSON.stringify(of)}\n`);
       return;
     }
     const lines = [
@@ -75,6 +103,7 @@ async function status(options: StatusOptions): Promise<void> {
         ? []
         : [`rate: ${perSecond.toFixed(1)} pictures a second, ${duration(left ?? 0)} left`]),
       ...failed.map(({ part, reason }) => `part ${part} is set aside: ${visible(reason)}`),
+      ...damaged.map(visible),
       ...(retried > 0 ? [`${retried} shards are tried again`] : []),
     ];
     await out.write(`${lines.join('\n')}\n`);
@@ -84,13 +113,12 @@ async function status(options: StatusOptions): Promise<void> {
 }
 
 /** From when the parts of the last hour were written; unknown before the second. */
-function pace(parts: readonly { readonly modified: number }[], pictures: number, total: number) {
-  const times = parts.map(({ modified }) => modified);
+function pace(parts: readonly DonePart[], picturesEach: number, total: number) {
+  const times = parts.map(({ files }) => files.at(-1)!.modified);
   const last = times.reduce((a, b) => Math.max(a, b), 0);
-  const recent = parts.filter(({ modified }) => modified >= last - RECENT_MS);
-  const first = recent.reduce((a, { modified }) => Math.min(a, modified), last);
+  const recent = times.filter((time) => time >= last - RECENT_MS);
+  const first = recent.reduce((a, b) => Math.min(a, b), last);
   if (recent.length < 2 || last === first) return {};
-  const each = pictures / parts.length;
   const shardsPerSecond = ((recent.length - 1) * 1000) / (last - first);
-  return { perSecond: shardsPerSecond * each, left: Math.round((total - parts.length) / shardsPerSecond) };
+  return { perSecond: shardsPerSecond * picturesEach, left: Math.round((total - parts.length) / shardsPerSecond) };
 }

@@ -1,27 +1,31 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { shardsLeft } from '../batch/local-queue.ts';
 import { batchPackage } from '../batch/packages.ts';
-import type { PartMaker } from '../batch/parts.ts';
+import { checkParts } from '../batch/part-reader.ts';
+import { doneParts, type PartMaker } from '../batch/parts.ts';
 import { type Plan, readShard } from '../batch/plan.ts';
 import { LOCK_MS } from '../batch/queue.ts';
-import { openQueue } from '../batch/queues.ts';
+import { openQueue, openSharedQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
+import type { Storage } from '../batch/storage.ts';
 import { claimOutput, type PictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
 import { indexModel } from '../search/index-model.ts';
-import { addBatchOptions, type BatchOptions, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
-import { describe, EXIT_FAILED, positiveInteger } from './failure.ts';
+import { addBatchOptions, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
+import { describe, EXIT_FAILED, emptyOption, positiveInteger } from './failure.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { Progress } from './progress.ts';
+import { type Ending, endOnSignals } from './signals.ts';
 import { SignOfLife } from './sign-of-life.ts';
 import { packageVersion } from './version.ts';
 
 interface WorkCommandOptions extends BatchOptions, ModelOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
+  readonly input?: string;
   readonly lock: number;
   readonly alive?: string;
 }
@@ -32,10 +36,13 @@ part-00042.parquet with key, embedding, width, height and error. A part is writt
 stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
 fails is tried again later, and set aside after the fifth time. On SIGTERM or Ctrl-C the shard at work is given back.
 
+With --queue alone it takes the batches that were planned with that queue, the oldest first. Folders of the plan must have the same
+path on every machine, or --input names the one that holds the pictures here (of a list: the one where its relative paths begin).
+
 All workers of an output must have the same model, version and options. Then a part has the same bytes on every machine.
 ${STORAGE_HELP}
 
-Exit code: 0 every shard has its part; 1 some have not; 2 invalid command line.`;
+Exit code: 0 every shard has its part; 1 some have not, or without --queue a part is damaged; 2 invalid command line.`;
 
 export function addBatchWork(batch: Command): void {
   const command = batch
@@ -49,6 +56,7 @@ export function addBatchWork(batch: Command): void {
         .default(LOCK_MS / 1000),
     )
     .option('--alive <file>', 'touch this file after pictures and while waiting for a shard: for a probe of its time')
+    .option('--input <place>', 'where the pictures are here, if not where the plan says')
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP);
   addMaxPixels(command);
@@ -56,22 +64,76 @@ export function addBatchWork(batch: Command): void {
 }
 
 async function work(options: WorkCommandOptions): Promise<void> {
-  const { orient = false, scaled = false, maxPixels, imageSize, queue: url, endpoint, lock, alive } = options;
+  const { queue: url, input } = options;
   const progress = new Progress();
-  const output = await openOutput(options);
-  const plan = await plannedBatch(output);
-  await checkPackages(plan);
-  using clip = await loadModel(options, ['image'], progress);
+  const batches = await namedBatches(options);
+  if (input === '') throw emptyOption('--input');
+  let loading: Promise<Worker> | undefined;
+  for (const batch of batches) {
+    try {
+      if (batch.id !== undefined && (await isOver(url!, batch.id))) continue;
+      const output = await openOutput(batch);
+      const plan = await plannedBatch(output);
+      await checkPackages(plan);
+      loading ??= loadWorker(options, progress);
+      await workBatch(await loading, batch, output, plan);
+    } catch (error) {
+      if (batches.length === 1) throw error;
+      progress.line(`error: ${describe(error)}`); // the other batches can be worked on
+      process.exitCode = EXIT_FAILED;
+    }
+    if ((await loading?.catch(() => undefined))?.ending.signal.aborted) break;
+  }
+  const worker = await loading?.catch(() => undefined);
+  worker?.ending.forget();
+  worker?.life?.end();
+  worker?.clip.dispose();
+  if (worker?.ending.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
+}
+
+async function loadWorker(options: WorkCommandOptions, progress: Progress): Promise<Worker> {
+  const { orient = false, scaled = false, maxPixels, imageSize, alive } = options;
+  const clip = await loadModel(options, ['image'], progress);
   const pictures = { orient, scaled, ...(maxPixels !== undefined && { maxPixels }) };
   const made = await maker(clip, pictures, imageSize);
-  const stop = new AbortController();
-  const ended = endOnSignals(stop);
-  const source = new PictureSource(plan.head, { ...(endpoint !== undefined && { endpoint }) });
   const life = alive === undefined ? undefined : new SignOfLife(alive);
+  return { clip, pictures, made, options, progress, life, ending: endOnSignals() };
+}
+
+/** What works on batches, one after the other. */
+interface Worker {
+  readonly clip: Clip;
+  readonly pictures: PictureOptions;
+  readonly made: PartMaker;
+  readonly options: WorkCommandOptions;
+  readonly progress: Progress;
+  readonly life: SignOfLife | undefined;
+  readonly ending: Ending;
+}
+
+/** Whether nothing of a batch waits or runs. */
+async function isOver(url: string, id: string): Promise<boolean> {
+  const queue = await openSharedQueue(url, id);
+  try {
+    const { waiting, running } = await queue.status();
+    return waiting + running === 0;
+  } finally {
+    await queue.close();
+  }
+}
+
+async function workBatch(worker: Worker, batch: NamedBatch, output: Storage, plan: Plan): Promise<void> {
+  const { clip, pictures, made, progress, life } = worker;
+  const stop = worker.ending.signal;
+  const { queue: url, lock, input } = worker.options;
+  const { head } = plan;
+  const place = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input };
+  const { endpoint } = batch;
+  const source = new PictureSource({ ...head, ...place }, { ...(endpoint !== undefined && { endpoint }) });
   const queue = await openQueue(url, plan, output);
   try {
     await output.tidy();
-    await claimOutput(output, made, stop.signal); // once nothing else is in the way of writing parts
+    await claimOutput(output, made, stop); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
         life?.busy();
@@ -81,12 +143,12 @@ async function work(options: WorkCommandOptions): Promise<void> {
             life?.busy();
             progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
           };
-          return await workShard(shard, { clip, head: plan.head, output, source, made, options: pictures, signal, onPicture }); // biome-ignore format: one line
+          return await workShard(shard, { clip, head, output, source, made, options: pictures, signal, onPicture });
         } finally {
           life?.idle();
         }
       },
-      stop.signal,
+      stop,
       {
         lockMs: 1000 * lock,
         onDone: (place, { pictures, failed, wasThere }) => {
@@ -103,14 +165,23 @@ async function work(options: WorkCommandOptions): Promise<void> {
     );
   } finally {
     progress.clear();
-    life?.end();
     await queue.close();
-    ended();
   }
-  if (stop.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
-  const { length: left } = await shardsLeft(plan, output);
+  if (!stop.aborted) await checkOutput(plan, output, url !== undefined, progress);
+}
+
+/** Says what is missing; where no queue is shared, also which parts are damaged: many workers would read all of them. */
+async function checkOutput(plan: Plan, output: Storage, isShared: boolean, progress: Progress): Promise<void> {
+  const parts = await doneParts(output, plan.head.layout);
+  const left = plan.shards - parts.length;
   if (left > 0) {
-    progress.line(`error: ${left} of ${plan.shards.length} shards have no part`);
+    progress.line(`error: ${left} of ${plan.shards} shards have no part`);
+    process.exitCode = EXIT_FAILED;
+  }
+  if (isShared) return;
+  for await (const part of checkParts(output, plan.head, parts)) {
+    if (!('damage' in part)) continue;
+    progress.line(`error: ${describe(part.damage)}`);
     process.exitCode = EXIT_FAILED;
   }
 }
@@ -125,18 +196,4 @@ async function maker(clip: Clip, { orient, scaled }: PictureOptions, imageSize?:
   const { file } = await rowMakers(clip, { normalize: true, orient, scaled });
   const prepared = { orient, scaled, ...(imageSize !== undefined && { imageSize }) };
   return { model: indexModel(clip), maker: file, version: packageVersion(), dimension: clip.config.embedDim, prepared };
-}
-
-/** The first signal ends the work in order; the second does what it always does. */
-function endOnSignals(stop: AbortController): () => void {
-  const signals = ['SIGTERM', 'SIGINT'] as const;
-  const end = () => {
-    forget();
-    stop.abort(new DOMException('the worker was asked to end', 'AbortError'));
-  };
-  const forget = () => {
-    for (const signal of signals) process.off(signal, end);
-  };
-  for (const signal of signals) process.on(signal, end);
-  return forget;
 }

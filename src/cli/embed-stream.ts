@@ -2,17 +2,16 @@
  * `edgeclip embed --stream`: JSON Lines in, JSON Lines out, an answer for each line in the same order, until the input ends. For
  * programs that keep a process and give it work: Spark's `pipe`, a shell, a worker of another language.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { webPicture } from '../batch/web-picture.ts';
 import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
-import { toPath } from '../file-name.ts';
+import { nameFromBytes } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { isObject } from '../json.ts';
-import { ioReason } from '../platform/io-reason.ts';
+import { byteLines, LineTooLong } from '../lines.ts';
 import type { Output } from './output.ts';
+import { readPicture } from './picture-file.ts';
 
 export interface StreamOptions {
   readonly normalize: boolean;
@@ -20,6 +19,13 @@ export interface StreamOptions {
   readonly scaled: boolean;
   readonly maxPixels?: number;
 }
+
+/** What a line may have beside a picture in base64. */
+const BESIDE_BYTES = 1 << 20;
+/** Tab, CR and blank. */
+const BLANKS = new Set([9, 13, 32]);
+/** An object, an array or a string. */
+const JSON_BEGINS = new Set(Buffer.from('{["'));
 
 /** What a line asks for. */
 type Request =
@@ -50,13 +56,16 @@ export async function embedStream(
 ): Promise<void> {
   const limits = imageLimits({});
   const answer = (line: Answer) => output.write(`${JSON.stringify(line)}\n`);
-  const source = createInterface({ input: lines, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
+  const maxBytes = Math.ceil((limits.maxBytes * 4) / 3) + BESIDE_BYTES;
+  const source = byteLines(lines as AsyncIterable<Uint8Array>, { maxBytes });
   let pending: Request | Error | undefined;
   const next = async (): Promise<Request | Error | undefined> => {
     for (;;) {
       const { done, value } = await source.next();
       if (done) return undefined;
-      if (value.trim() !== '') return request(value, limits);
+      if (value instanceof LineTooLong) return new RangeError(`a line has more than ${value.maxBytes} bytes`);
+      const first = value.find((byte) => !BLANKS.has(byte));
+      if (first !== undefined) return request(value, JSON_BEGINS.has(first), limits);
     }
   };
   for (pending = await next(); pending !== undefined; ) {
@@ -102,16 +111,14 @@ function failure(id: unknown, error: unknown): Answer {
 }
 
 /** An error for a line that asks for nothing we know. */
-function request(line: string, limits: ImageLimits): Request | Error {
-  let value: unknown = line;
-  if (/^\s*["{[]/.test(line)) {
-    try {
-      value = JSON.parse(line);
-    } catch (error) {
-      return new TypeError(`a line is not JSON: ${(error as Error).message}`);
-    }
+function request(line: Uint8Array, isJson: boolean, limits: ImageLimits): Request | Error {
+  let value: unknown;
+  try {
+    value = isJson ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line)) : nameFromBytes(line).trim();
+  } catch (error) {
+    return new TypeError(`a line is not JSON: ${(error as Error).message}`);
   }
-  if (typeof value === 'string') return picture(undefined, value.trim(), limits);
+  if (typeof value === 'string') return picture(undefined, value, limits);
   const { id, path, url, base64, text } = (isObject(value) ? value : {}) as Record<string, unknown>;
   const given = Object.entries({ path, url, base64, text }).filter(([, content]) => content !== undefined);
   const [[kind, content] = []] = given;
@@ -130,19 +137,8 @@ function request(line: string, limits: ImageLimits): Request | Error {
 function picture(id: unknown, place: string, limits: ImageLimits): Request {
   const isWeb = /^https?:\/\//i.test(place);
   const signal = new AbortController().signal;
-  const read = isWeb ? () => webPicture(place, limits, signal) : () => readPath(place, limits);
+  const read = isWeb ? () => webPicture(place, limits, signal) : () => readPicture(place);
   return { id, kind: 'picture', read };
-}
-
-async function readPath(path: string, limits: ImageLimits): Promise<Uint8Array> {
-  try {
-    const file = await stat(toPath(path));
-    if (!file.isFile()) throw new Error('it is not a regular file');
-    checkBytes(file.size, limits);
-    return await readFile(toPath(path));
-  } catch (error) {
-    throw error instanceof ClipError ? error : new ClipError('IO', ioReason(error), { cause: error });
-  }
 }
 
 function decoded(base64: string, limits: ImageLimits): Uint8Array {

@@ -1,15 +1,16 @@
 /** The pictures a command line names: files, folders, patterns, lists, standard input. */
-import { open } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
-import { nameFromArgument, nameFromBytes, toPath } from '../file-name.ts';
+import { nameFromBytes } from '../file-name.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { nameFromArgument } from './argument-name.ts';
 import { UsageError } from './failure.ts';
 import { isPattern, matches } from './patterns.ts';
+import { readError, readPicture } from './picture-file.ts';
 import type { Progress } from './progress.ts';
 import { collect, STANDARD_INPUT, title } from './standard-input.ts';
 import { readOptionFile, readOptionText } from './text-file.ts';
-import { announced, isNamedPipe, pipeChunks, type Say } from './waiting.ts';
+import { announced, type Say } from './waiting.ts';
 import { countsInWords, fileKind, PICTURE_KINDS, skippedInWords, walk } from './walk.ts';
 
 /** A picture that can be read later. What could not be found is an input too, whose `read` rejects with the reason. */
@@ -196,36 +197,6 @@ export function fileInput(path: string, say: Say): PictureInput {
   return { name: path, isFile: true, read: () => readPicture(path, say) };
 }
 
-/** Reads at most the size limit of a picture, so that an endless pipe cannot fill the memory. */
-async function readPicture(path: string, say: Say): Promise<Uint8Array> {
-  const limits = imageLimits({});
-  try {
-    const bytes = isNamedPipe(path)
-      ? await collect(announced(title(path), pipeChunks(path), say), limits.maxBytes)
-      : await readRegular(path, limits);
-    checkBytes(bytes.length, limits);
-    return bytes;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && path.includes('\ufffd')) {
-      throw new ClipError('IO', 'there is no such file; its name may not be UTF-8, which cannot be opened here');
-    }
-    throw readError(error);
-  }
-}
-
-async function readRegular(path: string, limits: ReturnType<typeof imageLimits>): Promise<Uint8Array> {
-  const handle = await open(toPath(path));
-  try {
-    const stat = await handle.stat();
-    if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-    if (!stat.isFile()) throw new Error('it is not a regular file');
-    checkBytes(stat.size, limits);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function readStandardInput(say: Say): Promise<Uint8Array> {
   const limits = imageLimits({});
   const chunks = announced(title(STANDARD_INPUT), process.stdin, say);
@@ -234,8 +205,4 @@ async function readStandardInput(say: Say): Promise<Uint8Array> {
   });
   checkBytes(bytes.length, limits);
   return bytes;
-}
-
-function readError(error: unknown): unknown {
-  return error instanceof ClipError ? error : new ClipError('IO', ioReason(error), { cause: error });
 }

@@ -4,12 +4,13 @@
  * endian) and a check over the line. A line that was cut or changed counts as absent.
  */
 import { statSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from '../crc32.ts';
 import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { quote } from './failure.ts';
 
 interface Line {
@@ -43,7 +44,7 @@ export class KeptEmbeddings {
   static async open(folder: string, precision: string, maker: string): Promise<KeptEmbeddings> {
     const path = join(folder, `embeddings-${precision}-${maker.slice(0, 8)}.jsonl`);
     try {
-      await mkdir(toPath(folder), { recursive: true });
+      await makeFolder(folder);
       const text = await readFile(toPath(path), 'utf8').catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return '';
         throw error;

@@ -7,6 +7,7 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { LAYOUT_VERSION } from '../engine/layout.ts';
 import { ClipError } from '../errors.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { directoryFiles } from '../platform/node.ts';
 import { CheckedFiles } from '../weights/checked-files.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
@@ -147,7 +148,7 @@ async function inNewFolder<T>(path: string, shown: string, work: (partial: strin
     error.code === 'ENOENT' ? undefined : fail(error.code === 'ENOTDIR' ? 'it is a file' : ioReason(error), error),
   );
   if (older && older.length > 0) fail('the folder is not empty');
-  await mkdir(dirname(path), { recursive: true }).catch((error) => fail(ioReason(error), error));
+  await makeFolder(dirname(path)).catch((error) => fail(ioReason(error), error));
   const partial = join(dirname(path), `.${basename(path)}-partial-${randomBytes(4).toString('hex')}`);
   await mkdir(partial).catch((error) => fail(ioReason(error), error));
   const removeNow = () => rmSync(partial, { recursive: true, force: true });

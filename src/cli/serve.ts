@@ -8,6 +8,7 @@ import { withIndexedModel } from './indexed-model.ts';
 import { splitList } from './labels.ts';
 import { addMaxPixels, addModelOptions, type ModelOptions, sourceOptions } from './model.ts';
 import { Progress } from './progress.ts';
+import { endOnSignals } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 interface ServeCommandOptions extends ModelOptions {
@@ -137,33 +138,18 @@ async function serve(given: ServeCommandOptions, command: Command): Promise<void
     ...(options.allowUrls && { fetchPicture: allowHosts(options.allowUrls) }),
   });
   const listener = await listen(app, { port: options.port, host, patience: timeout * 1000 });
-  const ended = untilSignal();
+  const { asked } = endOnSignals();
   try {
-    await Promise.race([app.ready(), ended]);
+    await Promise.race([app.ready(), asked]);
     progress.clear();
     log({ level: 'info', message: 'listening', host, port: listener.port });
-    const signal = await ended;
+    const signal = await asked;
     log({ level: 'info', message: 'ending', signal });
   } finally {
     progress.clear();
     await listener.close();
     await photos?.close();
   }
-}
-
-/** Resolves at the first signal; a second one ends the process. */
-function untilSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let hasCome = false;
-    for (const name of ['SIGTERM', 'SIGINT'] as const) {
-      // One listener for both: Deno calls one that is added by another at once.
-      process.on(name, () => {
-        if (hasCome) process.exit(1);
-        hasCome = true;
-        resolve(name);
-      });
-    }
-  });
 }
 
 /** What clients call the model: a folder or file by its own name, without the path to it. */

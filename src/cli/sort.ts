@@ -1,20 +1,11 @@
 /** `edgeclip sort`: photos into a folder for each label. */
-import {
-  constants,
-  copyFileSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { constants, copyFileSync, linkSync, lstatSync, readFileSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { forEachPicture } from './batch.ts';
 import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
@@ -96,6 +87,7 @@ async function sort(images: string[], options: SortOptions): Promise<void> {
       const [best] = await classifier.classify(embedding, { topK: 1 });
       const folder = join(into, folders[best!.index]!);
       try {
+        if (!dryRun) await makeFolder(folder);
         const to = place(name, folder, taken, options);
         if (output.terminal) progress.clear();
         await output.write(`${visible(name)} -> ${to === undefined ? `${visible(folder)}: is there` : visible(to)}\n`);
@@ -139,7 +131,6 @@ function place(
 ): string | undefined {
   const from = resolve(name);
   if (dirname(from) === resolve(folder)) return undefined;
-  if (!dryRun) mkdirSync(toPath(folder), { recursive: true });
   const extension = extname(name);
   const stem = basename(name, extension);
   for (let n = 1; ; n++) {

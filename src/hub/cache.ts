@@ -10,11 +10,12 @@
  * Our own partial files lie beside the blobs; `.edgeclip/` has the list of a commit's files, a mark for each large file that
  * was checked, and the parts of large files that one tower needs. Python passes over both.
  */
-import { copyFile, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import { isDigest, type Listing, listingText, parseListing } from './listing.ts';
 import { isCommit } from './name.ts';
 
@@ -104,7 +105,7 @@ export class ModelCache {
   async markChecked(id: string): Promise<void> {
     try {
       const { size, mtimeMs } = await stat(this.blob(id));
-      await mkdir(dirname(this.#mark(id)), { recursive: true });
+      await makeFolder(dirname(this.#mark(id)));
       await replaceFile(this.#mark(id), `${size} ${mtimeMs}`);
     } catch {}
   }
@@ -120,7 +121,7 @@ export class ModelCache {
     const path = this.#mark(`${listing.commit}.json`);
     if (await stat(path).catch(() => undefined)) return;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await replaceFile(path, listingText(listing));
     } catch {}
   }
@@ -144,7 +145,7 @@ export class ModelCache {
 
 /** Makes a folder with those above it. */
 export async function made(folder: string): Promise<void> {
-  await writing(folder, () => mkdir(folder, { recursive: true }));
+  await writing(folder, () => makeFolder(folder));
 }
 
 /** @throws ClipError IO naming the path, if it cannot be written */

@@ -1,5 +1,5 @@
 /** The page's files from `dist/page`, and thumbnails in a folder of the user's cache, in Node, Deno and Bun. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { png } from '../cli/thumbnail.ts';
@@ -7,6 +7,7 @@ import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { preprocess } from '../image/preprocess.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
+import { makeFolder } from '../platform/make-folder.ts';
 import type { Photo } from '../search/photo-store.ts';
 import { Turns } from '../turns.ts';
 import type { PageFile, Site } from './site.ts';
@@ -53,7 +54,7 @@ export async function openSite(folder: string): Promise<Site> {
     const bytes = await picture(photo);
     const { data } = await preprocess(bytes, SQUARE, { orient: true, scaled: true });
     const thumbnail = png(data, SIDE, SIDE);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const partial = `${path}.${process.pid}.partial`;
     await writeFile(partial, thumbnail);
     await rename(partial, path);

@@ -1,14 +1,15 @@
 /** `edgeclip batch` on one machine: what is planned is there once, whatever happens, in the same bytes. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { packTar } from 'modern-tar';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LocalQueue } from '../../src/batch/local-queue.ts';
-import { readPlan } from '../../src/batch/plan.ts';
+import { readPlan, readShard, readShards } from '../../src/batch/plan.ts';
+import { PlanWriter } from '../../src/batch/plan-writer.ts';
 import { openStorage } from '../../src/batch/storage.ts';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { edgeclip, jsonLines, projectPath, startEdgeclip, workFolder } from '../cli/command.ts';
@@ -125,6 +126,105 @@ it('refuses another model, other options and another input for the same output',
   expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining('"photos" has no plan')]);
 });
 
+it('refuses a plan that was cut or changed, and names the line', async () => {
+  cpSync(at('quiet/plan'), at('damaged/plan'), { recursive: true });
+  const path = at('damaged/plan/plan-00000.jsonl');
+  const whole = readFileSync(path, 'utf8');
+  const lines = whole.split('\n');
+  const changes: [string, RegExp][] = [
+    [lines.slice(0, -2).join('\n'), /plan-00000\.jsonl: it has 19 shards of 20: it was cut/],
+    [`${lines.slice(0, -2).join('\n')}\n`, /it has 19 shards of 20: it was cut/],
+    [whole.slice(0, -9), /line 21: it is not JSON/],
+    [whole.replace('"layout":"parquet"', '"layout":"clip-retrieval"'), /line 1: it was changed/],
+    [whole.replace('/000007.png', '/000008.png'), /line \d+: it was changed/],
+    [whole.replace(lines[3]!, lines[4]!), /line 4: expected part 2, got 3/],
+    ['', /line 1: it is empty/],
+  ];
+  for (const [text, message] of changes) {
+    writeFileSync(path, text);
+    const { code, stderr } = await run('batch', 'plan', 'photos', '--output', 'damaged');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+  }
+  writeFileSync(path, changes[0]![0]);
+  const output = await openStorage(at('damaged'));
+  const handler = async () => ({ pictures: 1, failed: 0, wasThere: false });
+  const queue = new LocalQueue((await readPlan(output))!, output);
+  await expect(queue.work(handler, new AbortController().signal)).rejects.toThrow('19 shards of 20');
+  rmSync(path);
+  writeFileSync(at('damaged/part-00000.parquet'), '');
+  expect((await run('batch', 'plan', 'photos', '--output', 'damaged')).stderr).toContain('has parts but no plan');
+});
+
+it('keeps a plan in files that a reader can hold, and goes on after it was stopped', async () => {
+  const output = await openStorage(at('files'), { create: true });
+  const head = { id: 'x', input: at('photos'), kind: 'files', base: '/', layout: 'parquet', half: false } as const;
+  const keys = Array.from({ length: 95 }, (_, i) => `${i}/${'name'.repeat(10)}`);
+  const write = async (some: readonly string[], files: number, shards: number) => {
+    const writer = new PlanWriter({ output, head, files, shards, shardSize: 10, fileBytes: 2000 });
+    for (const key of some) await writer.addPicture(key);
+    await writer.end(false);
+    return writer.places;
+  };
+  const places = [...(await write(keys.slice(0, 65), 0, 0)), ...(await write(keys.slice(65), 2, 7))];
+  const found = (await readPlan(output))!;
+  expect([found.files.length, found.shards]).toEqual([3, 10]);
+  const read = [];
+  for await (const { shard, place } of readShards(output, found)) {
+    expect(await readShard(output, place)).toEqual(shard);
+    read.push({ shard, place });
+  }
+  expect(read.flatMap(({ shard }) => shard.keys)).toEqual(keys);
+  expect(read.map(({ place }) => place)).toEqual(places);
+  await expect(write(['again'], 1, 0)).rejects.toThrow('another run has planned');
+});
+
+it('makes a part again that was damaged or lost, and names the file', async () => {
+  for (const layout of ['parquet', 'clip-retrieval']) {
+    await plan('photos/1', '--output', layout, '--shard-size', '6', '--layout', layout);
+    expect((await run('batch', 'work', '--output', layout)).code).toBe(0);
+    const names = layout === 'parquet' ? ['part-00001.parquet'] : ['img_emb/img_emb_00001.npy', 'metadata/metadata_00001.parquet']; // biome-ignore format: one line
+    for (const name of names) {
+      const whole = readFileSync(at(`${layout}/${name}`));
+      writeFileSync(at(`${layout}/${name}`), whole.subarray(0, -100));
+      for (const command of ['work', 'status']) {
+        const { code, stdout, stderr } = await run('batch', command, '--output', layout);
+        expect([code, stdout + stderr]).toEqual([1, expect.stringContaining(`${name} is damaged: `)]);
+      }
+      rmSync(at(`${layout}/${name}`));
+      const { code, stderr } = await run('batch', 'work', '--output', layout);
+      expect([code, stderr]).toEqual([0, 'part 1: 6 pictures\n']);
+      expect(Buffer.compare(readFileSync(at(`${layout}/${name}`)), whole), name).toBe(0);
+    }
+  }
+});
+
+it('finds pictures that were moved, and plans what is new beside them', async () => {
+  await plan('photos/2', '--output', 'moved', '--shard-size', '6');
+  await plan('photos/2', '--output', 'stayed', '--shard-size', '6');
+  expect((await run('batch', 'work', '--output', 'stayed')).code).toBe(0);
+  renameSync(at('photos/2'), at('elsewhere'));
+  try {
+    const lost = await run('batch', 'plan', 'elsewhere', '--output', 'moved');
+    expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining('add --moved if the same pictures are there now')]); // biome-ignore format: one line
+    expect((await run('batch', 'work', '--output', 'moved', '--input', 'elsewhere')).code).toBe(0);
+    for (const name of parts('stayed')) {
+      expect(Buffer.compare(readFileSync(at(`moved/${name}`)), readFileSync(at(`stayed/${name}`))), name).toBe(0);
+    }
+    rmSync(at('moved/part-00001.parquet'));
+    expect(await plan('elsewhere', '--output', 'moved', '--moved')).toBe('0 pictures in 0 shards, 12 were planned before\n'); // biome-ignore format: one line
+    expect((await run('batch', 'work', '--output', 'moved')).code).toBe(0);
+    expect(parts('moved')).toEqual(parts('stayed'));
+  } finally {
+    renameSync(at('elsewhere'), at('photos/2'));
+  }
+});
+
+it('says why an output cannot be made', async () => {
+  const { code, stderr } = await run('batch', 'plan', 'photos', '--output', '/proc/nope/deeper');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('"/proc/nope/deeper": there is no such file')]);
+  expect((await run('batch', 'plan', 'photos', '--output', 'photos/0/000000.png/out')).stderr).toContain('a file, not a folder');
+});
+
 it('reads tar files as they come', async () => {
   const members = [...smallPictures(30)].map(({ name, bytes }) => ({ header: { name: name.slice(2), size: bytes.length }, body: bytes })); // biome-ignore format: one line
   const text = { header: { name: '000000.txt', size: 5 }, body: 'a cat' };
@@ -160,6 +260,34 @@ it('reads a list of paths and addresses; what the web does not give has a row', 
   expect(found.map(({ key }) => key)).toEqual(list);
   expect(found.map(({ error }) => error)).toEqual([null, null, 'status 404 [IO]', null, 'there is no such file [IO]']);
   expect(found[3]!.embedding).toEqual(found[1]!.embedding);
+});
+
+it('takes a name as it is, but for what ends a line', async () => {
+  const names = ['a\rb.png', 'a\u2028b.png', 'a b.png', 'größe.png'];
+  mkdirSync(at('named'));
+  for (const name of names) copyFileSync(join(golden, 'cat.png'), at(`named/${name}`));
+  execFileSync('bash', ['-c', `cp '${join(golden, 'cat.png')}' $'named/\\xff.png'`], { cwd: work.path });
+  const bytes = (end: string) => Buffer.concat([Buffer.from(names.map((name) => `named/${name}${end}`).join('')), Buffer.from(`named/\xff.png${end}`, 'latin1')]); // biome-ignore format: one line
+  writeFileSync(at('named.txt'), Buffer.concat([Buffer.from('\ufeff'), bytes('\r\n')]));
+  writeFileSync(at('named.nul'), bytes('\0'));
+  await plan('named.txt', '--list', '--output', 'by-line');
+  await plan('named.nul', '--list', '--null', '--output', 'by-nul');
+  for (const output of ['by-line', 'by-nul']) {
+    expect((await run('batch', 'work', '--output', output)).code).toBe(0);
+    const { rows: found } = rows(`${output}/part-00000.parquet`);
+    expect(found.map(({ error }) => error)).toEqual([null, null, null, null, null]);
+    expect(found.slice(0, 4).map(({ key }) => key)).toEqual(names.map((name) => `named/${name}`));
+  }
+  const lines = [...names.map((name) => Buffer.from(`named/${name}`)), Buffer.from('named/\xff.png', 'latin1'), Buffer.from('{"id": 1, "path": "named/a\u2028b.png"}'), Buffer.from('{"id": 2, "path": "named/\\udcff.png"}')]; // biome-ignore format: one line
+  const input = Buffer.concat([Buffer.from('\ufeff'), ...lines.flatMap((line) => [line, Buffer.from('\n')])]);
+  const { code, stdout } = await edgeclip(['embed', '--stream'], { cwd: work.path, input });
+  expect([code, jsonLines<{ error?: string }>(stdout).map(({ error }) => error)]).toEqual([
+    0,
+    lines.map(() => undefined),
+  ]);
+  writeFileSync(at('utf16.txt'), Buffer.from('\ufeffnamed/a b.png\n', 'utf16le'));
+  const wide = await run('batch', 'plan', 'utf16.txt', '--list', '--output', 'wide');
+  expect([wide.code, wide.stderr]).toEqual([1, expect.stringContaining('it is UTF-16')]);
 });
 
 it('gives what cannot be read as a picture a row, and goes on', async () => {

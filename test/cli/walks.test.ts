@@ -4,10 +4,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nameFromArgument } from '../../src/cli/argument-name.ts';
 import { visible } from '../../src/cli/failure.ts';
 import { type InputOptions, Pictures } from '../../src/cli/inputs.ts';
 import { Progress } from '../../src/cli/progress.ts';
-import { nameFromArgument, nameFromBytes, toPath } from '../../src/file-name.ts';
+import { nameFromBytes, toPath } from '../../src/file-name.ts';
 import { photo } from '../api/pictures.ts';
 import { edgeclip, jsonLines, shell, workFolder } from './command.ts';
 

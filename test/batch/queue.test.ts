@@ -1,0 +1,104 @@
+/** The shared queue: what fails is tried again and set aside, what was stopped is given back, and workers find batches by its address. */
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BullQueue } from '../../src/batch/bull-queue.ts';
+import { edgeclip, startEdgeclip } from '../cli/command.ts';
+import { writePictures } from './pictures.ts';
+import { type Service, startQueue } from './services.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'edgeclip-queue-'));
+const at = (name: string) => join(folder, name);
+let service: Service;
+let url: string;
+beforeAll(async () => {
+  service = await startQueue(at('queue'));
+  url = `redis://127.0.0.1:${service.port}`;
+  writePictures(at('photos'), 60);
+});
+afterAll(async () => {
+  await service.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+const run = (...args: string[]) => edgeclip(['batch', ...args], { cwd: folder });
+const place = (part: number) => ({ part, file: 'plan/plan-00000.jsonl', start: 10 * part, end: 10 * part + 9 });
+const result = { pictures: 1, failed: 0, wasThere: false };
+async function* places(...parts: number[]) {
+  for (const part of parts) yield place(part);
+}
+
+it('sets a shard aside after its last attempt, with the reason, and tries it again when told', async () => {
+  const queue = await BullQueue.open(url, 'edgeclip-poison', { backoffMs: 20 });
+  await queue.add([0, 1].map(place));
+  const tried: number[] = [];
+  const said: [number, string, boolean][] = [];
+  let isPoison = true;
+  const work = () =>
+    queue.work(
+      async ({ part }) => {
+        tried.push(part);
+        if (part === 1 && isPoison) throw new Error('no such tar');
+        return result;
+      },
+      new AbortController().signal,
+      { onFailed: (part, error, isLast) => said.push([part, (error as Error).message, isLast]) },
+    );
+  await work();
+  expect(tried.filter((part) => part === 1)).toHaveLength(5);
+  expect(said.map(([, , isLast]) => isLast)).toEqual([false, false, false, false, true]);
+  expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [{ part: 1, reason: 'no such tar' }] });
+  isPoison = false;
+  expect(await queue.retry(places())).toBe(1);
+  await work();
+  expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
+  // Both count as done now; of one the part is gone, and one more was never added.
+  expect(await queue.retry(places(0, 7))).toBe(2);
+  tried.length = 0;
+  await work();
+  expect(tried.sort()).toEqual([0, 7]);
+  await queue.close();
+});
+
+it('gives its shard back at SIGTERM; workers that know only the queue end all batches', async () => {
+  for (const output of ['one', 'two']) {
+    const { code, stderr } = await run('plan', 'photos', '--output', output, '--queue', url, '--shard-size', '12');
+    expect(code, stderr).toBe(0);
+  }
+  const done = (output: string) => readdirSync(at(output)).filter((name) => name.startsWith('part-'));
+  const child = startEdgeclip(['batch', 'work', '--queue', url, '--threads', '1', '--lock', '600'], { cwd: folder });
+  while (done('one').length === 0) await wait(20);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([1, null]);
+  const status = JSON.parse((await run('status', '--output', 'one', '--queue', url, '--json')).stdout);
+  expect(status.shards).toMatchObject({ running: 0, waiting: 5 - done('one').length });
+  // The lock of ten minutes does not hold up the next worker.
+  const { code, stderr } = await run('work', '--queue', url);
+  expect(code, stderr).toBe(0);
+  for (const name of done('one')) expect(readFileSync(at(`one/${name}`)), name).toEqual(readFileSync(at(`two/${name}`)));
+  expect([done('one').length, done('two').length]).toEqual([5, 5]);
+  const lines = (await run('status', '--queue', url)).stdout.split('\n');
+  expect(lines.filter((line) => line.startsWith('shards: 5 of 5 done, 0 running, 0 waiting'))).toHaveLength(2);
+  expect(lines[0]).toBe(at('one'));
+});
+
+it('makes a part again that was removed, once it is told', async () => {
+  rmSync(at('one/part-00003.parquet'));
+  const missing = await run('work', '--output', 'one', '--queue', url);
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards have no part')]);
+  expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain('1 shards are tried again');
+  expect((await run('work', '--output', 'one', '--queue', url)).code).toBe(0);
+  expect(readFileSync(at('one/part-00003.parquet'))).toEqual(readFileSync(at('two/part-00003.parquet')));
+});
+
+it('goes on with the next batch where the output of one is gone', async () => {
+  mkdirSync(at('more'));
+  writeFileSync(at('more/x.png'), readFileSync(at('photos/0/000000.png')));
+  for (const output of ['gone', 'there']) await run('plan', 'more', '--output', output, '--queue', url);
+  rmSync(at('gone'), { recursive: true });
+  const { code, stderr } = await run('work', '--queue', url);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*gone.*\npart 0: 1 pictures/)]);
+  expect((await run('work')).stderr).toContain('give --output PLACE, or --queue URL');
+});
