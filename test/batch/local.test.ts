@@ -1,7 +1,7 @@
 /** `edgeclip batch` on one machine: what is planned is there once, whatever happens, in the same bytes. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -127,7 +127,7 @@ it('refuses another model, other options and another input for the same output',
 });
 
 it('refuses a plan that was cut or changed, and names the line', async () => {
-  cpSync(at('quiet/plan'), at('damaged/plan'), { recursive: true });
+  await plan('photos', '--output', 'damaged', '--shard-size', '6');
   const path = at('damaged/plan/plan-00000.jsonl');
   const whole = readFileSync(path, 'utf8');
   const lines = whole.split('\n');
@@ -222,7 +222,9 @@ it('finds pictures that were moved, and plans what is new beside them', async ()
 it('says why an output cannot be made', async () => {
   const { code, stderr } = await run('batch', 'plan', 'photos', '--output', '/proc/nope/deeper');
   expect([code, stderr]).toEqual([1, expect.stringContaining('"/proc/nope/deeper": there is no such file')]);
-  expect((await run('batch', 'plan', 'photos', '--output', 'photos/0/000000.png/out')).stderr).toContain('a file, not a folder');
+  expect((await run('batch', 'plan', 'photos', '--output', 'photos/0/000000.png/out')).stderr).toContain(
+    'a file, not a folder',
+  );
 });
 
 it('reads tar files as they come', async () => {

@@ -77,7 +77,8 @@ it('gives its shard back at SIGTERM; workers that know only the queue end all ba
   // The lock of ten minutes does not hold up the next worker.
   const { code, stderr } = await run('work', '--queue', url);
   expect(code, stderr).toBe(0);
-  for (const name of done('one')) expect(readFileSync(at(`one/${name}`)), name).toEqual(readFileSync(at(`two/${name}`)));
+  for (const name of done('one'))
+    expect(readFileSync(at(`one/${name}`)), name).toEqual(readFileSync(at(`two/${name}`)));
   expect([done('one').length, done('two').length]).toEqual([5, 5]);
   const lines = (await run('status', '--queue', url)).stdout.split('\n');
   expect(lines.filter((line) => line.startsWith('shards: 5 of 5 done, 0 running, 0 waiting'))).toHaveLength(2);
@@ -88,7 +89,9 @@ it('makes a part again that was removed, once it is told', async () => {
   rmSync(at('one/part-00003.parquet'));
   const missing = await run('work', '--output', 'one', '--queue', url);
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards have no part')]);
-  expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain('1 shards are tried again');
+  expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain(
+    '1 shards are tried again',
+  );
   expect((await run('work', '--output', 'one', '--queue', url)).code).toBe(0);
   expect(readFileSync(at('one/part-00003.parquet'))).toEqual(readFileSync(at('two/part-00003.parquet')));
 });
