@@ -92,7 +92,15 @@ async function statusOf(batch: NamedBatch, options: StatusOptions): Promise<void
     const { perSecond, left } = pace(whole, found.pictures / whole.length, plan.shards);
     const shards = { done: whole.length, total: plan.shards, waiting, running, failed };
     if (json) {
-      const of = { output: output.place, queue: queueName(plan.head.id), shards, pictures: found, damaged, perSecond, secondsLeft: left };
+      const of = {
+        output: output.place,
+        queue: queueName(plan.head.id),
+        shards,
+        pictures: found,
+        damaged,
+        perSecond,
+        secondsLeft: left,
+      };
       await out.write(`${JSON.stringify(of)}\n`);
       return;
     }

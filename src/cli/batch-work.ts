@@ -18,8 +18,8 @@ import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { Progress } from './progress.ts';
-import { type Ending, endOnSignals } from './signals.ts';
 import { SignOfLife } from './sign-of-life.ts';
+import { type Ending, endOnSignals } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 interface WorkCommandOptions extends BatchOptions, ModelOptions {
