@@ -28,7 +28,7 @@ export function zeroBorder(image: usize, size: i32, pixelBytes: i32): void {
   const line = <usize>((size + 2) * pixelBytes);
   const edge = <usize>(2 * pixelBytes);
   memory.fill(image, 0, line + <usize>pixelBytes);
-  // The last column of a line and the first of the next are neighbours.
+  // The last column of a line and the first of the next are neighbors.
   for (let y = 2; y <= size; y++) memory.fill(image + <usize>y * line - <usize>pixelBytes, 0, edge);
   memory.fill(image + <usize>(size + 1) * line - <usize>pixelBytes, 0, line + <usize>pixelBytes);
 }

@@ -6,7 +6,7 @@
 //   line y + 1  ..|p p p|p p ..
 //   line y + 2  ..|p p p|p p ..      five windows, of one line or two, are a group of packed rows
 //
-// Each window has a scale of its own, as any row has: a pixel is rounded as finely as its neighbours allow.
+// Each window has a scale of its own, as any row has: a pixel is rounded as finely as its neighbors allow.
 
 import { ACTIVATION_MAX, ROW_GROUP } from '../src/engine/contract';
 import {

@@ -1,4 +1,4 @@
-/** Mutants of a TypeScript source: small changes of its behaviour, each of which some test should notice. */
+/** Mutants of a TypeScript source: small changes of its behavior, each of which some test should notice. */
 import { parseAst } from 'rolldown/parseAst';
 
 export interface Mutant {
@@ -98,7 +98,7 @@ export function mutantsOf(source: string): Mutant[] {
 
   const visit = (node: Node): void => {
     mutators[node.type]?.(node);
-    // What an error says is not behaviour that tests should pin down.
+    // What an error says is not behavior that tests should pin down.
     if (node.type === 'ThrowStatement' || node.type === 'ImportDeclaration' || isType(node)) return;
     for (const child of children(node)) visit(child);
   };
@@ -121,7 +121,7 @@ function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
 
-/** Types have no behaviour; `as`, `satisfies` and `!` hold an expression. */
+/** Types have no behavior; `as`, `satisfies` and `!` hold an expression. */
 function isType({ type }: Node): boolean {
   return type.startsWith('TS') && !['TSAsExpression', 'TSSatisfiesExpression', 'TSNonNullExpression'].includes(type);
 }

@@ -38,7 +38,7 @@ export type { LoadClipOptions, LoadOptions } from './load-options.ts';
 export type { Tower } from './model/config.ts';
 export type { WasmSource, WasmSources } from './platform/wasm-sources.ts';
 export type { ThreadInfo } from './session.ts';
-export { type NearestOptions, type Neighbour, nearest, similarity } from './similarity.ts';
+export { type NearestOptions, type Neighbor, nearest, similarity } from './similarity.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from './text/prompts.ts';
 export type { TokenIds } from './text/token-ids.ts';
 export { type Fetch, type FetchedResponse, fetchedFiles } from './weights/fetched-files.ts';

@@ -7,7 +7,7 @@ import { Ranking } from './ranking.ts';
 import { yieldIfDue } from './scheduler.ts';
 
 /** One of the nearest vectors. */
-export interface Neighbour {
+export interface Neighbor {
   /** Its position among the vectors, from 0. */
   readonly index: number;
   /** Cosine with the query, -1 to 1. */
@@ -73,25 +73,25 @@ export function nearest(
   vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
-): Promise<Neighbour[]>;
+): Promise<Neighbor[]>;
 export function nearest(
   queries: readonly ArrayLike<number>[],
   vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
-): Promise<Neighbour[][]>;
+): Promise<Neighbor[][]>;
 export function nearest(
   query: ArrayLike<number> | readonly ArrayLike<number>[],
   vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options?: NearestOptions,
-): Promise<Neighbour[] | Neighbour[][]>;
+): Promise<Neighbor[] | Neighbor[][]>;
 export async function nearest(
   query: ArrayLike<number> | readonly ArrayLike<number>[],
   vectors: readonly ArrayLike<number>[] | ArrayLike<number>,
   k: number,
   options: NearestOptions = {},
-): Promise<Neighbour[] | Neighbour[][]> {
+): Promise<Neighbor[] | Neighbor[][]> {
   checkOptions('nearest', options, { signal: 'signal' });
   const { signal } = options;
   if (!Number.isInteger(k) || k < 1) throw new RangeError(`nearest: k must be a positive integer, got ${show(k)}`);
@@ -131,7 +131,7 @@ export async function nearest(
 /** The k largest so far, of vectors that come in the order of their index. */
 class Best {
   readonly #k: number;
-  #found: Neighbour[] = [];
+  #found: Neighbor[] = [];
   /** What does not exceed it is not among the best. */
   #least = Number.NEGATIVE_INFINITY;
 
@@ -145,7 +145,7 @@ class Best {
     if (this.#found.length >= 2 * this.#k + 64) this.#cut();
   }
 
-  list(): Neighbour[] {
+  list(): Neighbor[] {
     this.#cut();
     return this.#found;
   }

@@ -72,12 +72,12 @@ async function measure(task) {
     }
   }
   await Promise.all(contestants.map((contestant) => contestant.quit()));
-  const rows = summarise(task, contestants);
+  const rows = summarize(task, contestants);
   if (!flags.json) print(task, rows);
   return rows;
 }
 
-function summarise(task, contestants) {
+function summarize(task, contestants) {
   const ours = contestants.find(({ engine }) => engine === 'ours');
   // The small tower's ONNX weights are synthetic unless built from the embedded model's source.
   const isSmall = task.tower === 'small' || task.tower === 'files';

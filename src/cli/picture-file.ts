@@ -9,7 +9,7 @@ import { announced, isNamedPipe, pipeChunks, type Say } from './waiting.ts';
 
 /**
  * Reads at most the size limit of a picture, so that an endless pipe cannot fill the memory.
- * @param say without it a named pipe is refused, since opening one may wait for ever
+ * @param say without it a named pipe is refused, since opening one may wait forever
  * @throws ClipError IO, IMAGE_TOO_LARGE
  */
 export async function readPicture(path: string, say?: Say): Promise<Uint8Array> {

@@ -68,7 +68,7 @@ export async function* bodyPieces(
 }
 
 /**
- * The pieces of a stream, through one buffer where the stream fills those of its readers. It is cancelled at the first byte beyond
+ * The pieces of a stream, through one buffer where the stream fills those of its readers. It is canceled at the first byte beyond
  * `maxBytes`, at a chunk that is not bytes, when aborted, and when no more of it is wanted.
  * @param most bytes of a piece where the buffer is ours
  * @throws ClipError IO if the stream fails, IMAGE_TOO_LARGE; TypeError for other chunks; the signal's reason

@@ -1,4 +1,4 @@
-/** The page's files, and the photos that it shows: their ids stand for one content each, so they may be kept for ever. */
+/** The page's files, and the photos that it shows: their ids stand for one content each, so they may be kept forever. */
 import type { Env, Hono } from 'hono';
 import type { Photo, PhotoStore } from '../search/photo-store.ts';
 import { Refusal } from './refusal.ts';

@@ -84,7 +84,7 @@ export function compare(a: readonly number[], b: readonly number[]): number {
 }
 
 /**
- * Builds prefix trees of at most `maxNodes` nodes each. Sequences are sorted, so that neighbours share prefixes; a new
+ * Builds prefix trees of at most `maxNodes` nodes each. Sequences are sorted, so that neighbors share prefixes; a new
  * chunk starts where the next sequence would not fit, and repeats the prefix that it shares with the chunk before. Equal
  * sequences are one path with several indices.
  * @param sequences token ids, e.g. BOS ... EOT; none may be empty

@@ -24,7 +24,7 @@ export type {
 export { ClipError, type ClipErrorCode } from '../errors.ts';
 export type { ImageInput } from '../image/input.ts';
 export type { LoadClipOptions, LoadOptions } from '../load-options.ts';
-export { type NearestOptions, type Neighbour, nearest, similarity } from '../similarity.ts';
+export { type NearestOptions, type Neighbor, nearest, similarity } from '../similarity.ts';
 export { type ClassEntry, type ClassList, type Templates, templateSets } from '../text/prompts.ts';
 export type { ModelFiles, Source } from '../weights/source.ts';
 export { loadClip } from './load.ts';

@@ -36,7 +36,7 @@ function withHeader(edit: (header: string) => string): Folder {
   return withWeights(new Uint8Array(Buffer.concat([start, header, bytes.subarray(8 + length)])));
 }
 
-/** Moves every tensor but the first one 4 bytes towards it. */
+/** Moves every tensor but the first one 4 bytes toward it. */
 const shiftBack = (offsets: string, from: string, to: string) =>
   from === '0' ? offsets : `"data_offsets":[${Number(from) - 4},${Number(to) - 4}]`;
 

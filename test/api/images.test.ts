@@ -56,7 +56,7 @@ describe('encodeImage', () => {
     expect(photo).toEqual(golden('preprocess/inputs/photo_0.jpg'));
   });
 
-  it('takes pixels: RGB, RGBA whatever its alpha, grey, and grey with alpha', async () => {
+  it('takes pixels: RGB, RGBA whatever its alpha, gray, and gray with alpha', async () => {
     const rgb = syntheticPicture(90);
     const area = 90 * 90;
     const of = (channels: 1 | 2 | 3 | 4, value: (pixel: number, channel: number) => number) => ({
@@ -65,19 +65,19 @@ describe('encodeImage', () => {
       height: 90,
       channels,
     });
-    const colours = await clip.encodeImage(rgb);
+    const colors = await clip.encodeImage(rgb);
     const rgba = of(4, (pixel, channel) => (channel === 3 ? pixel % 256 : rgb.data[pixel * 3 + channel]));
-    expect(await clip.encodeImage(rgba)).toEqual(colours);
+    expect(await clip.encodeImage(rgba)).toEqual(colors);
     const { channels: _, ...unsaid } = rgba;
-    expect(await clip.encodeImage(unsaid)).toEqual(colours);
+    expect(await clip.encodeImage(unsaid)).toEqual(colors);
     const imageData = { ...unsaid, data: new Uint8ClampedArray(rgba.data), colorSpace: 'srgb' } as ImageData;
-    expect(await clip.encodeImage(imageData)).toEqual(colours);
+    expect(await clip.encodeImage(imageData)).toEqual(colors);
 
     const red = (pixel: number) => rgb.data[pixel * 3];
-    const grey = await clip.encodeImage(of(3, red));
-    expect(grey).not.toEqual(colours);
-    expect(await clip.encodeImage(of(1, red))).toEqual(grey);
-    expect(await clip.encodeImage(of(2, (pixel, channel) => (channel === 1 ? 0 : red(pixel))))).toEqual(grey);
+    const gray = await clip.encodeImage(of(3, red));
+    expect(gray).not.toEqual(colors);
+    expect(await clip.encodeImage(of(1, red))).toEqual(gray);
+    expect(await clip.encodeImage(of(2, (pixel, channel) => (channel === 1 ? 0 : red(pixel))))).toEqual(gray);
   });
 
   it('sees the same in a file, in its decoded pixels, and in the crop that preprocess shows', async () => {

@@ -93,9 +93,9 @@ it('a picture of any size within the limits fits the memory that was planned for
     [79, 80],
     [80, 12_500],
   ]) {
-    const grey = { data: new Uint8Array(width * height).fill(100), width, height };
+    const gray = { data: new Uint8Array(width * height).fill(100), width, height };
     const plain = { data: new Uint8Array(80 * 80).fill(100), width: 80, height: 80 };
-    expect(await clip.encodeImage(grey), `${width} x ${height}`).toEqual(await clip.encodeImage(plain));
+    expect(await clip.encodeImage(gray), `${width} x ${height}`).toEqual(await clip.encodeImage(plain));
   }
   expect(await clip.encodeImage(photo)).toEqual(expected);
   expect(clip.info().memory.total).toBe(total);

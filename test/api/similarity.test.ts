@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Neighbour, nearest, similarity } from '../../src/similarity.ts';
+import { type Neighbor, nearest, similarity } from '../../src/similarity.ts';
 import { rejection } from './checkpoint.ts';
 import { random } from './token-ids.ts';
 
@@ -84,7 +84,7 @@ describe('nearest', () => {
       const doubled = query.map((value) => value * 2);
       expect(await nearest(doubled, vectors, 50)).toEqual(many[i]);
     }
-    const [{ index, similarity }] = many[0] as [Neighbour];
+    const [{ index, similarity }] = many[0] as [Neighbor];
     expect(await nearest(queries[0]!, [vectors[index]!], 5)).toEqual([{ index: 0, similarity }]);
   });
 

@@ -6,7 +6,7 @@ import {
   type EncodedImage,
   type ImageInput,
   loadClip,
-  type Neighbour,
+  type Neighbor,
   nearest,
   type Ranked,
 } from '../../src/index.ts';
@@ -43,8 +43,8 @@ it('one input gives one result, a list a list, and what may be either either', (
     const classifier = await clip.classifier({ cat: ['a cat'], dog: ['a dog'] });
     expectTypeOf(classifier.classify(input)).resolves.toEqualTypeOf<Ranked[]>();
     expectTypeOf(classifier.classify([input])).resolves.toEqualTypeOf<Ranked[][]>();
-    expectTypeOf(nearest(vector, [vector], 1)).resolves.toEqualTypeOf<Neighbour[]>();
-    expectTypeOf(nearest([vector], vector, 1)).resolves.toEqualTypeOf<Neighbour[][]>();
+    expectTypeOf(nearest(vector, [vector], 1)).resolves.toEqualTypeOf<Neighbor[]>();
+    expectTypeOf(nearest([vector], vector, 1)).resolves.toEqualTypeOf<Neighbor[][]>();
     expectTypeOf(loadClip({ model: 'a', threads: 2 })).resolves.toEqualTypeOf<Clip>();
     expectTypeOf(loadClip('a', { threads: 2 })).resolves.toEqualTypeOf<Clip>();
 

@@ -53,7 +53,7 @@ const begun = (check) => fetch('/begun', { method: 'POST', body: check });
 
 /**
  * A worker inside a worker answers although only its own listeners refer to it and the one outside collects garbage all the time:
- * Firefox ended it at work, and the caller waited for ever.
+ * Firefox ended it at work, and the caller waited forever.
  */
 async function collecting(picture) {
   let garbage;

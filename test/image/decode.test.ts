@@ -31,7 +31,7 @@ const refused: { [file: string]: { code: string; message: RegExp } } = {
   'jpeg-trailer-progressive.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-trailer-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
   'jpeg-trailer-two-of-three-scans.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG/ },
-  // Pillow paints the missing part grey.
+  // Pillow paints the missing part gray.
   'jpeg-trailer-half.jpg': { code: 'IMAGE_TRUNCATED', message: /truncated JPEG: a part of the picture/ },
 };
 

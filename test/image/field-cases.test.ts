@@ -16,12 +16,12 @@ const read = async (file: string) => new Uint8Array(await readFile(new URL(file,
 const config: PreprocessConfig = preprocessConfigFromOpenClip(undefined, 224);
 const photo = await read('preprocess/inputs/photo_0.jpg');
 
-/** The one colour of a picture, or its first two if it has more. */
-function colours(data: Uint8Array | Uint8ClampedArray, channels = 3): number[][] {
+/** The one color of a picture, or its first two if it has more. */
+function colors(data: Uint8Array | Uint8ClampedArray, channels = 3): number[][] {
   const found = new Map<string, number[]>();
   for (let i = 0; i < data.length && found.size < 2; i += channels) {
-    const colour = [...data.subarray(i, i + 3)];
-    found.set(String(colour), colour);
+    const color = [...data.subarray(i, i + 3)];
+    found.set(String(color), color);
   }
   return [...found.values()];
 }
@@ -30,7 +30,7 @@ describe('R02: an animation', () => {
   it.each(['r02-animated.webp', 'r02-animated.png', 'r02-animated-default.png'])(
     'shows its first frame: %s',
     async (file) => {
-      expect(colours((await preprocess(await read(`image-cases/${file}`), config)).data)).toEqual([[255, 0, 0]]);
+      expect(colors((await preprocess(await read(`image-cases/${file}`), config)).data)).toEqual([[255, 0, 0]]);
     },
   );
 });
@@ -55,7 +55,7 @@ describe('R13, R17: a picture with a long side', () => {
     [3, 60_000],
   ])('of %i x %i costs no more than its crop', async (width, height) => {
     const bytes = await read(`image-cases/r17-${width}x${height}.png`);
-    expect(colours((await preprocess(bytes, config)).data)).toEqual([[10, 200, 30]]);
+    expect(colors((await preprocess(bytes, config)).data)).toEqual([[10, 200, 30]]);
   });
 
   it('that is tall is resized vertically first, as in Pillow 13, and differs from Pillow 12', async () => {
@@ -70,14 +70,14 @@ describe('R13, R17: a picture with a long side', () => {
   });
 });
 
-describe('R34: the colour under transparent pixels', () => {
+describe('R34: the color under transparent pixels', () => {
   it.each([
     ['r34-rgba.png', [200, 10, 10]],
     ['r34-key.png', [200, 10, 10]],
     ['r34-exact.webp', [200, 10, 10]],
-  ])('is kept: %s', async (file, colour) => {
+  ])('is kept: %s', async (file, color) => {
     const { data } = await decodeImage(await read(`image-cases/${file}`));
-    expect([...data.subarray(0, 3)]).toEqual(colour);
+    expect([...data.subarray(0, 3)]).toEqual(color);
   });
 
   it('is kept in a palette', async () => {
@@ -89,7 +89,7 @@ describe('R34: the colour under transparent pixels', () => {
 
   it('is kept in pixels of the caller', async () => {
     const data = new Uint8ClampedArray(16 * 4).map((_, i) => [200, 10, 10, 0][i % 4]!);
-    expect(colours((await preprocess({ data, width: 4, height: 4 }, config)).data)).toEqual([[200, 10, 10]]);
+    expect(colors((await preprocess({ data, width: 4, height: 4 }, config)).data)).toEqual([[200, 10, 10]]);
   });
 });
 

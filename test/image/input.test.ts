@@ -18,7 +18,7 @@ const config = preprocessConfigFromOpenClip(undefined, 8);
 
 /** A stream of the PNG in small chunks, and what became of it. */
 function stream(bytes: Uint8Array = png, chunk = 50) {
-  const state = { sent: 0, cancelled: undefined as unknown };
+  const state = { sent: 0, canceled: undefined as unknown };
   const body = new ReadableStream({
     pull(controller) {
       if (state.sent >= bytes.length) return controller.close();
@@ -26,7 +26,7 @@ function stream(bytes: Uint8Array = png, chunk = 50) {
       state.sent += chunk;
     },
     cancel(reason) {
-      state.cancelled = reason;
+      state.canceled = reason;
     },
   });
   return { body, state };
@@ -227,10 +227,10 @@ describe('takeImage', () => {
 });
 
 describe('a stream', () => {
-  it('is cancelled beyond maxBytes', async () => {
+  it('is canceled beyond maxBytes', async () => {
     const { body, state } = stream();
     await expect(decodeImage(body, { maxBytes: 120 })).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
-    expect(state.cancelled).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(state.canceled).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect(state.sent).toBeLessThan(300);
   });
 
@@ -238,17 +238,17 @@ describe('a stream', () => {
     const bytes = jpeg.slice();
     bytes[bytes.findIndex((byte, i) => byte === 0xff && bytes[i + 1]! >= 0xc0 && bytes[i + 1]! <= 0xc2) + 1] = 0xc9;
     let pulled = 0;
-    let cancelled = false;
+    let canceled = false;
     const stream = new ReadableStream({
       pull(controller) {
         controller.enqueue(pulled++ === 0 ? Buffer.concat([bytes, new Uint8Array(8192)]) : new Uint8Array(1000));
       },
       cancel() {
-        cancelled = true;
+        canceled = true;
       },
     });
     await expect(decodeImage(stream)).rejects.toMatchObject({ code: 'IMAGE_FORMAT' });
-    expect([pulled < 5, cancelled]).toEqual([true, true]);
+    expect([pulled < 5, canceled]).toEqual([true, true]);
   });
 
   it('may give ArrayBuffers, as a FileHandle of Node.js 20 does', async () => {
@@ -293,11 +293,11 @@ describe('a stream', () => {
   });
 
   it.each(parts)('that waits %s can be aborted', async (_, bytes, end, options) => {
-    let cancelled: unknown;
+    let canceled: unknown;
     const waiting = new ReadableStream({
       start: (controller) => controller.enqueue(bytes.subarray(0, end)),
       cancel: (reason) => {
-        cancelled = reason;
+        canceled = reason;
       },
     });
     const controller = new AbortController();
@@ -305,7 +305,7 @@ describe('a stream', () => {
     const reason = new Error('enough');
     setTimeout(() => controller.abort(reason), 5);
     await expect(call).rejects.toBe(reason);
-    expect(cancelled).toBe(reason);
+    expect(canceled).toBe(reason);
   });
 
   it.each([

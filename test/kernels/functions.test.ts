@@ -28,8 +28,8 @@ function map(arena: Arena, values: ArrayLike<number>, kind: number): Float32Arra
 const sweep = (from: number, to: number, n = 40_001) =>
   Float32Array.from({ length: n }, (_, i) => from + ((to - from) * i) / (n - 1));
 
-/** Neighbouring f32, the middle one `around`: where an error is largest, a grid steps over it. */
-function neighbours(around: number, n = 40_000): Float32Array {
+/** Neighboring f32, the middle one `around`: where an error is largest, a grid steps over it. */
+function neighbors(around: number, n = 40_000): Float32Array {
   const bits = new Uint32Array(Float32Array.of(around).buffer)[0]!;
   return new Float32Array(Uint32Array.from({ length: n }, (_, i) => bits - n / 2 + i).buffer);
 }
@@ -64,7 +64,7 @@ describeBuilds((arena) => {
     });
 
     it('keeps that bound where it errs most of all f32', () => {
-      const x = neighbours(0.5006641);
+      const x = neighbors(0.5006641);
       const most = error(x, map(arena, x, POWER_OF_TWO));
       expect(most).toBeLessThanOrEqual(2 ** -23 * 1.1);
       expect(most).toBeGreaterThan(2 ** -23 * 1.04); // the bound that assembly/math.ts states is hardly larger than it must be
@@ -97,7 +97,7 @@ describeBuilds((arena) => {
 
   describe('erf, at its worst and its ends', () => {
     it('errs most near 3.27 of all f32, by 4.7e-7', () => {
-      const x = neighbours(3.2696676);
+      const x = neighbors(3.2696676);
       const y = map(arena, x, ERF);
       const error = worst(x, (v, i) => Math.abs(y[i]! - erf(v)));
       expect(error).toBeLessThanOrEqual(5e-7);

@@ -19,7 +19,7 @@ function operands(k: number, m: number, seed = k) {
 
 type Operands = ReturnType<typeof operands>;
 
-/** The rows normalised in place, `gap` values apart. */
+/** The rows normalized in place, `gap` values apart. */
 function inPlace(arena: Arena, { m, k, x, gamma, beta }: Operands, gap = 0) {
   arena.reset();
   const stride = k + gap;

@@ -45,7 +45,7 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return x.reduce((sum, v, i) => sum + v * y[i]!, 0);
 }
 
-/** Largest absolute difference of two normalised vectors. */
+/** Largest absolute difference of two normalized vectors. */
 export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const [x, y] = [normalized(a), normalized(b)];
   return Math.max(...x.map((v, i) => Math.abs(v - y[i]!)));

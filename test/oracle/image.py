@@ -43,8 +43,8 @@ def rows(samples, depth):
     return b"\0" + bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
 
 
-def png(depth, colour, width=7, height=5, extra=b"", interlaced=False, values=None, idat_crc=None, tail=b"", edit=None, cut=0):
-    n = CHANNELS[colour]
+def png(depth, color, width=7, height=5, extra=b"", interlaced=False, values=None, idat_crc=None, tail=b"", edit=None, cut=0):
+    n = CHANNELS[color]
     top = (1 << depth) - 1
     picture = [[[random.randint(0, top) for _ in range(n)] for _ in range(width)] for _ in range(height)]
     if values:
@@ -59,7 +59,7 @@ def png(depth, colour, width=7, height=5, extra=b"", interlaced=False, values=No
     packed = zlib.compress(raw, 9)
     if edit:
         packed = edit(packed)
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced))
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced))
     half = len(packed) // 2  # two IDAT chunks
     data = chunk(b"IDAT", packed[:half], idat_crc) + chunk(b"IDAT", packed[half:], idat_crc)
     whole = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + data + chunk(b"IEND", b"") + tail
@@ -77,17 +77,17 @@ deep = [(v,) for v in (0, 1, 127, 128, 254, 255, 256, 257, 511, 32768, 65279, 65
 files["png-grey16-low.png"] = png(16, 0, values=deep)
 files["png-grey16-key.png"] = png(16, 0, values=deep, extra=chunk(b"tRNS", b"\0\1"))
 files["png-grey8-key.png"] = png(8, 0, extra=chunk(b"tRNS", b"\0\1"))
-for colour, name in ((2, "rgb"), (4, "la"), (6, "rgba")):
+for color, name in ((2, "rgb"), (4, "la"), (6, "rgba")):
     for depth in (8, 16):
-        files[f"png-{name}{depth}.png"] = png(depth, colour)
-        files[f"png-{name}{depth}-interlaced.png"] = png(depth, colour, interlaced=True)
+        files[f"png-{name}{depth}.png"] = png(depth, color)
+        files[f"png-{name}{depth}-interlaced.png"] = png(depth, color, interlaced=True)
 for depth in (1, 2, 4, 8):
     files[f"png-palette{depth}.png"] = png(depth, 3, extra=palette(1 << depth))
 files["png-palette8-interlaced.png"] = png(8, 3, extra=palette(256), interlaced=True)
 files["png-palette8-short.png"] = png(8, 3, extra=palette(100))
 files["png-palette4-long.png"] = png(4, 3, extra=palette(30))
 files["png-palette8-missing.png"] = png(8, 3)
-# R34: the colour under transparent pixels counts.
+# R34: the color under transparent pixels counts.
 files["r34-rgba.png"] = png(8, 6, values=[(200, 10, 10, 0)])
 files["r34-palette.png"] = png(8, 3, extra=palette(256) + chunk(b"tRNS", b"\0"), values=[(0,), (1,)])
 files["r34-key.png"] = png(8, 2, extra=chunk(b"tRNS", b"\0\xc8\0\x0a\0\x0a"), values=[(200, 10, 10)])
@@ -304,7 +304,7 @@ files["jpeg-trailer-grey.jpg"] = files["jpeg-grey.jpg"][:-2] + trailer
 files["jpeg-trailer-restarts.jpg"] = files["jpeg-restarts.jpg"][:-2] + trailer
 files["jpeg-trailer-segment.jpg"] = cut + segment(trailer, 0xE5)
 files["jpeg-trailer-half.jpg"] = cut[: len(cut) - 300] + b"\xff\xe5" + trailer
-# Sequential, but each component in a scan of its own: one grey block, of Huffman tables with one code each.
+# Sequential, but each component in a scan of its own: one gray block, of Huffman tables with one code each.
 scans = b"\xff\xd8" + segment(b"\0" + b"\1" * 64, 0xDB) + segment(b"\x08\0\x08\0\x08\3\1\x11\0\2\x11\0\3\x11\0", 0xC0)
 scans += b"".join(segment(bytes((kind, 1)) + b"\0" * 16, 0xC4) for kind in (0x00, 0x10))
 scans += b"".join(segment(bytes((1, component, 0, 0, 63, 0)), 0xDA) + b"\x3f" for component in (1, 2, 3))

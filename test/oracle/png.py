@@ -54,9 +54,9 @@ def packed(samples, depth):
     return bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
 
 
-def data(colour, depth, width, height, interlaced=False, filters=(0, 1, 2, 3, 4), values=None):
+def data(color, depth, width, height, interlaced=False, filters=(0, 1, 2, 3, 4), values=None):
     """Filtered rows: noise, slopes and flat parts in turn."""
-    n, top = SAMPLES[colour], (1 << depth) - 1
+    n, top = SAMPLES[color], (1 << depth) - 1
     step = random.randint(1, 9)
     picture = [
         [[(random.randint(0, top), (x * step + y * 3 + k * 50) * top // 255 & top, top // 3)[(x // 5 + y // 3) % 3] for k in range(n)] for x in range(width)]
@@ -94,9 +94,9 @@ def split(stream, sizes):
     return out
 
 
-def png(colour, depth, width, height, body, interlaced=False, before=b"", end=chunk(b"IEND", b"")):
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced))
-    palette = chunk(b"PLTE", random.randbytes(3 << depth)) if colour == 3 and b"PLTE" not in before else b""
+def png(color, depth, width, height, body, interlaced=False, before=b"", end=chunk(b"IEND", b"")):
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced))
+    palette = chunk(b"PLTE", random.randbytes(3 << depth)) if color == 3 and b"PLTE" not in before else b""
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + before + body + end
 
 
@@ -105,34 +105,34 @@ def add(name, file):
     cases[name] = file
 
 
-for colour, depth in KINDS:
+for color, depth in KINDS:
     for interlaced in (False, True):
         for width, height in ((1, 1), (9, 7), (32, 18), (random.randint(2, 33), random.randint(2, 33))):
-            raw = data(colour, depth, width, height, interlaced)
+            raw = data(color, depth, width, height, interlaced)
             stream = deflated(raw, random.choice((0, 1, 6, 9)), random.choice((0, 0, zlib.Z_FIXED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)))
             body = split(stream, random.choice(([9999], [40], [97, 0, 60], [100, 1])))
-            name = f"{NAMES[colour]}{depth}{'-interlaced' * interlaced}-{width}x{height}"
+            name = f"{NAMES[color]}{depth}{'-interlaced' * interlaced}-{width}x{height}"
             if name not in cases:
-                add(name, png(colour, depth, width, height, body, interlaced))
+                add(name, png(color, depth, width, height, body, interlaced))
 
 for side in range(1, 34):
     for width, height in ((side, 3), (2, side)):
-        colour, depth = random.choice(KINDS)
+        color, depth = random.choice(KINDS)
         interlaced = random.random() < 0.5
-        body = split(deflated(data(colour, depth, width, height, interlaced)), [9999])
-        cases[f"side-{width}x{height}"] = png(colour, depth, width, height, body, interlaced)
+        body = split(deflated(data(color, depth, width, height, interlaced)), [9999])
+        cases[f"side-{width}x{height}"] = png(color, depth, width, height, body, interlaced)
 
-for colour, depth in ((0, 8), (0, 16), (2, 8), (6, 8), (2, 16), (6, 16)):
+for color, depth in ((0, 8), (0, 16), (2, 8), (6, 8), (2, 16), (6, 16)):
     for kind in range(5):
-        body = split(deflated(data(colour, depth, 21, 6, filters=(kind,))), [9999])
-        add(f"filter{kind}-{NAMES[colour]}{depth}", png(colour, depth, 21, 6, body))
+        body = split(deflated(data(color, depth, 21, 6, filters=(kind,))), [9999])
+        add(f"filter{kind}-{NAMES[color]}{depth}", png(color, depth, 21, 6, body))
 
 transparent = {"gray1": (0, 1, b"\0\1"), "gray8": (0, 8, b"\0\7"), "gray16": (0, 16, b"\1\0"), "rgb8": (2, 8, b"\0\1\0\2\0\3"), "rgb16": (2, 16, b"\1\0\2\0\3\0")}
-for name, (colour, depth, key) in transparent.items():
-    n = SAMPLES[colour]
+for name, (color, depth, key) in transparent.items():
+    n = SAMPLES[color]
     value = [int.from_bytes(key[2 * i : 2 * i + 2], "big") for i in range(n)]
-    body = split(deflated(data(colour, depth, 5, 4, values=[value])), [9999])
-    add(f"key-{name}", png(colour, depth, 5, 4, body, before=chunk(b"tRNS", key)))
+    body = split(deflated(data(color, depth, 5, 4, values=[value])), [9999])
+    add(f"key-{name}", png(color, depth, 5, 4, body, before=chunk(b"tRNS", key)))
 for depth in (1, 2, 4, 8):
     body = split(deflated(data(3, depth, 11, 4)), [9999])
     palette = chunk(b"PLTE", random.randbytes(3 << depth))

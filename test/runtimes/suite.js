@@ -1,7 +1,7 @@
 // The same cases in every runtime: pictures and texts in, digests of the embeddings' bits out. Plain JavaScript without any
 // import, so that every runtime and bundler takes it as it is.
 
-/** Files of test/golden: JPEG 4:2:0, progressive and grey, PNG with alpha and palette, WebP of both kinds, extreme sizes. */
+/** Files of test/golden: JPEG 4:2:0, progressive and gray, PNG with alpha and palette, WebP of both kinds, extreme sizes. */
 export const PICTURES = [
   'preprocess/inputs/jpeg_q75_500x375.jpg',
   'preprocess/inputs/jpeg_progressive_320x400.jpg',

@@ -112,7 +112,7 @@ describe('added tokens and cleaning', () => {
 });
 
 describe('added tokens and length', () => {
-  it('count towards the context length', () => {
+  it('count toward the context length', () => {
     const tokenizer = withTokens([{ id: 49408, content: '<my-toy>' }], { contextLength: 6 });
     expect(tokenizer.encode('<my-toy>'.repeat(10))).toEqual([BOS, 49408, 49408, 49408, 49408, EOT]);
     expect(tokenizer.encode('a cat <my-toy> and <my-toy>')).toEqual([BOS, 320, 2368, 49408, 537, EOT]);

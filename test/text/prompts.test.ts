@@ -118,7 +118,7 @@ describe('classPrompts', () => {
     ['a blank label', ['cat', ' \t'], TypeError, 'label 1 is blank'],
     ['a blank key', { cat: ['a cat'], ' ': ['a'] }, TypeError, 'label 1 is blank'],
     ['a class without label', ['cat', { prompts: ['a'] }], TypeError, 'label 1 must be a string, got undefined'],
-    ['a misspelt field', [{ label: 'cat', prompt: ['a'] }], TypeError, 'class 0 has the field "prompt"'],
+    ['a misspelled field', [{ label: 'cat', prompt: ['a'] }], TypeError, 'class 0 has the field "prompt"'],
     ['one prompt instead of a list', { cat: 'a cat' }, TypeError, 'class 0, "cat": the prompts must be an array'],
     ['prompts that are null', [{ label: 'cat', prompts: null }], TypeError, 'class 0, "cat"'],
     ['no prompts', { cat: ['a cat'], dog: [] }, RangeError, 'class 1, "dog": the list of prompts is empty'],

@@ -115,7 +115,7 @@ describe('tapOrder', () => {
     expect(order.indexOf(-1)).toBe(kernel ** 2);
   });
 
-  it('pairs neighbours of a line, then the last column from top to bottom', () => {
+  it('pairs neighbors of a line, then the last column from top to bottom', () => {
     expect(tapOrder(3)).toEqual([0, 1, 3, 4, 6, 7, 2, 5, 8, -1]);
     expect(tapOrder(5).slice(-6)).toEqual([4, 9, 14, 19, 24, -1]);
   });

@@ -80,26 +80,26 @@ describe.each([
     expect(await rejection(short.readInto(0, target))).toMatchObject({ message: 'cannot read "b.bin": it ended after 70000 of 3000000 bytes' }); // biome-ignore format: one line
   });
 
-  it('is cancelled when it is closed, aborted, or asked for too much', async () => {
-    let cancelled = 0;
+  it('is canceled when it is closed, aborted, or asked for too much', async () => {
+    let canceled = 0;
     // It gives one chunk, and then nothing more.
     const stalled = () => {
       let chunks = 0;
       return new ReadableStream({
         ...(type && { type }),
         pull: (controller) => (chunks++ === 0 ? controller.enqueue(new Uint8Array(80_000)) : new Promise(() => {})),
-        cancel: () => void cancelled++,
+        cancel: () => void canceled++,
       });
     };
     const source = streamSource(async () => stalled(), 1e9);
     await source.readInto(0, new Uint8Array(100));
     await source.close?.();
-    expect(cancelled).toBe(1);
+    expect(canceled).toBe(1);
     const controller = new AbortController();
     const reading = source.readInto(0, new Uint8Array(1e8), controller.signal);
     setTimeout(() => controller.abort(new Error('enough')), 5);
     expect((await rejection(reading)).message).toBe('enough');
-    expect(cancelled).toBe(2);
+    expect(canceled).toBe(2);
     expect(await rejection(source.readInto(1e9 - 1, new Uint8Array(2)))).toMatchObject({ code: 'IO' });
   });
 });
@@ -181,7 +181,7 @@ describe('where streams fill buffers of the caller', () => {
   /** A stream that notes the buffers it is given, and whether it was let go. */
   function counted(content: Uint8Array) {
     const views: number[] = [];
-    let cancelled = 0;
+    let canceled = 0;
     let at = 0;
     const reader = {
       async read(view: Uint8Array) {
@@ -194,7 +194,7 @@ describe('where streams fill buffers of the caller', () => {
         return { done: value.length === 0, value };
       },
       async cancel() {
-        cancelled++;
+        canceled++;
       },
     };
     const body = {
@@ -203,7 +203,7 @@ describe('where streams fill buffers of the caller', () => {
         return reader;
       },
     };
-    return { body, views, cancelled: () => cancelled };
+    return { body, views, canceled: () => canceled };
   }
 
   it('a file is read by its head, then by 1 MiB, and the stream is let go at its end', async () => {
@@ -215,7 +215,7 @@ describe('where streams fill buffers of the caller', () => {
     await source.readInto(0, target);
     expect(Buffer.compare(target, bytes)).toBe(0);
     expect(stream.views.slice(1)).toEqual([1 << 20, 1 << 20, bytes.length - (1 << 16) - (1 << 21)]);
-    expect(stream.cancelled()).toBe(1);
+    expect(stream.canceled()).toBe(1);
   });
 
   it('the bytes of a file without a stated length are counted so, too', async () => {

@@ -62,7 +62,7 @@ function averagePool({ size, channels, values }: Activation): Activation {
   return { size: half, channels, values: pooled };
 }
 
-/** `picture`: bytes [imageSize, imageSize, 3]; the embedding is not normalised. */
+/** `picture`: bytes [imageSize, imageSize, 3]; the embedding is not normalized. */
 export function referenceResNet(
   c: Checkpoint,
   { imageSize, width, layers, heads }: ResNetConfig,
