@@ -158,9 +158,9 @@ async function encodeGroup(
 }
 
 /**
- * Files that are elsewhere are read before the model is occupied. Where threads decode, those of a batch are collected for one; as
- * they come, a thread would wait for the network, and other calls for it. Where there are none, and what is alone, large, slow or
- * of a format that a thread does not know, is decoded here as it comes; but what is decoded in one call is for a thread if there is one.
+ * Files that are elsewhere are read before the model is occupied. Where there are threads, one decodes what is collected first: the
+ * files of a batch, and a lone file that is decoded in one call. All else is decoded here as it comes: without threads, or what is
+ * large, slow or of a format that a thread does not know. (A thread that read it would wait for the network, and other calls for it.)
  */
 async function readAhead(
   session: Session,

@@ -21,6 +21,8 @@ export interface ShardPicture {
 const AHEAD = 16;
 /** Bytes that may be on their way at once, by what the last pictures had. */
 const AHEAD_BYTES = 64 << 20;
+
+/** Where the pictures of a batch are read from: folders, buckets, tar files and the web. */
 export class PictureSource {
   readonly #head: PlanHead;
   readonly #options: StorageOptions;

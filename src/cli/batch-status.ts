@@ -39,7 +39,7 @@ export function addBatchStatus(batch: Command): void {
   addBatchOptions(command)
     .option('--errors', 'list the pictures that failed, each with its reason')
     .option('--retry', 'let shards be tried again that were set aside, or whose part is gone')
-    .option('--json', 'one JSON object')
+    .option('--json', 'one JSON object a batch, each on a line')
     .addHelpText('after', HELP)
     .action(status);
 }

@@ -36,7 +36,7 @@ part-00042.parquet with key, embedding, width, height and error. A part is writt
 stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
 fails is tried again later, and set aside after the fifth time. On SIGTERM or Ctrl-C the shard at work is given back.
 
-With --queue alone it takes the batches that were planned with that queue, the oldest first. Folders of the plan must have the same
+With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first. Folders of the plan must have the same
 path on every machine, or --input names the one that holds the pictures here (of a list: the one where its relative paths begin).
 
 All workers of an output must have the same model, version and options. Then a part has the same bytes on every machine.
@@ -68,27 +68,48 @@ async function work(options: WorkCommandOptions): Promise<void> {
   const progress = new Progress();
   const batches = await namedBatches(options);
   if (input === '') throw emptyOption('--input');
-  let loading: Promise<Worker> | undefined;
-  for (const batch of batches) {
+  /** An error of one batch among several is told: the others can be worked on. */
+  const attempt = async <T>(step: () => Promise<T>): Promise<T | undefined> => {
     try {
-      if (batch.id !== undefined && (await isOver(url!, batch.id))) continue;
-      const output = await openOutput(batch);
-      const plan = await plannedBatch(output);
-      await checkPackages(plan);
-      loading ??= loadWorker(options, progress);
-      await workBatch(await loading, batch, output, plan);
+      return await step();
     } catch (error) {
       if (batches.length === 1) throw error;
-      progress.line(`error: ${describe(error)}`); // the other batches can be worked on
+      progress.line(`error: ${describe(error)}`);
       process.exitCode = EXIT_FAILED;
+      return undefined;
     }
-    if ((await loading?.catch(() => undefined))?.ending.signal.aborted) break;
+  };
+  let worker: Worker | undefined;
+  try {
+    for (const batch of batches) {
+      const opened = await attempt(() => openBatch(batch, url));
+      if (!opened) continue;
+      worker ??= await loadWorker(options, progress);
+      const loaded = worker;
+      await attempt(() => workBatch(loaded, opened));
+      if (loaded.ending.signal.aborted) break;
+    }
+  } finally {
+    worker?.ending.forget();
+    worker?.life?.end();
+    worker?.clip.dispose();
   }
-  const worker = await loading?.catch(() => undefined);
-  worker?.ending.forget();
-  worker?.life?.end();
-  worker?.clip.dispose();
   if (worker?.ending.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
+}
+
+interface OpenedBatch {
+  readonly output: Storage;
+  readonly plan: Plan;
+  readonly endpoint: string | undefined;
+}
+
+/** Undefined if nothing of the batch waits or runs. */
+async function openBatch(batch: NamedBatch, url: string | undefined): Promise<OpenedBatch | undefined> {
+  if (batch.id !== undefined && (await isOver(url!, batch.id))) return undefined;
+  const output = await openOutput(batch);
+  const plan = await plannedBatch(output);
+  await checkPackages(plan);
+  return { output, plan, endpoint: batch.endpoint };
 }
 
 async function loadWorker(options: WorkCommandOptions, progress: Progress): Promise<Worker> {
@@ -122,13 +143,12 @@ async function isOver(url: string, id: string): Promise<boolean> {
   }
 }
 
-async function workBatch(worker: Worker, batch: NamedBatch, output: Storage, plan: Plan): Promise<void> {
+async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch): Promise<void> {
   const { clip, pictures, made, progress, life } = worker;
   const stop = worker.ending.signal;
   const { queue: url, lock, input } = worker.options;
   const { head } = plan;
   const place = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input };
-  const { endpoint } = batch;
   const source = new PictureSource({ ...head, ...place }, { ...(endpoint !== undefined && { endpoint }) });
   const queue = await openQueue(url, plan, output);
   try {

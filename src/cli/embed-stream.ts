@@ -22,8 +22,8 @@ export interface StreamOptions {
 
 /** What a line may have beside a picture in base64. */
 const BESIDE_BYTES = 1 << 20;
-/** Tab, CR and blank. */
-const BLANKS = new Set([9, 13, 32]);
+/** Tab, CR and space. */
+const SPACES = new Set([9, 13, 32]);
 /** An object, an array or a string. */
 const JSON_BEGINS = new Set(Buffer.from('{["'));
 
@@ -64,7 +64,7 @@ export async function embedStream(
       const { done, value } = await source.next();
       if (done) return undefined;
       if (value instanceof LineTooLong) return new RangeError(`a line has more than ${value.maxBytes} bytes`);
-      const first = value.find((byte) => !BLANKS.has(byte));
+      const first = value.find((byte) => !SPACES.has(byte));
       if (first !== undefined) return request(value, JSON_BEGINS.has(first), limits);
     }
   };

@@ -41,20 +41,13 @@ export class Session {
   }
 
   async rows(sql: string, values: readonly unknown[] = []): Promise<PostgresRow[]> {
-    const text = this.#named(sql);
-    try {
-      // Without values, `sql` may be several statements.
-      const { rows } = await (values.length > 0 ? this.#client.query(text, [...values]) : this.#client.query(text));
-      return rows;
-    } catch (error) {
-      if (isTimeout(error)) this.#end();
-      throw error;
-    }
+    // Without values, `sql` may be several statements.
+    return (await this.#query({ text: this.#named(sql), ...(values.length > 0 && { values: [...values] }) })).rows;
   }
 
   /** Statements that may take hours, as making an index does. */
   async slow(sql: string): Promise<void> {
-    await this.#client.query({ text: this.#named(sql), query_timeout: SLOW_MS } as QueryConfig);
+    await this.#query({ text: this.#named(sql), query_timeout: SLOW_MS } as QueryConfig);
   }
 
   /** Sends what `COPY ... FROM STDIN` reads. */
@@ -91,6 +84,15 @@ export class Session {
   /** Lets pgvector's types and operators be found, in whatever schema they are. */
   async useVector(): Promise<void> {
     await useVector(this.#client);
+  }
+
+  async #query(query: QueryConfig): Promise<{ readonly rows: PostgresRow[] }> {
+    try {
+      return await this.#client.query(query);
+    } catch (error) {
+      if (isTimeout(error)) this.#end();
+      throw error;
+    }
   }
 
   #named(sql: string): string {

@@ -1,7 +1,6 @@
 /**
- * Which linear maps keep the error of their int8 weights as a second int8 map, of those that a tower's file says may have one
- * (`residualOf`: the product has a single row, so it costs next to nothing). What decides is what rounding does to the weights
- * of the checkpoint at hand.
+ * Which linear maps keep the error of their int8 weights as a second int8 map. A tower's slots say which may have one (`residualOf`):
+ * those whose product has a single row, so that it costs next to nothing. What rounding does to the weights at hand decides.
  */
 import type { TowerSlot } from '../model/slots.ts';
 import { quantizationResidual } from './panels.ts';

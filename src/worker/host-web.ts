@@ -24,7 +24,10 @@ export const startWorker: StartWorker = (receive, died) => {
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
     hold: (waits) => holdWorker(worker, waits),
-    stop: () => worker.terminate(),
+    stop: () => {
+      holdWorker(worker, false);
+      worker.terminate();
+    },
   };
 };
 

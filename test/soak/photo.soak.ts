@@ -1,8 +1,7 @@
 /**
  * 12 megapixels from a file that is read as it is decoded: the peak of a process of its own beyond the loaded model, held to 4 MB for a
- * baseline JPEG and 6 MB for a PNG of 22 MB. For sources that fill a buffer of ours or reuse their own, and a
- * `Blob`, whose chunks are freed; `npm run bench -- --only memory`
- * has others. Needs `npm run build`.
+ * baseline JPEG and 6 MB for a PNG of 22 MB. For sources that fill a buffer of ours or reuse their own, and a `Blob`, whose chunks are
+ * freed; `npm run bench -- --only memory` has others. Needs `npm run build`.
  */
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';

@@ -1,5 +1,6 @@
 // The declarations of the packed package under TypeScript 5.4 to 7 and in Deno's own checker: program.ts and, in CommonJS,
-// program.cts and required.cts must compile, with an error at each line that expects one. Ends with a table and "N passed, N failed". node run.js [VERSION ..]: only these, or deno.
+// program.cts and required.cts must compile, with an error at each line that expects one. Ends with a table and "N passed, N failed".
+// node run.js [VERSION ..]: only these, or deno.
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
