@@ -9,6 +9,7 @@ import { ClipError } from '../errors.ts';
 import { nameFromBytes, toPath } from '../file-name.ts';
 import { checkBytes, imageLimits } from '../image/limits.ts';
 import { ioReason } from '../platform/io-reason.ts';
+import { isRunning } from '../platform/is-running.ts';
 import { makeFolder } from '../platform/make-folder.ts';
 import { PictureError } from './picture-error.ts';
 import type { ReadOptions, Storage, StoredFile } from './storage.ts';
@@ -169,15 +170,7 @@ async function removeLeft(folder: string): Promise<void> {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await removeLeft(path);
     const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(entry.name.slice(0, -UNFINISHED.length)) ?? [];
-    if (entry.name.endsWith(UNFINISHED) && host === hostname() && !isAlive(Number(pid)))
+    if (entry.name.endsWith(UNFINISHED) && host === hostname() && !isRunning(Number(pid)))
       await rm(path, { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

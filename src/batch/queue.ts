@@ -5,7 +5,7 @@ import type { ShardResult } from './work.ts';
 /** Computes a shard; a failure that is not the signal's is tried again. */
 export type ShardHandler = (place: ShardPlace, signal: AbortSignal) => Promise<ShardResult>;
 
-/** A worker that gives no sign of life for so long has lost its shard. */
+/** A worker that is silent for so long loses its shard. */
 export const LOCK_MS = 30_000;
 
 export interface WorkOptions {

@@ -4,7 +4,8 @@ import { type Plan, readPlan } from '../batch/plan.ts';
 import { queuedBatches } from '../batch/queues.ts';
 import { isBucket, openStorage, type Storage } from '../batch/storage.ts';
 import { ClipError } from '../errors.ts';
-import { emptyOption, quote, UsageError } from './failure.ts';
+import { describe, EXIT_FAILED, emptyOption, quote, UsageError } from './failure.ts';
+import type { Progress } from './progress.ts';
 
 export interface BatchOptions {
   readonly output?: string;
@@ -44,6 +45,26 @@ export async function namedBatches(options: BatchOptions): Promise<NamedBatch[]>
   const batches = await queuedBatches(queue);
   if (batches.length === 0) throw new ClipError('IO', 'no batch was planned with this queue: edgeclip batch plan');
   return batches.map((batch) => ({ ...batch, endpoint: endpoint ?? batch.endpoint }));
+}
+
+/**
+ * Runs a step for a batch. Of several batches, an error of one is told, and the others go on.
+ * @returns undefined if it failed
+ * @throws what the step throws, if there is only one batch
+ */
+export async function attempt<T>(
+  batches: readonly NamedBatch[],
+  progress: Progress,
+  step: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (error) {
+    if (batches.length === 1) throw error;
+    progress.line(`error: ${describe(error)}`);
+    process.exitCode = EXIT_FAILED;
+    return undefined;
+  }
 }
 
 /** @throws ClipError IO */

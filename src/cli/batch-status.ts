@@ -6,6 +6,7 @@ import { type DonePart, doneParts } from '../batch/parts.ts';
 import { openQueue, queueName } from '../batch/queues.ts';
 import {
   addBatchOptions,
+  attempt,
   type BatchOptions,
   type NamedBatch,
   namedBatches,
@@ -46,17 +47,17 @@ export function addBatchStatus(batch: Command): void {
 
 async function status(options: StatusOptions): Promise<void> {
   const batches = await namedBatches(options);
+  const progress = new Progress();
   for (const batch of batches) {
     if (batch.id !== undefined && !options.json && !options.errors)
       await standardOutput().write(`${visible(batch.output)}\n`);
-    await statusOf(batch, options);
+    await attempt(batches, progress, () => statusOf(batch, options, progress));
   }
 }
 
-async function statusOf(batch: NamedBatch, options: StatusOptions): Promise<void> {
+async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Progress): Promise<void> {
   const { errors = false, retry = false, json = false } = options;
   const out = standardOutput();
-  const progress = new Progress();
   const output = await openOutput(batch);
   const plan = await plannedBatch(output);
   const queue = await openQueue(options.queue, plan, output);

@@ -12,13 +12,13 @@ import type { Storage } from '../batch/storage.ts';
 import { claimOutput, type PictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
 import { indexModel } from '../search/index-model.ts';
-import { addBatchOptions, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
+import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
 import { describe, EXIT_FAILED, emptyOption, positiveInteger } from './failure.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
 import { Progress } from './progress.ts';
-import { SignOfLife } from './sign-of-life.ts';
 import { type Ending, endOnSignals } from './signals.ts';
 import { packageVersion } from './version.ts';
 
@@ -68,30 +68,19 @@ async function work(options: WorkCommandOptions): Promise<void> {
   const progress = new Progress();
   const batches = await namedBatches(options);
   if (input === '') throw emptyOption('--input');
-  /** An error of one batch among several is told: the others can be worked on. */
-  const attempt = async <T>(step: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await step();
-    } catch (error) {
-      if (batches.length === 1) throw error;
-      progress.line(`error: ${describe(error)}`);
-      process.exitCode = EXIT_FAILED;
-      return undefined;
-    }
-  };
   let worker: Worker | undefined;
   try {
     for (const batch of batches) {
-      const opened = await attempt(() => openBatch(batch, url));
+      const opened = await attempt(batches, progress, () => openBatch(batch, url));
       if (!opened) continue;
       worker ??= await loadWorker(options, progress);
       const loaded = worker;
-      await attempt(() => workBatch(loaded, opened));
+      await attempt(batches, progress, () => workBatch(loaded, opened));
       if (loaded.ending.signal.aborted) break;
     }
   } finally {
     worker?.ending.forget();
-    worker?.life?.end();
+    worker?.heartbeat?.end();
     worker?.clip.dispose();
   }
   if (worker?.ending.signal.aborted) process.exit(EXIT_FAILED); // a client that cannot reach its queue would keep the process
@@ -117,8 +106,8 @@ async function loadWorker(options: WorkCommandOptions, progress: Progress): Prom
   const clip = await loadModel(options, ['image'], progress);
   const pictures = { orient, scaled, ...(maxPixels !== undefined && { maxPixels }) };
   const made = await maker(clip, pictures, imageSize);
-  const life = alive === undefined ? undefined : new SignOfLife(alive);
-  return { clip, pictures, made, options, progress, life, ending: endOnSignals() };
+  const heartbeat = alive === undefined ? undefined : new Heartbeat(alive);
+  return { clip, pictures, made, options, progress, heartbeat, ending: endOnSignals() };
 }
 
 /** What works on batches, one after the other. */
@@ -128,7 +117,7 @@ interface Worker {
   readonly made: PartMaker;
   readonly options: WorkCommandOptions;
   readonly progress: Progress;
-  readonly life: SignOfLife | undefined;
+  readonly heartbeat: Heartbeat | undefined;
   readonly ending: Ending;
 }
 
@@ -144,7 +133,7 @@ async function isOver(url: string, id: string): Promise<boolean> {
 }
 
 async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch): Promise<void> {
-  const { clip, pictures, made, progress, life } = worker;
+  const { clip, pictures, made, progress, heartbeat } = worker;
   const stop = worker.ending.signal;
   const { queue: url, lock, input } = worker.options;
   const { head } = plan;
@@ -156,16 +145,16 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
     await claimOutput(output, made, stop); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
-        life?.busy();
+        heartbeat?.busy();
         try {
           const shard = await readShard(output, place, signal);
           const onPicture = (done: number) => {
-            life?.busy();
+            heartbeat?.busy();
             progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
           };
           return await workShard(shard, { clip, head, output, source, made, options: pictures, signal, onPicture });
         } finally {
-          life?.idle();
+          heartbeat?.idle();
         }
       },
       stop,

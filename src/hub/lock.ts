@@ -6,6 +6,7 @@
 
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { isRunning } from '../platform/is-running.ts';
 import { writing } from './cache.ts';
 import { pause } from './client.ts';
 
@@ -54,14 +55,4 @@ async function isStale(path: string): Promise<boolean> {
   if (Date.now() - found.mtimeMs > STALE_MS) return true;
   const [pid, ...host] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
   return host.join(' ') === hostname() && !isRunning(Number(pid));
-}
-
-/** Whether a process is there; if that cannot be told, it is. */
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }

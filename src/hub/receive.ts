@@ -1,11 +1,11 @@
 /** Bytes of a file as they come from a server: which part of it they are, and another attempt when a connection breaks. */
 import { ClipError } from '../errors.ts';
 import { isCompressed } from '../weights/fetched-files.ts';
-import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
 import { discard, type HubAnswer, HubError, pause, RETRY, send } from './client.ts';
+import { checkNoPage } from './no-page.ts';
 
-/** What comes. */
+/** A file on a server. */
 export interface Received {
   /** What messages call the model, and the file. */
   readonly model: string;
@@ -16,9 +16,6 @@ export interface Received {
   /** What messages call the server, if it is no hub. */
   readonly server?: string;
 }
-
-/** A page that comes instead of a file shows in its first bytes. */
-const PAGE_HEAD = 512;
 
 /** A connection that ended early; trying again helps. */
 export class Broken extends Error {}
@@ -99,7 +96,7 @@ export async function receive(
       });
       if (done) break;
       alive();
-      if (at === 0) checkNoPage(file, response, value);
+      if (at === 0) checkNoPage(file.model, file.name, response, value);
       if (end !== undefined && at + value.byteLength > end) throw wrongSize(file, `more than ${end - from} bytes came`);
       await take(value, at);
       at += value.byteLength;
@@ -108,14 +105,6 @@ export async function receive(
     await reader.cancel().catch(() => {}); // if the rest is not wanted
   }
   if (end !== undefined && at < end) throw new Broken('the answer ended early');
-}
-
-/** Networks with a login, and development servers, answer with a page and status 200. */
-function checkNoPage({ model, name }: Received, response: Response, head: Uint8Array): void {
-  const type = response.headers.get('content-type') ?? '';
-  const begin = new TextDecoder().decode(head.subarray(0, PAGE_HEAD));
-  if (!/\bhtml\b/i.test(type) && !isWebPage(begin)) return;
-  throw new ClipError('IO', `"${model}": a web page came instead of ${name}; a login page of the network, or a wrong HF_ENDPOINT? It was not kept`); // biome-ignore format: one line
 }
 
 export function wrongSize({ model, name, size }: Received, what: string): TooLong {

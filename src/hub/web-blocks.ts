@@ -11,9 +11,10 @@ import { BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { blobSource, type Source } from '../weights/source.ts';
 import type { HubAccess } from './access.ts';
 import type { HubAnswer, HubRequest } from './client.ts';
+import { checkNoPage } from './no-page.ts';
 import { type RunningDigest, startDigest } from './web-digest.ts';
 import type { Store } from './web-store.ts';
-import { bodyOf, checkNoPage, pieces, transfer } from './web-transfer.ts';
+import { bodyOf, pieces, transfer } from './web-transfer.ts';
 
 /** How much is hashed at once, in bytes; between them the event loop turns. */
 const STEP = 1 << 20;
@@ -76,7 +77,7 @@ export class BlockFile {
       }
       return this.#counted((came) =>
         bodyOf(answer, length, (piece, at) => {
-          if (start + at === 0) checkNoPage(request, path, answer, piece);
+          if (start + at === 0) checkNoPage(request.model, path, answer.response, piece);
           came(piece.byteLength);
         }),
       );
@@ -104,7 +105,7 @@ export class BlockFile {
     let filled = 0;
     await this.#counted(async (came) => {
       for await (let piece of pieces(answer)) {
-        if (start === 0 && filled === 0) checkNoPage(request, path, answer, piece);
+        if (start === 0 && filled === 0) checkNoPage(request.model, path, answer.response, piece);
         if (start + filled + piece.byteLength > size) throw this.#wrong(`more than ${size} bytes came`);
         came(piece.byteLength);
         while (piece.byteLength > 0) {

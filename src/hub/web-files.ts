@@ -10,11 +10,12 @@ import { HUB, type HubAccess, type HubOptions, type LoadAccess } from './access.
 import { discard, HubError, send } from './client.ts';
 import { listFiles, listingText, modelName, parseListing } from './listing.ts';
 import { type HubName, isCommit } from './name.ts';
+import { checkNoPage } from './no-page.ts';
 import type { PublishedFile } from './published.ts';
 import { BlockFile } from './web-blocks.ts';
 import { bytesDigest } from './web-digest.ts';
 import { Store } from './web-store.ts';
-import { bodyOf, checkNoPage, transfer, wholeBody } from './web-transfer.ts';
+import { bodyOf, transfer, wholeBody } from './web-transfer.ts';
 
 /** The cache's name, if `cacheDir` does not give another one. */
 const CACHE = 'edgeclip';
@@ -140,7 +141,7 @@ class FetchedFiles implements ModelFiles {
     const request = { model: this.name, url };
     const bytes = await transfer(this.#access, request, path, async (answer) => {
       const came = (piece: Uint8Array, at: number) => {
-        if (at === 0) checkNoPage(request, path, answer, piece);
+        if (at === 0) checkNoPage(request.model, path, answer.response, piece);
         const loaded = at + piece.byteLength;
         this.#access.onProgress?.({ file: path, loaded, total: Math.max(size ?? 0, loaded) });
       };

@@ -1,12 +1,8 @@
 /** Files on their way where there is no file system: received piece by piece, and asked for again if a connection breaks. */
 import { concatenate } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
-import { isWebPage } from '../weights/foreign.ts';
 import type { HubAccess } from './access.ts';
 import { discard, type HubAnswer, HubError, type HubRequest, pause, RETRY, send } from './client.ts';
-
-/** A page that comes instead of a file shows in its first bytes. */
-const PAGE_HEAD = 512;
 
 /**
  * Sends a request and reads the answer; once more from the beginning if the connection ends before `read` does.
@@ -85,14 +81,4 @@ export async function wholeBody(answer: HubAnswer, came: Came): Promise<Uint8Arr
     length += piece.byteLength;
   }
   return concatenate(parts);
-}
-
-/**
- * Networks with a login, and development servers, answer with a page and status 200.
- * @throws ClipError IO
- */
-export function checkNoPage({ model }: HubRequest, file: string, { response }: HubAnswer, head: Uint8Array): void {
-  const type = response.headers.get('content-type') ?? '';
-  if (!/\bhtml\b/i.test(type) && !isWebPage(new TextDecoder().decode(head.subarray(0, PAGE_HEAD)))) return;
-  throw new ClipError('IO', `"${model}": a web page came instead of ${file}; it was not kept`);
 }

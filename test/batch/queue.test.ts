@@ -103,5 +103,8 @@ it('goes on with the next batch where the output of one is gone', async () => {
   rmSync(at('gone'), { recursive: true });
   const { code, stderr } = await run('work', '--queue', url);
   expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*gone.*\npart 0: 1 pictures/)]);
+  const status = await run('status', '--queue', url);
+  expect([status.code, status.stderr]).toEqual([1, expect.stringMatching(/error: .*gone/)]);
+  expect(status.stdout).toContain(`${at('there')}\nshards: 1 of 1 done`);
   expect((await run('work')).stderr).toContain('give --output PLACE, or --queue URL');
 });

@@ -25,7 +25,7 @@ export const CONTROL = {
   started: 4,
   /** 1 when the workers are to stop. */
   stop: 5,
-  /** Kernels that workers have run: a sign of life. */
+  /** Kernels that workers have run: a heartbeat. */
   alive: 6,
   /** 1 while the workers are to leave the steps and read their messages. */
   listen: 7,

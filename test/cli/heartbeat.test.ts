@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SignOfLife } from '../../src/cli/sign-of-life.ts';
+import { Heartbeat } from '../../src/cli/heartbeat.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-alive-'));
 const path = join(folder, 'alive');
@@ -23,24 +23,24 @@ const touched = () => {
 };
 
 it('touches its file while the worker waits, and after pictures, but not while a picture hangs', () => {
-  const life = new SignOfLife(path);
+  const heartbeat = new Heartbeat(path);
   expect(touched()).toBe(true);
   vi.advanceTimersByTime(60_000);
   expect(touched()).toBe(true); // it waits for a shard
-  life.busy();
+  heartbeat.busy();
   expect([touched(), touched()]).toEqual([false, false]); // just touched
   vi.advanceTimersByTime(60_000);
   expect(touched()).toBe(false); // no picture came
-  life.busy();
+  heartbeat.busy();
   expect(touched()).toBe(true);
-  life.idle();
+  heartbeat.idle();
   vi.advanceTimersByTime(60_000);
   expect(touched()).toBe(true);
-  life.end();
+  heartbeat.end();
   vi.advanceTimersByTime(60_000);
   expect(touched()).toBe(false);
 });
 
 it('says why a file cannot be written', () => {
-  expect(() => new SignOfLife(join(folder, 'none', 'alive'))).toThrow(/--alive ".*": there is no such file/);
+  expect(() => new Heartbeat(join(folder, 'none', 'alive'))).toThrow(/--alive ".*": there is no such file/);
 });

@@ -1,4 +1,4 @@
-/** A file whose time tells a probe that a worker goes on: touched after its pictures, and while it waits for a shard. */
+/** The file by whose time a probe sees that a worker is alive: touched after its pictures, and while it waits for a shard. */
 import { writeFileSync } from 'node:fs';
 import { ClipError } from '../errors.ts';
 import { ioReason } from '../platform/io-reason.ts';
@@ -6,7 +6,7 @@ import { ioReason } from '../platform/io-reason.ts';
 /** How often it is touched at most. */
 const EVERY_MS = 5_000;
 
-export class SignOfLife {
+export class Heartbeat {
   readonly #path: string;
   readonly #timer: ReturnType<typeof setInterval>;
   #isBusy = false;
@@ -21,15 +21,15 @@ export class SignOfLife {
       throw new ClipError('IO', `cannot write --alive ${JSON.stringify(path)}: ${ioReason(cause)}`, { cause });
     }
     this.#timer = setInterval(() => {
-      if (!this.#isBusy) this.#sign();
+      if (!this.#isBusy) this.#beat();
     }, EVERY_MS);
     this.#timer.unref();
   }
 
-  /** A shard is begun or a picture is done: from now on only pictures are signs, until `idle`. */
+  /** A shard is begun or a picture is done: from now on only pictures count, until `idle`. */
   busy(): void {
     this.#isBusy = true;
-    if (performance.now() - this.#last >= EVERY_MS) this.#sign();
+    if (performance.now() - this.#last >= EVERY_MS) this.#beat();
   }
 
   /** The worker waits for a shard. */
@@ -41,7 +41,7 @@ export class SignOfLife {
     clearInterval(this.#timer);
   }
 
-  #sign(): void {
+  #beat(): void {
     try {
       this.#touch();
     } catch {
