@@ -1,4 +1,4 @@
-/** What ends a command that works until it is told: SIGTERM, or Ctrl-C. */
+/** The signals that end a command that runs until it is told to stop: SIGTERM, and SIGINT of Ctrl-C. */
 import { EXIT_FAILED } from './failure.ts';
 
 export interface Ending {
