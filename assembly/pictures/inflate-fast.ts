@@ -37,7 +37,7 @@ export function copyMatch(state: usize, out: usize, distance: usize, length: usi
   return end;
 }
 
-export const FAST_STOPPED = 0;
+const FAST_STOPPED = 0;
 export const FAST_END_OF_BLOCK = 1;
 export const FAST_DAMAGED = 2;
 

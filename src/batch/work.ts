@@ -10,7 +10,8 @@ import type { PlanHead, Shard } from './plan.ts';
 import type { PictureSource } from './sources.ts';
 import type { Storage } from './storage.ts';
 
-export interface PictureOptions {
+/** How the pictures of a shard are decoded. */
+export interface ShardPictureOptions {
   readonly orient: boolean;
   readonly scaled: boolean;
   readonly maxPixels?: number;
@@ -22,7 +23,7 @@ export interface ShardJob {
   readonly output: Storage;
   readonly source: PictureSource;
   readonly made: PartMaker;
-  readonly options: PictureOptions;
+  readonly options: ShardPictureOptions;
   readonly signal: AbortSignal;
   /** Called after each picture. */
   readonly onPicture?: (done: number) => void;

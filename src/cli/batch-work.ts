@@ -9,7 +9,7 @@ import { LOCK_MS } from '../batch/queue.ts';
 import { openQueue, openSharedQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
 import type { Storage } from '../batch/storage.ts';
-import { claimOutput, type PictureOptions, workShard } from '../batch/work.ts';
+import { claimOutput, type ShardPictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
 import { indexModel } from '../search/index-model.ts';
 import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
@@ -113,7 +113,7 @@ async function loadWorker(options: WorkCommandOptions, progress: Progress): Prom
 /** What works on batches, one after the other. */
 interface Worker {
   readonly clip: Clip;
-  readonly pictures: PictureOptions;
+  readonly pictures: ShardPictureOptions;
   readonly made: PartMaker;
   readonly options: WorkCommandOptions;
   readonly progress: Progress;
@@ -201,7 +201,7 @@ async function checkPackages({ head }: Plan): Promise<void> {
   if (head.kind === 'tars') await batchPackage('modern-tar', 'to read tar files');
 }
 
-async function maker(clip: Clip, { orient, scaled }: PictureOptions, imageSize?: number): Promise<PartMaker> {
+async function maker(clip: Clip, { orient, scaled }: ShardPictureOptions, imageSize?: number): Promise<PartMaker> {
   const { file } = await rowMakers(clip, { normalize: true, orient, scaled });
   const prepared = { orient, scaled, ...(imageSize !== undefined && { imageSize }) };
   return { model: indexModel(clip), maker: file, version: packageVersion(), dimension: clip.config.embedDim, prepared };

@@ -14,7 +14,7 @@ import { packageVersion } from './version.ts';
 const DC = 'http://purl.org/dc/elements/1.1/';
 const RDF = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#';
 
-export const sidecarPath = (photo: string): string => `${photo}.xmp`;
+const sidecarPath = (photo: string): string => `${photo}.xmp`;
 
 /**
  * Writes the words to a photo's sidecar.
