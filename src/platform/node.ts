@@ -15,15 +15,16 @@ export { modelAt } from './node-models.ts';
 export { decoderAddress, decoderPackage } from './node-packages.ts';
 export { distrustRelaxed, maySleep, noThreads, processors, startThread } from './node-process.ts';
 
-const WASM: Record<WasmName, () => URL> = {
-  simd: () => new URL('../../dist/kernels-simd.wasm', import.meta.url),
-  relaxed: () => new URL('../../dist/kernels-relaxed.wasm', import.meta.url),
-  pictures: () => new URL('../../dist/pictures.wasm', import.meta.url),
-  webp: () => new URL('../../dist/webp.wasm', import.meta.url),
+/** Each is read where it is named: tools that trace a server's files (Next.js, Vercel) find an address as the argument of a call. */
+const WASM: Record<WasmName, () => Promise<WasmFile>> = {
+  simd: () => readAddress(new URL('../../dist/kernels-simd.wasm', import.meta.url).href),
+  relaxed: () => readAddress(new URL('../../dist/kernels-relaxed.wasm', import.meta.url).href),
+  pictures: () => readAddress(new URL('../../dist/pictures.wasm', import.meta.url).href),
+  webp: () => readAddress(new URL('../../dist/webp.wasm', import.meta.url).href),
 };
 
 export const wasmFile = (name: WasmName): Promise<WasmFile> =>
-  readAddress(WASM[name]().href).catch((error: Error) => {
+  WASM[name]().catch((error: Error) => {
     throw new ClipError('IO', `${error.message}; reinstall the package`, { cause: error });
   });
 

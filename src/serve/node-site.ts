@@ -17,12 +17,14 @@ const SIDE = 240;
 /** Thumbnails that are made at once. */
 const TOGETHER = 2;
 
-/** Each with an address of its own, which tools that bundle follow. */
-const FILES: Record<string, { readonly type: string; readonly address: () => URL }> = {
-  '/': { type: 'text/html', address: () => new URL('../../dist/page/index.html', import.meta.url) },
-  '/icon.svg': { type: 'image/svg+xml', address: () => new URL('../../dist/page/icon.svg', import.meta.url) },
-  '/page.css': { type: 'text/css', address: () => new URL('../../dist/page/page.css', import.meta.url) },
-  '/page.js': { type: 'text/javascript', address: () => new URL('../../dist/page/page.js', import.meta.url) },
+const text = (address: URL) => readFile(address, 'utf8');
+
+/** Each with an address of its own as an argument of a call, which tools that bundle or trace follow. */
+const FILES: Record<string, { readonly type: string; readonly read: () => Promise<string> }> = {
+  '/': { type: 'text/html', read: () => text(new URL('../../dist/page/index.html', import.meta.url)) },
+  '/icon.svg': { type: 'image/svg+xml', read: () => text(new URL('../../dist/page/icon.svg', import.meta.url)) },
+  '/page.css': { type: 'text/css', read: () => text(new URL('../../dist/page/page.css', import.meta.url)) },
+  '/page.js': { type: 'text/javascript', read: () => text(new URL('../../dist/page/page.js', import.meta.url)) },
 };
 
 /** The middle of a picture; mean and standard deviation are not applied to what is looked at. */
@@ -44,8 +46,8 @@ export function thumbnailFolder(): string {
 /** @param folder of the thumbnails, named by the photos' hashes: each is made once */
 export async function openSite(folder: string): Promise<Site> {
   const files = new Map<string, PageFile>();
-  for (const [path, { type, address }] of Object.entries(FILES)) {
-    files.set(path, { type: `${type}; charset=utf-8`, body: await readFile(address(), 'utf8') });
+  for (const [path, { type, read }] of Object.entries(FILES)) {
+    files.set(path, { type: `${type}; charset=utf-8`, body: await read() });
   }
   const making = new Map<string, Promise<Uint8Array>>();
   const turns = new Turns(TOGETHER);

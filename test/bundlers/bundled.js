@@ -1,7 +1,7 @@
 // B12, B13: the program through every bundler. It imports `edgeclip`, or `edgeclip/bundle` where a bundler does not follow
 // `new URL('./file', import.meta.url)`.
 import { spawn } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { open, serve } from '../browser/browser.js';
@@ -14,24 +14,20 @@ import {
   inside,
   NODE,
   nodeCase,
+  PICTURES,
   pictures,
   project,
   run,
   webCase,
 } from './project.js';
+import { needs } from './readme.js';
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const runtimes = (path) => fileURLToPath(new URL(`../runtimes/${path}`, import.meta.url));
 const NEXT = fileURLToPath(new URL('next/', import.meta.url));
 
 const vite = (folder, version = 'vite') => run(NODE, [inside(`${version}/bin/vite.js`), 'build'], folder);
-/** The options in README.md for a tool, as they stand there. */
-const readmeOptions = (tool) => {
-  const row = new RegExp(`^\\| ${tool} \\| \`(.+)\` in its configuration \\|$`, 'm').exec(README);
-  if (!row) throw new Error(`README.md has no options for ${tool}`);
-  return row[1];
-};
 const olderVite = (folder) =>
-  writeFileSync(join(folder, 'vite.config.mjs'), `export default { ${readmeOptions('Vite 6 and 7')} };\n`);
+  writeFileSync(join(folder, 'vite.config.mjs'), `export default { ${needs('Vite 6 and 7')} };\n`);
 const esbuild = (folder, ...args) =>
   run(inside('esbuild/bin/esbuild'), ['--bundle', '--log-level=warning', ...args], folder);
 const rollup = (folder, ...args) => run(NODE, [inside('rollup/dist/bin/rollup'), ...args, '--silent'], folder);
@@ -68,14 +64,23 @@ const viteDev =
     }
   };
 
-/** Next.js with `output: 'standalone'`: a route on Node, the same on the edge runtime, and a client component. */
-async function next(name) {
+/**
+ * Next.js with `output: 'standalone'`: a route on Node, the same on the edge runtime, and a client component. With webpack, Next.js
+ * 16.4 builds no route handler for the edge runtime, not even one that imports nothing: it looks for a manifest that it did not write.
+ */
+const next = (bundler) => async (name) => {
+  const routes = bundler === 'webpack' ? ['classify'] : ['classify', 'edge'];
   const folder = project(name, ENTRY.plain);
   cpSync(NEXT, folder, { recursive: true });
   const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
   const packages = ['next', 'react', 'react-dom'].map((dependency) => `${dependency}@${dependencies[dependency]}`);
   await run('npm', ['install', '--no-audit', '--no-fund', '--silent', '--prefer-offline', ...packages], folder);
-  await run(NODE, ['node_modules/next/dist/bin/next', 'build'], folder);
+  if (bundler === 'webpack') {
+    const options = `output: 'standalone', ${needs('Next.js with webpack')}`;
+    writeFileSync(join(folder, 'next.config.mjs'), `export default { ${options} };\n`);
+    rmSync(join(folder, 'app/edge'), { recursive: true });
+  }
+  await run(NODE, ['node_modules/next/dist/bin/next', 'build', `--${bundler}`], folder);
   // What Next.js tells people to copy beside the server.
   cpSync(join(folder, '.next/static'), join(folder, '.next/standalone/.next/static'), { recursive: true });
   pictures(join(folder, '.next/standalone/public'));
@@ -88,7 +93,7 @@ async function next(name) {
       child.stdout.on('data', (data) => /Ready/.test(data) && resolve());
       child.once('exit', () => reject(new Error('the server ended')));
     });
-    for (const route of ['classify', 'edge']) {
+    for (const route of routes) {
       const answer = await (await fetch(`http://localhost:5198/${route}`)).json();
       if (answer !== EXPECTED) return { answer: `/${route}: ${answer}` };
     }
@@ -99,6 +104,17 @@ async function next(name) {
     child.kill();
     server.stop();
   }
+};
+
+/** What wrangler would upload, in workerd by miniflare, which lies with the other runtimes: a request for each picture. */
+async function wrangler(name) {
+  const folder = project(name, ENTRY.plain);
+  const command = [runtimes('node_modules/wrangler/bin/wrangler.js'), 'deploy', '--dry-run', '--outdir', 'out'];
+  await run(NODE, command, join(folder, 'cloudflare'));
+  const target = elsewhere(folder, 'cloudflare/out');
+  const labels = [];
+  for (const picture of Object.keys(PICTURES)) labels.push(await run(NODE, [runtimes('workerd.js'), '.', picture], target)); // biome-ignore format: one line
+  return { answer: labels.join(' '), folder: target };
 }
 
 const viteBuild = (entry, script, version) =>
@@ -204,5 +220,7 @@ export const BUNDLED = {
     (folder) => bun(folder, 'node.js', '--compile', '--outfile=dist/program'),
     null,
   ),
-  next,
+  next: next('turbopack'),
+  'next, webpack': next('webpack'),
+  wrangler,
 };

@@ -1,19 +1,25 @@
 // The program with the package as it is installed: by Yarn without node_modules, in test runners (B11), in a function's folder, by
 // require(), and embedded by `deno compile`.
-import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENTRY, EXPECTED, inside, NODE, pictures, project, run, tarball } from './project.js';
+import { needs } from './readme.js';
 
-/** A test runner's run of consumer.test.js; both report alike. */
-const testRunner =
-  (...command) =>
-  async (name) => {
-    const folder = project(name, ENTRY.plain);
-    pictures(folder);
-    const { numPassedTests, numFailedTests } = JSON.parse(await run(NODE, command, folder));
-    return { answer: numPassedTests === 1 && numFailedTests === 0 ? EXPECTED : `${numFailedTests} failed` };
-  };
-const jest = (path) => testRunner('--experimental-vm-modules', '--no-warnings', inside(`${path}/bin/jest.js`), '--rootDir=.', '--json'); // biome-ignore format: one line
+/** A test runner's run of consumer.test.js; both report alike. `prepare` is given the folder first. */
+const testRunner = (command, prepare) => async (name) => {
+  const folder = project(name, ENTRY.plain);
+  pictures(folder);
+  prepare?.(folder);
+  const { numPassedTests, numFailedTests } = JSON.parse(await run(NODE, command, folder));
+  return { answer: numPassedTests === 1 && numFailedTests === 0 ? EXPECTED : `${numFailedTests} failed` };
+};
+/** The command of README.md, with this version as the project's own. */
+const jest = (version) => {
+  const [, ...command] = needs('Jest').split(' ');
+  return testRunner([...command, '--rootDir=.', '--json'], (folder) =>
+    symlinkSync(inside(version), join(folder, 'node_modules/jest')),
+  );
+};
 
 /** Yarn's Plug'n'Play: packages stay in their archives, and there is no node_modules. */
 async function plugAndPlay(name) {
@@ -69,7 +75,7 @@ async function denoCompile(name) {
 export const INSTALLED = {
   'jest 30': jest('jest'),
   'jest 29': jest('jest-29'),
-  vitest: testRunner(inside('vitest/vitest.mjs'), 'run', '--globals', '--reporter=json'),
+  vitest: testRunner([inside('vitest/vitest.mjs'), 'run', '--globals', '--reporter=json']),
   "yarn plug'n'play": plugAndPlay,
   'a read-only folder': lambda,
   'require()': required,

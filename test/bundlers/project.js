@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { open, serve } from '../browser/browser.js';
 import { consumers } from '../runtimes/consumer.js';
+import { needs } from './readme.js';
 
 export const EXPECTED = 'cat rocket cat';
 const TIMEOUT_MS = 300_000;
@@ -19,7 +20,11 @@ export const PICTURES = {
 };
 export const NODE = inside('node-22/bin/node');
 export const BUN = inside('@oven/bun-linux-x64/bin/bun');
-export const ENTRY = { plain: 'edgeclip', bundle: 'edgeclip/bundle', worker: 'edgeclip/worker' };
+export const ENTRY = {
+  plain: 'edgeclip',
+  bundle: /^import \{ loadClip \} from '(.+)'$/.exec(needs('esbuild, .+'))[1],
+  worker: 'edgeclip/worker',
+};
 
 const { folder: consumer, tarball, remove } = consumers();
 
@@ -27,7 +32,7 @@ export { consumer, remove, tarball };
 
 export async function run(command, args, cwd) {
   const PATH = `${dirname(NODE)}:${process.env.PATH}`;
-  const env = { ...process.env, PATH, CI: '1', NEXT_TELEMETRY_DISABLED: '1' };
+  const env = { ...process.env, PATH, CI: '1', NEXT_TELEMETRY_DISABLED: '1', WRANGLER_SEND_METRICS: 'false' };
   const running = promisify(execFile)(command, args, { cwd, env, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 });
   running.child.stdin.end();
   const { stdout } = await running;

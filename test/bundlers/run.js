@@ -1,6 +1,6 @@
 // A small program that uses the packed package, through every bundler and compiler, run after the build in another folder
 // (bundled.js), and as it is installed, in test runners and other homes (installed.js). Ends with a table, and "N passed, N
-// failed". Wrangler's bundle is run by test/runtimes. node run.js [NAME ..]: only cases whose names begin so.
+// failed". node run.js [NAME ..]: only cases whose names begin so.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -23,7 +23,7 @@ const bun = inside('@oven/bun-linux-x64/bin/bun');
 const TIMEOUT_MS = 300_000;
 const EMULATED_TIMEOUT_MS = 1_200_000;
 
-const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'search', 'loop']; // biome-ignore format: one line
+const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'imageSize', 'search', 'loop']; // biome-ignore format: one line
 
 const { values: flags, positionals: only } = parseArgs({
   options: { check: { type: 'string' }, write: { type: 'boolean' }, whole: { type: 'boolean' } },

@@ -169,6 +169,27 @@ function imageOnly(image, { loadClip }, pictures) {
   });
 }
 
+/** `imageSize`: the same pictures at a smaller and a larger side than the model's, in both precisions, and a side that cannot be. */
+function sized({ loadClip, ClipError }, pictures) {
+  return attempt(ClipError, async () => {
+    const groups = {};
+    for (const precision of ['int8', 'f32']) {
+      const images = [];
+      for (const imageSize of [160, 256]) {
+        const clip = await loadClip(undefined, { towers: ['image'], precision, imageSize });
+        const { size } = clip.info().image;
+        if (size !== imageSize) throw new Error(`${imageSize} was asked for, pictures have ${size}`);
+        for (const picture of [pictures[CAT], pictures[ROCKET]]) images.push(await clip.encodeImage(picture));
+        clip.dispose();
+      }
+      groups[`${precision} imageSize`] = await digest(images);
+    }
+    const error = await loadClip(undefined, { imageSize: 100 }).catch((error) => error);
+    if (!(error instanceof RangeError)) throw new Error(`imageSize 100 gave ${error}`);
+    return { groups };
+  });
+}
+
 /**
  * `edgeclip/search`: 500 vectors, some removed, one replaced; the answers to three texts, the same after the index is saved and
  * read again, into memory and not; and the bytes that were saved. The vectors are not of the runtime's random numbers.
@@ -302,6 +323,7 @@ export async function runSuite({
   }
   checks.transparent = () => transparent(edgeclip, files);
   if (image) checks.image = () => imageOnly(image, edgeclip, pictures);
+  checks.imageSize = () => sized(edgeclip, pictures);
   if (search) checks.search = () => searching(search, edgeclip, pictures);
   if (loop) checks.loop = () => eventLoop(edgeclip, pictures, threads);
   for (const [check, run] of Object.entries(checks)) {
