@@ -53,3 +53,7 @@ export async function* byteLines(
   }
   if (length > 0) yield take();
 }
+
+/** Whether the first line has the byte order mark of UTF-16. */
+export const isUtf16 = ([first, second]: Uint8Array): boolean =>
+  (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);

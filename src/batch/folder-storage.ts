@@ -17,8 +17,17 @@ import type { ReadOptions, Storage, StoredFile } from './storage.ts';
 /** The ending of a file while it is written: it does not count as a part yet. */
 const UNFINISHED = '.unfinished';
 
+/** Reasons that a link has no target, or a file that was listed is gone. */
+const BROKEN_LINK = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
 /** Reasons that are one file's own; others may be of the whole folder. */
 const OWN_REASONS = new Set(['EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO', 'ERR_INVALID_ARG_VALUE']); // biome-ignore format: one line
+
+interface Listing {
+  readonly prefix: string;
+  readonly signal: AbortSignal | undefined;
+  readonly onUnlisted: ((error: ClipError) => void) | undefined;
+}
 
 export class FolderStorage implements Storage {
   readonly place: string;
@@ -106,8 +115,17 @@ export class FolderStorage implements Storage {
     }
   }
 
-  async tidy(): Promise<void> {
-    await removeLeft(this.place);
+  async tidy(folders: readonly string[]): Promise<void> {
+    for (const folder of folders) await this.#removeLeft(folder);
+  }
+
+  /** Removes what processes of this machine that were killed have left in a folder. */
+  async #removeLeft(folder: string): Promise<void> {
+    for (const name of await this.#names(folder)) {
+      const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(name.slice(0, -UNFINISHED.length)) ?? [];
+      if (name.endsWith(UNFINISHED) && host === hostname() && !isRunning(Number(pid)))
+        await rm(this.#path(folder + name), { force: true });
+    }
   }
 
   async find(name: string): Promise<StoredFile | undefined> {
@@ -121,13 +139,23 @@ export class FolderStorage implements Storage {
   }
 
   /** Depth first, each folder by name and, where links form a loop, once; hidden files and what is unfinished are left out. */
-  async *list(prefix: string): AsyncGenerator<StoredFile> {
+  async *list(
+    prefix: string,
+    signal?: AbortSignal,
+    onUnlisted?: (error: ClipError) => void,
+  ): AsyncGenerator<StoredFile> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-    yield* this.#listFolder(folder, prefix, new Set());
+    yield* this.#listFolder(folder, await this.#names(folder), { prefix, signal, onUnlisted }, new Set());
   }
 
-  async *#listFolder(folder: string, prefix: string, above: ReadonlySet<string>): AsyncGenerator<StoredFile> {
-    const names = await this.#names(folder);
+  async *#listFolder(
+    folder: string,
+    names: readonly string[],
+    listing: Listing,
+    above: ReadonlySet<string>,
+  ): AsyncGenerator<StoredFile> {
+    const { prefix, signal, onUnlisted } = listing;
+    signal?.throwIfAborted();
     if (names.length === 0) return;
     const { dev, ino } = await stat(this.#path(folder));
     const own = `${dev}:${ino}`;
@@ -137,9 +165,18 @@ export class FolderStorage implements Storage {
       const path = folder + name;
       if (name.startsWith('.') || name.endsWith(UNFINISHED)) continue;
       if (!path.startsWith(prefix) && !`${path}/`.startsWith(prefix)) continue;
-      const file = await stat(this.#path(path)).catch(() => undefined); // a link's target counts; a broken one is passed over
-      if (file?.isDirectory()) yield* this.#listFolder(`${path}/`, prefix, inside);
-      else if (file?.isFile() && path.startsWith(prefix))
+      const unlisted = (error: unknown) => {
+        if (!onUnlisted) throw error;
+        onUnlisted(error as ClipError);
+      };
+      // A link's target counts; a broken one is passed over.
+      const file = await stat(this.#path(path)).catch((error: NodeJS.ErrnoException) => {
+        if (!BROKEN_LINK.has(error.code ?? '')) unlisted(this.#failure(path, error));
+      });
+      if (file?.isDirectory()) {
+        const names = await this.#names(`${path}/`).catch(unlisted);
+        if (names) yield* this.#listFolder(`${path}/`, names, listing, inside);
+      } else if (file?.isFile() && path.startsWith(prefix))
         yield { name: path, bytes: file.size, modified: file.mtimeMs };
     }
   }
@@ -161,16 +198,5 @@ export class FolderStorage implements Storage {
 
   #failure(name: string, cause: unknown, doing = ''): ClipError {
     return new ClipError('IO', `${doing}${JSON.stringify(join(this.place, name))}: ${ioReason(cause)}`, { cause });
-  }
-}
-
-/** Removes what processes of this machine that were killed have left, in all folders. */
-async function removeLeft(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) await removeLeft(path);
-    const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(entry.name.slice(0, -UNFINISHED.length)) ?? [];
-    if (entry.name.endsWith(UNFINISHED) && host === hostname() && !isRunning(Number(pid)))
-      await rm(path, { force: true });
   }
 }

@@ -52,6 +52,10 @@ const LAYOUTS: Readonly<Record<Layout, readonly ((part: string) => string)[]>> =
 export const partFiles = (layout: Layout, part: number): string[] =>
   LAYOUTS[layout].map((name) => name(numbered(part)));
 
+/** The folders of an output's parts, as `Storage.tidy` takes them. */
+export const partFolders = (layout: Layout): string[] =>
+  partFiles(layout, 0).map((name) => name.slice(0, name.lastIndexOf('/') + 1));
+
 /** A part all of whose files are there. */
 export interface DonePart {
   readonly part: number;

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { nameFromBytes } from '../file-name.ts';
-import { byteLines, LineTooLong } from '../lines.ts';
+import { byteLines, isUtf16, LineTooLong } from '../lines.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { NameSet } from './name-set.ts';
 import { doneParts } from './parts.ts';
@@ -39,6 +39,8 @@ export interface PlanOptions extends StorageOptions {
   readonly signal?: AbortSignal;
   /** Called with the pictures found so far. */
   readonly onFound?: (count: number) => void;
+  /** Called for a folder that cannot be listed; without it, it ends the plan. */
+  readonly onUnlisted?: (error: ClipError) => void;
 }
 
 export interface Planned {
@@ -96,7 +98,13 @@ function checkSame(output: Storage, had: PlanHead, wanted: PlanHead, moved: bool
   if (!moved) names.push('input', ...(wanted.kind === 'list' ? (['base'] as const) : []));
   for (const name of names) {
     if (had[name] === wanted[name]) continue;
-    const instead = name === 'input' || name === 'base' ? 'add --moved if the same pictures are there now, or ' : '';
+    if (name === 'base') {
+      throw new ClipError(
+        'PLAN_FORMAT',
+        `the list of ${output.place} was planned in ${JSON.stringify(had.base)}, where its relative paths begin, not in ${JSON.stringify(wanted.base)}: plan there, add --moved if the same pictures are here now, or choose another output`,
+      );
+    }
+    const instead = name === 'input' ? 'add --moved if the same pictures are there now, or ' : '';
     throw new ClipError(
       'PLAN_FORMAT',
       `${output.place} has a plan whose ${name} is ${JSON.stringify(had[name])}, not ${JSON.stringify(wanted[name])}: ${instead}choose another output`,
@@ -111,7 +119,7 @@ async function* names(input: string, kind: InputKind, options: PlanOptions): Asy
   }
   const storage = await openStorage(input, options);
   const isWanted = kind === 'tars' ? (name: string) => /\.tar$/i.test(name) : isPictureMember;
-  for await (const { name } of storage.list('', options.signal)) if (isWanted(name)) yield name;
+  for await (const { name } of storage.list('', options.signal, options.onUnlisted)) if (isWanted(name)) yield name;
 }
 
 /** The names in a file, or in standard input as `-`: any bytes but those that end a line. */
@@ -132,7 +140,3 @@ async function* listed(path: string, nulls: boolean): AsyncGenerator<string> {
     throw new ClipError('IO', `${where}: ${reason}`, { cause });
   }
 }
-
-/** By its byte order mark. */
-const isUtf16 = ([first, second]: Uint8Array): boolean =>
-  (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);

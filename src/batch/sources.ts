@@ -1,9 +1,10 @@
 /** The pictures of a shard, one after the other, read some ahead. */
 import { setMaxListeners } from 'node:events';
-import { parse, resolve } from 'node:path';
+import { isAbsolute, parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
+import { InputError } from './input-error.ts';
 import { batchPackage } from './packages.ts';
 import { PictureError } from './picture-error.ts';
 import type { PlanHead, Shard } from './plan.ts';
@@ -43,22 +44,33 @@ export class PictureSource {
     return ahead(shard.keys ?? [], (key) => this.#read(key, signal));
   }
 
-  #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
+  async #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
     const { kind, input, base } = this.#head;
-    if (kind !== 'list') return this.#stored(input, key, signal);
+    if (kind !== 'list') return this.#stored(await this.#input(input), key, signal);
     if (/^https?:\/\//i.test(key)) return webPicture(key, this.#limits, signal);
     const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(key) ?? [];
-    if (bucket !== undefined) return this.#stored(bucket, name!, signal);
+    if (bucket !== undefined) return this.#stored(await this.#listed(bucket), name!, signal);
+    if (!isAbsolute(key)) await this.#input(base);
     const path = resolve(base, key);
     const { root } = parse(path);
-    return this.#stored(root, path.slice(root.length), signal);
+    return this.#stored(await this.#listed(root), path.slice(root.length), signal);
   }
 
-  async #stored(place: string, name: string, signal: AbortSignal): Promise<Uint8Array> {
-    const storage = await this.#storage(place).catch((error) => {
-      // A name in a list that is no bucket's; the input's own is checked when it is opened.
-      throw error instanceof RangeError ? new PictureError('IO', error.message, { cause: error }) : error;
+  /** @throws InputError */
+  #input(place: string): Promise<Storage> {
+    return this.#storage(place).catch((cause) => {
+      throw cause instanceof ClipError ? new InputError(cause.code, cause.message, { cause }) : cause;
     });
+  }
+
+  /** What a name in a list begins with. @throws PictureError if that is no bucket's name */
+  #listed(place: string): Promise<Storage> {
+    return this.#storage(place).catch((cause) => {
+      throw cause instanceof RangeError ? new PictureError('IO', cause.message, { cause }) : cause;
+    });
+  }
+
+  async #stored(storage: Storage, name: string, signal: AbortSignal): Promise<Uint8Array> {
     const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
     if (!bytes) throw new PictureError('IO', 'there is no such file');
     return bytes;
@@ -67,7 +79,7 @@ export class PictureSource {
   /** The pictures in a tar file, by the endings of their names, while it is read. */
   async *#members(tar: string, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
-    const storage = await this.#storage(this.#head.input);
+    const storage = await this.#input(this.#head.input);
     const stream = await storage.stream(tar, signal);
     const entries = stream.pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
     const reader = (entries as ReadableStream<TarEntry>).getReader();

@@ -1,4 +1,5 @@
 /** Where a batch reads pictures and writes parts: a folder, or a bucket of object storage. */
+import type { ClipError } from '../errors.ts';
 import type { S3Place } from './s3-storage.ts';
 
 /** A file of a storage. */
@@ -36,12 +37,16 @@ export interface Storage {
    * @throws ClipError IO
    */
   create(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
-  /** Removes what workers of this machine that were killed have left of files. */
-  tidy(): Promise<void>;
+  /** Removes what workers of this machine that were killed have left of files in these folders: '' or names that end with `/`. */
+  tidy(folders: readonly string[]): Promise<void>;
   /** Size and time of a file; undefined if there is none. @throws ClipError IO */
   find(name: string, signal?: AbortSignal): Promise<StoredFile | undefined>;
-  /** All files whose names begin so, sorted by name. @throws ClipError IO */
-  list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredFile>;
+  /**
+   * All files whose names begin so, sorted by name.
+   * @param onUnlisted called for a subfolder or file that cannot be looked at; the rest is listed. Default: it is thrown
+   * @throws ClipError IO
+   */
+  list(prefix: string, signal?: AbortSignal, onUnlisted?: (error: ClipError) => void): AsyncIterable<StoredFile>;
 }
 
 /** Whether a place is in object storage. */

@@ -1,11 +1,13 @@
 /** `edgeclip batch plan`: which pictures go into which part. */
+import { rmdir } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { InputKind, Layout } from '../batch/plan.ts';
 import { planBatch } from '../batch/planner.ts';
 import { enqueue } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
+import { ClipError } from '../errors.ts';
 import { addBatchOptions, type BatchOptions, checkEmpty, openOutput, STORAGE_HELP } from './batch-options.ts';
-import { positiveInteger, quote, UsageError, visible } from './failure.ts';
+import { describe, EXIT_FAILED, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
 import { fileKind } from './walk.ts';
@@ -25,7 +27,9 @@ INPUT is a folder or s3://bucket/prefix with pictures, in folders of any depth; 
 of which is a shard; with --list, a file (- is standard input) with one path, s3:// or http(s):// address per line.
 
 The plan is written to OUTPUT/plan/ as JSON Lines: the first line says what the batch is, each other one is a shard with its
-pictures. Run again, it adds the pictures that are new, also after it was stopped. If the input has another place now, --moved says so.
+pictures. Run again, it adds the pictures that are new, also after it was stopped. If the input has another place now, --moved says so;
+also for a list that is planned in another folder, as its relative paths begin where the command runs. A folder that cannot be listed
+is an error; the rest is planned.
 ${STORAGE_HELP}
 
 Examples:
@@ -33,7 +37,7 @@ Examples:
   $ edgeclip batch plan s3://photos/2026 --output s3://embeddings/2026 --queue redis://10.0.0.1:6379
   $ edgeclip batch plan urls.txt --list --output embeddings
 
-Exit code: 0 success; 1 the input or the output failed; 2 invalid command line.`;
+Exit code: 0 success; 1 the input, a folder in it or the output failed, or there are no pictures; 2 invalid command line.`;
 
 export function addBatchPlan(batch: Command): void {
   const command = batch
@@ -68,9 +72,13 @@ async function plan(input: string, options: PlanCommandOptions): Promise<void> {
   if (kind !== 'list' && !isBucket(input) && fileKind(input) === 'file') {
     throw new UsageError(`${quote(input)} is a file: add --list if it names pictures, one per line`);
   }
+  if (kind !== 'list' && /^https?:\/\//i.test(input)) {
+    throw new UsageError(`${quote(input)} is an address: write addresses into a file, one per line, and add --list`);
+  }
   const progress = new Progress();
+  const isNew = !isBucket(place) && fileKind(place) === undefined;
   const output = await openOutput({ output: place, endpoint }, true);
-  const planned = await planBatch(input, output, {
+  const settings = {
     kind,
     shardSize,
     layout,
@@ -78,11 +86,19 @@ async function plan(input: string, options: PlanCommandOptions): Promise<void> {
     moved,
     nulls: options.null ?? false,
     ...(endpoint !== undefined && { endpoint }),
-    onFound: (count) => progress.show('found', count, count, 'plain'),
+    onFound: (count: number) => progress.show('found', count, count, 'plain'),
+    onUnlisted: (error: Error) => {
+      progress.clear();
+      progress.line(`error: ${describe(error)}`);
+      process.exitCode = EXIT_FAILED;
+    },
+  };
+  const planned = await planBatch(input, output, settings).finally(async () => {
+    progress.clear();
+    if (isNew) await rmdir(place).catch(() => {}); // unless it has a plan
   });
-  progress.clear();
   const things = tars ? 'tar files' : 'pictures';
-  if (!planned.plan) throw new UsageError(`${visible(input)} has no ${things}`);
+  if (!planned.plan) throw new ClipError('IO', `${visible(input)} has no ${things}`);
   if (queue !== undefined) await enqueue(queue, { id: planned.plan.head.id, output, endpoint }, planned.places);
   const known = planned.known > 0 ? `, ${planned.known} were planned before` : '';
   await standardOutput().write(`${planned.added} ${things} in ${planned.shards} ${planned.shards === 1 ? 'shard' : 'shards'}${known}\n`); // biome-ignore format: one line

@@ -1,16 +1,19 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { InputError } from '../batch/input-error.ts';
 import { batchPackage } from '../batch/packages.ts';
 import { checkParts } from '../batch/part-reader.ts';
-import { doneParts, type PartMaker } from '../batch/parts.ts';
-import { type Plan, readShard } from '../batch/plan.ts';
+import { doneParts, type PartMaker, partFolders } from '../batch/parts.ts';
+import { PictureError } from '../batch/picture-error.ts';
+import { type Plan, type PlanHead, readShard } from '../batch/plan.ts';
 import { LOCK_MS } from '../batch/queue.ts';
 import { openQueue, openSharedQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
-import type { Storage } from '../batch/storage.ts';
+import { isBucket, type Storage } from '../batch/storage.ts';
 import { claimOutput, type ShardPictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
+import { ClipError } from '../errors.ts';
 import { indexModel } from '../search/index-model.ts';
 import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
 import { describe, EXIT_FAILED, emptyOption, positiveInteger } from './failure.ts';
@@ -34,7 +37,8 @@ const HELP = `
 Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
 part-00042.parquet with key, embedding, width, height and error. A part is written once, whatever happens: a worker that was
 stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
-fails is tried again later, and set aside after the fifth time. On SIGTERM or Ctrl-C the shard at work is given back.
+fails is tried again later, and set aside after the fifth time. If the folder of the pictures is not there, or the output cannot be
+written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the shard at work is given back.
 
 With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first. Folders of the plan must have the same
 path on every machine, or --input names the one that holds the pictures here (of a list: the one where its relative paths begin).
@@ -135,13 +139,14 @@ async function isOver(url: string, id: string): Promise<boolean> {
 async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch): Promise<void> {
   const { clip, pictures, made, progress, heartbeat } = worker;
   const stop = worker.ending.signal;
+  const hopeless = new AbortController();
   const { queue: url, lock, input } = worker.options;
   const { head } = plan;
-  const place = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input };
+  const place: Partial<PlanHead> = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input }; // biome-ignore format: one line
   const source = new PictureSource({ ...head, ...place }, { ...(endpoint !== undefined && { endpoint }) });
   const queue = await openQueue(url, plan, output);
   try {
-    await output.tidy();
+    await output.tidy(['plan/', ...partFolders(head.layout)]);
     await claimOutput(output, made, stop); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
@@ -153,11 +158,14 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
             progress.show(`part ${place.part}`, done, shard.keys?.length ?? done);
           };
           return await workShard(shard, { clip, head, output, source, made, options: pictures, signal, onPicture });
+        } catch (error) {
+          if (isHopeless(error)) hopeless.abort(error); // the shard is given back
+          throw error;
         } finally {
           heartbeat?.idle();
         }
       },
-      stop,
+      AbortSignal.any([stop, hopeless.signal]),
       {
         lockMs: 1000 * lock,
         onDone: (place, { pictures, failed, wasThere }) => {
@@ -176,7 +184,24 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
     progress.clear();
     await queue.close();
   }
+  if (hopeless.signal.aborted) throw withAdvice(hopeless.signal.reason, place.input ?? head.input);
   if (!stop.aborted) await checkOutput(plan, output, url !== undefined, progress);
+}
+
+/** Reasons of the file system for which a place cannot be written. */
+const UNWRITABLE = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+/** Whether every other shard would fail on this machine for the same reason. */
+function isHopeless(error: unknown): boolean {
+  if (error instanceof InputError) return true;
+  const isOwn = error instanceof PictureError || !(error instanceof ClipError);
+  return !isOwn && UNWRITABLE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+function withAdvice(error: ClipError, input: string): ClipError {
+  if (!(error instanceof InputError) || isBucket(input)) return error;
+  const advice = 'if the pictures are elsewhere on this machine, give --input PLACE; if everywhere, edgeclip batch plan PLACE --moved'; // biome-ignore format: one line
+  return new ClipError(error.code, `the pictures' place ${error.message}: ${advice}`, { cause: error });
 }
 
 /** Says what is missing; where no queue is shared, also which parts are damaged: many workers would read all of them. */

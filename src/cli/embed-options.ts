@@ -39,8 +39,9 @@ Files are written as FILE.partial and renamed when complete; until then an exist
 version are the same ("check" covers them). The result is the same as without --resume.
 
 --stream is for programs that keep a process and give it work. A line of input is a path or an http(s) address, or a JSON object with
-"path", "url", "base64" or "text" and an "id" of any kind. Each gets one line: {"id", "embedding"}, or {"id", "error", "code"}, in
-the same order; a bad line does not end the run. Nothing is read beyond what is being computed.
+"path", "url", "base64" or "text" and an "id" of any kind, which the answer repeats as it is written. Each line, an empty one too, gets
+one line: {"id", "embedding"}, or {"id", "error", "code"}, in the same order; a bad line does not end the run. Nothing is read beyond
+what is being computed.
 
 Examples:
   $ edgeclip embed photos/ --format npy --output photos.npy --index photos.jsonl

@@ -8,8 +8,9 @@ import { ClipError } from '../errors.ts';
 import { nameFromBytes } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
-import { isObject } from '../json.ts';
-import { byteLines, LineTooLong } from '../lines.ts';
+import { isObject, show } from '../json.ts';
+import { byteLines, isUtf16, LineTooLong } from '../lines.ts';
+import { fieldSource } from './json-field.ts';
 import type { Output } from './output.ts';
 import { readPicture } from './picture-file.ts';
 
@@ -27,15 +28,24 @@ const SPACES = new Set([9, 13, 32]);
 /** An object, an array or a string. */
 const JSON_BEGINS = new Set(Buffer.from('{["'));
 
+/** An `id` as the line has it in JSON. */
+type Id = string | undefined;
+
 /** What a line asks for. */
 type Request =
-  | { readonly id?: unknown; readonly kind: 'picture'; readonly read: () => Promise<Uint8Array> }
-  | { readonly id?: unknown; readonly kind: 'text'; readonly text: string };
+  | { readonly id: Id; readonly kind: 'picture'; readonly read: () => Promise<Uint8Array> }
+  | { readonly id: Id; readonly kind: 'text'; readonly text: string };
 
-type Answer = { readonly id?: unknown } & (
-  | { readonly embedding: number[] }
-  | { readonly error: string; readonly code?: string }
-);
+/** A line that asks for nothing we know. */
+class BadLine extends Error {
+  readonly id: Id;
+  constructor(message: string, id?: string) {
+    super(message);
+    this.id = id;
+  }
+}
+
+type Answer = { readonly embedding: number[] } | { readonly error: string; readonly code?: string };
 
 /** Models that are loaded when the first line needs them. */
 export interface StreamModels {
@@ -44,9 +54,9 @@ export interface StreamModels {
 }
 
 /**
- * Answers every line. A line is an object with `path`, `url`, `base64` or `text`, and an `id` of any kind that the answer repeats;
- * or a path or address alone. Input is read as fast as answers are taken.
- * @throws ClipError IO if the output cannot be written
+ * Answers every line. A line is an object with `path`, `url`, `base64` or `text`, and an `id` of any kind that the answer repeats
+ * as it is written; or a path or address alone. Input is read as fast as answers are taken.
+ * @throws ClipError IO if the output cannot be written, or the input is UTF-16
  */
 export async function embedStream(
   lines: NodeJS.ReadableStream,
@@ -55,31 +65,33 @@ export async function embedStream(
   options: StreamOptions,
 ): Promise<void> {
   const limits = imageLimits({});
-  const answer = (line: Answer) => output.write(`${JSON.stringify(line)}\n`);
+  const answer = (id: Id, content: Answer) => {
+    const text = JSON.stringify(content);
+    return output.write(`${id === undefined ? text : `{"id":${id},${text.slice(1)}`}\n`);
+  };
   const maxBytes = Math.ceil((limits.maxBytes * 4) / 3) + BESIDE_BYTES;
   const source = byteLines(lines as AsyncIterable<Uint8Array>, { maxBytes });
-  let pending: Request | Error | undefined;
-  const next = async (): Promise<Request | Error | undefined> => {
-    for (;;) {
-      const { done, value } = await source.next();
-      if (done) return undefined;
-      if (value instanceof LineTooLong) return new RangeError(`a line has more than ${value.maxBytes} bytes`);
-      const first = value.find((byte) => !SPACES.has(byte));
-      if (first !== undefined) return request(value, JSON_BEGINS.has(first), limits);
-    }
+  let count = 0;
+  const next = async (): Promise<Request | BadLine | undefined> => {
+    const { done, value } = await source.next();
+    if (done) return undefined;
+    count++;
+    if (value instanceof LineTooLong) return new BadLine(`line ${count} has more than ${value.maxBytes} bytes`);
+    if (count === 1 && isUtf16(value)) throw new ClipError('IO', 'standard input is UTF-16: expected UTF-8');
+    return request(value, `line ${count}`, limits);
   };
-  for (pending = await next(); pending !== undefined; ) {
-    if (pending instanceof Error) {
-      await answer(failure((pending as { id?: unknown }).id, pending));
+  for (let pending = await next(); pending !== undefined; ) {
+    if (pending instanceof BadLine) {
+      await answer(pending.id, failure(pending));
       pending = await next();
     } else if (pending.kind === 'text') {
       const { id, text } = pending;
-      await answer(await textAnswer(models, id, text, options.normalize));
+      await answer(id, await textAnswer(models, text, options.normalize));
       pending = await next();
     } else {
-      const ids: unknown[] = [];
+      const ids: Id[] = [];
       const run = async function* () {
-        while (pending !== undefined && !(pending instanceof Error) && pending.kind === 'picture') {
+        while (pending !== undefined && !(pending instanceof BadLine) && pending.kind === 'picture') {
           const { id, read } = pending;
           ids.push(id);
           yield read;
@@ -87,54 +99,58 @@ export async function embedStream(
         }
       };
       for await (const { embedding, error } of (await models.pictures()).encodeImages(run(), options)) {
-        const id = ids.shift();
-        await answer(embedding ? { ...named(id), embedding: Array.from(embedding, nineDigits) } : failure(id, error));
+        await answer(ids.shift(), embedding ? { embedding: Array.from(embedding, nineDigits) } : failure(error));
       }
     }
   }
 }
 
-async function textAnswer(models: StreamModels, id: unknown, text: string, normalize: boolean): Promise<Answer> {
+async function textAnswer(models: StreamModels, text: string, normalize: boolean): Promise<Answer> {
   try {
     const [embedding] = await (await models.texts()).encodeText([text], { normalize });
-    return { ...named(id), embedding: Array.from(embedding!, nineDigits) };
+    return { embedding: Array.from(embedding!, nineDigits) };
   } catch (error) {
-    return failure(id, error);
+    return failure(error);
   }
 }
 
-const named = (id: unknown) => (id === undefined ? {} : { id });
-
-function failure(id: unknown, error: unknown): Answer {
+function failure(error: unknown): Answer {
   const { code, message } = error as Partial<ClipError>;
-  return { ...named(id), error: message ?? String(error), ...(typeof code === 'string' && { code }) };
+  return { error: message ?? String(error), ...(typeof code === 'string' && { code }) };
 }
 
-/** An error for a line that asks for nothing we know. */
-function request(line: Uint8Array, isJson: boolean, limits: ImageLimits): Request | Error {
+/** @param where the line, for messages */
+function request(line: Uint8Array, where: string, limits: ImageLimits): Request | BadLine {
+  const first = line.find((byte) => !SPACES.has(byte));
+  if (first === undefined) return new BadLine(`${where} is empty`);
+  if (line.includes(0)) return new BadLine(`${where} has a NUL byte: expected text in UTF-8`);
+  if (!JSON_BEGINS.has(first)) return picture(undefined, nameFromBytes(line).trim(), limits);
+  let source: string;
   let value: unknown;
   try {
-    value = isJson ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line)) : nameFromBytes(line).trim();
+    source = new TextDecoder('utf-8', { fatal: true }).decode(line);
+    value = JSON.parse(source);
   } catch (error) {
-    return new TypeError(`a line is not JSON: ${(error as Error).message}`);
+    return new BadLine(`${where} is not JSON: ${(error as Error).message}`);
   }
   if (typeof value === 'string') return picture(undefined, value, limits);
-  const { id, path, url, base64, text } = (isObject(value) ? value : {}) as Record<string, unknown>;
+  if (!isObject(value)) return new BadLine(`${where}: expected an object, a path or an address, got ${show(value)}`);
+  const id = fieldSource(source, 'id');
+  const { path, url, base64, text } = value;
   const given = Object.entries({ path, url, base64, text }).filter(([, content]) => content !== undefined);
   const [[kind, content] = []] = given;
   if (given.length !== 1 || typeof content !== 'string') {
-    return Object.assign(new TypeError('expected a string as one of path, url, base64 and text'), { id });
+    return new BadLine(`${where}: expected a string as one of path, url, base64 and text`, id);
   }
   if (kind === 'text') return { id, kind, text: content };
   if (kind === 'base64') return { id, kind: 'picture', read: async () => decoded(content, limits) };
   if (kind === 'url' && !/^https?:\/\//i.test(content)) {
-    const message = `url must begin with http:// or https://, got ${JSON.stringify(content.slice(0, 80))}`;
-    return Object.assign(new TypeError(message), { id });
+    return new BadLine(`${where}: url must begin with http:// or https://, got ${show(content)}`, id);
   }
   return picture(id, content, limits);
 }
 
-function picture(id: unknown, place: string, limits: ImageLimits): Request {
+function picture(id: Id, place: string, limits: ImageLimits): Request {
   const isWeb = /^https?:\/\//i.test(place);
   const signal = new AbortController().signal;
   const read = isWeb ? () => webPicture(place, limits, signal) : () => readPicture(place);

@@ -11,6 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of disk space is used up',
   ENOSPC: 'no space is left on the device',
   ENAMETOOLONG: 'the name is too long',
+  ERR_INVALID_ARG_VALUE: 'the name has a NUL character',
 };
 
 /** A readable reason for an error of `node:fs`. */

@@ -1,7 +1,7 @@
 /** `edgeclip batch` on one machine: what is planned is there once, whatever happens, in the same bytes. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -219,6 +219,88 @@ it('finds pictures that were moved, and plans what is new beside them', async ()
   }
 });
 
+it('plans and works beside folders that the user must not read, and says which', async () => {
+  const closed = { 'theirs/closed': 0o000, 'theirs/names-only': 0o444, 'disk/lost+found': 0o000 };
+  for (const folder of Object.keys(closed)) mkdirSync(at(folder), { recursive: true });
+  for (const name of ['a', 'closed/b', 'names-only/c', 'z']) copyFileSync(join(golden, 'cat.png'), at(`theirs/${name}.png`)); // biome-ignore format: one line
+  for (const [folder, mode] of Object.entries({ ...closed, '..': 0o755, disk: 0o777 })) chmodSync(at(folder), mode);
+  try {
+    const user = { cwd: work.path, asNobody: true };
+    const planned = await edgeclip(['batch', 'plan', 'theirs', '--output', 'disk'], user);
+    expect([planned.code, planned.stdout]).toEqual([1, expect.stringMatching(/^2 pictures in 1 shard/)]);
+    expect(planned.stderr.trimEnd().split('\n')).toEqual(['closed/', 'names-only/c.png'].map((name) => `error: "theirs/${name}": permission denied [IO]`)); // biome-ignore format: one line
+    const worked = await edgeclip(['batch', 'work', '--output', 'disk'], user);
+    expect([worked.code, worked.stderr]).toEqual([0, 'part 0: 2 pictures\n']);
+  } finally {
+    for (const folder of Object.keys(closed)) chmodSync(at(folder), 0o755);
+  }
+});
+
+it('ends at once where the folder of the pictures is not there', async () => {
+  const missing = (place: string) => `error: the pictures' place "${place}": there is no such file: if the pictures are elsewhere on this machine, give --input PLACE; if everywhere, edgeclip batch plan PLACE --moved [IO]\n`; // biome-ignore format: one line
+  await plan('photos/3', '--output', 'unmounted', '--shard-size', '6');
+  const mistyped = await run('batch', 'work', '--output', 'unmounted', '--input', 'photso');
+  expect([mistyped.code, mistyped.stderr]).toEqual([1, missing('photso')]);
+  mkdirSync(at('base'));
+  writeFileSync(at('base/list.txt'), `${join(golden, 'cat.png')}\na.png\n`);
+  const listed = await edgeclip(['batch', 'plan', 'list.txt', '--list', '--output', '../based'], { cwd: at('base') });
+  expect(listed.code).toBe(0);
+  renameSync(at('base'), at('base-away'));
+  renameSync(at('photos/3'), at('away'));
+  try {
+    const lost = await run('batch', 'work', '--output', 'unmounted');
+    expect([lost.code, lost.stderr]).toEqual([1, missing(at('photos/3'))]);
+    const based = await run('batch', 'work', '--output', 'based');
+    expect([based.code, based.stderr]).toEqual([1, missing(at('base'))]);
+    expect([...parts('unmounted'), ...parts('based')]).toEqual([]);
+    expect((await run('batch', 'work', '--output', 'unmounted', '--input', 'away')).code).toBe(0);
+    expect((await run('batch', 'work', '--output', 'unmounted')).code).toBe(0); // nothing is left to read
+  } finally {
+    renameSync(at('away'), at('photos/3'));
+  }
+});
+
+it('ends at once where the disk is full', async () => {
+  await plan('photos/4', '--output', 'full', '--shard-size', '6');
+  // Stands in for a disk on which the plan, but no part has room.
+  const module = `
+import { open } from 'node:fs/promises';
+const handle = await open(process.execPath);
+const prototype = Object.getPrototypeOf(handle);
+const { writeFile } = prototype;
+prototype.writeFile = function (bytes) {
+  if (Buffer.from(bytes.subarray(0, 4)).toString() === 'PAR1') throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  return writeFile.call(this, bytes);
+};
+await handle.close();`;
+  const imports = [`data:text/javascript,${encodeURIComponent(module)}`];
+  const { code, stderr } = await edgeclip(['batch', 'work', '--output', 'full'], { cwd: work.path, imports });
+  expect([code, stderr]).toEqual([1, `error: cannot write "full/part-00000.parquet": no space is left on the device [IO]\n`]); // biome-ignore format: one line
+  expect(parts('full')).toEqual([]);
+});
+
+it('says what is wrong with an input, and makes no output for it', async () => {
+  mkdirSync(at('empty'));
+  const cases: [string[], number, string][] = [
+    [['empty'], 1, 'empty has no pictures [IO]'],
+    [['none'], 1, '"none": there is no such file [IO]'],
+    [
+      ['http://x/y.png'],
+      2,
+      '"http://x/y.png" is an address: write addresses into a file, one per line, and add --list',
+    ],
+  ];
+  for (const [input, code, message] of cases) {
+    const { code: ended, stderr } = await run('batch', 'plan', ...input, '--output', 'not-made');
+    expect([ended, stderr]).toEqual([code, expect.stringContaining(message)]);
+    expect(existsSync(at('not-made'))).toBe(false);
+  }
+  writeFileSync(at('relative.txt'), 'cat.png\n');
+  await plan('relative.txt', '--list', '--output', 'relative');
+  const { code, stderr } = await edgeclip(['batch', 'plan', at('relative.txt'), '--list', '--output', '../relative'], { cwd: at('empty') }); // biome-ignore format: one line
+  expect([code, stderr]).toEqual([1, expect.stringContaining(`was planned in "${work.path}", where its relative paths begin, not in "${at('empty')}": plan there, add --moved`)]); // biome-ignore format: one line
+});
+
 it('says why an output cannot be made', async () => {
   const { code, stderr } = await run('batch', 'plan', 'photos', '--output', '/proc/nope/deeper');
   expect([code, stderr]).toEqual([1, expect.stringContaining('"/proc/nope/deeper": there is no such file')]);
@@ -385,11 +467,59 @@ it('answers the lines of --stream in order, each with its embedding or its error
   });
   expect(code).toBe(0);
   const answers = jsonLines<{ id?: unknown; embedding?: number[]; error?: string; code?: string }>(stdout);
-  expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [6, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
+  expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [6, undefined], [undefined, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
   const [expected] = await clip.encodeImage([new Uint8Array(photo)]);
   for (const i of [0, 2]) expect(Float32Array.from(answers[i]!.embedding!)).toEqual(expected);
   expect(answers[3]!.embedding).toHaveLength(clip.config.embedDim);
-  expect(answers[4]!.error).toContain('not JSON');
+  expect(answers[4]!.error).toMatch(/^line 5 is not JSON: /);
+  expect(answers[7]!.error).toBe('line 8 is empty');
+});
+
+it('repeats an id of --stream as it is written', async () => {
+  /** Lines, and the id that each has. */
+  const lines: [string, string | undefined][] = [
+    ['{"id":9007199254740993,"path":"none"}', '9007199254740993'],
+    ['{"path":"none", "id" : 1e400 }', '1e400'],
+    ['{"id":0.10000000000000000001,"url":"ftp://x"}', '0.10000000000000000001'],
+    ['{"\\u0069d":-0,"path":"none"}', '-0'],
+    ['{"id":1,"path":"none","id":2.0}', '2.0'],
+    ['{"id":[ 12345678901234567890 , {"id" : "a, \\"b\\" : c\\\\" ,\t"id":[]} ],"path":"none"}', '[12345678901234567890,{"id":"a, \\"b\\" : c\\\\","id":[]}]'],
+    ['{"nested":{"id":3},"list":["id",4],"path":"none"}', undefined],
+    ['{"id":"\\ud800 größe","base64":"AA=="}', '"\\ud800 größe"'],
+    ['{"id":null,"path":"none"}', 'null'],
+    [`{"id":${'['.repeat(20_000)}${']'.repeat(20_000)},"path":"none"}`, `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+    ['{}', undefined],
+    ['["id", 5]', undefined],
+  ]; // biome-ignore format: one line
+  const input = Buffer.from(lines.map(([line]) => `${line}\n`).join(''));
+  const { code, stdout } = await edgeclip(['embed', '--stream'], { cwd: work.path, input });
+  const answers = stdout.trimEnd().split('\n');
+  expect([code, answers.length]).toEqual([0, lines.length]);
+  for (const [i, [, id]] of lines.entries()) {
+    const beginning = id === undefined ? '{"error":"' : `{"id":${id},"error":"`;
+    expect(answers[i]!.slice(0, beginning.length)).toBe(beginning);
+  }
+});
+
+it('answers lines of --stream that are empty or no text, and refuses UTF-16', async () => {
+  const input = Buffer.from('\n \t\r\na\0b.png\n{"path":"a\\u0000b.png"}\n\xff{\n{"a":"\xff"}\n', 'latin1');
+  const { code, stdout } = await edgeclip(['embed', '--stream'], { cwd: work.path, input });
+  expect([code, jsonLines<{ error: string }>(stdout).map(({ error }) => error)]).toEqual([
+    0,
+    [
+      'line 1 is empty',
+      'line 2 is empty',
+      'line 3 has a NUL byte: expected text in UTF-8',
+      'the name has a NUL character',
+      'there is no such file',
+      expect.stringMatching(/^line 6 is not JSON: .*utf-8/),
+    ],
+  ]);
+  const wide = Buffer.from('\ufeff{"path":"a.png"}\n', 'utf16le');
+  for (const bytes of [wide, Buffer.from(wide).swap16()]) {
+    const refused = await edgeclip(['embed', '--stream'], { cwd: work.path, input: bytes });
+    expect([refused.code, refused.stdout, refused.stderr]).toEqual([1, '', 'error: standard input is UTF-16: expected UTF-8 [IO]\n']); // biome-ignore format: one line
+  }
 });
 
 it('answers a line of --stream before the next is written', async () => {

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
+const NOBODY = 65_534;
+
 export const projectPath = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Outcome {
@@ -21,6 +23,8 @@ interface Surroundings {
   readonly input?: Uint8Array;
   /** Closes standard output after the first chunk, as `| head -1` does. */
   readonly hangUp?: boolean;
+  /** Whether root becomes a user to whom permissions apply. */
+  readonly asNobody?: boolean;
   /** Modules that Node loads before the command. */
   readonly imports?: readonly string[];
 }
@@ -43,9 +47,14 @@ export function startEdgeclip(args: readonly string[], options: SpawnOptions, st
   return child;
 }
 
-function outcome(program: string, args: readonly string[], { cwd, input, hangUp }: Surroundings): Promise<Outcome> {
+function outcome(
+  program: string,
+  args: readonly string[],
+  { cwd, input, hangUp, asNobody }: Surroundings,
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd });
+    const user = asNobody && process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    const child = spawn(program, args, { cwd, ...user });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => {
