@@ -141,7 +141,7 @@ function isPackaged(name: string): boolean {
 const packagedFormat = (name: string): OptionalFormat | undefined =>
   PACKAGED.find(([, names]) => names.test(name))?.[0];
 
-/** "5 files: 3 .heic, 2 .gif (.heic: npm install libheif-js@1)" */
+/** "5 files: 3 .heic, 2 .gif (.heic: npm install libheif-js@1.23)" */
 export function skippedInWords(skipped: ReadonlyMap<string, number>): string {
   const hints = [...skipped.keys()].flatMap((kind) => {
     const format = packagedFormat(kind);

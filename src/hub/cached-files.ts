@@ -17,10 +17,11 @@ import { type HubFile, isDigest, type Listing, listFiles, modelName } from './li
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
 import { persistently, receive, startOfRange, withAnswer } from './receive.ts';
-import { blocksOfTower, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
+import { BothTowers, blocksOfTower, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
 const ALWAYS_CHECKED = 1 << 20;
+const OTHER = { image: 'text', text: 'image' } as const;
 
 /**
  * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
@@ -139,11 +140,12 @@ class CachedFiles implements ModelFiles {
     const file = await this.#listed(name);
     if (file?.id?.length !== 64 || (file.size ?? 0) < PARTS.least) return undefined;
     const parts = this.#parts(file, file.id, tower);
-    const other = this.#parts(file, file.id, tower === 'image' ? 'text' : 'image');
+    const other = this.#parts(file, file.id, OTHER[tower]);
     // What was begun is completed, and with both towers it is the whole file.
     const begun = [this.#cache.blob(file.id), this.#cache.partial(file.id)].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
-    if ((await Promise.all([...begun, other.exist()])).includes(true)) return undefined;
+    if ((await Promise.all(begun)).includes(true)) return undefined;
     const known = await parts.exist();
+    if (!known && (await other.exist())) return undefined;
     if (!known && this.#access.offline) return undefined;
     try {
       const list = known ? await parts.source(new Set()) : await this.#inParts(name);
@@ -153,16 +155,16 @@ class CachedFiles implements ModelFiles {
       if (!known) await this.#keepNames();
       return await parts.source(blocks);
     } catch (error) {
-      if (!(error instanceof NoRanges)) throw error;
-      await parts.remove();
+      if (error instanceof NoRanges) await parts.remove();
+      else if (!(error instanceof BothTowers)) throw error;
       return undefined;
     }
   }
 
   #parts(file: HubFile, id: string, tower: Tower): TowerParts {
     const { path: name, size = 0 } = file;
-    const path = this.#cache.parts(id, tower);
-    const places = { path, lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
+    const [path, other] = [this.#cache.parts(id, tower), this.#cache.parts(id, OTHER[tower])];
+    const places = { path, other, lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
     return new TowerParts(this.#access, { model: this.name, name, url: this.#url(file), size, id, ...places });
   }
 

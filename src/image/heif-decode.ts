@@ -51,7 +51,7 @@ function missing(kind: HeifKind, cause: unknown): ClipError {
   const reason = isAbsent ? '' : ` (${(cause as Error)?.message?.split('\n')[0]})`;
   return new ClipError(
     'IMAGE_DECODER',
-    `${kind.toUpperCase()}${camera} is decoded by the package ${name}, which is not there: npm install ${PACKAGES[kind]}, or convert the picture to JPEG${reason}`,
+    `${kind.toUpperCase()}${camera} is decoded by the package ${name}, which is missing or cannot be used: npm install ${PACKAGES[kind]}, or convert the picture to JPEG${reason}`,
     { cause },
   );
 }

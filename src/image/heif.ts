@@ -12,7 +12,7 @@ import { type Box, BoxReader, boxes, findBox, isoBrands } from './iso-boxes.ts';
 export type HeifKind = 'avif' | 'heic';
 
 /** What to install for each, within the range of package.json. */
-export const PACKAGES = { avif: 'icodec@0.6', heic: 'libheif-js@1' } as const;
+export const PACKAGES = { avif: 'icodec@0.6', heic: 'libheif-js@1.23' } as const;
 
 export interface HeifHeader {
   /** The largest picture that the file names or that its data announce: what decoding may cost. */

@@ -50,12 +50,15 @@ export async function classify(
 
 async function read(parts: Parts, exchange: Exchange, request: Request, body: Uint8Array): Promise<Question> {
   const type = request.headers.get('content-type') ?? '';
-  if (/^application\/json\b/i.test(type)) return fromJson(parts, exchange, parseJson(body));
+  if (/^application\/json\b/i.test(type) || isJson(body)) return fromJson(parts, exchange, parseJson(body));
   if (/^multipart\/form-data\b/i.test(type)) return fromForm(await parseForm(body, type));
   const query = new URL(request.url).searchParams;
   if (body.length === 0) throw new Refusal(400, 'BODY', 'the body is empty: expected a picture, a form or JSON');
   return question(body, query, 'the address');
 }
+
+/** As `curl -d` sends it, with another type: no picture begins so. */
+const isJson = (body: Uint8Array): boolean => /^\s*\{/.test(new TextDecoder().decode(body.subarray(0, 64)));
 
 async function fromJson(parts: Parts, exchange: Exchange, body: unknown): Promise<Question> {
   const { inputs, parameters, model } = checked(classifyRequest, body);

@@ -71,8 +71,12 @@ describe('one tower', () => {
 
   it('of texts too; the image tower is then what is missing, and the whole file is what Python knows', async () => {
     const commit = here.hub.publish(NAME, model);
-    expect(await textEmbedding()).toEqual(await goldenText());
+    const progress: { file?: string; loaded: number; total: number }[] = [];
+    expect(await textEmbedding({ onProgress: (one: never) => void progress.push(one) })).toEqual(await goldenText());
     const first = bytesAsked();
+    const loaded = progress.filter(({ file }) => file === WEIGHTS).map(({ loaded }) => loaded);
+    expect(loaded.at(-1), 'to the end of the file').toBe(first);
+    expect(loaded).toEqual([...loaded].sort((a, b) => a - b));
     expect((await rejection(embedding(NAME, { localFilesOnly: true }))).message).toContain(`${WEIGHTS} is not in the cache`); // biome-ignore format: one line
     expect(await embedding()).toEqual(await golden());
     expect(bytesAsked(), 'each byte came once').toBe(weights.length);
@@ -170,6 +174,16 @@ describe('servers', () => {
     expect(one).toEqual(two);
     const starts = asked().filter((range) => !range!.startsWith('bytes=0-'));
     expect(new Set(starts).size).toBe(starts.length);
+  });
+});
+
+describe('both towers by loads of their own at the same time', () => {
+  it('leave the whole file', async () => {
+    here.hub.publish(NAME, model);
+    expect(await Promise.all([embedding(), textEmbedding()])).toEqual([await golden(), await goldenText()]);
+    expect(statSync(cache('blobs', ID)).size).toBe(weights.length);
+    expect(await embedding(NAME, { localFilesOnly: true })).toEqual(await golden());
+    expect(await textEmbedding({ localFilesOnly: true })).toEqual(await goldenText());
   });
 });
 

@@ -78,10 +78,10 @@ describe('AVIF and HEIC', () => {
 
 describe('a package', () => {
   it.each([
-    ['avif', /AVIF is decoded by the package icodec, which is not there: npm install icodec@0\.6/],
+    ['avif', /AVIF is decoded by the package icodec, which is missing or cannot be used: npm install icodec@0\.6/],
     [
       'heic',
-      /HEIC \(iPhone photos\) is decoded by the package libheif-js, which is not there: npm install libheif-js@1/,
+      /HEIC \(iPhone photos\) is decoded by the package libheif-js, which is missing or cannot be used: npm install libheif-js@1\.23/,
     ],
   ] as const)('that is missing is IMAGE_DECODER and says what to install: %s', async (kind, message) => {
     instead = () => import('a-package-that-is-not-there' as string);

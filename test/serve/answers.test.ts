@@ -133,6 +133,10 @@ describe('POST /classify', () => {
       ranked.map(({ score, label }) => ({ score: Math.fround(score), label }));
     const json = await server.post('/classify', { inputs: dataUri(cat), parameters: { candidate_labels: labels } });
     expect(rounded(json.json)).toEqual(expected);
+    // As `curl -d` sends it.
+    const body = JSON.stringify({ inputs: dataUri(cat), parameters: { candidate_labels: labels } });
+    const type = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect(rounded((await server.ask('/classify', { method: 'POST', headers: type, body })).json)).toEqual(expected);
     const form = new FormData();
     form.append('inputs', new Blob([cat], { type: 'text/plain' }), 'a.txt');
     for (const label of labels) form.append('candidate_labels', label);
