@@ -1,57 +1,89 @@
 /** The parts of a batch become photos of an index, in the same tables that `edgeclip index` makes. */
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { NewPhoto, PhotoFailure, PhotoStore } from '../search/photo-store.ts';
-import { partRows, type StoredRow } from './part-reader.ts';
-import { doneParts } from './parts.ts';
-import type { PlanHead } from './plan.ts';
+import type { NewPhoto, Photo, PhotoChanges, PhotoFailure, PhotoStore } from '../search/photo-store.ts';
+import { checkPart, partRows, readWhole, type StoredRow } from './part-reader.ts';
+import { type Plan, type PlanHead, shardChecks } from './plan.ts';
+import { plannedParts } from './planned-parts.ts';
 import { isBucket, type Storage } from './storage.ts';
 
 export interface LoadCounts {
   added: number;
+  /** Pictures that the index had with other vectors. */
+  changed: number;
+  /** Pictures that the index had where they were before `batch plan --moved`. */
+  moved: number;
   /** Pictures that the index had, with the same vectors. */
   unchanged: number;
   failed: number;
+  /** Shards without a part. */
+  missing: number;
 }
 
 /**
  * Adds the pictures of all parts that are there, each thousand together or not at all. What the index has already stays, so that a run
  * that was stopped goes on, and a batch that has grown can be loaded again. The index's paths are held meanwhile.
+ * @param maker what has made the parts
  * @throws ClipError IO, PLAN_FORMAT if a part is damaged
  */
 export async function loadParts(
   output: Storage,
-  head: PlanHead,
+  before: Plan,
+  maker: string,
   store: PhotoStore,
   onPart?: (done: number, total: number) => void,
 ): Promise<LoadCounts> {
-  const known = new Map((await store.photos()).map(({ path, hash }) => [path, hash]));
-  const counts: LoadCounts = { added: 0, unchanged: 0, failed: 0 };
-  const parts = await doneParts(output, head.layout);
-  for (const [i, { files }] of parts.entries()) {
+  const known = new Map((await store.photos()).map((photo) => [photo.path, photo]));
+  const { plan, parts } = await plannedParts(output, before);
+  const shards = await shardChecks(output, plan);
+  const missing = plan.shards - parts.length;
+  const counts: LoadCounts = { added: 0, changed: 0, moved: 0, unchanged: 0, failed: 0, missing };
+  for (const [i, part] of parts.entries()) {
     onPart?.(i, parts.length);
-    for await (const rows of partRows(output, files.at(-1)!)) {
-      const { add, fail } = changes(head, rows);
-      const isNew = add.filter(({ path, hash }) => known.get(path) !== hash);
-      if (isNew.length + fail.length > 0) await store.change({ add: isNew, fail });
-      counts.added += isNew.length;
-      counts.unchanged += add.length - isNew.length;
-      counts.failed += fail.length;
+    const summary = await checkPart(output, { head: plan.head, maker, shard: shards[part.part] }, part);
+    const bytes = await readWhole(output, part, summary);
+    for await (const rows of partRows(output, part.files.at(-1)!, bytes)) {
+      const changes = changesOf(plan, rows, known, counts);
+      if (Object.values(changes).some((list) => list.length > 0)) await store.change(changes);
     }
   }
   return counts;
 }
 
-function changes(head: PlanHead, rows: readonly StoredRow[]): { add: NewPhoto[]; fail: PhotoFailure[] } {
+function changesOf(
+  { head, earlier }: Plan,
+  rows: readonly StoredRow[],
+  known: ReadonlyMap<string, Photo>,
+  counts: LoadCounts,
+): PhotoChanges {
   const add: NewPhoto[] = [];
+  const move: NonNullable<PhotoChanges['move']>[number][] = [];
   const fail: PhotoFailure[] = [];
+  const forget: string[] = [];
   for (const row of rows) {
     // The size and time of the file are not in a part: `edgeclip index` reads it again.
     const file = { path: picturePlace(head, row.key), size: 0, mtime: 0 };
-    if ('error' in row) fail.push({ ...file, error: row.error });
-    else add.push({ ...file, hash: vectorHash(row.embedding), vector: row.embedding });
+    const places = earlier.map((head) => picturePlace(head, row.key)).filter((path) => path !== file.path);
+    forget.push(...places);
+    if ('error' in row) {
+      fail.push({ ...file, error: row.error });
+      counts.failed++;
+      continue;
+    }
+    const hash = vectorHash(row.embedding);
+    const had = known.get(file.path);
+    const before = had ? undefined : places.map((path) => known.get(path)).find((photo) => photo?.hash === hash);
+    if (had?.hash === hash) counts.unchanged++;
+    else if (before) {
+      move.push({ ...file, id: before.id });
+      counts.moved++;
+    } else {
+      add.push({ ...file, hash, vector: row.embedding });
+      if (had) counts.changed++;
+      else counts.added++;
+    }
   }
-  return { add, fail };
+  return { move, add, fail, forget };
 }
 
 /** Where a picture is: an absolute path, or an address. */

@@ -1,6 +1,7 @@
 /** The queue of a batch on one machine: the parts that are there say what is done. */
 import { doneParts } from './parts.ts';
 import { type Plan, readShards, type ShardPlace } from './plan.ts';
+import { plannedParts } from './planned-parts.ts';
 import { ATTEMPTS, type BatchQueue, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
 import { PassingError, type Retries, retried } from './retries.ts';
 import type { Storage } from './storage.ts';
@@ -44,7 +45,8 @@ export class LocalQueue implements BatchQueue {
 
   async status(): Promise<QueueStatus> {
     const done = await doneParts(this.#output, this.#plan.head.layout);
-    return { waiting: this.#plan.shards - done.length, running: 0, failed: [] };
+    const planned = done.filter(({ part }) => part < this.#plan.shards); // it may have grown since
+    return { waiting: this.#plan.shards - planned.length, running: 0, failed: [] };
   }
 
   /** Every run tries what has no part. */
@@ -57,6 +59,7 @@ export class LocalQueue implements BatchQueue {
 
 /** The shards of a plan that have no part. @throws ClipError IO, PLAN_FORMAT */
 export async function* placesLeft(plan: Plan, output: Storage): AsyncGenerator<ShardPlace> {
-  const done = new Set((await doneParts(output, plan.head.layout)).map(({ part }) => part));
-  for await (const { place } of readShards(output, plan)) if (!done.has(place.part)) yield place;
+  const { plan: now, parts } = await plannedParts(output, plan);
+  const done = new Set(parts.map(({ part }) => part));
+  for await (const { place } of readShards(output, now)) if (!done.has(place.part)) yield place;
 }

@@ -3,7 +3,9 @@ import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
 import type { IndexModel } from '../search/index-model.ts';
 import type { PictureOptions } from '../search/photo-store.ts';
+import { seal, sha256, UNSEALED } from './checksum.ts';
 import { float16 } from './float16.ts';
+import { keyText } from './key-text.ts';
 import { batchPackage } from './packages.ts';
 import { type Layout, numbered } from './plan.ts';
 import type { Storage, StoredFile } from './storage.ts';
@@ -27,8 +29,14 @@ export interface PartMaker {
 /** What a part says of itself, under the key `edgeclip` of the file's metadata. */
 export interface PartSummary extends PartMaker {
   readonly part: number;
+  /** The check of the shard's line in the plan: which pictures these are. */
+  readonly shard: string;
   readonly pictures: number;
   readonly failed: number;
+  /** See `checksum.ts`. */
+  readonly sha256: string;
+  /** SHA-256 of the file of vectors, in the layout of clip-retrieval. */
+  readonly vectors?: string;
   /** Pictures without a row, in the layout of clip-retrieval, whose rows are those of the vectors. */
   readonly errors?: readonly { readonly key: string; readonly error: string }[];
 }
@@ -87,6 +95,8 @@ export interface PartOptions {
   readonly layout: Layout;
   readonly half: boolean;
   readonly part: number;
+  /** The check of the shard's line in the plan. */
+  readonly shard: string;
   readonly made: PartMaker;
 }
 
@@ -129,7 +139,7 @@ export class PartWriter {
     if (isBad) this.failed++;
     if (this.#options.layout === 'clip-retrieval') {
       if (isBad) {
-        this.#errors.push(row);
+        this.#errors.push({ ...row, key: keyText(row.key) });
         return;
       }
       this.#vectors.push(this.#options.half ? halfRow(row.embedding) : npyRow(row.embedding));
@@ -139,14 +149,19 @@ export class PartWriter {
 
   end(): PartFile[] {
     if (this.#rows.length > 0) this.#writeGroup();
-    const { layout, part, made, half } = this.#options;
-    const errors = layout === 'clip-retrieval' && { errors: this.#errors };
-    const summary: PartSummary = { ...made, part, pictures: this.pictures, failed: this.failed, ...errors };
+    const { layout, part, shard, made } = this.#options;
+    const { pictures, failed } = this;
+    const npy = layout === 'clip-retrieval' ? this.#npy() : undefined;
+    const beside = npy && { vectors: sha256(npy), errors: this.#errors };
+    const summary: PartSummary = { ...made, part, shard, pictures, failed, ...beside, sha256: UNSEALED };
     this.#writer.kvMetadata = [{ key: METADATA_KEY, value: JSON.stringify(summary) }];
     this.#writer.finish();
-    const [vectors, last] = [partFiles(layout, part)[0]!, partFiles(layout, part).at(-1)!];
-    const parquet = { name: last, bytes: new Uint8Array(this.#bytes.getBuffer()) };
-    if (layout === 'parquet') return [parquet];
+    const files = [...(npy ? [npy] : []), seal(new Uint8Array(this.#bytes.getBuffer()))];
+    return partFiles(layout, part).map((name, i) => ({ name, bytes: files[i]! }));
+  }
+
+  #npy(): Uint8Array {
+    const { made, half } = this.#options;
     const npy = new Uint8Array(NPY_HEADER_BYTES + this.#vectors.length * made.dimension * (half ? 2 : 4));
     npy.set(npyHeader(this.#vectors.length, made.dimension, half ? '<f2' : '<f4'));
     let at = NPY_HEADER_BYTES;
@@ -154,7 +169,7 @@ export class PartWriter {
       npy.set(row, at);
       at += row.length;
     }
-    return [{ name: vectors, bytes: npy }, parquet];
+    return npy;
   }
 
   #writeGroup(): void {
@@ -165,13 +180,13 @@ export class PartWriter {
     const columnData =
       this.#options.layout === 'parquet'
         ? [
-            column('key', ({ key }) => key),
+            column('key', ({ key }) => keyText(key)),
             { ...column('embedding', embedding), encoding: 'PLAIN' as const },
             column('width', (row) => ('error' in row ? undefined : row.width)),
             column('height', (row) => ('error' in row ? undefined : row.height)),
             column('error', (row) => ('error' in row ? row.error : undefined)),
           ]
-        : [column('image_path', ({ key }) => key)];
+        : [column('image_path', ({ key }) => keyText(key))];
     this.#writer.write({ columnData, rowGroupSize: GROUP_ROWS });
   }
 }

@@ -37,6 +37,12 @@ export interface Shard {
   readonly tar?: string;
 }
 
+/** A shard as the plan has it. */
+export interface PlannedShard extends Shard {
+  /** Of its line: the same for the same pictures in the same part. */
+  readonly check: string;
+}
+
 /** A shard's place in the plan, so that a worker reads only its line. */
 export interface ShardPlace {
   readonly part: number;
@@ -52,6 +58,8 @@ export interface Plan {
   readonly files: readonly StoredFile[];
   /** How many shards it has: their parts are numbered from 0. */
   readonly shards: number;
+  /** Of the other files, where pictures were before they were moved. */
+  readonly earlier: readonly PlanHead[];
 }
 
 const VERSION = 'batch-plan-1';
@@ -88,16 +96,18 @@ const check = (text: Uint8Array): string => createHash('sha256').update(text).di
  */
 export async function readPlan(output: Storage): Promise<Plan | undefined> {
   let head: PlanHead | undefined;
+  const earlier: PlanHead[] = [];
   let shards = 0;
   const files = await planFiles(output);
   for await (const { name, own, first, count } of concurrently(files, (file) => readHead(output, file))) {
     const where = `${output.place}: ${name}, line 1`;
     if (head && !isSameBatch(head, own)) throw damaged(where, 'it belongs to another batch');
     if (first !== shards) throw damaged(where, `expected its first part to be ${shards}, got ${first}`);
+    if (head && (head.input !== own.input || head.base !== own.base)) earlier.push(head);
     head = own;
     shards += count;
   }
-  return head && { head, files, shards };
+  return head && { head, files, shards, earlier };
 }
 
 async function planFiles(output: Storage): Promise<StoredFile[]> {
@@ -133,7 +143,7 @@ export async function* readShards(
   output: Storage,
   { files }: Plan,
   signal?: AbortSignal,
-): AsyncGenerator<{ readonly shard: Shard; readonly place: ShardPlace }> {
+): AsyncGenerator<{ readonly shard: PlannedShard; readonly place: ShardPlace }> {
   for (const { name: file } of files) {
     const bytes = (await output.read(file, { signal })) ?? new Uint8Array();
     const { first, count } = planHead(firstLine(bytes), `${output.place}: ${file}, line 1`);
@@ -152,8 +162,15 @@ export async function* readShards(
   }
 }
 
+/** The checks of all shards of a plan, in their order. @throws ClipError PLAN_FORMAT, IO */
+export async function shardChecks(output: Storage, plan: Plan, signal?: AbortSignal): Promise<string[]> {
+  const checks: string[] = [];
+  for await (const { shard } of readShards(output, plan, signal)) checks.push(shard.check);
+  return checks;
+}
+
 /** @throws ClipError PLAN_FORMAT, IO */
-export async function readShard(output: Storage, place: ShardPlace, signal?: AbortSignal): Promise<Shard> {
+export async function readShard(output: Storage, place: ShardPlace, signal?: AbortSignal): Promise<PlannedShard> {
   const { file, start, end, part } = place;
   const where = `${output.place}: ${file}, bytes ${start} to ${end}`;
   const bytes = await output.read(file, { start, end, signal });
@@ -179,13 +196,14 @@ function planHead(bytes: Uint8Array, where: string) {
   return { own, first: first as number, count: shards as number };
 }
 
-function planShard(bytes: Uint8Array, where: string): Shard {
-  const { part, keys, tar } = parseLine(bytes, where);
+function planShard(bytes: Uint8Array, where: string): PlannedShard {
+  const { part, keys, tar, check } = parseLine(bytes, where);
   const hasKeys = Array.isArray(keys) && keys.every((key) => typeof key === 'string');
   if (!isCount(part) || hasKeys === (typeof tar === 'string')) {
     throw damaged(where, 'expected a shard: { part, keys } or { part, tar }');
   }
-  return { part: part as number, ...(hasKeys ? { keys: keys as string[] } : { tar: tar as string }) };
+  const pictures = hasKeys ? { keys: keys as string[] } : { tar: tar as string };
+  return { part: part as number, ...pictures, check: check as string };
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

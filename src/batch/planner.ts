@@ -18,6 +18,7 @@ import {
   type ShardPlace,
 } from './plan.ts';
 import { PlanWriter } from './plan-writer.ts';
+import { plannedParts } from './planned-parts.ts';
 import { isPictureMember } from './sources.ts';
 import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
 
@@ -64,8 +65,10 @@ export async function planBatch(input: string, output: Storage, options: PlanOpt
   const place = isBucket(input) || input === STANDARD_INPUT ? input : resolve(input);
   const wanted: PlanHead = { id: randomUUID(), input: place, kind, base: process.cwd(), layout, half };
   const before = await readPlan(output);
-  if (before) checkSame(output, before.head, wanted, moved);
-  else if ((await doneParts(output, layout)).length > 0) {
+  if (before) {
+    checkSame(output, before.head, wanted, moved);
+    await plannedParts(output, before);
+  } else if ((await doneParts(output, layout)).length > 0) {
     throw new ClipError('PLAN_FORMAT', `${output.place} has parts but no plan: choose another output`);
   }
   const places: ShardPlace[] = [];

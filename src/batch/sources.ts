@@ -44,6 +44,15 @@ export class PictureSource {
     return ahead(shard.keys ?? [], (key) => this.#read(key, signal));
   }
 
+  /** The input if it has nothing at all, as the mount point of a disk that is not mounted. Lists have no one place. */
+  async emptyInput(signal: AbortSignal): Promise<string | undefined> {
+    const { kind, input } = this.#head;
+    if (kind === 'list') return undefined;
+    const storage = await this.#input(input);
+    for await (const _ of storage.list('', signal)) return undefined;
+    return input;
+  }
+
   async #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
     const { kind, input, base } = this.#head;
     if (kind !== 'list') return this.#stored(await this.#input(input), key, signal);

@@ -3,10 +3,10 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
-import { checkPart } from './part-reader.ts';
-import { type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
+import { checkPart, readSummary } from './part-reader.ts';
+import { doneParts, type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
-import type { PlanHead, Shard } from './plan.ts';
+import type { Layout, PlanHead, PlannedShard } from './plan.ts';
 import type { PictureSource } from './sources.ts';
 import type { Storage } from './storage.ts';
 
@@ -43,10 +43,24 @@ const MAKER = 'plan/maker.json';
  * Claims an output for what makes the rows; later workers must have the same.
  * @throws ClipError BATCH_MODEL if the output belongs to another model or other options
  */
-export async function claimOutput(output: Storage, made: PartMaker, signal?: AbortSignal): Promise<void> {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(made)}\n`);
-  if (await output.create(MAKER, bytes, signal)) return;
-  const stored = parseMaker(output, await output.read(MAKER, { signal }));
+export async function claimOutput(
+  output: Storage,
+  layout: Layout,
+  made: PartMaker,
+  signal?: AbortSignal,
+): Promise<void> {
+  let file = await output.read(MAKER, { signal }); // first: what is complete may be read-only
+  if (!file) {
+    const parts = await partsMaker(output, layout);
+    if (parts) checkSameMaker(output, parts, made);
+    const bytes = new TextEncoder().encode(`${JSON.stringify(made)}\n`);
+    if (await output.create(MAKER, bytes, signal)) return;
+    file = await output.read(MAKER, { signal });
+  }
+  checkSameMaker(output, parseMaker(output, file), made);
+}
+
+function checkSameMaker(output: Storage, stored: PartMaker, made: PartMaker): void {
   if (stored.maker === made.maker) return;
   const same = stored.model?.name === made.model.name && stored.model.precision === made.model.precision;
   const what = ({ model, version }: PartMaker) =>
@@ -55,34 +69,47 @@ export async function claimOutput(output: Storage, made: PartMaker, signal?: Abo
 }
 
 /** What makes the parts of an output; undefined before the first worker. @throws ClipError IO, PLAN_FORMAT */
-export async function outputMaker(output: Storage): Promise<PartMaker | undefined> {
+export async function outputMaker(output: Storage, layout: Layout): Promise<PartMaker | undefined> {
   const bytes = await output.read(MAKER);
-  return bytes && parseMaker(output, bytes);
+  return bytes ? parseMaker(output, bytes) : await partsMaker(output, layout);
+}
+
+/** What the first part that is whole says; the batch's own file may be lost. */
+async function partsMaker(output: Storage, layout: Layout): Promise<PartMaker | undefined> {
+  for (const { files } of await doneParts(output, layout)) {
+    try {
+      return await readSummary(output, files.at(-1)!);
+    } catch (error) {
+      if ((error as ClipError).code !== 'PLAN_FORMAT') throw error;
+    }
+  }
+  return undefined;
 }
 
 function parseMaker(output: Storage, bytes: Uint8Array | undefined): PartMaker {
   try {
+    if (!bytes?.length) throw new TypeError('it is empty');
     const value = JSON.parse(new TextDecoder().decode(bytes)) as PartMaker;
     if (typeof value.maker === 'string' && typeof value.model?.name === 'string') return value;
     throw new TypeError('it does not say what made the parts');
   } catch (cause) {
-    throw new ClipError('PLAN_FORMAT', `${output.place}: ${MAKER} is damaged: ${(cause as Error).message}`, { cause });
+    throw new ClipError('PLAN_FORMAT', `${output.place}: ${MAKER} is damaged: ${(cause as Error).message}: remove it, and a worker makes it again`, { cause }); // biome-ignore format: one line
   }
 }
 
 /**
  * Embeds a shard's pictures and writes its part, unless it is there. A picture that cannot be embedded has a row with the reason;
- * if its place cannot be read, the shard fails.
+ * if its place cannot be read, or is empty, the shard fails.
  * @throws ClipError IO, WORKER, DISPOSED; the signal's reason
  */
-export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResult> {
+export async function workShard(shard: PlannedShard, job: ShardJob): Promise<ShardResult> {
   const { clip, head, output, source, made, options, signal, onPicture } = job;
   const files = await Promise.all(partFiles(head.layout, shard.part).map((name) => output.find(name, signal)));
   if (files.every((file) => file !== undefined)) {
-    await checkPart(output, head, { part: shard.part, files });
+    await checkPart(output, { head, shard: shard.check, maker: made.maker }, { part: shard.part, files });
     return { pictures: 0, failed: 0, wasThere: true };
   }
-  const writer = await PartWriter.open({ layout: head.layout, half: head.half, part: shard.part, made });
+  const writer = await PartWriter.open({ layout: head.layout, half: head.half, part: shard.part, shard: shard.check, made }); // biome-ignore format: one line
   const waiting: { readonly key: string; size?: { readonly width: number; readonly height: number }; broken?: unknown }[] = []; // biome-ignore format: one line
   async function* items() {
     for await (const { key, bytes } of source.pictures(shard, signal)) {
@@ -108,6 +135,10 @@ export async function workShard(shard: Shard, job: ShardJob): Promise<ShardResul
     onPicture?.(writer.pictures);
   }
   const { pictures, failed } = writer;
+  const empty = pictures > 0 && failed === pictures ? await source.emptyInput(signal) : undefined;
+  if (empty !== undefined) {
+    throw new ClipError('IO', `${show(empty)} is empty, where the plan has pictures: is its disk mounted? (--input names another place)`); // biome-ignore format: one line
+  }
   let wasThere = true;
   const written = writer.end();
   for (const { name, bytes } of written) {

@@ -1,5 +1,6 @@
 /** `edgeclip batch load`: the parts of a batch into a photo index. */
 import type { Command } from 'commander';
+import { counted } from '../batch/counted.ts';
 import { loadParts } from '../batch/load-parts.ts';
 import { outputMaker } from '../batch/work.ts';
 import { ClipError } from '../errors.ts';
@@ -18,7 +19,8 @@ interface LoadOptions {
 const HELP = `
 The index is that of edgeclip index: one SQLite file, or tables in PostgreSQL with pgvector, by COPY. It is made if it is not there;
 edgeclip search, duplicates and serve read it. Pictures that failed are listed by edgeclip index --errors. Run it again after more
-parts were written, or after it was stopped: what is there stays. A picture of a bucket has its address as its path.
+parts were written, or after it was stopped: what is there stays. A picture of a bucket has its address as its path. Pictures that
+the plan was told have moved (batch plan --moved) get their new path. Each part is read whole, and its checksum compared.
 ${STORAGE_HELP}
 
 Examples:
@@ -46,21 +48,23 @@ async function load(options: LoadOptions): Promise<void> {
   checkEmpty(options);
   const progress = new Progress();
   const output = await openOutput(options);
-  const { head } = await plannedBatch(output);
+  const plan = await plannedBatch(output);
+  const { head } = plan;
   if (head.layout !== 'parquet') {
     throw new ClipError('UNSUPPORTED', `${visible(output.place)} has the layout ${head.layout}: an index is loaded from parts in Parquet`); // biome-ignore format: one line
   }
-  const made = await outputMaker(output);
+  const made = await outputMaker(output, head.layout);
   if (!made) throw new ClipError('IO', `${visible(output.place)} has no parts yet: edgeclip batch work`);
-  const { model, dimension, prepared } = made;
+  const { model, maker, dimension, prepared } = made;
   const store = await openPhotos(to, { create: { model, dimension, pictures: prepared } });
   try {
     const onPart = (done: number, total: number) => progress.show('parts', done, total);
-    const counts = await store.bulk(() => loadParts(output, head, store, onPart));
+    const counts = await store.bulk(() => loadParts(output, plan, maker, store, onPart));
     progress.clear();
-    const { added, unchanged, failed } = counts;
-    const words = Object.entries({ new: added, 'known before': unchanged, failed }).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : [])); // biome-ignore format: one line
-    await standardOutput().write(`${visible(store.name)}: ${await store.count()} photos (${words.join(', ') || 'no parts'})\n`); // biome-ignore format: one line
+    const { added, changed, moved, unchanged, failed, missing } = counts;
+    const words = Object.entries({ new: added, changed, moved, 'known before': unchanged, failed }).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : [])); // biome-ignore format: one line
+    if (missing > 0) progress.line(`warning: ${counted(missing, 'shard')} ${missing === 1 ? 'has' : 'have'} no part yet: load again after edgeclip batch work`); // biome-ignore format: one line
+    await standardOutput().write(`${visible(store.name)}: ${counted(await store.count(), 'photo')} (${words.join(', ') || 'no parts'})\n`); // biome-ignore format: one line
   } finally {
     progress.clear();
     await store.close();

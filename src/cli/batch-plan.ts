@@ -1,6 +1,7 @@
 /** `edgeclip batch plan`: which pictures go into which part. */
 import { rmdir } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { counted } from '../batch/counted.ts';
 import type { InputKind, Layout } from '../batch/plan.ts';
 import { planBatch } from '../batch/planner.ts';
 import { enqueue } from '../batch/queues.ts';
@@ -97,9 +98,9 @@ async function plan(input: string, options: PlanCommandOptions): Promise<void> {
     progress.clear();
     if (isNew) await rmdir(place).catch(() => {}); // unless it has a plan
   });
-  const things = tars ? 'tar files' : 'pictures';
-  if (!planned.plan) throw new ClipError('IO', `${visible(input)} has no ${things}`);
+  const thing = tars ? 'tar file' : 'picture';
+  if (!planned.plan) throw new ClipError('IO', `${visible(input)} has no ${thing}s`);
   if (queue !== undefined) await enqueue(queue, { id: planned.plan.head.id, output, endpoint }, planned.places);
-  const known = planned.known > 0 ? `, ${planned.known} were planned before` : '';
-  await standardOutput().write(`${planned.added} ${things} in ${planned.shards} ${planned.shards === 1 ? 'shard' : 'shards'}${known}\n`); // biome-ignore format: one line
+  const known = planned.known > 0 ? `, ${planned.known} ${planned.known === 1 ? 'was' : 'were'} planned before` : '';
+  await standardOutput().write(`${counted(planned.added, thing)} in ${counted(planned.shards, 'shard')}${known}\n`); // biome-ignore format: one line
 }

@@ -1,9 +1,13 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
+import { counted } from '../batch/counted.ts';
 import { placesLeft } from '../batch/local-queue.ts';
 import { checkParts, failedRows } from '../batch/part-reader.ts';
-import { type DonePart, doneParts } from '../batch/parts.ts';
+import type { DonePart } from '../batch/parts.ts';
+import { shardChecks } from '../batch/plan.ts';
+import { plannedParts } from '../batch/planned-parts.ts';
 import { openQueue, queueName } from '../batch/queues.ts';
+import { outputMaker } from '../batch/work.ts';
 import {
   addBatchOptions,
   attempt,
@@ -21,6 +25,7 @@ interface StatusOptions extends BatchOptions {
   readonly errors?: boolean;
   readonly retry?: boolean;
   readonly json?: boolean;
+  readonly check?: boolean;
 }
 
 /** The pace is that of the parts of this last while. */
@@ -28,9 +33,10 @@ const RECENT_MS = 3_600_000;
 
 const HELP = `
 The figures come from the parts that are there and, with --queue, from the queue. The rate is that of the last hour.
-With --queue alone all batches that were planned with it are shown.
+With --queue alone all batches that were planned with it are shown. Of each part the size, and what it says of itself at its end,
+are compared with the plan and its other parts; --check also finds what has changed in between.
 
-Exit code: 0 success; 1 a part is damaged, or the output or the queue cannot be read; 2 invalid command line.`;
+Exit code: 0 success; 1 a part or the plan is damaged, or the output or the queue cannot be read; 2 invalid command line.`;
 
 export function addBatchStatus(batch: Command): void {
   const command = batch
@@ -40,6 +46,7 @@ export function addBatchStatus(batch: Command): void {
   addBatchOptions(command)
     .option('--errors', 'list the pictures that failed, each with its reason')
     .option('--retry', 'let shards be tried again that were set aside, or whose part is gone')
+    .option('--check', 'read the parts whole and compare their checksums')
     .option('--json', 'one JSON object a batch, each on a line')
     .addHelpText('after', HELP)
     .action(status);
@@ -56,20 +63,21 @@ async function status(options: StatusOptions): Promise<void> {
 }
 
 async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Progress): Promise<void> {
-  const { errors = false, retry = false, json = false } = options;
+  const { errors = false, retry = false, json = false, check = false } = options;
   const out = standardOutput();
   const output = await openOutput(batch);
-  const plan = await plannedBatch(output);
+  const { plan, parts } = await plannedParts(output, await plannedBatch(output));
   const queue = await openQueue(options.queue, plan, output);
   try {
     const retried = retry ? await queue.retry(placesLeft(plan, output)) : 0;
     const { waiting, running, failed } = await queue.status();
-    const parts = await doneParts(output, plan.head.layout);
+    const made = await outputMaker(output, plan.head.layout);
+    const expected = { head: plan.head, maker: made?.maker, shards: await shardChecks(output, plan) };
     const found = { pictures: 0, failed: 0 };
     const whole: DonePart[] = [];
     const damaged: string[] = [];
     let seen = 0;
-    for await (const part of checkParts(output, plan.head, parts)) {
+    for await (const part of checkParts(output, expected, parts, check)) {
       progress.show('parts', seen++, parts.length);
       if ('damage' in part) {
         damaged.push(part.damage.message);
@@ -113,7 +121,7 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
         : [`rate: ${perSecond.toFixed(1)} pictures a second, ${duration(left ?? 0)} left`]),
       ...failed.map(({ part, reason }) => `part ${part} is set aside: ${visible(reason)}`),
       ...damaged.map(visible),
-      ...(retried > 0 ? [`${retried} shards are tried again`] : []),
+      ...(retried > 0 ? [`${counted(retried, 'shard')} ${retried === 1 ? 'is' : 'are'} tried again`] : []),
     ];
     await out.write(`${lines.join('\n')}\n`);
   } finally {

@@ -1,13 +1,15 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { counted } from '../batch/counted.ts';
 import { InputError } from '../batch/input-error.ts';
 import { batchPackage } from '../batch/packages.ts';
 import { checkParts } from '../batch/part-reader.ts';
-import { doneParts, type PartMaker, partFolders } from '../batch/parts.ts';
+import { type PartMaker, partFolders } from '../batch/parts.ts';
 import { PictureError } from '../batch/picture-error.ts';
-import { type Plan, type PlanHead, readShard } from '../batch/plan.ts';
-import { LOCK_MS } from '../batch/queue.ts';
+import { type Plan, type PlanHead, readShard, shardChecks } from '../batch/plan.ts';
+import { plannedParts } from '../batch/planned-parts.ts';
+import { LOCK_MS, type QueueStatus } from '../batch/queue.ts';
 import { openQueue, openSharedQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
 import { isBucket, type Storage } from '../batch/storage.ts';
@@ -16,7 +18,7 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { indexModel } from '../search/index-model.ts';
 import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
-import { describe, EXIT_FAILED, emptyOption, positiveInteger } from './failure.ts';
+import { describe, EXIT_FAILED, emptyOption, positiveInteger, visible } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
@@ -40,7 +42,8 @@ stopped and comes back changes nothing. A picture that cannot be read as one has
 fails is tried again later, and set aside after the fifth time. If the folder of the pictures is not there, or the output cannot be
 written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the shard at work is given back.
 
-With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first. Folders of the plan must have the same
+With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first; of the others it says which
+have no part. Folders of the plan must have the same
 path on every machine, or --input names the one that holds the pictures here (of a list: the one where its relative paths begin).
 
 All workers of an output must have the same model, version and options. Then a part has the same bytes on every machine.
@@ -75,7 +78,7 @@ async function work(options: WorkCommandOptions): Promise<void> {
   let worker: Worker | undefined;
   try {
     for (const batch of batches) {
-      const opened = await attempt(batches, progress, () => openBatch(batch, url));
+      const opened = await attempt(batches, progress, () => openBatch(batch, url, progress));
       if (!opened) continue;
       worker ??= await loadWorker(options, progress);
       const loaded = worker;
@@ -96,9 +99,19 @@ interface OpenedBatch {
   readonly endpoint: string | undefined;
 }
 
-/** Undefined if nothing of the batch waits or runs. */
-async function openBatch(batch: NamedBatch, url: string | undefined): Promise<OpenedBatch | undefined> {
-  if (batch.id !== undefined && (await isOver(url!, batch.id))) return undefined;
+/** Undefined if nothing of the batch waits or runs: then it is only said what is missing. */
+async function openBatch(
+  batch: NamedBatch,
+  url: string | undefined,
+  progress: Progress,
+): Promise<OpenedBatch | undefined> {
+  if (batch.id !== undefined) {
+    const { waiting, running, failed } = await statusOf(url!, batch.id);
+    if (waiting + running === 0) {
+      await checkOver(batch, failed.length, progress);
+      return undefined;
+    }
+  }
   const output = await openOutput(batch);
   const plan = await plannedBatch(output);
   await checkPackages(plan);
@@ -125,15 +138,28 @@ interface Worker {
   readonly ending: Ending;
 }
 
-/** Whether nothing of a batch waits or runs. */
-async function isOver(url: string, id: string): Promise<boolean> {
+async function statusOf(url: string, id: string): Promise<QueueStatus> {
   const queue = await openSharedQueue(url, id);
   try {
-    const { waiting, running } = await queue.status();
-    return waiting + running === 0;
+    return await queue.status();
   } finally {
     await queue.close();
   }
+}
+
+/** A batch of which nothing waits. Its output may have been taken away since, unless shards were set aside. */
+async function checkOver(batch: NamedBatch, setAside: number, progress: Progress): Promise<void> {
+  let output: Storage;
+  let plan: Plan;
+  try {
+    output = await openOutput(batch);
+    plan = await plannedBatch(output);
+  } catch (error) {
+    if (setAside > 0) throw error;
+    progress.line(`warning: ${describe(error)}`);
+    return;
+  }
+  await checkOutput(plan, output, undefined, progress);
 }
 
 async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch): Promise<void> {
@@ -147,7 +173,7 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
   const queue = await openQueue(url, plan, output);
   try {
     await output.tidy(['plan/', ...partFolders(head.layout)]);
-    await claimOutput(output, made, stop); // once nothing else is in the way of writing parts
+    await claimOutput(output, head.layout, made, stop); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
         heartbeat?.busy();
@@ -171,7 +197,9 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
         onDone: (place, { pictures, failed, wasThere }) => {
           progress.clear();
           const bad = failed > 0 ? `, ${failed} failed` : '';
-          progress.line(`part ${place.part}: ${wasThere ? 'was there' : `${pictures} pictures${bad}`}`);
+          progress.line(`part ${place.part}: ${wasThere ? 'was there' : `${counted(pictures, 'picture')}${bad}`}`);
+          if (wasThere || pictures === 0 || failed < pictures) return;
+          progress.line(`warning: part ${place.part} has no embedding: to try its pictures again, remove the part first`); // biome-ignore format: one line
         },
         onFailed: (part, error, isLast) => {
           progress.clear();
@@ -185,7 +213,7 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
     await queue.close();
   }
   if (hopeless.signal.aborted) throw withAdvice(hopeless.signal.reason, place.input ?? head.input);
-  if (!stop.aborted) await checkOutput(plan, output, url !== undefined, progress);
+  if (!stop.aborted) await checkOutput(plan, output, url === undefined ? made : undefined, progress);
 }
 
 /** Reasons of the file system for which a place cannot be written. */
@@ -204,16 +232,26 @@ function withAdvice(error: ClipError, input: string): ClipError {
   return new ClipError(error.code, `the pictures' place ${error.message}: ${advice}`, { cause: error });
 }
 
-/** Says what is missing; where no queue is shared, also which parts are damaged: many workers would read all of them. */
-async function checkOutput(plan: Plan, output: Storage, isShared: boolean, progress: Progress): Promise<void> {
-  const parts = await doneParts(output, plan.head.layout);
+/**
+ * Says what is missing, and which parts are damaged.
+ * @param made what has made the parts; undefined where a queue is shared, as many workers would read all of them
+ */
+async function checkOutput(
+  before: Plan,
+  output: Storage,
+  made: PartMaker | undefined,
+  progress: Progress,
+): Promise<void> {
+  const { plan, parts } = await plannedParts(output, before);
   const left = plan.shards - parts.length;
   if (left > 0) {
-    progress.line(`error: ${left} of ${plan.shards} shards have no part`);
+    const again = made ? '' : ': edgeclip batch status says why, and with --retry they are tried again';
+    progress.line(`error: ${visible(output.place)}: ${left} of ${counted(plan.shards, 'shard')} ${left === 1 ? 'has' : 'have'} no part${again}`); // biome-ignore format: one line
     process.exitCode = EXIT_FAILED;
   }
-  if (isShared) return;
-  for await (const part of checkParts(output, plan.head, parts)) {
+  if (!made) return;
+  const expected = { head: plan.head, maker: made.maker, shards: await shardChecks(output, plan) };
+  for await (const part of checkParts(output, expected, parts)) {
     if (!('damage' in part)) continue;
     progress.line(`error: ${describe(part.damage)}`);
     process.exitCode = EXIT_FAILED;

@@ -80,9 +80,9 @@ it('gives a part that is made again the same bytes, and plans only what is new',
   const before = readFileSync(at('one/part-00001.parquet'));
   rmSync(at('one/part-00001.parquet'));
   copyFileSync(join(golden, 'cat.png'), at('photos/0/cat.png'));
-  expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('1 pictures in 1 shard, 120 were planned before\n'); // biome-ignore format: one line
+  expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('1 picture in 1 shard, 120 were planned before\n'); // biome-ignore format: one line
   const { code, stderr } = await run('batch', 'work', '--output', 'one', '--threads', '1');
-  expect([code, stderr]).toEqual([0, 'part 1: 50 pictures\npart 3: 1 pictures\n']);
+  expect([code, stderr]).toEqual([0, 'part 1: 50 pictures\npart 3: 1 picture\n']);
   expect(Buffer.compare(readFileSync(at('one/part-00001.parquet')), before)).toBe(0);
   expect(rows('one/part-00003.parquet').rows.map(({ key }) => key)).toEqual(['0/cat.png']);
   rmSync(at('photos/0/cat.png'));

@@ -88,7 +88,7 @@ it('gives its shard back at SIGTERM; workers that know only the queue end all ba
 it('makes a part again that was removed, once it is told', async () => {
   rmSync(at('one/part-00003.parquet'));
   const missing = await run('work', '--output', 'one', '--queue', url);
-  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards have no part')]);
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards has no part')]);
   expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain(
     '1 shards are tried again',
   );

@@ -85,7 +85,10 @@ it('a shard costs what its stages do', async () => {
     let part = 0;
     const output = await openStorage(join(folder, 'vectors'), { create: true });
     const shard = (source: PictureSource, place: string) =>
-      workShard({ part: part++, keys }, { clip: embedded, head: head(place), output, source, made, options, signal });
+      workShard(
+        { part: part++, keys, check: '' },
+        { clip: embedded, head: head(place), output, source, made, options, signal },
+      );
     const stages = {
       bucket: () => read(far),
       folder: () => read(near),
@@ -97,7 +100,7 @@ it('a shard costs what its stages do', async () => {
       },
       embed: () => embedded.encodeImage(files),
       write: async () => {
-        const writer = await PartWriter.open({ layout: 'parquet', half: false, part: part++, made });
+        const writer = await PartWriter.open({ layout: 'parquet', half: false, part: part++, shard: '', made });
         for (const key of keys) writer.add({ key, embedding, width: 500, height: 375 });
         for (const { name, bytes } of writer.end()) await output.create(name, bytes);
       },

@@ -1,0 +1,204 @@
+/** Parts and plans that are damaged, lost or another batch's are told, and a part's names are those of its files. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { keyFromText, keyText } from '../../src/batch/key-text.ts';
+import { openPhotos } from '../../src/search/index.ts';
+import { edgeclip, projectPath, workFolder } from '../cli/command.ts';
+import { writePictures } from './pictures.ts';
+import { python } from './services.ts';
+
+const work = workFolder({});
+const cat = join(projectPath, 'test/golden/photos/cat.png');
+const at = (name: string) => join(work.path, name);
+const run = (...args: string[]) => edgeclip(['batch', ...args], { cwd: work.path });
+const well = async (...args: string[]) => {
+  const { code, stdout, stderr } = await run(...args);
+  expect(code, stderr).toBe(0);
+  return stdout + stderr;
+};
+/** A batch that the tests may damage: two parts of `photos`. */
+const copy = (name: string, from = 'whole') => cpSync(at(from), at(name), { recursive: true, preserveTimestamps: true });
+const stored = async (to: string) => {
+  const store = await openPhotos(at(to), { readOnly: true });
+  const [photos, failures] = [await store.photos(), await store.failures()];
+  await store.close();
+  return { photos, failures };
+};
+const columns = (path: string, name: string): string[] =>
+  JSON.parse(execFileSync(python, ['-c', 'import json, sys, pyarrow.parquet as pq; print(json.dumps(pq.read_table(sys.argv[1]).column(sys.argv[2]).to_pylist()))', at(path), name], { encoding: 'utf8' })); // biome-ignore format: one line
+
+beforeAll(async () => {
+  writePictures(at('photos'), 8);
+  writePictures(at('others'), 18);
+  for (const [output, input, ...options] of [['whole', 'photos'], ['other', 'others'], ['retrieval', 'photos', '--layout', 'clip-retrieval']]) {
+    await well('plan', input!, '--output', output!, '--shard-size', '4', ...options); // biome-ignore format: one line
+    await well('work', '--output', output!);
+  }
+});
+afterAll(() => work.remove());
+
+it('writes a byte that is not UTF-8 in a way that tells names apart, and reads it back', () => {
+  const texts = new Map([
+    ['\udcff.jpg', '\\xff.jpg'],
+    ['\udcfe.jpg', '\\xfe.jpg'],
+    ['größe \\ a\\x.jpg', 'größe \\ a\\x.jpg'],
+    ['\\xff.jpg', '\\x5cxff.jpg'],
+    ['\\x5cxff', '\\x5cx5cxff'],
+    ['\\\udcff', '\\\\xff'],
+    ['😀\udc80\udcff\\xFF\\x41', '😀\\x80\\xff\\xFF\\x41'],
+  ]);
+  for (const [key, text] of texts) expect([keyText(key), keyFromText(text)]).toEqual([text, key]);
+});
+
+it('gives files whose names are not UTF-8 a key each, by which the index has them', async () => {
+  mkdirSync(at('bytes'));
+  const names = ['\\xfe', '\\xff', '\\xfd.bad'];
+  const script = `cp '${cat}' $'bytes/\\xff.png' && cp '${cat}' $'bytes/\\xfe.png' && echo no > $'bytes/\\xfd.png'`;
+  execFileSync('bash', ['-c', script], { cwd: work.path });
+  for (const layout of ['parquet', 'clip-retrieval']) {
+    await well('plan', 'bytes', '--output', `bytes-${layout}`, '--layout', layout);
+    await well('work', '--output', `bytes-${layout}`);
+    expect(await well('status', '--output', `bytes-${layout}`, '--errors')).toMatch(/^\\xFD\.png: .*\[IMAGE_FORMAT\]\n$/);
+  }
+  expect(columns('bytes-parquet/part-00000.parquet', 'key')).toEqual(['\\xfd.png', '\\xfe.png', '\\xff.png']);
+  expect(columns('bytes-clip-retrieval/metadata/metadata_00000.parquet', 'image_path')).toEqual(['\\xfe.png', '\\xff.png']); // biome-ignore format: one line
+  await well('load', '--output', 'bytes-parquet', '--to', 'bytes.db');
+  const { photos, failures } = await stored('bytes.db');
+  expect(photos.map(({ path }) => path)).toEqual([at('bytes/\udcfe.png'), at('bytes/\udcff.png')]);
+  expect(failures.map(({ path }) => path)).toEqual([at('bytes/\udcfd.png')]);
+});
+
+it('refuses parts beyond the plan: its last file was lost', async () => {
+  copy('lost');
+  copyFileSync(cat, at('photos/b.png'));
+  await well('plan', 'photos', '--output', 'lost');
+  await well('work', '--output', 'lost');
+  rmSync(at('lost/plan/plan-00001.jsonl'));
+  renameSync(at('photos/b.png'), at('photos/aa.png'));
+  for (const command of [['plan', 'photos'], ['work'], ['status'], ['load', '--to', 'lost.db']]) {
+    const { code, stderr } = await run(...command, '--output', 'lost');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('part-00002.parquet is beyond the plan, which has 2 shards in 1 file')]); // biome-ignore format: one line
+  }
+  rmSync(at('lost/part-00002.parquet'));
+  await well('plan', 'photos', '--output', 'lost');
+  rmSync(at('photos/aa.png'));
+});
+
+it('tells a part of other pictures, of another place in the plan and of another model', async () => {
+  copy('foreign');
+  const refused = async (what: RegExp) => {
+    for (const command of [['work'], ['status'], ['load', '--to', 'foreign.db']]) {
+      const { code, stdout, stderr } = await run(...command, '--output', 'foreign');
+      expect([code, stdout + stderr]).toEqual([1, expect.stringMatching(what)]);
+    }
+  };
+  copyFileSync(at('other/part-00001.parquet'), at('foreign/part-00001.parquet'));
+  await refused(/part-00001\.parquet is damaged: it has other pictures than the plan: remove it/);
+  copyFileSync(at('whole/part-00000.parquet'), at('foreign/part-00001.parquet'));
+  await refused(/part-00001\.parquet is damaged: it is part 0/);
+
+  copy('mixed');
+  rmSync(at('mixed/plan/maker.json'));
+  rmSync(at('mixed/part-00001.parquet'));
+  const { code, stderr } = await run('work', '--output', 'mixed', '--orient');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('[BATCH_MODEL]')]);
+  await well('plan', 'photos', '--output', 'oriented', '--shard-size', '4');
+  await well('work', '--output', 'oriented', '--orient');
+  copyFileSync(at('oriented/part-00001.parquet'), at('foreign/part-00001.parquet'));
+  await refused(/part-00001\.parquet is damaged: it is of another model or other options/);
+});
+
+it('finds a byte that has changed anywhere in a part, and the same part has the same bytes again', async () => {
+  for (const [output, name] of [['whole', 'part-00001.parquet'], ['retrieval', 'img_emb/img_emb_00001.npy'], ['retrieval', 'metadata/metadata_00001.parquet']] as const) { // biome-ignore format: one line
+    copy('flipped', output);
+    const path = at(`flipped/${name}`);
+    const whole = readFileSync(path);
+    const places = [6, 2000, whole.length >> 1].filter((place) => place < whole.length - 600);
+    const rows = name.endsWith('.npy') ? [] : [whole.lastIndexOf('"sha256":"') + 12, whole.lastIndexOf('"version":"') + 11];
+    for (const place of [...places, ...rows]) {
+      const changed = Buffer.from(whole);
+      changed[place]! ^= 1;
+      writeFileSync(path, changed);
+      const { code, stdout } = await run('status', '--check', '--output', 'flipped');
+      expect([code, stdout], `${name} ${place}`).toEqual([1, expect.stringMatching(/_?00001\.(parquet|npy) is damaged: /)]);
+      if (output !== 'whole' || place !== 2000) continue;
+      const load = await run('load', '--output', 'flipped', '--to', 'flipped.db');
+      expect([load.code, load.stderr]).toEqual([1, expect.stringContaining('part-00001.parquet is damaged: its checksum differs')]); // biome-ignore format: one line
+      expect((await stored('flipped.db')).photos).toHaveLength(4); // the first part's
+    }
+    rmSync(path);
+    await well('work', '--output', 'flipped');
+    expect(Buffer.compare(readFileSync(path), whole)).toBe(0);
+    expect(await well('status', '--check', '--output', 'flipped')).toContain('2 of 2 done');
+    rmSync(at('flipped'), { recursive: true });
+  }
+});
+
+it('tells an empty part, an empty maker.json and a plan that has changed', async () => {
+  copy('empty');
+  const status = async (change: [string, string]) => {
+    const whole = readFileSync(at(`empty/${change[0]}`));
+    writeFileSync(at(`empty/${change[0]}`), change[1]);
+    const { code, stdout, stderr } = await run('status', '--output', 'empty');
+    writeFileSync(at(`empty/${change[0]}`), whole);
+    expect(code).toBe(1);
+    return stdout + stderr;
+  };
+  expect(await status(['part-00001.parquet', ''])).toContain('part-00001.parquet is damaged: it is empty: remove it');
+  expect(await status(['part-00001.parquet', 'PAR1'])).toContain('part-00001.parquet is damaged: it has 4 bytes');
+  expect(await status(['plan/maker.json', ''])).toContain('plan/maker.json is damaged: it is empty: remove it');
+  const plan = readFileSync(at('empty/plan/plan-00000.jsonl'), 'utf8');
+  expect(await status(['plan/plan-00000.jsonl', plan.replace('000005', '000009')])).toContain('line 3: it was changed');
+});
+
+it('does not take an input without anything for pictures that are gone', async () => {
+  mkdirSync(at('unmounted'));
+  await well('plan', 'photos', '--output', 'no-disk', '--shard-size', '8');
+  const child = run('work', '--output', 'no-disk', '--input', 'unmounted');
+  const { code, stderr } = await child;
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/unmounted" is empty, where the plan has pictures: is its disk mounted\?/)]); // biome-ignore format: one line
+  expect(readdirSync(at('no-disk')).filter((name) => name.startsWith('part-'))).toEqual([]);
+  writeFileSync(at('unmounted/another.txt'), '');
+  expect(await well('work', '--output', 'no-disk', '--input', 'unmounted')).toContain('warning: part 0 has no embedding: to try its pictures again, remove the part first'); // biome-ignore format: one line
+});
+
+it('loads photos that were moved once, and counts what has changed', async () => {
+  copy('moving');
+  cpSync(at('photos'), at('before'), { recursive: true });
+  writeFileSync(at('before/0/bad.png'), 'no picture');
+  await well('plan', 'before', '--output', 'moving', '--moved');
+  await well('work', '--output', 'moving');
+  expect(await well('load', '--output', 'moving', '--to', 'moving.db')).toMatch(/: 8 photos \(8 new, 1 failed\)\n$/);
+  const ids = (await stored('moving.db')).photos.map(({ id }) => id);
+  renameSync(at('before'), at('after'));
+  await well('plan', 'after', '--output', 'moving', '--moved');
+  rmSync(at('moving/part-00001.parquet'));
+  expect(await well('load', '--output', 'moving', '--to', 'moving.db')).toMatch(/^warning: 1 shard has no part yet: .*\n.*|: 8 photos \(4 moved, 1 failed\)/); // biome-ignore format: one line
+  await well('work', '--output', 'moving');
+  expect(await well('load', '--output', 'moving', '--to', 'moving.db')).toMatch(/: 8 photos \(4 moved, 4 known before, 1 failed\)\n$/); // biome-ignore format: one line
+  const { photos, failures } = await stored('moving.db');
+  expect(photos.map(({ id }) => id)).toEqual(ids);
+  expect(photos.every(({ path }) => path.startsWith(at('after/')))).toBe(true);
+  expect(failures.map(({ path }) => path)).toEqual([at('after/0/bad.png')]);
+
+  copyFileSync(cat, at('after/1/000001.png'));
+  rmSync(at('moving/part-00000.parquet'));
+  await well('work', '--output', 'moving');
+  expect(await well('load', '--output', 'moving', '--to', 'moving.db')).toMatch(/: 8 photos \(1 changed, 7 known before, 1 failed\)\n$/); // biome-ignore format: one line
+});
+
+it.skipIf(process.getuid?.() === undefined)('works on a complete batch whose disk is read-only', async () => {
+  copy('read-only');
+  for (const folder of ['read-only', 'read-only/plan']) chmodSync(at(folder), 0o555);
+  try {
+    const before = readdirSync(at('read-only/plan'));
+    // root may write all the same, so the folder is mounted as one that is read-only
+    const mounted = `mount --bind read-only read-only && mount -o remount,ro,bind read-only && '${process.execPath}' '${join(projectPath, 'dist/cli/main.js')}' batch work --output read-only`;
+    execFileSync(process.getuid!() === 0 ? 'unshare' : 'bash', process.getuid!() === 0 ? ['-m', 'bash', '-c', mounted] : ['-c', mounted.split('&& ').at(-1)!], { cwd: work.path }); // biome-ignore format: one line
+    expect(readdirSync(at('read-only/plan'))).toEqual(before);
+  } finally {
+    for (const folder of ['read-only', 'read-only/plan']) chmodSync(at(folder), 0o755);
+  }
+});
