@@ -89,8 +89,10 @@ it('makes a part again that was removed, once it is told', async () => {
   rmSync(at('one/part-00003.parquet'));
   const missing = await run('work', '--output', 'one', '--queue', url);
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards has no part')]);
+  const byQueue = await run('work', '--queue', url); // in which nothing waits or runs
+  expect([byQueue.code, byQueue.stderr]).toEqual([1, expect.stringMatching(/one: 1 of 5 shards has no part: .*--retry/)]);
   expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain(
-    '1 shards are tried again',
+    '1 shard is tried again',
   );
   expect((await run('work', '--output', 'one', '--queue', url)).code).toBe(0);
   expect(readFileSync(at('one/part-00003.parquet'))).toEqual(readFileSync(at('two/part-00003.parquet')));
@@ -102,7 +104,7 @@ it('goes on with the next batch where the output of one is gone', async () => {
   for (const output of ['gone', 'there']) await run('plan', 'more', '--output', output, '--queue', url);
   rmSync(at('gone'), { recursive: true });
   const { code, stderr } = await run('work', '--queue', url);
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*gone.*\npart 0: 1 pictures/)]);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*gone.*\npart 0: 1 picture/)]);
   const status = await run('status', '--queue', url);
   expect([status.code, status.stderr]).toEqual([1, expect.stringMatching(/error: .*gone/)]);
   expect(status.stdout).toContain(`${at('there')}\nshards: 1 of 1 done`);
