@@ -26,7 +26,8 @@ const well = async (...args: string[]) => {
   return stdout + stderr;
 };
 /** A batch that the tests may damage: two parts of `photos`. */
-const copy = (name: string, from = 'whole') => cpSync(at(from), at(name), { recursive: true, preserveTimestamps: true });
+const copy = (name: string, from = 'whole') =>
+  cpSync(at(from), at(name), { recursive: true, preserveTimestamps: true });
 const stored = async (to: string) => {
   const store = await openPhotos(at(to), { readOnly: true });
   const [photos, failures] = [await store.photos(), await store.failures()];
@@ -41,7 +42,11 @@ async function damage(name: string): Promise<string[]> {
   const output = await openStorage(at(name));
   const plan = (await readPlan(output))!;
   const { head } = plan;
-  const expected = { head, maker: (await outputMaker(output, head.layout))!.maker, shards: await shardChecks(output, plan) };
+  const expected = {
+    head,
+    maker: (await outputMaker(output, head.layout))!.maker,
+    shards: await shardChecks(output, plan),
+  };
   const said: string[] = [];
   for await (const part of checkParts(output, expected, await doneParts(output, head.layout), true)) {
     if ('damage' in part) said.push(part.damage.message);
@@ -52,7 +57,11 @@ async function damage(name: string): Promise<string[]> {
 beforeAll(async () => {
   writePictures(at('photos'), 8);
   writePictures(at('others'), 18);
-  for (const [output, input, ...options] of [['whole', 'photos'], ['other', 'others'], ['retrieval', 'photos', '--layout', 'clip-retrieval']]) {
+  for (const [output, input, ...options] of [
+    ['whole', 'photos'],
+    ['other', 'others'],
+    ['retrieval', 'photos', '--layout', 'clip-retrieval'],
+  ]) {
     await well('plan', input!, '--output', output!, '--shard-size', '4', ...options); // biome-ignore format: one line
     await well('work', '--output', output!);
   }
@@ -79,7 +88,9 @@ it('gives files whose names are not UTF-8 a key each, by which the index has the
   for (const layout of ['parquet', 'clip-retrieval']) {
     await well('plan', 'bytes', '--output', `bytes-${layout}`, '--layout', layout);
     await well('work', '--output', `bytes-${layout}`);
-    expect(await well('status', '--output', `bytes-${layout}`, '--errors')).toMatch(/^\\xFD\.png: .*\[IMAGE_FORMAT\]\n$/);
+    expect(await well('status', '--output', `bytes-${layout}`, '--errors')).toMatch(
+      /^\\xFD\.png: .*\[IMAGE_FORMAT\]\n$/,
+    );
   }
   expect(columns('bytes-parquet/part-00000.parquet', 'key')).toEqual(['\\xfd.png', '\\xfe.png', '\\xff.png']);
   expect(columns('bytes-clip-retrieval/metadata/metadata_00000.parquet', 'image_path')).toEqual(['\\xfe.png', '\\xff.png']); // biome-ignore format: one line
@@ -130,12 +141,19 @@ it('tells a part of other pictures, of another place in the plan and of another 
 });
 
 it('finds a byte that has changed anywhere in a part, and the same part has the same bytes again', async () => {
-  for (const [output, name] of [['whole', 'part-00001.parquet'], ['retrieval', 'img_emb/img_emb_00001.npy'], ['retrieval', 'metadata/metadata_00001.parquet']] as const) { // biome-ignore format: one line
+  for (const [output, name] of [
+    ['whole', 'part-00001.parquet'],
+    ['retrieval', 'img_emb/img_emb_00001.npy'],
+    ['retrieval', 'metadata/metadata_00001.parquet'],
+  ] as const) {
+    // biome-ignore format: one line
     copy('flipped', output);
     const path = at(`flipped/${name}`);
     const whole = readFileSync(path);
     const places = [6, 2000, whole.length >> 1].filter((place) => place < whole.length - 600);
-    const rows = name.endsWith('.npy') ? [] : [whole.lastIndexOf('"sha256":"') + 12, whole.lastIndexOf('"version":"') + 11];
+    const rows = name.endsWith('.npy')
+      ? []
+      : [whole.lastIndexOf('"sha256":"') + 12, whole.lastIndexOf('"version":"') + 11];
     for (const place of [...places, ...rows]) {
       const changed = Buffer.from(whole);
       changed[place]! ^= 1;

@@ -90,7 +90,10 @@ it('makes a part again that was removed, once it is told', async () => {
   const missing = await run('work', '--output', 'one', '--queue', url);
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('1 of 5 shards has no part')]);
   const byQueue = await run('work', '--queue', url); // in which nothing waits or runs
-  expect([byQueue.code, byQueue.stderr]).toEqual([1, expect.stringMatching(/one: 1 of 5 shards has no part: .*--retry/)]);
+  expect([byQueue.code, byQueue.stderr]).toEqual([
+    1,
+    expect.stringMatching(/one: 1 of 5 shards has no part: .*--retry/),
+  ]);
   expect((await run('status', '--output', 'one', '--queue', url, '--retry')).stdout).toContain(
     '1 shard is tried again',
   );
