@@ -3,6 +3,7 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
+import { InputError } from './input-error.ts';
 import { checkPart, readSummary } from './part-reader.ts';
 import { doneParts, type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
@@ -137,7 +138,7 @@ export async function workShard(shard: PlannedShard, job: ShardJob): Promise<Sha
   const { pictures, failed } = writer;
   const empty = pictures > 0 && failed === pictures ? await source.emptyInput(signal) : undefined;
   if (empty !== undefined) {
-    throw new ClipError('IO', `${show(empty)} is empty, where the plan has pictures: is its disk mounted? (--input names another place)`); // biome-ignore format: one line
+    throw new InputError('IO', `${show(empty)} is empty, where the plan has pictures: is its disk mounted?`); // biome-ignore format: one line
   }
   let wasThere = true;
   const written = writer.end();

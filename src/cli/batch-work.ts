@@ -39,7 +39,7 @@ const HELP = `
 Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
 part-00042.parquet with key, embedding, width, height and error. A part is written once, whatever happens: a worker that was
 stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
-fails is tried again later, and set aside after the fifth time. If the folder of the pictures is not there, or the output cannot be
+fails is tried again later, and set aside after the fifth time. If the folder of the pictures is not there or empty, or the output cannot be
 written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the shard at work is given back.
 
 With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first; of the others it says which
