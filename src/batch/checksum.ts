@@ -24,7 +24,8 @@ export function isSealed(file: Uint8Array, digits: string): boolean {
   return sha256(bytes.subarray(0, at), zeros, bytes.subarray(at + zeros.length)) === digits;
 }
 
-export function sha256(...pieces: readonly Uint8Array[]): string {
+/** In hexadecimal digits, of the pieces together. */
+export function sha256(...pieces: readonly NodeJS.ArrayBufferView[]): string {
   const hash = createHash('sha256');
   for (const piece of pieces) hash.update(piece);
   return hash.digest('hex');

@@ -1,7 +1,7 @@
 /** The parts of a batch become photos of an index, in the same tables that `edgeclip index` makes. */
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { NewPhoto, Photo, PhotoChanges, PhotoFailure, PhotoStore } from '../search/photo-store.ts';
+import { sha256 } from './checksum.ts';
 import { checkPart, partRows, readWhole, type StoredRow } from './part-reader.ts';
 import { type Plan, type PlanHead, shardChecks } from './plan.ts';
 import { plannedParts } from './planned-parts.ts';
@@ -93,4 +93,4 @@ function picturePlace({ kind, input, base }: PlanHead, key: string): string {
 }
 
 /** In place of the hash of a file that was not read: copies of a picture have the same vector. */
-const vectorHash = (vector: Float32Array): string => createHash('sha256').update(vector).digest('hex');
+const vectorHash = (vector: Float32Array): string => sha256(vector);

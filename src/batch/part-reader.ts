@@ -129,7 +129,7 @@ export async function readSummary(output: Storage, file: StoredFile): Promise<Pa
     if (file.bytes !== expected) throw new Error(`it has ${file.bytes} bytes instead of ${expected}`);
     return summary;
   } catch (cause) {
-    throw cause instanceof ClipError ? cause : damaged(output, file, (cause as Error).message, cause);
+    throw damage(output, file, cause);
   }
 }
 
@@ -154,7 +154,7 @@ export async function* failedRows(
   const file = files.at(-1)!;
   const { parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
   const rows = await parquetReadObjects({ file: asFile(output, file), columns: ['key', 'error'] }).catch((cause) => {
-    throw cause instanceof ClipError ? cause : damaged(output, file, cause.message, cause);
+    throw damage(output, file, cause);
   });
   for (const { key, error } of rows) if (typeof error === 'string') yield { key: keyFromText(key as string), error };
 }
@@ -185,7 +185,7 @@ export async function* partRows(output: Storage, part: StoredFile, bytes: Uint8A
       rowStart = rowEnd;
     }
   } catch (cause) {
-    throw cause instanceof ClipError ? cause : damaged(output, part, (cause as Error).message, cause);
+    throw damage(output, part, cause);
   }
 }
 
@@ -202,6 +202,10 @@ function asFile(output: Storage, part: StoredFile): AsyncBuffer {
 function gone(output: Storage, { name }: StoredFile): never {
   throw new ClipError('IO', `${output.place}: ${name} is gone`);
 }
+
+/** What a reader threw of a file: the storage's error, or that the file is damaged. */
+const damage = (output: Storage, file: StoredFile, cause: unknown): ClipError =>
+  cause instanceof ClipError ? cause : damaged(output, file, (cause as Error).message, cause);
 
 const damaged = (output: Storage, { name }: StoredFile, what: string, cause?: unknown): ClipError =>
   new ClipError('PLAN_FORMAT', `${output.place}: ${name} is damaged: ${what}: remove it, and it is made again`, {

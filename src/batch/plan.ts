@@ -3,9 +3,9 @@
  * the batch is and which shards follow, each other one is a shard, and each ends with a check of itself. A file never changes; what
  * does not fit into one, and pictures that were added later, have files of their own.
  */
-import { createHash } from 'node:crypto';
 import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
+import { sha256 } from './checksum.ts';
 import { concurrently } from './concurrent.ts';
 import type { Storage, StoredFile } from './storage.ts';
 
@@ -87,7 +87,7 @@ function line(value: object): Uint8Array {
   return Buffer.from(`${text},"check":"${check(Buffer.from(text))}"}\n`);
 }
 
-const check = (text: Uint8Array): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+const check = (text: Uint8Array): string => sha256(text).slice(0, 16);
 
 /**
  * Reads the first lines of a plan's files.

@@ -1,6 +1,7 @@
 /** The parts that are done, against the plan. */
+
+import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
-import { counted } from './counted.ts';
 import { type DonePart, doneParts } from './parts.ts';
 import { type Plan, readPlan } from './plan.ts';
 import type { Storage } from './storage.ts';

@@ -1,8 +1,8 @@
 /** `edgeclip batch load`: the parts of a batch into a photo index. */
 import type { Command } from 'commander';
-import { counted } from '../batch/counted.ts';
 import { loadParts } from '../batch/load-parts.ts';
 import { outputMaker } from '../batch/work.ts';
+import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { openPhotos } from '../search/index.ts';
 import { checkEmpty, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';

@@ -1,11 +1,11 @@
 /** `edgeclip batch plan`: which pictures go into which part. */
 import { rmdir } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { counted } from '../batch/counted.ts';
 import type { InputKind, Layout } from '../batch/plan.ts';
 import { planBatch } from '../batch/planner.ts';
 import { enqueue } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
+import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { addBatchOptions, type BatchOptions, checkEmpty, openOutput, STORAGE_HELP } from './batch-options.ts';
 import { describe, EXIT_FAILED, positiveInteger, quote, UsageError, visible } from './failure.ts';

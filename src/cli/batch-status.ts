@@ -1,6 +1,5 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
-import { counted } from '../batch/counted.ts';
 import { placesLeft } from '../batch/local-queue.ts';
 import { checkParts, failedRows } from '../batch/part-reader.ts';
 import type { DonePart } from '../batch/parts.ts';
@@ -8,6 +7,7 @@ import { shardChecks } from '../batch/plan.ts';
 import { plannedParts } from '../batch/planned-parts.ts';
 import { openQueue, queueName } from '../batch/queues.ts';
 import { outputMaker } from '../batch/work.ts';
+import { counted } from '../counted.ts';
 import {
   addBatchOptions,
   attempt,

@@ -1,7 +1,6 @@
 /** `edgeclip batch work`: a worker that embeds shards until none is left. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { counted } from '../batch/counted.ts';
 import { InputError } from '../batch/input-error.ts';
 import { batchPackage } from '../batch/packages.ts';
 import { checkParts } from '../batch/part-reader.ts';
@@ -15,6 +14,7 @@ import { PictureSource } from '../batch/sources.ts';
 import { isBucket, type Storage } from '../batch/storage.ts';
 import { claimOutput, type ShardPictureOptions, workShard } from '../batch/work.ts';
 import type { Clip } from '../clip.ts';
+import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { indexModel } from '../search/index-model.ts';
 import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line

@@ -1,5 +1,6 @@
 /** `edgeclip index`: a photo index of files and folders, kept up to date. */
 import type { Command } from 'commander';
+import { counted } from '../counted.ts';
 import { openPhotos, type PhotoStore } from '../search/index.ts';
 import { isPostgres } from '../search/postgres-address.ts';
 import { describe, EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
@@ -122,5 +123,5 @@ async function summary(store: PhotoStore, counts: Counts): Promise<string> {
   const words = { new: added + copied, moved, removed, failed };
   const list = Object.entries(words).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : []));
   const count = await store.count();
-  return `${count} ${count === 1 ? 'photo' : 'photos'} (${list.join(', ') || 'nothing new'})`;
+  return `${counted(count, 'photo')} (${list.join(', ') || 'nothing new'})`;
 }

@@ -1,4 +1,5 @@
 /** What a model is and needs, from its configuration and the headers of its files: no weights are read. */
+import { counted } from '../counted.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import type { KernelVariant } from '../engine/kernels.ts';
 import type { MemoryUse } from '../engine/memory.ts';
@@ -155,7 +156,7 @@ const transformerShape = (shape: {
   mlpWidth: number;
   activation: string;
 }) =>
-  `${shape.layers} layers of width ${shape.width}, ${shape.heads} ${shape.heads === 1 ? 'head' : 'heads'}, MLP of ${shape.mlpWidth}, ${shape.activation}`;
+  `${shape.layers} layers of width ${shape.width}, ${counted(shape.heads, 'head')}, MLP of ${shape.mlpWidth}, ${shape.activation}`;
 
 /** Numbers in the published tensors of a tower, each counted once. */
 function parameters(slots: readonly TowerSlot[]): number {

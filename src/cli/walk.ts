@@ -1,6 +1,7 @@
 /** Folder traversal: finds the pictures in a folder. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
+import { counted } from '../counted.ts';
 import { nameFromBytes, toPath } from '../file-name.ts';
 import { PACKAGES } from '../image/heif.ts';
 import { hasDecoderPackage } from '../platform/node-packages.ts';
@@ -159,5 +160,5 @@ export function countsInWords(counts: ReadonlyMap<string, number>): string {
   const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
   const kinds = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
   const words = kinds.map(([kind, n]) => `${n} ${kind === '' ? 'without extension' : kind}`);
-  return `${total} ${total === 1 ? 'file' : 'files'}: ${words.join(', ')}`;
+  return `${counted(total, 'file')}: ${words.join(', ')}`;
 }

@@ -153,7 +153,7 @@ class CachedFiles implements ModelFiles {
       // Without ranges, the file itself came.
       if (!blocks || !(known || (await isMissing()))) return undefined;
       if (!known) await this.#keepNames();
-      return await parts.source(blocks);
+      return await parts.source(blocks, other);
     } catch (error) {
       if (error instanceof NoRanges) await parts.remove();
       else if (!(error instanceof BothTowers)) throw error;
@@ -163,8 +163,7 @@ class CachedFiles implements ModelFiles {
 
   #parts(file: HubFile, id: string, tower: Tower): TowerParts {
     const { path: name, size = 0 } = file;
-    const [path, other] = [this.#cache.parts(id, tower), this.#cache.parts(id, OTHER[tower])];
-    const places = { path, other, lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
+    const places = { path: this.#cache.parts(id, tower), lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
     return new TowerParts(this.#access, { model: this.name, name, url: this.#url(file), size, id, ...places });
   }
 

@@ -37,8 +37,6 @@ export interface PartialFile extends Received {
   readonly id: string;
   /** Path of the parts and of their list, without the ending. */
   readonly path: string;
-  /** The same of the other tower's. */
-  readonly other: string;
   readonly lock: string;
   /** Its place when it is whole. */
   readonly blob: string;
@@ -87,10 +85,11 @@ export class TowerParts {
 
   /**
    * The file, with what is missing of these blocks fetched; others come if they are read.
+   * @param other the other tower's parts: where only these are here by now, they are what is to be completed
    * @throws NoRanges; BothTowers; HubError; ClipError IO for blocks that are missing and may not be fetched
    */
-  async source(wanted: ReadonlySet<number>): Promise<Source> {
-    let here = await this.#require(wanted);
+  async source(wanted: ReadonlySet<number>, other?: TowerParts): Promise<Source> {
+    let here = await this.#require(wanted, other);
     // What another load has completed meanwhile has its place among the blobs.
     const file = await fileSource(here.path).catch(() => fileSource(this.#file.blob));
     return {
@@ -122,8 +121,11 @@ export class TowerParts {
   }
 
   /** The path of a file with these blocks, and which it has: undefined if it is whole by now. */
-  async #require(wanted: ReadonlySet<number>): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
-    const { model, name, lock, blob, other } = this.#file;
+  async #require(
+    wanted: ReadonlySet<number>,
+    other?: TowerParts,
+  ): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
+    const { model, name, lock, blob } = this.#file;
     const here = await this.#here();
     const missing = [...wanted].some((block) => !here.has(block));
     if (!missing) return { path: this.#parts, blocks: here };
@@ -132,7 +134,7 @@ export class TowerParts {
     return withLock(lock, this.#access.signal, async () => {
       // Another load may have fetched all of it meanwhile.
       if (await stat(blob).catch(() => undefined)) return { path: blob, blocks: undefined };
-      if (here.size === 0 && (await timesOf(other, this.#file.size))) throw new BothTowers();
+      if (here.size === 0 && (await other?.exist())) throw new BothTowers();
       return { path: this.#parts, blocks: await this.#fetch(wanted) };
     });
   }
@@ -217,7 +219,12 @@ export class TowerParts {
     return here;
   }
 
-  #times = () => timesOf(this.#file.path, this.#file.size);
+  /** When the parts and their list were written last; undefined if one of them is missing or of another length. */
+  async #times(): Promise<{ parts: number; list: number } | undefined> {
+    const [parts, list] = await Promise.all([this.#parts, this.#list].map((path) => stat(path).catch(() => undefined)));
+    if (!list || parts?.size !== this.#file.size) return undefined;
+    return { parts: parts.mtimeMs, list: list.mtimeMs };
+  }
 
   async #sum(handle: FileHandle, block: number): Promise<string> {
     this.#access.signal?.throwIfAborted();
@@ -229,14 +236,6 @@ export class TowerParts {
   /** Of the block after the last one: the file's end. */
   #start = (block: number): number => Math.min(block * PARTS.block, this.#file.size);
   #end = (block: number): number => Math.min((block + 1) * PARTS.block, this.#file.size);
-}
-
-/** When parts and their list were written last; undefined if one of them is missing or of another length. */
-async function timesOf(path: string, size: number): Promise<{ parts: number; list: number } | undefined> {
-  const paths = [`${path}.parts`, `${path}.blocks`];
-  const [parts, list] = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
-  if (!list || parts?.size !== size) return undefined;
-  return { parts: parts.mtimeMs, list: list.mtimeMs };
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {

@@ -37,11 +37,14 @@ export function scriptAddress(...text: string[]): string {
 /** Workers that somebody waits for. */
 const waitedFor = new Set<Worker>();
 
-/** Firefox collects a worker that is referred to by its own listeners alone, as the code is that waits for it, while it works. */
-export function holdWorker(worker: Worker, needed: boolean): void {
-  if (needed) waitedFor.add(worker);
-  else waitedFor.delete(worker);
-}
+/** How a worker is held and ended. Firefox collects one that its own listeners alone refer to, as the code does that waits for it. */
+export const lifeOf = (worker: Worker): Pick<Thread, 'hold' | 'stop'> => ({
+  hold: (needed) => void (needed ? waitedFor.add(worker) : waitedFor.delete(worker)),
+  stop: () => {
+    waitedFor.delete(worker);
+    worker.terminate();
+  },
+});
 
 /** It ends with the page at the latest; that it died shows only in its errors. */
 export function webThread(worker: Worker, message: object): Thread {
@@ -49,11 +52,7 @@ export function webThread(worker: Worker, message: object): Thread {
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),
     onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
-    hold: (needed) => holdWorker(worker, needed),
     onExit: (listener) => worker.addEventListener('error', () => listener(), { once: true }),
-    stop: () => {
-      holdWorker(worker, false);
-      worker.terminate();
-    },
+    ...lifeOf(worker),
   };
 }

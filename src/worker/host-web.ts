@@ -1,7 +1,7 @@
 /** A Web Worker of a page, or of another worker. */
 
 import { ClipError } from '../errors.ts';
-import { holdWorker } from '../platform/web-worker.ts';
+import { lifeOf } from '../platform/web-worker.ts';
 import type { PageAddress, StartWorker } from './host.ts';
 
 export const startWorker: StartWorker = (receive, died) => {
@@ -23,11 +23,7 @@ export const startWorker: StartWorker = (receive, died) => {
   };
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
-    hold: (waits) => holdWorker(worker, waits),
-    stop: () => {
-      holdWorker(worker, false);
-      worker.terminate();
-    },
+    ...lifeOf(worker),
   };
 };
 

@@ -1,40 +1,21 @@
 /** EfficientNets with known batch norms against the published graph in float64: convolution, batch norm, ReLU6. */
 import { describe, expect, it } from 'vitest';
-import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import { loadClip } from '../../src/load.ts';
-import type { ClipConfig, EfficientNetConfig } from '../../src/model/config.ts';
+import type { EfficientNetConfig } from '../../src/model/config.ts';
 import type { ModelFiles } from '../../src/weights/source.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { cosine, largestError, syntheticPicture } from './golden.ts';
 import { parseConfig } from './parse-config.ts';
 import { Checkpoint, referenceEfficientNet } from './references/efficientnet.ts';
+import { smallEfficientNet } from './small-efficientnet.ts';
 import { towersOf } from './towers.ts';
 
-const vision: EfficientNetConfig = {
-  kind: 'efficientnet-lite',
-  imageSize: 32,
-  stem: 8,
-  stages: [
-    { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
-    { repeats: 2, channels: 16, kernel: 3, stride: 2, expansion: 2 },
-    { repeats: 2, channels: 24, kernel: 5, stride: 2, expansion: 3 },
-    { repeats: 1, channels: 32, kernel: 3, stride: 1, expansion: 2 },
-  ],
-  head: 40,
-  bnEps: 1e-3,
-  projectionBias: true,
-};
-const text = parseConfig({
-  embed_dim: 12,
-  vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16 },
-  text_cfg: { width: 64, heads: 8, layers: 1 },
-}).text!;
-const config: ClipConfig = { embedDim: 12, vision, text, source: 'openclip' };
-// 510 mean is whole, so that padding with zeros is exact; no two channels are alike.
-const normalization = { mean: [0.5, 0.4, 0.3], std: [0.5, 0.25, 0.2] };
-const preprocess = { size: 32, crop: 'openclip', ...normalization } as unknown as PreprocessConfig;
-
-const picture = syntheticPicture(32).data;
+const { vision, config, normalization, preprocess, picture } = smallEfficientNet([
+  { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
+  { repeats: 2, channels: 16, kernel: 3, stride: 2, expansion: 2 },
+  { repeats: 2, channels: 24, kernel: 5, stride: 2, expansion: 3 },
+  { repeats: 1, channels: 32, kernel: 3, stride: 1, expansion: 2 },
+]);
 
 describe.each(['f32', 'int8'] as const)('EfficientNet in %s', (precision) => {
   const checkpoint = new Checkpoint(7);

@@ -1,14 +1,12 @@
 /** Each golden model in every form in which people have checkpoints: the bits of the first form, which is compared with the golden data. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
 import { loadClip } from '../../src/load.ts';
-import type { ClipConfig, EfficientNetConfig } from '../../src/model/config.ts';
 import type { TensorData } from '../../src/weights/safetensors.ts';
 import { bytesSource, type ModelFiles } from '../../src/weights/source.ts';
 import { type Folder, readCheckpoint, readFolder, storeOf, utf8, writeCheckpoint } from '../api/checkpoint.ts';
 import { cosine, largestError, readGolden, syntheticPicture } from '../model/golden.ts';
-import { parseConfig } from '../model/parse-config.ts';
 import { Checkpoint, referenceEfficientNet } from '../model/references/efficientnet.ts';
+import { smallEfficientNet } from '../model/small-efficientnet.ts';
 import { syntheticFolder, TINY_RN } from '../model/synthetic.ts';
 import { towersOf } from '../model/towers.ts';
 import { push, stateDict, torchFile, torchScript } from './torch-writer.ts';
@@ -171,27 +169,10 @@ describe.each<[string, () => Promise<Model>]>([
 });
 
 it('EfficientNet: the same bits from a state dict, a training checkpoint and in 16 bits', async () => {
-  const vision: EfficientNetConfig = {
-    kind: 'efficientnet-lite',
-    imageSize: 32,
-    stem: 8,
-    stages: [
-      { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
-      { repeats: 2, channels: 24, kernel: 5, stride: 2, expansion: 3 },
-    ],
-    head: 40,
-    bnEps: 1e-3,
-    projectionBias: true,
-  };
-  const { text } = parseConfig({
-    embed_dim: 12,
-    vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16 },
-    text_cfg: { width: 64, heads: 8, layers: 1 },
-  });
-  const config: ClipConfig = { embedDim: 12, vision, text: text!, source: 'openclip' };
-  const normalization = { mean: [0.5, 0.4, 0.3], std: [0.5, 0.25, 0.2] };
-  const preprocess = { size: 32, crop: 'openclip', ...normalization } as unknown as PreprocessConfig;
-  const picture = syntheticPicture(32).data;
+  const { vision, config, normalization, preprocess, picture } = smallEfficientNet([
+    { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
+    { repeats: 2, channels: 24, kernel: 5, stride: 2, expansion: 3 },
+  ]);
   const checkpoint = new Checkpoint(7);
   const golden = referenceEfficientNet(checkpoint, vision, 12, normalization, picture).embedding;
   const embedding = async (bytes: Uint8Array) => {

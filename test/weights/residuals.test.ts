@@ -1,37 +1,20 @@
 /** Whether a map keeps the error of its int8 weights is measured on the weights, when a model is loaded or packed. */
 import { describe, expect, it } from 'vitest';
-import type { PreprocessConfig } from '../../src/image/preprocess-config.ts';
-import type { ClipConfig, EfficientNetConfig } from '../../src/model/config.ts';
 import { openTower } from '../../src/weights/open-tower.ts';
 import { packTower } from '../../src/weights/packing.ts';
 import { LARGEST_ERROR, quantizationError } from '../../src/weights/residuals.ts';
 import { bytesSource } from '../../src/weights/source.ts';
 import { readCheckpoint, writeCheckpoint } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
-import { cosine, syntheticPicture } from '../model/golden.ts';
-import { parseConfig } from '../model/parse-config.ts';
+import { cosine } from '../model/golden.ts';
 import { Checkpoint, referenceEfficientNet } from '../model/references/efficientnet.ts';
+import { smallEfficientNet } from '../model/small-efficientnet.ts';
 import { towersOf } from '../model/towers.ts';
 
 const PROJECTION = 'visual.head.proj';
-const vision: EfficientNetConfig = {
-  kind: 'efficientnet-lite',
-  imageSize: 32,
-  stem: 8,
-  stages: [{ repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 }],
-  head: 40,
-  bnEps: 1e-3,
-  projectionBias: true,
-};
-const text = parseConfig({
-  embed_dim: 12,
-  vision_cfg: { width: 64, layers: 1, patch_size: 8, image_size: 16 },
-  text_cfg: { width: 64, heads: 8, layers: 1 },
-}).text!;
-const config: ClipConfig = { embedDim: 12, vision, text, source: 'openclip' };
-const normalization = { mean: [0.5, 0.4, 0.3], std: [0.5, 0.25, 0.2] };
-const preprocess = { size: 32, crop: 'openclip', ...normalization } as unknown as PreprocessConfig;
-const picture = syntheticPicture(32).data;
+const { vision, config, normalization, preprocess, picture } = smallEfficientNet([
+  { repeats: 1, channels: 16, kernel: 3, stride: 1, expansion: 1 },
+]);
 
 const checkpoint = new Checkpoint(7);
 referenceEfficientNet(checkpoint, vision, 12, normalization, picture); // makes the tensors
