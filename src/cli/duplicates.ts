@@ -1,9 +1,10 @@
 /** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
 import { type Command, Option } from 'commander';
 import { nineDigits } from '../float32.ts';
-import { duplicateGroups } from '../search/duplicates.ts';
+import { type DuplicateGroup, duplicateGroups } from '../search/duplicates.ts';
 import { openPhotos } from '../search/index.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
+import { fileIdentity } from './file-identity.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
@@ -21,7 +22,7 @@ const THRESHOLD = 0.92;
 
 const HELP = `
 Groups of exact copies (the same bytes) come first, then groups of photos whose vectors have a cosine of at least --threshold.
-1 lists little more than copies. Nothing is changed or removed.
+1 lists little more than copies. Links to one file are no copies. Nothing is changed or removed.
 
 Exit code: 0 success; 1 the index cannot be read; 2 invalid command line.`;
 
@@ -45,7 +46,7 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
   const store = await openPhotos(path, { readOnly: true });
   try {
     const onProgress = (done: number, total: number) => progress.show('photos', done, total);
-    const groups = await duplicateGroups(store, { threshold, approximate, onProgress });
+    const groups = withoutLinks(await duplicateGroups(store, { threshold, approximate, onProgress }));
     progress.clear();
     if (groups.length === 0) progress.line('no duplicates');
     for (const [i, { exact, photos }] of groups.entries()) {
@@ -63,6 +64,16 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
     progress.clear();
     await store.close();
   }
+}
+
+/** An index may have further paths of a file, if they became links after it was made. */
+function withoutLinks(groups: readonly DuplicateGroup[]): DuplicateGroup[] {
+  return groups
+    .map(({ exact, photos }) => {
+      const byFile = new Map(photos.toReversed().map((photo) => [fileIdentity(photo.path), photo]));
+      return { exact, photos: photos.filter((photo) => byFile.get(fileIdentity(photo.path)) === photo) };
+    })
+    .filter(({ photos }) => photos.length > 1);
 }
 
 function threshold(text: string): number {

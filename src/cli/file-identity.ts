@@ -8,7 +8,7 @@ const FOLDS_CASE = process.platform === 'win32' || process.platform === 'darwin'
 const MAX_LINKS = 40; // the limit of Linux
 
 /** `realpath` and `readlink` for names that may not be UTF-8. Other names stay strings: not every runtime takes bytes. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   const bytes = toPath(path);
   return typeof bytes === 'string'
     ? realpathSync(bytes)

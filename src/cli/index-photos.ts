@@ -1,15 +1,18 @@
 /** `edgeclip index`: a photo index of files and folders, kept up to date. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { counted } from '../counted.ts';
 import { openPhotos, type PhotoStore } from '../search/index.ts';
 import { isPostgres } from '../search/postgres-address.ts';
 import { describe, EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
+import { IndexedFolders, isGone } from './indexed-folders.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, type PictureInput, Pictures } from './inputs.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
+import { RealPaths } from './one-path-each.ts';
 import { type Output, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
-import { type Counts, indexedFolders, PhotoUpdates } from './photo-updates.ts';
+import { type Counts, PhotoUpdates } from './photo-updates.ts';
 import { Progress } from './progress.ts';
 import { STANDARD_INPUT, title } from './standard-input.ts';
 import { fileKind } from './walk.ts';
@@ -17,6 +20,7 @@ import { fileKind } from './walk.ts';
 interface IndexOptions extends ModelOptions, InputOptions {
   readonly to: string;
   readonly errors?: boolean;
+  readonly allowEmpty?: boolean;
   readonly orient?: boolean;
   readonly scaled?: boolean;
 }
@@ -27,7 +31,9 @@ export const DEFAULT_INDEX = 'edgeclip.db';
 const HELP = `
 Photos: files (JPEG, PNG, WebP, and AVIF and HEIC where icodec and libheif-js are installed), folders with their subfolders, or
 patterns. Run it again after changes: files of the same size and time are not read, a file that was renamed or moved keeps its
-vector (by a hash of its content), and photos of the folders given whose files are gone leave the index. Each photo is stored when it is done: after Ctrl-C the next run goes on.
+vector (by a hash of its content), and photos of the folders given whose files are gone leave the index. Photos of a folder that has
+none now stay, as its disk may not be mounted: --allow-empty says that it is meant to be empty, or gone. Each photo is stored when it
+is done: after Ctrl-C the next run goes on. A file with several paths, by symbolic or hard links, is one photo.
 
 The index records the model, which later runs and searches must have. It is one SQLite file (on Node.js before 22.13 install the
 package libsql), or tables in PostgreSQL with pgvector (install pg and pg-copy-streams): postgres://USER@HOST/DATABASE, with
@@ -49,6 +55,10 @@ export function addIndex(program: Command): void {
     .argument('[photos...]', 'files, folders or patterns')
     .option('--to <index>', 'the index: a file, or postgres://...', DEFAULT_INDEX)
     .option('--errors', 'list the files that could not be read or embedded, and do nothing else')
+    .option(
+      '--allow-empty',
+      'remove the photos of a folder that is empty or gone; they stay otherwise, as its disk may not be mounted',
+    )
     .option('--no-recursive', 'leave out subfolders')
     .option('--files-from <file>', 'more photos: a file with one name per line')
     .option('-0, --null', 'names in --files-from end with NUL, as by find -print0')
@@ -59,7 +69,7 @@ export function addIndex(program: Command): void {
 }
 
 async function index(photos: string[], options: IndexOptions): Promise<void> {
-  const { to, errors = false, orient = false, scaled = false, imageSize } = options;
+  const { to, errors = false, allowEmpty = false, orient = false, scaled = false, imageSize } = options;
   if (to === '') throw emptyOption('--to');
   const output = standardOutput();
   if (errors) {
@@ -90,9 +100,11 @@ async function index(photos: string[], options: IndexOptions): Promise<void> {
     throw error;
   });
   try {
-    const updates = await PhotoUpdates.open(store, clip, { orient, scaled }, progress);
-    await updates.update(pictures.inputs);
-    await updates.removeGone(indexedFolders(photos));
+    const real = new RealPaths();
+    const updates = await PhotoUpdates.open(store, clip, { orient, scaled }, progress, real);
+    const isEmptied = ({ name }: PictureInput) => allowEmpty && isGone(name) && updates.hasIn(resolve(name));
+    await updates.update(pictures.inputs.filter((input) => !isEmptied(input)));
+    await updates.removeGone(new IndexedFolders(photos, pictures.inputs, allowEmpty, real));
     pictures.reportSkipped();
     await output.write(`${visible(store.name)}: ${await summary(store, updates.counts)}\n`);
     if (updates.counts.failed > 0) process.exitCode = EXIT_FAILED;
@@ -117,11 +129,12 @@ async function listErrors(path: string, output: Output): Promise<void> {
   }
 }
 
-/** "1,204 photos (12 new, 3 moved, 1 removed, 2 failed)" */
+/** "1204 photos (12 new, 3 moved, 1 removed, 2 failed)", "4 photos (nothing new, 1 link)" */
 async function summary(store: PhotoStore, counts: Counts): Promise<string> {
-  const { added, copied, moved, removed, failed } = counts;
+  const { added, copied, moved, removed, linked, failed } = counts;
   const words = { new: added + copied, moved, removed, failed };
   const list = Object.entries(words).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : []));
-  const count = await store.count();
-  return `${counted(count, 'photo')} (${list.join(', ') || 'nothing new'})`;
+  if (list.length === 0) list.push('nothing new');
+  if (linked > 0) list.push(counted(linked, 'link'));
+  return `${counted(await store.count(), 'photo')} (${list.join(', ')})`;
 }

@@ -27,6 +27,8 @@ export interface InputOptions {
   readonly recursive?: boolean;
   readonly filesFrom?: string;
   readonly null?: boolean;
+  /** Whether a folder without pictures is no failure. Default: false. */
+  readonly allowEmpty?: boolean;
 }
 
 /** Folder entries to scan when looking for pictures in subfolders, for the `--recursive` hint. */
@@ -37,13 +39,15 @@ export class Pictures {
   readonly inputs: PictureInput[] = [];
   readonly #command: string;
   readonly #recursive: boolean;
+  readonly #allowEmpty: boolean;
   readonly #progress: Progress;
   readonly #skipped = new Map<string, number>();
   readonly #say: Say = (line) => this.#progress.line(line);
 
-  private constructor(recursive: boolean, progress: Progress, command: string) {
+  private constructor({ recursive = false, allowEmpty = false }: InputOptions, progress: Progress, command: string) {
     this.#command = command;
     this.#recursive = recursive;
+    this.#allowEmpty = allowEmpty;
     this.#progress = progress;
   }
 
@@ -60,7 +64,7 @@ export class Pictures {
     command: 'classify' | 'embed' | 'index' | 'sort' | 'tag' = 'classify',
   ): Promise<Pictures> {
     if (args.includes('')) throw new UsageError('an image argument is empty (an unset variable of the shell?)');
-    const pictures = new Pictures(options.recursive ?? false, progress, command);
+    const pictures = new Pictures(options, progress, command);
     for (const arg of args) await pictures.#addArgument(arg);
     if (options.filesFrom !== undefined) {
       for (const name of await listedNames(options.filesFrom, options.null ?? false)) pictures.#addListed(name);
@@ -124,7 +128,7 @@ export class Pictures {
       for (const path of found.pictures) this.inputs.push(fileInput(path, this.#say));
       for (const { path, error } of found.failed) this.#fail(path, ioReason(error), error);
       for (const [kind, n] of found.skipped) this.#skipped.set(kind, (this.#skipped.get(kind) ?? 0) + n);
-      if (found.pictures.length > 0 || found.failed.length > 0) return;
+      if (found.pictures.length > 0 || found.failed.length > 0 || this.#allowEmpty) return;
       const below = this.#recursive ? '' : hint(name, found.folders);
       const others = new Map([...found.skipped, ...found.others]);
       const instead = others.size > 0 ? ` (${countsInWords(others)})` : '';

@@ -4,21 +4,26 @@
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import type { Clip } from '../clip.ts';
+import { counted } from '../counted.ts';
 import { toPath } from '../file-name.ts';
 import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
 import { describe } from './failure.ts';
+import { fileIdentity } from './file-identity.ts';
+import { type IndexedFolders, isGone, isInside } from './indexed-folders.ts';
 import type { PictureInput } from './inputs.ts';
+import { onePathEach, type RealPaths } from './one-path-each.ts';
 import type { Progress } from './progress.ts';
 import { title } from './standard-input.ts';
-import { fileKind } from './walk.ts';
 
 export interface Counts {
   added: number;
   /** Added with the vector of a photo of the same content. */
   copied: number;
   moved: number;
+  /** Further paths of files that the index has. */
+  linked: number;
   unchanged: number;
   removed: number;
   failed: number;
@@ -40,7 +45,7 @@ type Task = PhotoFile & { readonly name: string; readonly isFile: boolean; reado
 const DAMAGED = 'its vector in the index was damaged';
 
 export class PhotoUpdates {
-  readonly counts: Counts = { added: 0, copied: 0, moved: 0, unchanged: 0, removed: 0, failed: 0 };
+  readonly counts: Counts = { added: 0, copied: 0, moved: 0, linked: 0, unchanged: 0, removed: 0, failed: 0 };
   readonly #store: PhotoStore;
   readonly #clip: Clip;
   readonly #options: UpdateOptions;
@@ -49,6 +54,7 @@ export class PhotoUpdates {
   readonly #byHash = new Map<string, Photo[]>();
   /** Those whose vectors were found damaged. */
   readonly #damaged: readonly Photo[];
+  readonly #real: RealPaths;
   /** Paths that failed in this run. */
   readonly #failed = new Set<string>();
   /** What was read and waits for its turn. */
@@ -63,6 +69,7 @@ export class PhotoUpdates {
     progress: Progress,
     photos: readonly Photo[],
     damaged: readonly Photo[],
+    real: RealPaths,
   ) {
     this.#store = store;
     this.#clip = clip;
@@ -71,42 +78,64 @@ export class PhotoUpdates {
     this.#byPath = new Map(photos.map((photo) => [photo.path, photo]));
     for (const photo of photos) this.#remember(photo);
     this.#damaged = damaged;
+    this.#real = real;
   }
 
   /** Photos whose vectors are damaged become failures, so that they are embedded again and the others can be searched. */
-  static async open(store: PhotoStore, clip: Clip, options: UpdateOptions, progress: Progress): Promise<PhotoUpdates> {
+  static async open(
+    store: PhotoStore,
+    clip: Clip,
+    options: UpdateOptions,
+    progress: Progress,
+    real: RealPaths,
+  ): Promise<PhotoUpdates> {
     const damaged = await store.damaged();
     if (damaged.length > 0) {
       const fail = damaged.map(({ path, size, mtime }) => ({ path, size, mtime, error: DAMAGED }));
       await store.change({ fail });
     }
-    return new PhotoUpdates(store, clip, options, progress, await store.photos(), damaged);
+    return new PhotoUpdates(store, clip, options, progress, await store.photos(), damaged, real);
   }
 
   /** Adds and updates photos of these files. @throws ClipError IO if the index cannot be written */
   async update(inputs: readonly PictureInput[]): Promise<void> {
-    const changed = inputs.filter((input) => !this.#isUnchanged(input));
-    this.counts.unchanged += inputs.length - changed.length;
+    const files = onePathEach(inputs, (path) => this.#byPath.has(path), this.#real);
+    const changed = files.inputs.filter((input) => !this.#isUnchanged(input));
+    this.counts.linked += files.others.length;
+    this.counts.unchanged += files.inputs.length - changed.length;
     this.#total = changed.length;
     this.#progress.show('photos', 0, this.#total);
     for await (const { embedding, error } of this.#clip.encodeImages(this.#toEmbed(changed), this.#options)) {
       await this.#finish(embedding, error);
     }
     await this.#finish();
+    await this.#removeOthers(files.others);
     for (const { path } of this.#damaged) this.#reportDamaged(path);
     this.#progress.clear();
   }
 
-  /** Removes photos and failures under these folders whose files are gone. */
-  async removeGone(folders: readonly string[]): Promise<void> {
-    const inside = (path: string) =>
-      folders.some((folder) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep));
-    const gone = [...this.#byPath.values()].filter(({ path }) => inside(path) && isGone(path));
-    const forget = (await this.#store.failures())
-      .map(({ path }) => path)
-      .filter((path) => inside(path) && isGone(path));
+  /** Removes photos and failures in these folders whose files are gone, but for those of folders that may not be mounted. */
+  async removeGone(folders: IndexedFolders): Promise<void> {
+    const { gone, kept } = folders.gone([...this.#byPath.values()]);
+    const forget = folders.gone(await this.#store.failures()).gone.map(({ path }) => path);
     if (gone.length + forget.length > 0) await this.#store.change({ remove: gone.map(({ id }) => id), forget });
     this.counts.removed += gone.length;
+    for (const [folder, n] of kept) {
+      this.#progress.line(`warning: ${title(folder)} has no photos now: ${counted(n, 'photo')} of it ${n === 1 ? 'stays' : 'stay'} in the index, as its disk may not be mounted; --allow-empty removes ${n === 1 ? 'it' : 'them'}`); // biome-ignore format: one line
+    }
+  }
+
+  /** Whether the index has photos in a folder. */
+  hasIn(folder: string): boolean {
+    return [...this.#byPath.keys()].some((path) => isInside(path, folder));
+  }
+
+  /** Removes photos at further paths of files that have a photo. */
+  async #removeOthers(paths: readonly string[]): Promise<void> {
+    const photos = paths.flatMap((path) => this.#byPath.get(path) ?? []);
+    if (photos.length > 0) await this.#store.change({ remove: photos.map(({ id }) => id) });
+    for (const { path } of photos) this.#forgetAt(path);
+    this.counts.removed += photos.length;
   }
 
   #isUnchanged({ name, isFile }: PictureInput): boolean {
@@ -143,10 +172,15 @@ export class PhotoUpdates {
     }
   }
 
-  /** A photo of the same content: that of the same path, else one whose file is gone, else any. */
+  /** A photo of the same content: that of the same path, else of the same file, else one whose file is gone, else any. */
   #ofContent(hash: string, path: string): Photo | undefined {
     const photos = this.#byHash.get(hash) ?? [];
-    return photos.find((one) => one.path === path) ?? photos.find((one) => isGone(one.path)) ?? photos[0];
+    return (
+      photos.find((one) => one.path === path) ??
+      photos.find((one) => isSameFile(one.path, path)) ??
+      photos.find((one) => isGone(one.path)) ??
+      photos[0]
+    );
   }
 
   /** Stores what waits, up to the photo that was embedded; without one, all of it. */
@@ -173,11 +207,16 @@ export class PhotoUpdates {
     }
   }
 
-  /** The same content at another path or with another time keeps its id, unless it is at its old path still. */
+  /** The same content at another path or with another time keeps its id, unless another file is at its old path still. */
   async #addKnown(known: Photo, file: PhotoFile, vector: Float32Array): Promise<void> {
     const { id, hash } = known;
     const isThere = this.#byPath.get(known.path)?.id === id;
-    if (!isThere || (known.path !== file.path && !isGone(known.path))) {
+    const isLink = isThere && known.path !== file.path && isSameFile(known.path, file.path);
+    if (isLink && (this.#real.isReal(known.path) || !this.#real.isReal(file.path))) {
+      this.counts.linked++;
+      return;
+    }
+    if (!isThere || (known.path !== file.path && !isLink && !isGone(known.path))) {
       await this.#add(file, hash, vector);
       this.counts.copied++;
       return;
@@ -232,10 +271,6 @@ export class PhotoUpdates {
   }
 }
 
-/** The folders among the arguments, whose files that are gone leave the index. */
-export const indexedFolders = (args: readonly string[]): string[] =>
-  args.filter((arg) => fileKind(arg) === 'directory').map((arg) => resolve(arg));
-
 /** A regular file with its size and time; undefined if there is none. */
 function fileAt(path: string): PhotoFile | undefined {
   try {
@@ -247,12 +282,4 @@ function fileAt(path: string): PhotoFile | undefined {
   }
 }
 
-/** Whether there is no such file, which is not the same as one that cannot be read. */
-function isGone(path: string): boolean {
-  try {
-    statSync(toPath(path));
-    return false;
-  } catch (error) {
-    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-  }
-}
+const isSameFile = (a: string, b: string): boolean => !isGone(a) && fileIdentity(a) === fileIdentity(b);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Clip, loadClip } from '../../src/index.ts';
@@ -67,6 +67,22 @@ it('indexes photos, finds them as nearest does, and shows their doubles', async 
       `  copy  ${at('coffee.png')}\n  copy  ${at('copy.png')}\n`,
     );
   }
+});
+
+it('keeps the photos of a folder that has none now, and has a file with two paths once', async () => {
+  const address = server.address('postgres', 'kept');
+  const folder = join(work.path, 'disk');
+  mkdirSync(folder);
+  copyFileSync(join(golden, 'cat.png'), join(folder, 'cat.png'));
+  symlinkSync('cat.png', join(folder, 'a link.png'));
+  expect((await run('index', 'disk', '--to', address)).stdout).toMatch(/: 1 photo \(1 new, 1 link\)\n$/);
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+  const kept = await run('index', 'disk', '--to', address);
+  expect([kept.code, kept.stdout]).toEqual([1, expect.stringMatching(/: 1 photo \(1 failed\)\n$/)]);
+  expect(kept.stderr).toMatch(/has no photos now: 1 photo of it stays .*--allow-empty/);
+  const meant = await run('index', 'disk', '--to', address, '--allow-empty');
+  expect([meant.code, meant.stdout]).toEqual([0, expect.stringMatching(/: 0 photos \(1 removed\)\n$/)]);
 });
 
 it('says in one line what is wrong', async () => {

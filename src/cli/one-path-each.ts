@@ -1,0 +1,71 @@
+/** Files that have several paths, by symbolic links, links to their folders and hard links. An index has each file once. */
+import { lstatSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import { toPath } from '../file-name.ts';
+import { fileIdentity, realPath } from './file-identity.ts';
+import type { PictureInput } from './inputs.ts';
+
+/** Resolves paths, those of the folders once each. */
+export class RealPaths {
+  readonly #folders = new Map<string, string>();
+
+  /** Without symbolic links; the path itself if it cannot be resolved. */
+  of(path: string): string {
+    try {
+      if (lstatSync(toPath(path)).isSymbolicLink()) return realPath(path);
+      const end = path.lastIndexOf(sep);
+      const folder = path.slice(0, end + 1);
+      let real = this.#folders.get(folder);
+      if (real === undefined) {
+        real = realPath(folder);
+        this.#folders.set(folder, real);
+      }
+      return (real.endsWith(sep) ? real : real + sep) + path.slice(end + 1);
+    } catch {
+      return path;
+    }
+  }
+
+  /** Whether the path leads through no symbolic link. */
+  isReal(path: string): boolean {
+    return this.of(path) === path;
+  }
+}
+
+/** Inputs, one for each file, and the other paths of their files. */
+export interface OnePathEach {
+  readonly inputs: PictureInput[];
+  readonly others: string[];
+}
+
+/**
+ * Of several paths of a file the one without symbolic links stays; of several such, as hard links are, one that is known, else the
+ * first. A link to a file that is known by its own path is none of the inputs.
+ * @param isKnown whether an index has this path
+ */
+export function onePathEach(
+  inputs: readonly PictureInput[],
+  isKnown: (path: string) => boolean,
+  real: RealPaths,
+): OnePathEach {
+  const byFile = new Map<string | PictureInput, PictureInput[]>();
+  for (const input of inputs) {
+    const key = (input.isFile && fileIdentity(input.name)) || input;
+    const same = byFile.get(key);
+    if (same) same.push(input);
+    else byFile.set(key, [input]);
+  }
+  const found: OnePathEach = { inputs: [], others: [] };
+  for (const same of byFile.values()) {
+    const paths = new Map(same.map((input) => [resolve(input.name), input]));
+    const [first] = paths.keys() as Iterable<string> as [string];
+    const own = paths.size === 1 ? [] : [...paths.keys()].filter((path) => real.isReal(path));
+    const stays = (own.length > 0 ? own : [...paths.keys()]).find(isKnown) ?? own[0] ?? first;
+    const input = paths.get(stays)!;
+    const target = input.isFile && !isKnown(stays) ? real.of(stays) : stays;
+    if (target === stays || !isKnown(target)) found.inputs.push(input);
+    else found.others.push(stays);
+    found.others.push(...[...paths.keys()].filter((path) => path !== stays));
+  }
+  return found;
+}
