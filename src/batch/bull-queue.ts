@@ -5,11 +5,14 @@ import { ClipError } from '../errors.ts';
 import { concurrently } from './concurrent.ts';
 import { batchPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
-import { ATTEMPTS, type BatchQueue, LOCK_MS, type QueueStatus, type ShardHandler, type WorkOptions } from './queue.ts';
+import { ATTEMPTS, type BatchQueue, LOCK_MS, type ShardHandler, type WorkOptions } from './queue.ts';
 import type { ShardResult } from './work.ts';
 
-/** See `BullQueue.open`. */
+/** The pause before a failed shard is tried again; each further one is twice as long, up to the most. */
 const BACKOFF_MS = 5_000;
+const BACKOFF_MOST_MS = 600_000;
+/** How often BullMQ itself would try a job: each worker knows its own number. */
+const MOST_ATTEMPTS = 1_000_000;
 /** How soon an idle worker looks whether other workers still hold shards, which may come back; then twice as long, up to the most. */
 const IDLE_MS = 1_000;
 const IDLE_MOST_MS = 8_000;
@@ -29,6 +32,18 @@ export interface QueuedBatch {
   readonly output: string;
   /** Of the bucket. Default: as the worker's environment has it. */
   readonly endpoint?: string;
+}
+
+/** A shard that was set aside after its last attempt. */
+export interface FailedShard {
+  readonly part: number;
+  readonly reason: string;
+}
+
+export interface QueueStatus {
+  readonly waiting: number;
+  readonly running: number;
+  readonly failed: readonly FailedShard[];
 }
 
 type Bull = Awaited<ReturnType<typeof batchPackage<'bullmq'>>>;
@@ -68,7 +83,7 @@ export class BullQueue implements BatchQueue {
   /**
    * @param url `redis://`, `rediss://` or `postgres://`
    * @param name the queue's: one for each output
-   * @param options.backoffMs the pause before a failed shard is tried again; each further one is twice as long, and varies by a half. Default 5 s
+   * @param options.backoffMs the pause before a failed shard is tried again. Default 5 s
    * @throws RangeError for another address; ClipError UNSUPPORTED without the packages, IO if nobody answers
    */
   static async open(url: string, name: string, { backoffMs = BACKOFF_MS } = {}): Promise<BullQueue> {
@@ -139,14 +154,30 @@ export class BullQueue implements BatchQueue {
     }
   }
 
-  /** A job's name is its part's, and names are unique: planning again adds nothing twice. */
+  /**
+   * Removes a batch from those that are announced. Its own queue stays.
+   * @throws as `open`
+   */
+  static async unannounce(url: string, id: string): Promise<void> {
+    const batches = await BullQueue.open(url, BATCHES);
+    try {
+      await batches.#queue.remove(id);
+    } finally {
+      await batches.close();
+    }
+  }
+
+  /**
+   * Adds shards; those that it has, or that are done, stay as they are: a job's name is its part's, and names are unique.
+   * @throws ClipError IO
+   */
   async add(places: readonly ShardPlace[]): Promise<void> {
     for (let at = 0; at < places.length; at += BULK) {
-      const backoff = { type: 'exponential', delay: this.#backoffMs, jitter: 0.5 };
+      const opts = { attempts: MOST_ATTEMPTS, backoff: { type: 'shard' } }; // see `work`
       const jobs = places.slice(at, at + BULK).map((place) => ({
         name: 'shard',
         data: place,
-        opts: { jobId: jobId(place.part), attempts: ATTEMPTS, backoff },
+        opts: { jobId: jobId(place.part), ...opts },
       }));
       await this.#queue.addBulk(jobs);
     }
@@ -155,7 +186,7 @@ export class BullQueue implements BatchQueue {
   async work(
     handler: ShardHandler,
     signal: AbortSignal,
-    { lockMs = LOCK_MS, ...events }: WorkOptions = {},
+    { lockMs = LOCK_MS, attempts = ATTEMPTS, ...events }: WorkOptions = {},
   ): Promise<void> {
     const options: WorkerOptions = {
       ...(this.#options as WorkerOptions),
@@ -163,7 +194,8 @@ export class BullQueue implements BatchQueue {
       concurrency: 1, // the model's threads share a shard
       lockDuration: lockMs,
       stalledInterval: lockMs,
-      maxStalledCount: ATTEMPTS, // a worker that died does not count against its shard
+      maxStalledCount: attempts, // a worker that died does not count against its shard
+      settings: { backoffStrategy: (made) => (made < attempts ? this.#backoff(made) : -1) }, // -1: it is set aside
     };
     let isBusy = false;
     let idleMs = IDLE_MS;
@@ -198,6 +230,12 @@ export class BullQueue implements BatchQueue {
     }
   }
 
+  /** The pause after so many attempts, of which a half is at random. */
+  #backoff(made: number): number {
+    const most = Math.min(this.#backoffMs * 2 ** (made - 1), BACKOFF_MOST_MS);
+    return Math.ceil(most * (1 - Math.random() / 2));
+  }
+
   /** What a worker shares with the queue; it needs one more, on which it waits for shards. */
   async #connection(): Promise<WorkerOptions['connection']> {
     const backend: { readonly client?: RedisQueueBackend['client'] } = this.#queue.getBackend();
@@ -224,7 +262,12 @@ export class BullQueue implements BatchQueue {
     };
   }
 
-  async retry(lost: AsyncIterable<ShardPlace>): Promise<number> {
+  /**
+   * Lets the shards that were set aside be tried again, and those that count as done but have no part.
+   * @param lost the shards without a part
+   * @returns how many
+   */
+  async retry(lost: Iterable<ShardPlace>): Promise<number> {
     const failed = await this.#queue.getFailed();
     for (const job of failed) await job.retry('failed', { resetAttemptsMade: true });
     let count = failed.length;
@@ -237,6 +280,15 @@ export class BullQueue implements BatchQueue {
     };
     for await (const isAgain of concurrently(lost, again)) if (isAgain) count++;
     return count;
+  }
+
+  /**
+   * Removes all shards, also those that run: their workers still write their parts.
+   * @throws as `add`
+   */
+  async clear(): Promise<void> {
+    await this.#queue.obliterate({ force: true });
+    await this.#queue.resume(); // to remove them it was paused
   }
 
   async close(): Promise<void> {

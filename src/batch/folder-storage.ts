@@ -88,7 +88,7 @@ export class FolderStorage implements Storage {
     const path = join(this.place, name); // our own name
     const unfinished = `${path}~${hostname()}~${process.pid}~${randomUUID()}${UNFINISHED}`;
     try {
-      await makeFolder(dirname(path));
+      if (name.includes('/')) await makeFolder(dirname(path));
       const handle = await open(unfinished, 'wx');
       try {
         await handle.writeFile(bytes);
@@ -100,7 +100,7 @@ export class FolderStorage implements Storage {
     } catch (error) {
       throw this.#failure(name, error, 'cannot write ');
     } finally {
-      await rm(unfinished, { force: true });
+      await rm(unfinished, { force: true }).catch(() => {}); // the next worker removes it
     }
   }
 
@@ -115,16 +115,15 @@ export class FolderStorage implements Storage {
     }
   }
 
-  async tidy(folders: readonly string[]): Promise<void> {
-    for (const folder of folders) await this.#removeLeft(folder);
-  }
-
-  /** Removes what processes of this machine that were killed have left in a folder. */
-  async #removeLeft(folder: string): Promise<void> {
-    for (const name of await this.#names(folder)) {
-      const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(name.slice(0, -UNFINISHED.length)) ?? [];
-      if (name.endsWith(UNFINISHED) && host === hostname() && !isRunning(Number(pid)))
-        await rm(this.#path(folder + name), { force: true });
+  async tidy(folders: readonly string[], onLeft: (error: ClipError) => void): Promise<void> {
+    for (const folder of folders) {
+      for (const name of await this.#names(folder)) {
+        if (!isLeft(name)) continue;
+        await rm(this.#path(folder + name), { force: true }).catch((cause) => {
+          const reason = `${ioReason(cause)}: it was left by a worker that was killed, and is no part: remove it`;
+          onLeft(new ClipError('IO', `cannot remove ${JSON.stringify(join(this.place, folder, name))}: ${reason}`, { cause })); // biome-ignore format: one line
+        });
+      }
     }
   }
 
@@ -157,7 +156,9 @@ export class FolderStorage implements Storage {
     const { prefix, signal, onUnlisted } = listing;
     signal?.throwIfAborted();
     if (names.length === 0) return;
-    const { dev, ino } = await stat(this.#path(folder));
+    const { dev, ino } = await stat(this.#path(folder)).catch((error) => {
+      throw this.#failure(folder, error);
+    });
     const own = `${dev}:${ino}`;
     if (above.has(own)) return;
     const inside = new Set([...above, own]);
@@ -199,4 +200,11 @@ export class FolderStorage implements Storage {
   #failure(name: string, cause: unknown, doing = ''): ClipError {
     return new ClipError('IO', `${doing}${JSON.stringify(join(this.place, name))}: ${ioReason(cause)}`, { cause });
   }
+}
+
+/** Whether a file was being written by a process of this machine that has ended. */
+function isLeft(name: string): boolean {
+  if (!name.endsWith(UNFINISHED)) return false;
+  const [, host, pid] = /~([^~]*)~(\d+)~[^~]*$/.exec(name.slice(0, -UNFINISHED.length)) ?? [];
+  return host === hostname() && !isRunning(Number(pid));
 }

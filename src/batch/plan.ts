@@ -7,6 +7,7 @@ import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import { sha256 } from './checksum.ts';
 import { concurrently } from './concurrent.ts';
+import { OutputError } from './output-error.ts';
 import type { Storage, StoredFile } from './storage.ts';
 
 /** What the pictures are: files under a folder or prefix, members of tar files under it, or names in a list. */
@@ -169,12 +170,12 @@ export async function shardChecks(output: Storage, plan: Plan, signal?: AbortSig
   return checks;
 }
 
-/** @throws ClipError PLAN_FORMAT, IO */
+/** @throws ClipError PLAN_FORMAT, IO; OutputError if the plan's file is gone */
 export async function readShard(output: Storage, place: ShardPlace, signal?: AbortSignal): Promise<PlannedShard> {
   const { file, start, end, part } = place;
   const where = `${output.place}: ${file}, bytes ${start} to ${end}`;
   const bytes = await output.read(file, { start, end, signal });
-  if (!bytes) throw damaged(where, 'there is no such file');
+  if (!bytes) throw new OutputError('PLAN_FORMAT', `${output.place}: ${file} is gone: is its disk mounted?`);
   const shard = planShard(bytes, where);
   if (shard.part !== part) throw damaged(where, `expected part ${part}, got ${shard.part}`);
   return shard;

@@ -8,9 +8,14 @@ export type ShardHandler = (place: ShardPlace, signal: AbortSignal) => Promise<S
 /** A worker that is silent for so long loses its shard. */
 export const LOCK_MS = 30_000;
 
+/** How often a shard is tried, unless it is said. */
+export const ATTEMPTS = 5;
+
 export interface WorkOptions {
   /** How long a worker may be silent before its shard is given to another. Default 30 s. */
   readonly lockMs?: number;
+  /** How often a shard is tried before it is set aside. Default 5. */
+  readonly attempts?: number;
   readonly onDone?: (place: ShardPlace, result: ShardResult) => void;
   /** A shard failed: for good, or it will be tried again. */
   readonly onFailed?: (part: number, error: unknown, isLast: boolean) => void;
@@ -18,35 +23,11 @@ export interface WorkOptions {
   readonly onTrouble?: (error: Error) => void;
 }
 
-/** A shard that was set aside after its last attempt. */
-export interface FailedShard {
-  readonly part: number;
-  readonly reason: string;
-}
-
-export interface QueueStatus {
-  readonly waiting: number;
-  readonly running: number;
-  readonly failed: readonly FailedShard[];
-}
-
 export interface BatchQueue {
-  /** Adds shards; those that it has, or that are done, stay as they are. @throws ClipError IO */
-  add(places: readonly ShardPlace[]): Promise<void>;
   /**
    * Works until nothing waits or runs anywhere, or until the signal: then the shard that is being computed is given back.
    * @throws ClipError IO
    */
   work(handler: ShardHandler, signal: AbortSignal, options?: WorkOptions): Promise<void>;
-  status(): Promise<QueueStatus>;
-  /**
-   * Lets the shards that were set aside be tried again, and those that count as done but have no part.
-   * @param lost the shards without a part
-   * @returns how many
-   */
-  retry(lost: AsyncIterable<ShardPlace>): Promise<number>;
   close(): Promise<void>;
 }
-
-/** How often a shard is tried before it is set aside. */
-export const ATTEMPTS = 5;

@@ -1,6 +1,8 @@
 /** The queue that a command line names, or that of one machine. */
 import { resolve } from 'node:path';
-import type { QueuedBatch } from './bull-queue.ts';
+import { counted } from '../counted.ts';
+import { ClipError } from '../errors.ts';
+import type { BullQueue, QueuedBatch } from './bull-queue.ts';
 import { LocalQueue } from './local-queue.ts';
 import type { Plan, ShardPlace } from './plan.ts';
 import type { BatchQueue } from './queue.ts';
@@ -15,7 +17,7 @@ export async function openQueue(url: string | undefined, plan: Plan, output: Sto
 }
 
 /** @param id of the batch */
-export async function openSharedQueue(url: string, id: string): Promise<BatchQueue> {
+export async function openSharedQueue(url: string, id: string): Promise<BullQueue> {
   return (await bullQueue()).open(url, queueName(id));
 }
 
@@ -40,5 +42,26 @@ export async function enqueue(
 
 /** The batches that were planned with this queue, the oldest first. @throws as `BullQueue.open` */
 export const queuedBatches = async (url: string): Promise<QueuedBatch[]> => (await bullQueue()).announced(url);
+
+/**
+ * Removes a batch and its shards from a queue.
+ * @param evenRunning whether also while workers have shards of it
+ * @returns how many shards waited
+ * @throws ClipError IO if shards run; as `BullQueue.open`
+ */
+export async function forgetBatch(url: string, { id, output }: QueuedBatch, evenRunning: boolean): Promise<number> {
+  const queue = await openSharedQueue(url, id);
+  try {
+    const { waiting, running } = await queue.status();
+    if (running > 0 && !evenRunning) {
+      throw new ClipError('IO', `${output}: ${counted(running, 'shard')} ${running === 1 ? 'is' : 'are'} at work: end the workers first, or add --force`); // biome-ignore format: one line
+    }
+    await queue.clear();
+    await (await bullQueue()).unannounce(url, id); // last: until then it can be tried again
+    return waiting;
+  } finally {
+    await queue.close();
+  }
+}
 
 const bullQueue = async () => (await import('./bull-queue.ts')).BullQueue;

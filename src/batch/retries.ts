@@ -1,11 +1,14 @@
 /** What may pass is tried again, after pauses that double and vary, so that many workers do not come back at once. */
 import { setTimeout as wait } from 'node:timers/promises';
 
-export interface Retries {
-  readonly attempts: number;
+export interface Pauses {
   /** The pause before the second attempt; each further one is twice as long. */
   readonly pauseMs: number;
   readonly longestMs: number;
+}
+
+export interface Retries extends Pauses {
+  readonly attempts: number;
 }
 
 export const STORAGE_RETRIES: Retries = { attempts: 8, pauseMs: 200, longestMs: 20_000 };

@@ -1,14 +1,15 @@
 /** The pictures of a shard, one after the other, read some ahead. */
 import { setMaxListeners } from 'node:events';
-import { isAbsolute, parse, resolve } from 'node:path';
+import { isAbsolute, join, parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { InputError } from './input-error.ts';
 import { batchPackage } from './packages.ts';
 import { PictureError } from './picture-error.ts';
+import { PictureFolders } from './picture-folders.ts';
 import type { PlanHead, Shard } from './plan.ts';
-import { openStorage, type Storage, type StorageOptions } from './storage.ts';
+import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
 import { webPicture } from './web-picture.ts';
 
 /** A picture whose bytes are on their way. */
@@ -41,7 +42,8 @@ export class PictureSource {
   pictures(shard: Shard, signal: AbortSignal): AsyncIterable<ShardPicture> {
     setMaxListeners(0, signal); // each picture that is read listens to it
     if (shard.tar !== undefined) return this.#members(shard.tar, signal);
-    return ahead(shard.keys ?? [], (key) => this.#read(key, signal));
+    const folders = new PictureFolders();
+    return ahead(shard.keys ?? [], (key) => this.#read(key, folders, signal));
   }
 
   /** The input if it has nothing at all, as the mount point of a disk that is not mounted. Lists have no one place. */
@@ -53,16 +55,16 @@ export class PictureSource {
     return input;
   }
 
-  async #read(key: string, signal: AbortSignal): Promise<Uint8Array> {
+  async #read(key: string, folders: PictureFolders, signal: AbortSignal): Promise<Uint8Array> {
     const { kind, input, base } = this.#head;
-    if (kind !== 'list') return this.#stored(await this.#input(input), key, signal);
+    if (kind !== 'list') return this.#stored(await this.#input(input), key, folders, signal);
     if (/^https?:\/\//i.test(key)) return webPicture(key, this.#limits, signal);
     const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(key) ?? [];
-    if (bucket !== undefined) return this.#stored(await this.#listed(bucket), name!, signal);
+    if (bucket !== undefined) return this.#stored(await this.#listed(bucket), name!, folders, signal);
     if (!isAbsolute(key)) await this.#input(base);
     const path = resolve(base, key);
     const { root } = parse(path);
-    return this.#stored(await this.#listed(root), path.slice(root.length), signal);
+    return this.#stored(await this.#listed(root), path.slice(root.length), folders, signal);
   }
 
   /** @throws InputError */
@@ -79,17 +81,19 @@ export class PictureSource {
     });
   }
 
-  async #stored(storage: Storage, name: string, signal: AbortSignal): Promise<Uint8Array> {
-    const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
-    if (!bytes) throw new PictureError('IO', 'there is no such file');
-    return bytes;
+  async #stored(storage: Storage, name: string, folders: PictureFolders, signal: AbortSignal): Promise<Uint8Array> {
+    return inFolder(storage, name, folders, async () => {
+      const bytes = await storage.read(name, { maxBytes: this.#limits.maxBytes, signal });
+      if (!bytes) throw new PictureError('IO', 'there is no such file');
+      return bytes;
+    });
   }
 
   /** The pictures in a tar file, by the endings of their names, while it is read. */
   async *#members(tar: string, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
     const storage = await this.#input(this.#head.input);
-    const stream = await storage.stream(tar, signal);
+    const stream = await inFolder(storage, tar, new PictureFolders(), () => storage.stream(tar, signal));
     const entries = stream.pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
     const reader = (entries as ReadableStream<TarEntry>).getReader();
     try {
@@ -127,6 +131,25 @@ export class PictureSource {
     }
     return storage;
   }
+}
+
+/**
+ * Reads a file, and if it cannot be read looks at the folder that it was in.
+ * @throws what `read` throws; InputError
+ */
+async function inFolder<T>(
+  { place }: Storage,
+  name: string,
+  folders: PictureFolders,
+  read: () => Promise<T>,
+): Promise<T> {
+  if (isBucket(place)) return read();
+  const path = join(place, name);
+  await folders.see(path);
+  return read().catch(async (error) => {
+    await folders.checkMissing(path);
+    throw error;
+  });
 }
 
 interface TarEntry {

@@ -37,8 +37,12 @@ export interface Storage {
    * @throws ClipError IO
    */
   create(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
-  /** Removes what workers of this machine that were killed have left of files in these folders: '' or names that end with `/`. */
-  tidy(folders: readonly string[]): Promise<void>;
+  /**
+   * Removes what workers of this machine that were killed have left of files in these folders: '' or names that end with `/`.
+   * @param onLeft called for what cannot be removed
+   * @throws ClipError IO if a folder cannot be listed
+   */
+  tidy(folders: readonly string[], onLeft: (error: ClipError) => void): Promise<void>;
   /** Size and time of a file; undefined if there is none. @throws ClipError IO */
   find(name: string, signal?: AbortSignal): Promise<StoredFile | undefined>;
   /**

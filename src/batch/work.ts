@@ -4,10 +4,11 @@ import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
 import { InputError } from './input-error.ts';
+import { OutputError } from './output-error.ts';
 import { checkPart, readSummary } from './part-reader.ts';
 import { doneParts, type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
-import type { Layout, PlanHead, PlannedShard } from './plan.ts';
+import { type Layout, type PlanHead, type PlannedShard, planName } from './plan.ts';
 import type { PictureSource } from './sources.ts';
 import type { Storage } from './storage.ts';
 
@@ -101,7 +102,7 @@ function parseMaker(output: Storage, bytes: Uint8Array | undefined): PartMaker {
 /**
  * Embeds a shard's pictures and writes its part, unless it is there. A picture that cannot be embedded has a row with the reason;
  * if its place cannot be read, or is empty, the shard fails.
- * @throws ClipError IO, WORKER, DISPOSED; the signal's reason
+ * @throws ClipError IO, WORKER, DISPOSED; InputError, OutputError; the signal's reason
  */
 export async function workShard(shard: PlannedShard, job: ShardJob): Promise<ShardResult> {
   const { clip, head, output, source, made, options, signal, onPicture } = job;
@@ -140,6 +141,9 @@ export async function workShard(shard: PlannedShard, job: ShardJob): Promise<Sha
   if (empty !== undefined) {
     throw new InputError('IO', `${show(empty)} is empty, where the plan has pictures: is its disk mounted?`); // biome-ignore format: one line
   }
+  // Where its disk was unmounted, the folder is there, but another one.
+  if (!(await output.find(planName(0), signal)))
+    throw new OutputError('PLAN_FORMAT', `${output.place}: ${planName(0)} is gone: is its disk mounted?`);
   let wasThere = true;
   const written = writer.end();
   for (const { name, bytes } of written) {

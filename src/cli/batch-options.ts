@@ -71,6 +71,24 @@ export async function attempt<T>(
 export const openOutput = ({ output, endpoint }: NamedBatch, create = false): Promise<Storage> =>
   openStorage(output, { create, ...(endpoint !== undefined && { endpoint }) });
 
+/**
+ * The output of a batch with its plan. A queue may name a batch whose output was taken away since.
+ * @throws ClipError IO, PLAN_FORMAT
+ */
+export async function openPlanned(batch: NamedBatch): Promise<{ readonly output: Storage; readonly plan: Plan }> {
+  const { id } = batch;
+  try {
+    const output = await openOutput(batch);
+    const plan = await plannedBatch(output);
+    if (id === undefined || plan.head.id === id) return { output, plan };
+    throw new ClipError('PLAN_FORMAT', `${output.place} has another batch now`);
+  } catch (error) {
+    if (id === undefined || !(error instanceof ClipError)) throw error;
+    const advice = `if this batch is over, edgeclip batch forget ${id} --queue URL takes it from the queue`;
+    throw new ClipError(error.code, `${error.message}: ${advice}`, { cause: error });
+  }
+}
+
 /** @throws UsageError */
 export function checkEmpty({ output, queue, endpoint }: BatchOptions): void {
   for (const [name, value] of Object.entries({ output, queue, endpoint }))

@@ -1,11 +1,12 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
-import { placesLeft } from '../batch/local-queue.ts';
+import type { QueueStatus } from '../batch/bull-queue.ts';
 import { checkParts, failedRows } from '../batch/part-reader.ts';
 import type { DonePart } from '../batch/parts.ts';
-import { shardChecks } from '../batch/plan.ts';
+import { type Plan, readShards, type ShardPlace } from '../batch/plan.ts';
 import { plannedParts } from '../batch/planned-parts.ts';
-import { openQueue, queueName } from '../batch/queues.ts';
+import { openSharedQueue, queueName } from '../batch/queues.ts';
+import type { Storage } from '../batch/storage.ts';
 import { outputMaker } from '../batch/work.ts';
 import { counted } from '../counted.ts';
 import {
@@ -14,8 +15,7 @@ import {
   type BatchOptions,
   type NamedBatch,
   namedBatches,
-  openOutput,
-  plannedBatch,
+  openPlanned,
 } from './batch-options.ts';
 import { EXIT_FAILED, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
@@ -65,14 +65,17 @@ async function status(options: StatusOptions): Promise<void> {
 async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Progress): Promise<void> {
   const { errors = false, retry = false, json = false, check = false } = options;
   const out = standardOutput();
-  const output = await openOutput(batch);
-  const { plan, parts } = await plannedParts(output, await plannedBatch(output));
-  const queue = await openQueue(options.queue, plan, output);
+  const opened = await openPlanned(batch);
+  const { output } = opened;
+  const { plan, parts } = await plannedParts(output, opened.plan);
+  const { checks, left: missing } = await plannedShards(output, plan, parts);
+  const queue = options.queue === undefined ? undefined : await openSharedQueue(options.queue, plan.head.id);
   try {
-    const retried = retry ? await queue.retry(placesLeft(plan, output)) : 0;
-    const { waiting, running, failed } = await queue.status();
+    const retried = retry && queue ? await queue.retry(missing) : 0;
+    const local: QueueStatus = { waiting: missing.length, running: 0, failed: [] };
+    const { waiting, running, failed } = queue ? await queue.status() : local;
     const made = await outputMaker(output, plan.head.layout);
-    const expected = { head: plan.head, maker: made?.maker, shards: await shardChecks(output, plan) };
+    const expected = { head: plan.head, maker: made?.maker, shards: checks };
     const found = { pictures: 0, failed: 0 };
     const whole: DonePart[] = [];
     const damaged: string[] = [];
@@ -125,8 +128,20 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
     ];
     await out.write(`${lines.join('\n')}\n`);
   } finally {
-    await queue.close();
+    await queue?.close();
   }
+}
+
+/** The check of each shard, and those that have no part. */
+async function plannedShards(output: Storage, plan: Plan, parts: readonly DonePart[]) {
+  const done = new Set(parts.map(({ part }) => part));
+  const checks: string[] = [];
+  const left: ShardPlace[] = [];
+  for await (const { shard, place } of readShards(output, plan)) {
+    checks.push(shard.check);
+    if (!done.has(place.part)) left.push(place);
+  }
+  return { checks, left };
 }
 
 /** From when the parts of the last hour were written; unknown before the second. */

@@ -2,13 +2,14 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { InputError } from '../batch/input-error.ts';
+import { OutputError } from '../batch/output-error.ts';
 import { batchPackage } from '../batch/packages.ts';
 import { checkParts } from '../batch/part-reader.ts';
 import { type PartMaker, partFolders } from '../batch/parts.ts';
 import { PictureError } from '../batch/picture-error.ts';
 import { type Plan, type PlanHead, readShard, shardChecks } from '../batch/plan.ts';
 import { plannedParts } from '../batch/planned-parts.ts';
-import { LOCK_MS, type QueueStatus } from '../batch/queue.ts';
+import { ATTEMPTS, LOCK_MS } from '../batch/queue.ts';
 import { openQueue, openSharedQueue } from '../batch/queues.ts';
 import { PictureSource } from '../batch/sources.ts';
 import { isBucket, type Storage } from '../batch/storage.ts';
@@ -17,7 +18,7 @@ import type { Clip } from '../clip.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { indexModel } from '../search/index-model.ts';
-import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
+import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openPlanned, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
 import { describe, EXIT_FAILED, emptyOption, positiveInteger, visible } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
@@ -31,6 +32,7 @@ interface WorkCommandOptions extends BatchOptions, ModelOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
   readonly input?: string;
+  readonly attempts: number;
   readonly lock: number;
   readonly alive?: string;
 }
@@ -39,7 +41,7 @@ const HELP = `
 Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
 part-00042.parquet with key, embedding, width, height and error. A part is written once, whatever happens: a worker that was
 stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
-fails is tried again later, and set aside after the fifth time. If the folder of the pictures is not there or empty, or the output cannot be
+fails is tried again later, and set aside after the fifth time (--attempts). If the folder of the pictures is not there or empty, or the output cannot be
 written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the shard at work is given back.
 
 With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first; of the others it says which
@@ -57,6 +59,11 @@ export function addBatchWork(batch: Command): void {
     .summary('embed shards until none is left')
     .description('Embeds the shards of a plan and writes the parts of the output.');
   addBatchOptions(command)
+    .addOption(
+      new Option('--attempts <n>', 'how often a shard is tried before it is set aside')
+        .argParser(positiveInteger('--attempts'))
+        .default(ATTEMPTS),
+    )
     .addOption(
       new Option('--lock <seconds>', 'a worker that is silent for so long has lost its shard')
         .argParser(positiveInteger('--lock'))
@@ -112,10 +119,9 @@ async function openBatch(
       return undefined;
     }
   }
-  const output = await openOutput(batch);
-  const plan = await plannedBatch(output);
-  await checkPackages(plan);
-  return { output, plan, endpoint: batch.endpoint };
+  const planned = await openPlanned(batch);
+  await checkPackages(planned.plan);
+  return { ...planned, endpoint: batch.endpoint };
 }
 
 async function loadWorker(options: WorkCommandOptions, progress: Progress): Promise<Worker> {
@@ -138,7 +144,7 @@ interface Worker {
   readonly ending: Ending;
 }
 
-async function statusOf(url: string, id: string): Promise<QueueStatus> {
+async function statusOf(url: string, id: string) {
   const queue = await openSharedQueue(url, id);
   try {
     return await queue.status();
@@ -149,30 +155,24 @@ async function statusOf(url: string, id: string): Promise<QueueStatus> {
 
 /** A batch of which nothing waits. Its output may have been taken away since, unless shards were set aside. */
 async function checkOver(batch: NamedBatch, setAside: number, progress: Progress): Promise<void> {
-  let output: Storage;
-  let plan: Plan;
-  try {
-    output = await openOutput(batch);
-    plan = await plannedBatch(output);
-  } catch (error) {
+  const planned = await openPlanned(batch).catch((error) => {
     if (setAside > 0) throw error;
     progress.line(`warning: ${describe(error)}`);
-    return;
-  }
-  await checkOutput(plan, output, undefined, progress);
+  });
+  if (planned) await checkOutput(planned.plan, planned.output, undefined, progress);
 }
 
 async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch): Promise<void> {
   const { clip, pictures, made, progress, heartbeat } = worker;
   const stop = worker.ending.signal;
   const hopeless = new AbortController();
-  const { queue: url, lock, input } = worker.options;
+  const { queue: url, attempts, lock, input } = worker.options;
   const { head } = plan;
   const place: Partial<PlanHead> = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input }; // biome-ignore format: one line
   const source = new PictureSource({ ...head, ...place }, { ...(endpoint !== undefined && { endpoint }) });
   const queue = await openQueue(url, plan, output);
   try {
-    await output.tidy(['plan/', ...partFolders(head.layout)]);
+    await output.tidy(['plan/', ...partFolders(head.layout)], (error) => progress.line(`warning: ${describe(error)}`));
     await claimOutput(output, head.layout, made, stop); // once nothing else is in the way of writing parts
     await queue.work(
       async (place, signal) => {
@@ -193,6 +193,7 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
       },
       AbortSignal.any([stop, hopeless.signal]),
       {
+        attempts,
         lockMs: 1000 * lock,
         onDone: (place, { pictures, failed, wasThere }) => {
           progress.clear();
@@ -221,7 +222,7 @@ const UNWRITABLE = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 
 /** Whether every other shard would fail on this machine for the same reason. */
 function isHopeless(error: unknown): boolean {
-  if (error instanceof InputError) return true;
+  if (error instanceof InputError || error instanceof OutputError) return true;
   const isOwn = error instanceof PictureError || !(error instanceof ClipError);
   return !isOwn && UNWRITABLE.has((error.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
 }

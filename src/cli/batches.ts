@@ -1,5 +1,6 @@
 /** `edgeclip batch`: more pictures than one run, or one machine, can embed. */
 import type { Command } from 'commander';
+import { addBatchForget } from './batch-forget.ts';
 import { addBatchLoad } from './batch-load.ts';
 import { addBatchPlan } from './batch-plan.ts';
 import { addBatchStatus } from './batch-status.ts';
@@ -14,4 +15,5 @@ export function addBatch(program: Command): void {
   addBatchWork(batch);
   addBatchStatus(batch);
   addBatchLoad(batch);
+  addBatchForget(batch);
 }

@@ -14,6 +14,7 @@ import { openStorage } from '../../src/batch/storage.ts';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { edgeclip, jsonLines, projectPath, startEdgeclip, workFolder } from '../cli/command.ts';
 import { readNpy } from '../cli/npy.ts';
+import { FULL_DISK } from './full-disk.ts';
 import { smallPictures, writePictures } from './pictures.ts';
 import { python } from './services.ts';
 
@@ -262,19 +263,10 @@ it('ends at once where the folder of the pictures is not there', async () => {
 
 it('ends at once where the disk is full', async () => {
   await plan('photos/4', '--output', 'full', '--shard-size', '6');
-  // Stands in for a disk on which the plan, but no part has room.
-  const module = `
-import { open } from 'node:fs/promises';
-const handle = await open(process.execPath);
-const prototype = Object.getPrototypeOf(handle);
-const { writeFile } = prototype;
-prototype.writeFile = function (bytes) {
-  if (Buffer.from(bytes.subarray(0, 4)).toString() === 'PAR1') throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-  return writeFile.call(this, bytes);
-};
-await handle.close();`;
-  const imports = [`data:text/javascript,${encodeURIComponent(module)}`];
-  const { code, stderr } = await edgeclip(['batch', 'work', '--output', 'full'], { cwd: work.path, imports });
+  const { code, stderr } = await edgeclip(['batch', 'work', '--output', 'full'], {
+    cwd: work.path,
+    imports: [FULL_DISK],
+  });
   expect([code, stderr]).toEqual([1, `error: cannot write "full/part-00000.parquet": no space is left on the device [IO]\n`]); // biome-ignore format: one line
   expect(parts('full')).toEqual([]);
 });
@@ -430,7 +422,7 @@ print(json.dumps({"type": str(half.schema.field("embedding").type), "rows": len(
 it('tries a shard again, sets it aside after its last attempt, and goes on', async () => {
   const output = await openStorage(at('one'));
   const found = (await readPlan(output))!;
-  const queue = new LocalQueue({ ...found, head: { ...found.head, layout: 'clip-retrieval' } }, output, { attempts: 3, pauseMs: 1, longestMs: 1 }); // biome-ignore format: one line
+  const queue = new LocalQueue({ ...found, head: { ...found.head, layout: 'clip-retrieval' } }, output, { pauseMs: 1, longestMs: 1 }); // biome-ignore format: one line
   const tried: number[] = [];
   const failed: [number, boolean][] = [];
   const done: number[] = [];
@@ -440,6 +432,7 @@ it('tries a shard again, sets it aside after its last attempt, and goes on', asy
     return { pictures: 1, failed: 0, wasThere: false };
   };
   await queue.work(handler, new AbortController().signal, {
+    attempts: 3,
     onDone: ({ part }) => done.push(part),
     onFailed: (part, _, isLast) => failed.push([part, isLast]),
   });

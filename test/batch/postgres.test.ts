@@ -1,6 +1,7 @@
 /** The queue on PostgreSQL: the same rules as on Redis. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
+import { forgetBatch, openSharedQueue, queuedBatches } from '../../src/batch/queues.ts';
 import { PASSWORD, PostgresServer } from '../postgres/server.ts';
 
 let server: PostgresServer;
@@ -32,6 +33,38 @@ it('hands out every shard once, gives back what was stopped, and adds nothing tw
   const done: number[] = [];
   await queue.work(async () => result, new AbortController().signal, { onDone: ({ part }) => done.push(part) });
   expect(done.sort()).toEqual([1, 2, 3, 4]);
+  expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
+  await queue.close();
+});
+
+it('forgets a batch, and takes its shards again', async () => {
+  const url = server.address();
+  const queue = await openSharedQueue(url, 'x');
+  await queue.add([0, 1].map(place));
+  await BullQueue.announce(url, { id: 'x', output: '/x' });
+  await BullQueue.announce(url, { id: 'y', output: '/y' });
+  expect(await forgetBatch(url, { id: 'x', output: '/x' }, false)).toBe(2);
+  expect(await queuedBatches(url)).toEqual([{ id: 'y', output: '/y' }]);
+  expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
+  await queue.add([0].map(place));
+  const done: number[] = [];
+  await queue.work(async () => result, new AbortController().signal, { onDone: ({ part }) => done.push(part) });
+  expect(done).toEqual([0]);
+  await queue.close();
+});
+
+it('sets a shard aside after as many attempts as the worker is told', async () => {
+  const queue = await BullQueue.open(server.address(), 'edgeclip-poison', { backoffMs: 20 });
+  await queue.add([0].map(place));
+  let tried = 0;
+  const poison = async () => {
+    tried++;
+    throw new Error('no such tar');
+  };
+  await queue.work(poison, new AbortController().signal, { attempts: 3 });
+  expect([tried, await queue.status()]).toEqual([3, { waiting: 0, running: 0, failed: [{ part: 0, reason: 'no such tar' }] }]); // biome-ignore format: one line
+  expect(await queue.retry([])).toBe(1);
+  await queue.work(async () => result, new AbortController().signal);
   expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
   await queue.close();
 });

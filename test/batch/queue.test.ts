@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
+import { openSharedQueue } from '../../src/batch/queues.ts';
 import { edgeclip, startEdgeclip } from '../cli/command.ts';
+import { FULL_DISK } from './full-disk.ts';
 import { writePictures } from './pictures.ts';
 import { type Service, startQueue } from './services.ts';
 
@@ -26,9 +28,6 @@ afterAll(async () => {
 const run = (...args: string[]) => edgeclip(['batch', ...args], { cwd: folder });
 const place = (part: number) => ({ part, file: 'plan/plan-00000.jsonl', start: 10 * part, end: 10 * part + 9 });
 const result = { pictures: 1, failed: 0, wasThere: false };
-async function* places(...parts: number[]) {
-  for (const part of parts) yield place(part);
-}
 
 it('sets a shard aside after its last attempt, with the reason, and tries it again when told', async () => {
   const queue = await BullQueue.open(url, 'edgeclip-poison', { backoffMs: 20 });
@@ -36,7 +35,7 @@ it('sets a shard aside after its last attempt, with the reason, and tries it aga
   const tried: number[] = [];
   const said: [number, string, boolean][] = [];
   let isPoison = true;
-  const work = () =>
+  const work = (attempts?: number) =>
     queue.work(
       async ({ part }) => {
         tried.push(part);
@@ -44,18 +43,26 @@ it('sets a shard aside after its last attempt, with the reason, and tries it aga
         return result;
       },
       new AbortController().signal,
-      { onFailed: (part, error, isLast) => said.push([part, (error as Error).message, isLast]) },
+      {
+        ...(attempts && { attempts }),
+        onFailed: (part, error, isLast) => said.push([part, (error as Error).message, isLast]),
+      },
     );
   await work();
   expect(tried.filter((part) => part === 1)).toHaveLength(5);
   expect(said.map(([, , isLast]) => isLast)).toEqual([false, false, false, false, true]);
   expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [{ part: 1, reason: 'no such tar' }] });
+  // A worker may be told another number.
+  await queue.retry([]);
+  said.length = 0;
+  await work(2);
+  expect(said.map(([, , isLast]) => isLast)).toEqual([false, true]);
   isPoison = false;
-  expect(await queue.retry(places())).toBe(1);
+  expect(await queue.retry([])).toBe(1);
   await work();
   expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
   // Both count as done now; of one the part is gone, and one more was never added.
-  expect(await queue.retry(places(0, 7))).toBe(2);
+  expect(await queue.retry([0, 7].map(place))).toBe(2);
   tried.length = 0;
   await work();
   expect(tried.sort()).toEqual([0, 7]);
@@ -112,4 +119,71 @@ it('goes on with the next batch where the output of one is gone', async () => {
   expect([status.code, status.stderr]).toEqual([1, expect.stringMatching(/error: .*gone/)]);
   expect(status.stdout).toContain(`${at('there')}\nshards: 1 of 1 done`);
   expect((await run('work')).stderr).toContain('give --output PLACE, or --queue URL');
+});
+
+it('forgets a batch when told, also one whose output is gone, and takes it back when it is planned again', async () => {
+  const gone = await run('status', '--queue', url);
+  const [, id] = /edgeclip batch forget (\S+) --queue URL takes it from the queue/.exec(gone.stderr)!;
+  const forgotten = await run('forget', id!, '--queue', url);
+  expect([forgotten.code, forgotten.stdout]).toEqual([0, `${at('gone')} (${id}) is forgotten, with 1 shard that waited\n`]); // biome-ignore format: one line
+  expect((await run('forget', 'gone', '--queue', url)).stderr).toContain('the queue has no batch "gone"');
+  const rest = await run('status', '--queue', url);
+  expect([rest.code, rest.stdout.match(/^\//gm)]).toEqual([0, ['/', '/', '/']]);
+  expect((await run('work', '--queue', url)).code).toBe(0);
+
+  expect((await run('forget', 'there', '--queue', url)).stdout).toContain('is forgotten\n');
+  expect((await run('status', '--queue', url)).stdout).not.toContain(at('there'));
+  const part = readFileSync(at('there/part-00000.parquet'));
+  rmSync(at('there/part-00000.parquet'));
+  await run('plan', 'more', '--output', 'there', '--queue', url);
+  expect((await run('work', '--queue', url)).stderr).toBe('part 0: 1 picture\n');
+  expect(readFileSync(at('there/part-00000.parquet'))).toEqual(part);
+
+  // Another batch in the same place.
+  rmSync(at('there'), { recursive: true });
+  await run('plan', 'more', '--output', 'there', '--queue', url);
+  const both = await run('status', '--queue', url);
+  expect([both.code, both.stderr]).toEqual([1, expect.stringMatching(/there has another batch now: if this batch is over, edgeclip batch forget/)]); // biome-ignore format: one line
+  expect((await run('work', '--queue', url)).code).toBe(0);
+  expect((await run('forget', 'there', '--queue', url)).stdout.match(/is forgotten/g)).toHaveLength(2);
+});
+
+it('forgets no batch of which shards are at work, unless it must', async () => {
+  const queue = await openSharedQueue(url, 'busy');
+  await BullQueue.announce(url, { id: 'busy', output: '/busy' });
+  await queue.add([0, 1].map(place));
+  let begun = () => {};
+  const isBegun = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  let end = () => {};
+  const isEnded = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const done: number[] = [];
+  const handler = async () => {
+    begun();
+    await isEnded;
+    return result;
+  };
+  const working = queue.work(handler, new AbortController().signal, { onDone: ({ part }) => done.push(part) });
+  await isBegun;
+  const refused = await run('forget', 'busy', '--queue', url);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('/busy: 1 shard is at work: end the workers first, or add --force')]); // biome-ignore format: one line
+  expect((await run('forget', 'busy', '--queue', url, '--force')).stdout).toContain('with 1 shard that waited');
+  end();
+  await working; // its queue is empty
+  expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
+  await queue.close();
+});
+
+it('gives its shard back where the disk is full', async () => {
+  await run('plan', 'photos/1', '--output', 'full', '--queue', url, '--shard-size', '3');
+  const { code, stderr } = await edgeclip(['batch', 'work', '--output', 'full', '--queue', url, '--lock', '600'], { cwd: folder, imports: [FULL_DISK] }); // biome-ignore format: one line
+  expect([code, stderr]).toEqual([1, `error: cannot write "full/part-00000.parquet": no space is left on the device [IO]\n`]); // biome-ignore format: one line
+  const { shards } = JSON.parse((await run('status', '--output', 'full', '--queue', url, '--json')).stdout);
+  expect(shards).toEqual({ done: 0, total: 2, waiting: 2, running: 0, failed: [] });
+  // Another worker, with room, goes on at once.
+  expect((await run('work', '--output', 'full', '--queue', url)).code).toBe(0);
+  expect(readdirSync(at('full')).sort()).toEqual(['part-00000.parquet', 'part-00001.parquet', 'plan']);
 });

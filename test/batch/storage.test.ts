@@ -1,5 +1,5 @@
 /** A folder and a bucket behave as one: names of any kind, ranges, lists of any length, and files that are written once. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -93,9 +93,14 @@ it('leaves nothing of a file that a killed process was writing', async () => {
   const alive = `other~${host}~${process.pid}~abc.unfinished`;
   writeFileSync(join(folder, 'killed', alive), 'half');
   expect(await names(storage)).toEqual([]);
-  await storage.tidy(['']);
+  // What cannot be removed is told, and does no harm.
+  const stuck = `stuck~${host}~999999~abc.unfinished`;
+  mkdirSync(join(folder, 'killed', stuck));
+  const left: Error[] = [];
+  await storage.tidy([''], (error) => left.push(error));
+  expect(left).toMatchObject([{ code: 'IO', message: expect.stringMatching(/^cannot remove ".*\/killed\/stuck~.*": .*: it was left by a worker that was killed, and is no part: remove it$/) }]); // biome-ignore format: one line
   await storage.create('part', bytes('whole'));
-  expect(readdirSync(join(folder, 'killed'))).toEqual([alive, 'part']);
+  expect(readdirSync(join(folder, 'killed'))).toEqual([alive, 'part', stuck]);
 });
 
 it('says why a bucket cannot be used', async () => {

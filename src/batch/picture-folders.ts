@@ -1,0 +1,57 @@
+/**
+ * The folders that the pictures of a shard are in. A missing picture has a row that says so; if its disk was unmounted, that row
+ * would be wrong, and stay. So the folder that it was in is looked at: by its device, since file numbers change on some file systems.
+ */
+import { opendir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { toPath } from '../file-name.ts';
+import { InputError } from './input-error.ts';
+
+export class PictureFolders {
+  /** The device of each folder when it was first seen; undefined if there was none. */
+  readonly #devices = new Map<string, Promise<number | undefined>>();
+
+  /** Sees the folders above a picture that is about to be read. */
+  async see(path: string): Promise<void> {
+    for (let at = path, folder = dirname(at); folder !== at; at = folder, folder = dirname(at)) {
+      if (this.#devices.has(folder)) break;
+      this.#devices.set(folder, deviceOf(folder));
+    }
+    await this.#devices.get(dirname(path));
+  }
+
+  /**
+   * Checks that a picture that is missing was removed by itself, or with its folder before the shard began.
+   * @throws InputError if its folder is empty, gone since, or on another device
+   */
+  async checkMissing(path: string): Promise<void> {
+    for (let at = path, folder = dirname(at); folder !== at; at = folder, folder = dirname(at)) {
+      const [before, now] = await Promise.all([this.#devices.get(folder), deviceOf(folder)]);
+      if (before !== undefined && now !== before) {
+        const what = now === undefined ? 'is gone' : 'is on another disk';
+        throw new InputError('IO', `${JSON.stringify(folder)} ${what} since the shard was begun: is its disk mounted?`);
+      }
+      if (now === undefined) continue;
+      if (await isEmpty(folder)) {
+        throw new InputError('IO', `${JSON.stringify(folder)} is empty, where the plan has pictures: is its disk mounted? (if they were removed, remove the folder, too)`); // biome-ignore format: one line
+      }
+      return;
+    }
+  }
+}
+
+/** Undefined if there is no such folder, or it cannot be looked at. */
+async function deviceOf(folder: string): Promise<number | undefined> {
+  const found = await stat(toPath(folder)).catch(() => undefined);
+  return found?.isDirectory() ? found.dev : undefined;
+}
+
+/** Whether a folder has nothing but hidden files, which an input does not count. */
+async function isEmpty(folder: string): Promise<boolean> {
+  try {
+    for await (const { name } of await opendir(toPath(folder))) if (!name.startsWith('.')) return false;
+    return true;
+  } catch {
+    return false; // who may not list it may read its files
+  }
+}

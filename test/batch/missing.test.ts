@@ -1,0 +1,151 @@
+/** A picture that is missing has a row that says so; a disk that is missing ends the worker, and no part is written. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readPlan, readShards } from '../../src/batch/plan.ts';
+import { PictureSource } from '../../src/batch/sources.ts';
+import { openStorage, type Storage } from '../../src/batch/storage.ts';
+import { workShard } from '../../src/batch/work.ts';
+import { type Clip, loadClip } from '../../src/index.ts';
+import { indexModel } from '../../src/search/index-model.ts';
+import { edgeclip, workFolder } from '../cli/command.ts';
+import { writePictures } from './pictures.ts';
+
+const work = workFolder({});
+const at = (name: string) => join(work.path, name);
+const run = (...args: string[]) => edgeclip(['batch', ...args], { cwd: work.path });
+let clip: Clip;
+beforeAll(async () => {
+  clip = await loadClip({ towers: ['image'] });
+  writePictures(at('photos'), 60);
+});
+afterAll(() => {
+  clip.dispose();
+  work.remove();
+});
+
+/** Pictures and their plan, of one shard, in folders of the test's own. */
+async function planned(name: string, ...options: string[]): Promise<Storage> {
+  const { code, stderr } = await run('plan', name, '--output', `${name}-out`, ...options);
+  expect(code, stderr).toBe(0);
+  return openStorage(at(`${name}-out`));
+}
+
+/** Works on the batch's one shard, during which `meanwhile` happens. */
+async function workOn(output: Storage, meanwhile = () => {}) {
+  const { head } = (await readPlan(output))!;
+  const prepared = { orient: false, scaled: false };
+  const made = { model: indexModel(clip), maker: 'm', version: 'v', dimension: clip.config.embedDim, prepared };
+  for await (const { shard } of readShards(output, (await readPlan(output))!)) {
+    const onPicture = (done: number) => done === 3 && meanwhile();
+    const job = {
+      clip,
+      head,
+      output,
+      source: new PictureSource(head),
+      made,
+      options: { orient: false, scaled: false },
+    };
+    return workShard(shard, { ...job, signal: new AbortController().signal, onPicture });
+  }
+  throw new Error('no shard');
+}
+const parts = (name: string) => readdirSync(at(`${name}-out`)).filter((file) => file !== 'plan');
+
+it('gives pictures rows that were removed while the shard was at work, also with their folder', async () => {
+  cpSync(at('photos'), at('removed'), { recursive: true });
+  const output = await planned('removed');
+  rmSync(at('removed/3'), { recursive: true });
+  expect(await workOn(output, () => rmSync(at('removed/8/000008.png')))).toEqual({ pictures: 60, failed: 7, wasThere: false }); // biome-ignore format: one line
+});
+
+it('ends when the folder of the pictures is gone in the middle of a shard', async () => {
+  cpSync(at('photos'), at('gone'), { recursive: true });
+  const output = await planned('gone');
+  const away = () => renameSync(at('gone'), at('away'));
+  await expect(workOn(output, away)).rejects.toThrow(`"${at('gone')}`);
+  expect(parts('gone')).toEqual([]);
+  renameSync(at('away'), at('gone'));
+  expect(await workOn(output)).toEqual({ pictures: 60, failed: 0, wasThere: false });
+});
+
+it('ends when a disk below the folder is unmounted: its folder is empty, or is another disk', async () => {
+  // A folder on another device stands in for a disk that is mounted.
+  const disk = mkdtempSync('/dev/shm/edgeclip-');
+  try {
+    cpSync(at('photos'), join(disk, 'in'), { recursive: true });
+    mkdirSync(at('mounted'));
+    const unmounted = {
+      'is gone': () => mkdirSync(at('mounted/disk')),
+      'is on another disk': () => {
+        cpSync(at('photos'), at('mounted/disk/in'), { recursive: true });
+        for (const name of readdirSync(at('mounted/disk/in'), { recursive: true, encoding: 'utf8' }))
+          if (name.endsWith('.png')) renameSync(at(`mounted/disk/in/${name}`), at(`mounted/disk/in/${name}.txt`));
+      },
+    };
+    const output = await (async () => {
+      symlinkSync(disk, at('mounted/disk'));
+      return planned('mounted');
+    })();
+    for (const [what, unmount] of Object.entries(unmounted)) {
+      const away = () => {
+        rmSync(at('mounted/disk'));
+        unmount();
+      };
+      await expect(workOn(output, away)).rejects.toThrow(`${what} since the shard was begun: is its disk mounted?`);
+      expect(parts('mounted')).toEqual([]);
+      rmSync(at('mounted/disk'), { recursive: true });
+      symlinkSync(disk, at('mounted/disk'));
+    }
+    // Before it began there is only the empty folder to tell it by.
+    rmSync(at('mounted/disk'));
+    mkdirSync(at('mounted/disk'));
+    const worked = await run('work', '--output', 'mounted-out');
+    expect([worked.code, worked.stderr]).toEqual([1, expect.stringContaining(`the pictures' place "${at('mounted/disk')}" is empty, where the plan has pictures`)]); // biome-ignore format: one line
+    expect(parts('mounted')).toEqual([]);
+    rmSync(at('mounted/disk'), { recursive: true });
+    writeFileSync(at('mounted/readme.txt'), '');
+    expect(await workOn(output)).toEqual({ pictures: 60, failed: 60, wasThere: false });
+  } finally {
+    rmSync(disk, { recursive: true });
+  }
+});
+
+it('ends for a list whose second folder is gone in the middle', async () => {
+  for (const name of ['one', 'two']) cpSync(at('photos'), at(name), { recursive: true });
+  const names = ['one', 'two'].flatMap(
+    (name) =>
+    readdirSync(at(name), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.png')).map((file) => at(`${name}/${file}`)), // biome-ignore format: one line
+  );
+  // The first of each is read before the second folder is away.
+  const sorted = [names[0], names[60], ...names.slice(1, 60), ...names.slice(61)];
+  writeFileSync(at('list'), sorted.join('\n'));
+  const output = await planned('list', '--list');
+  await expect(workOn(output, () => renameSync(at('two'), at('two-away')))).rejects.toThrow(`"${at('two')}`);
+  expect(parts('list')).toEqual([]);
+  // A list may name what was never there.
+  expect(await workOn(output)).toEqual({ pictures: 120, failed: 60, wasThere: false });
+});
+
+it('ends for tar files whose folder is not what it was, before one counts as bad', async () => {
+  mkdirSync(at('tars'));
+  execFileSync('tar', ['-cf', at('tars/a.tar'), '-C', at('photos'), '.']);
+  const output = await planned('tars', '--tars');
+  renameSync(at('tars'), at('tars-away'));
+  mkdirSync(at('tars'));
+  const worked = await run('work', '--output', 'tars-out');
+  expect([worked.code, worked.stderr]).toEqual([1, expect.stringContaining(`error: the pictures' place "${at('tars')}" is empty, `)]); // biome-ignore format: one line
+  rmSync(at('tars'), { recursive: true });
+  renameSync(at('tars-away'), at('tars'));
+  expect(await workOn(output)).toMatchObject({ pictures: 60, failed: 0 });
+});
+
+it('writes no part where the output is gone', async () => {
+  const output = await planned('photos');
+  await expect(workOn(output, () => rmSync(at('photos-out'), { recursive: true }))).rejects.toMatchObject({
+    code: 'PLAN_FORMAT',
+    message: expect.stringMatching(/plan-00000\.jsonl is gone: is its disk mounted\?/),
+  });
+  expect(existsSync(at('photos-out'))).toBe(false);
+});
