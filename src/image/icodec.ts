@@ -6,6 +6,8 @@ import type { RawImage } from './raw-image.ts';
 /** What is used of `icodec` and `icodec/node`. */
 interface Icodec {
   readonly avif: {
+    /** Depths of samples that it knows. Before 0.6 there was none, and `decode` did not say what it gave. */
+    readonly bitDepth?: readonly number[];
     loadDecoder(): Promise<Emscripten>;
     decode(bytes: Uint8Array): Decoded;
   };
@@ -31,10 +33,11 @@ let counted: DecoderMemory | undefined;
 /**
  * Decodes an AVIF, of an animation the first picture. The package keeps its one decoder, with the memory that the largest
  * picture took.
- * @throws what `decoderPackage` throws; Error for damaged data
+ * @throws what `decoderPackage` throws; Error if the package is older; of the result, Error for damaged data
  */
 export async function openIcodec(): Promise<(bytes: Uint8Array) => RawImage> {
   const { avif } = (await decoderPackage('avif')) as Icodec;
+  if (!avif.bitDepth) throw new Error('it is older than 0.6, and gives other pixels');
   const decoder = await avif.loadDecoder();
   counted ??= {
     get buffer() {

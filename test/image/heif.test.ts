@@ -91,6 +91,19 @@ describe('a package', () => {
     });
   });
 
+  it('that is older than the pixels are known for is IMAGE_DECODER', async () => {
+    instead = async () => {
+      const { avif } = (await import('icodec/node')) as { avif: Record<string, unknown> };
+      const { bitDepth, ...before } = avif; // as 0.3 to 0.5 were
+      expect(bitDepth).toContain(8);
+      return { avif: before };
+    };
+    await expect(decodeImage(heif('avif-420-full'))).rejects.toMatchObject({
+      code: 'IMAGE_DECODER',
+      message: expect.stringMatching(/npm install icodec@0\.6, .* \(it is older than 0\.6, and gives other pixels\)/),
+    });
+  });
+
   it('is loaded for its own format only', async () => {
     await decodeImage(readFileSync(new URL('image-cases/png-rgb8.png', golden)));
     expect(loaded).toEqual([]);
