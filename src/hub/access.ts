@@ -35,7 +35,7 @@ export interface HubAccess {
   readonly onProgress: LoadProgress | undefined;
   /** Only the lists of tensors are wanted: large files that are not in the cache are read in parts, and not kept. */
   readonly inParts?: boolean | undefined;
-  /** The only tower that is asked for: of large files in the format of safetensors, its parts are enough. */
+  /** The only tower that is asked for: its parts of large files are enough. */
   readonly tower?: Tower | undefined;
   /** How often a request is sent at most. */
   readonly attempts?: number | undefined;

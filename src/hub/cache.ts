@@ -8,12 +8,11 @@
  *       refs/REVISION             the commit that a branch or tag named when it was last asked
  *
  * Our own partial files lie beside the blobs; `.edgeclip/` has the list of a commit's files, a mark for each large file that
- * was checked, and the parts of large files that one tower needs. Python passes over both.
+ * was checked, and the parts of large files that loads needed. Python passes over both.
  */
 import { copyFile, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
-import type { Tower } from '../model/config.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { makeFolder } from '../platform/make-folder.ts';
 import { isDigest, type Listing, listingText, parseListing } from './listing.ts';
@@ -43,8 +42,8 @@ export class ModelCache {
   partial = (id: string): string => join(this.folder, 'blobs', `${id}.edgeclip.incomplete`);
   lock = (id: string): string => join(this.folder, 'blobs', `${id}.edgeclip.lock`);
 
-  /** Parts of a large file that a tower needs (tower-parts.ts), without their ending. */
-  parts = (id: string, tower: Tower): string => this.#mark(`${id}.${tower}`);
+  /** Parts of a large file that loads needed (tower-parts.ts), without their ending. */
+  parts = (id: string): string => this.#mark(id);
 
   /** The commit that a revision had, if it is known and files of it are here. */
   async commit(revision: string): Promise<string | undefined> {

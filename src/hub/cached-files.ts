@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
 import { fileSource, readText } from '../platform/node-files.ts';
-import { readTensorFile } from '../weights/headers.ts';
 import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
@@ -17,11 +16,11 @@ import { type HubFile, isDigest, type Listing, listFiles, modelName } from './li
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
 import { persistently, receive, startOfRange, withAnswer } from './receive.ts';
-import { BothTowers, blocksOfTower, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
+import { blocksOfTowers, MostOfFile, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
 const ALWAYS_CHECKED = 1 << 20;
-const OTHER = { image: 'text', text: 'image' } as const;
+const BOTH: readonly Tower[] = ['image', 'text'];
 
 /**
  * The commit is asked for first, once a load; without an answer, the one that the cache knows serves.
@@ -86,10 +85,9 @@ class CachedFiles implements ModelFiles {
       const source = await this.#inParts(name);
       if (source) return source;
     }
-    if (this.#access.tower !== undefined) {
-      const source = await this.#ofTower(name, this.#access.tower);
-      if (source) return source;
-    }
+    const { tower } = this.#access;
+    const parts = await this.#ofTowers(name, tower === undefined ? BOTH : [tower]);
+    if (parts) return parts;
     const path = await this.#path(name);
     return path === undefined ? undefined : fileSource(path);
   }
@@ -133,37 +131,37 @@ class CachedFiles implements ModelFiles {
     return rangedSource(name, file.size, fetchRange, { listOnly: true });
   }
 
-  /** The parts of a large file that one tower needs; undefined if all of it is here, or is to be fetched. */
-  async #ofTower(name: string, tower: Tower): Promise<Source | undefined> {
+  /** The parts of a large file that these towers need; undefined if all of it is here, or is to be fetched. */
+  async #ofTowers(name: string, towers: readonly Tower[]): Promise<Source | undefined> {
     const isMissing = async () => (await this.#cache.find(this.#commit, name)) === undefined;
-    if (!name.endsWith('.safetensors') || !(await isMissing())) return undefined;
+    // Both towers are all of a file of safetensors; PyTorch's may have an optimizer, too.
+    if (towers === BOTH && name.endsWith('.safetensors')) return undefined;
+    if (!/\.(safetensors|bin|pth?)$/.test(name) || !(await isMissing())) return undefined;
     const file = await this.#listed(name);
     if (file?.id?.length !== 64 || (file.size ?? 0) < PARTS.least) return undefined;
-    const parts = this.#parts(file, file.id, tower);
-    const other = this.#parts(file, file.id, OTHER[tower]);
-    // What was begun is completed, and with both towers it is the whole file.
+    // What was begun is completed.
     const begun = [this.#cache.blob(file.id), this.#cache.partial(file.id)].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
     if ((await Promise.all(begun)).includes(true)) return undefined;
+    const parts = this.#parts(file, file.id);
     const known = await parts.exist();
-    if (!known && (await other.exist())) return undefined;
     if (!known && this.#access.offline) return undefined;
     try {
       const list = known ? await parts.source(new Set()) : await this.#inParts(name);
-      const blocks = list && blocksOfTower(await closing(list, readTensorFile), file.size!, tower);
+      const blocks = list && (await closing(list, blocksOfTowers(list, towers, this.#access.signal)));
       // Without ranges, the file itself came.
       if (!blocks || !(known || (await isMissing()))) return undefined;
       if (!known) await this.#keepNames();
-      return await parts.source(blocks, other);
+      return await parts.source(blocks);
     } catch (error) {
       if (error instanceof NoRanges) await parts.remove();
-      else if (!(error instanceof BothTowers)) throw error;
+      else if (!(error instanceof MostOfFile)) throw error;
       return undefined;
     }
   }
 
-  #parts(file: HubFile, id: string, tower: Tower): TowerParts {
+  #parts(file: HubFile, id: string): TowerParts {
     const { path: name, size = 0 } = file;
-    const places = { path: this.#cache.parts(id, tower), lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
+    const places = { path: this.#cache.parts(id), lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
     return new TowerParts(this.#access, { model: this.name, name, url: this.#url(file), size, id, ...places });
   }
 
@@ -234,16 +232,14 @@ class CachedFiles implements ModelFiles {
 
   /** Whether parts of the file were here and are now the whole of it. */
   async #completed(file: HubFile, id: string): Promise<boolean> {
+    const parts = this.#parts(file, id);
     let done = false;
-    for (const tower of ['image', 'text'] as const) {
-      const parts = this.#parts(file, id, tower);
-      try {
-        done ||= (await parts.exist()) && (await parts.complete());
-      } catch (error) {
-        if (!(error instanceof NoRanges)) throw error;
-      }
-      await parts.remove();
+    try {
+      done = (await parts.exist()) && (await parts.complete());
+    } catch (error) {
+      if (!(error instanceof NoRanges)) throw error;
     }
+    await parts.remove();
     if (done) await this.#cache.markChecked(id);
     return done;
   }
@@ -259,9 +255,9 @@ class CachedFiles implements ModelFiles {
   }
 }
 
-async function closing<T>(source: Source, read: (source: Source) => Promise<T>): Promise<T> {
+async function closing<T>(source: Source, read: Promise<T>): Promise<T> {
   try {
-    return await read(source);
+    return await read;
   } finally {
     await source.close?.();
   }

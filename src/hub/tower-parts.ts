@@ -1,13 +1,13 @@
 /**
- * The parts of a large checkpoint that one tower needs, where the other is not asked for. They lie beside the cache's blobs,
- * which Python knows as whole files only:
+ * The parts of a large checkpoint that loads needed, where that is not most of it: one tower of two, or the weights of a training
+ * checkpoint without its optimizer. They lie beside the cache's blobs, which Python knows as whole files only:
  *
- *     .edgeclip/ID.image.parts     as long as the file, with holes
- *     .edgeclip/ID.image.blocks    a line for each block that is there: its number, and the SHA-256 of its bytes as they came
+ *     .edgeclip/ID.parts     as long as the file, with holes
+ *     .edgeclip/ID.blocks    a line for each block that is there: its number, and the SHA-256 of its bytes as they came
  *
  * The hub tells one checksum, that of the whole file. A part is checked by its place and length when it comes, and by the line
- * above when the file is newer than its list. As soon as the other tower is asked for, the rest comes into the same file, its
- * checksum is compared, and it becomes the blob.
+ * above when the file is newer than its list. As soon as most of the file is needed, mostly when the other tower is asked for, the
+ * rest comes into the same file, its checksum is compared, and it becomes the blob.
  */
 import { createHash } from 'node:crypto';
 import { appendFile, type FileHandle, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
@@ -15,10 +15,10 @@ import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
 import { fileSource } from '../platform/node-files.ts';
+import { readTensorFile } from '../weights/headers.ts';
 import { isOfImageTower } from '../weights/plain-name.ts';
 import { BLOCK } from '../weights/ranged-source.ts';
 import type { Source } from '../weights/source.ts';
-import type { TensorFile } from '../weights/tensor-file.ts';
 import type { HubAccess } from './access.ts';
 import { made, writing } from './cache.ts';
 import { fileId } from './digest.ts';
@@ -27,8 +27,8 @@ import { persistently, type Received, receive, startOfRange, withAnswer } from '
 
 /** Bytes of a block, and of the smallest file that is worth it. */
 export const PARTS = { block: BLOCK, least: 4 * BLOCK };
-/** Towers that need more of the file than this get all of it: then it is checked, and Python finds it. */
-const MOST_OF_FILE = 7 / 8;
+/** Where loads need more of the file than this, all of it comes: then it is checked, and Python finds it. */
+const MOST = 7 / 8;
 
 /** A file of the hub with parts of it here. */
 export interface PartialFile extends Received {
@@ -44,20 +44,33 @@ export interface PartialFile extends Received {
 
 /** The server gives no ranges. */
 export class NoRanges extends Error {}
-/** The other tower's parts came first: with both towers it is the whole file. */
-export class BothTowers extends Error {}
+/** With what came before, most of the file is needed. */
+export class MostOfFile extends Error {}
 
-/** Which blocks a tower's tensors and the list of all tensors are in; undefined if that is most of the file. */
-export function blocksOfTower({ tensors }: TensorFile, size: number, tower: Tower): ReadonlySet<number> | undefined {
+/** The blocks that a load of these towers reads: of the list of tensors, and of their tensors. */
+export async function blocksOfTowers(
+  file: Source,
+  towers: readonly Tower[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlySet<number>> {
   const blocks = new Set<number>();
   const add = (start: number, end: number) => {
     for (const block of blocksOf(start, end)) blocks.add(block);
   };
-  add(0, Math.min(size, ...[...tensors.values()].map(({ offset }) => offset)));
-  for (const { name, offset, byteLength } of tensors.values()) {
-    if (isOfImageTower(name) === (tower === 'image')) add(offset, offset + byteLength);
+  const seen: Source = {
+    ...file,
+    readInto: (offset, target, signal) => {
+      add(offset, offset + target.byteLength);
+      return file.readInto(offset, target, signal);
+    },
+  };
+  const { tensors } = await readTensorFile(seen, signal);
+  for (const { name, offset, byteLength, entry } of tensors.values()) {
+    if (!towers.includes(isOfImageTower(name) ? 'image' : 'text')) continue;
+    if (entry) add(entry.start, entry.end);
+    else add(offset, offset + byteLength);
   }
-  return blocks.size * PARTS.block > size * MOST_OF_FILE ? undefined : blocks;
+  return blocks;
 }
 
 /** The numbers of the blocks with bytes [start, end). */
@@ -85,11 +98,10 @@ export class TowerParts {
 
   /**
    * The file, with what is missing of these blocks fetched; others come if they are read.
-   * @param other the other tower's parts: where only these are here by now, they are what is to be completed
-   * @throws NoRanges; BothTowers; HubError; ClipError IO for blocks that are missing and may not be fetched
+   * @throws NoRanges; MostOfFile; HubError; ClipError IO for blocks that are missing and may not be fetched
    */
-  async source(wanted: ReadonlySet<number>, other?: TowerParts): Promise<Source> {
-    let here = await this.#require(wanted, other);
+  async source(wanted: ReadonlySet<number>): Promise<Source> {
+    let here = await this.#require(wanted, MOST);
     // What another load has completed meanwhile has its place among the blobs.
     const file = await fileSource(here.path).catch(() => fileSource(this.#file.blob));
     return {
@@ -120,10 +132,13 @@ export class TowerParts {
     for (const path of [this.#list, this.#parts]) await writing(path, () => rm(path, { force: true }));
   }
 
-  /** The path of a file with these blocks, and which it has: undefined if it is whole by now. */
+  /**
+   * The path of a file with these blocks, and which it has: undefined if it is whole by now.
+   * @param most the share of the file that may be here then
+   */
   async #require(
     wanted: ReadonlySet<number>,
-    other?: TowerParts,
+    most = Number.POSITIVE_INFINITY,
   ): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
     const { model, name, lock, blob } = this.#file;
     const here = await this.#here();
@@ -134,7 +149,8 @@ export class TowerParts {
     return withLock(lock, this.#access.signal, async () => {
       // Another load may have fetched all of it meanwhile.
       if (await stat(blob).catch(() => undefined)) return { path: blob, blocks: undefined };
-      if (here.size === 0 && (await other?.exist())) throw new BothTowers();
+      const all = new Set([...(await this.#here()), ...wanted]);
+      if (all.size * PARTS.block > this.#file.size * most) throw new MostOfFile();
       return { path: this.#parts, blocks: await this.#fetch(wanted) };
     });
   }

@@ -100,7 +100,6 @@ export class CheckedFiles implements ModelFiles {
     return {
       name: typeof source.name === 'string' ? source.name : name,
       byteLength: source.byteLength,
-      ...(source.listOnly && { listOnly: true }),
       readInto: (offset, target, signal) => this.#attempt(name, signal, () => source.readInto(offset, target, signal)),
       close: async () => {
         if (source.close) await this.#attempt(name, undefined, () => source.close?.());

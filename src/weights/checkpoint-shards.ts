@@ -77,9 +77,17 @@ export async function joinedShards(
       if (tensors.has(tensor.name)) {
         throw new ClipError('WEIGHTS_FORMAT', `"${name}": two of its files have the tensor ${tensor.name}`);
       }
-      tensors.set(tensor.name, { ...tensor, offset: start + tensor.offset });
+      tensors.set(tensor.name, moved(tensor, start));
     }
     start += shard.byteLength;
   }
   return { name, metadata: {}, tensors };
+}
+
+/** A tensor of a file that begins at `by`. */
+function moved(tensor: TensorInfo, by: number): TensorInfo {
+  const { entry } = tensor;
+  if (!entry) return { ...tensor, offset: by + tensor.offset };
+  const content = async (signal?: AbortSignal) => by + (await entry.content(signal));
+  return { ...tensor, entry: { start: by + entry.start, end: by + entry.end, content } };
 }

@@ -3,7 +3,7 @@ import { ClipError } from '../errors.ts';
 import { elementBytes } from './safetensors.ts';
 import type { Source } from './source.ts';
 import { readStrided } from './strided.ts';
-import type { TensorInfo } from './tensor-file.ts';
+import { firstElement, type TensorInfo } from './tensor-file.ts';
 import { requireFinite } from './values.ts';
 
 /** The element types that can be read. Integers are codes of something, never weights as they are. */
@@ -39,11 +39,12 @@ export async function* readFloats(
   const floats = dtype === 'F32' ? new Float32Array(bytes.buffer) : new Float32Array(step);
   const gathered = tensor.strides && new Uint8Array(tensor.byteLength);
   if (gathered) await readElements(source, tensor, gathered, signal);
+  const start = gathered ? 0 : await firstElement(tensor, signal);
   for (let first = 0; first < count; first += step) {
     const length = Math.min(step, count - first);
     const piece = bytes.subarray(0, length * size);
     if (gathered) piece.set(gathered.subarray(first * size, first * size + piece.byteLength));
-    else await source.readInto(tensor.offset + first * size, piece, signal);
+    else await source.readInto(start + first * size, piece, signal);
     const values = floats.subarray(0, length);
     decodeElements(piece, dtype, values);
     if (finite) requireFinite(values, `"${source.name}": tensor ${tensor.name}`, tensor.shape, first);
@@ -86,14 +87,14 @@ export async function readTensor(
  * Reads a tensor's bytes into `target`, which has its length, row-major.
  * @throws ClipError `IO` if they cannot be read; the signal's reason if aborted
  */
-export function readElements(
+export async function readElements(
   source: Source,
   tensor: TensorInfo,
   target: Uint8Array,
   signal?: AbortSignal,
 ): Promise<void> {
   if (tensor.strides) return readStrided(source, tensor, tensor.strides, target, signal);
-  return source.readInto(tensor.offset, target, signal);
+  return source.readInto(await firstElement(tensor, signal), target, signal);
 }
 
 /** @throws ClipError `WEIGHTS_DTYPE` that names the tensor and its element type, if it cannot be read. */

@@ -51,7 +51,6 @@ export function rangedSource(
   return {
     name,
     byteLength,
-    listOnly,
     async readInto(offset, target, signal) {
       checkRange(this, offset, target.byteLength);
       for (let done = 0; done < target.byteLength && !whole; ) {

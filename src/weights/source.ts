@@ -10,8 +10,6 @@ export interface Source {
   readonly name: string;
   /** Length in bytes. */
   readonly byteLength: number;
-  /** Only the list of its tensors is wanted: where they begin is not looked up if that takes reads. @internal */
-  readonly listOnly?: boolean;
   /**
    * Fills `target` with the bytes from `offset`. The target may be a view of a wasm memory, shared or not.
    * @throws ClipError `IO` if the range reaches past the end or the bytes cannot be read; the signal's reason if aborted.

@@ -1,7 +1,7 @@
 /** Tensors whose elements are apart in the file, as torch.save stores transposes and slices. */
 import { ClipError } from '../errors.ts';
 import type { Source } from './source.ts';
-import type { TensorInfo } from './tensor-file.ts';
+import { firstElement, type TensorInfo } from './tensor-file.ts';
 
 /** A view is read with all that lies between its elements: at most this many times its own elements, or this many. */
 const MOST_SPAN = { times: 4, elements: 1_000_000 };
@@ -32,16 +32,17 @@ export function checkStrides(file: { readonly name: string }, { name, shape, str
  */
 export async function readStrided(
   source: Source,
-  { shape, offset, byteLength }: TensorInfo,
+  tensor: TensorInfo,
   strides: readonly number[],
   target: Uint8Array,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { shape, byteLength } = tensor;
   const elements = shape.reduce((product, length) => product * length, 1);
   const size = byteLength / elements;
   const span = shape.reduce((sum, length, i) => sum + (length - 1) * strides[i]!, 1);
   const range = new Uint8Array(span * size);
-  await source.readInto(offset, range, signal);
+  await source.readInto(await firstElement(tensor, signal), range, signal);
   const index = shape.map(() => 0);
   let from = 0;
   for (let to = 0; to < elements; to++) {

@@ -6,12 +6,26 @@ export interface TensorInfo {
   /** The element type as safetensors spells it, e.g. `F32`. May be one that this package cannot read. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Where its first element begins, counted from the start of the file. */
+  /** Where its first element begins, counted from the start of the file; in an archive, from its entry's first byte. */
   readonly offset: number;
   /** Bytes of its elements. With `strides`, they are not all next to each other in the file. */
   readonly byteLength: number;
   /** Elements from one index to the next, per dimension. Absent if the elements are next to each other, row-major. */
   readonly strides?: readonly number[];
+  /** The entry of an archive that it is in. */
+  readonly entry?: TensorEntry;
+}
+
+/** A file inside an archive: a header, then the bytes. */
+export interface TensorEntry {
+  /** Where in the archive all of it lies: bytes [start, end). */
+  readonly start: number;
+  readonly end: number;
+  /**
+   * Where its bytes begin. Only the header tells it, so it is read with the tensor: a look at the list of tensors stays small.
+   * @throws ClipError `WEIGHTS_FORMAT` for a damaged header; `IO` if it cannot be read
+   */
+  content(signal?: AbortSignal): Promise<number>;
 }
 
 export interface TensorFile {
@@ -23,4 +37,9 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Which PyTorch form it has; absent for safetensors. */
   readonly torch?: 'state dict' | 'TorchScript';
+}
+
+/** Where a tensor's first element begins in the file. @throws ClipError as `TensorEntry.content` */
+export async function firstElement({ offset, entry }: TensorInfo, signal?: AbortSignal): Promise<number> {
+  return entry ? (await entry.content(signal)) + offset : offset;
 }

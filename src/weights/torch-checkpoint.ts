@@ -7,7 +7,7 @@ import { show } from '../json.ts';
 import { InertRecord, type PickleValue, readPickle } from './pickle.ts';
 import { elementBytes } from './safetensors.ts';
 import type { Source } from './source.ts';
-import type { TensorFile, TensorInfo } from './tensor-file.ts';
+import type { TensorEntry, TensorFile, TensorInfo } from './tensor-file.ts';
 import { isZip, OLD_MAGIC } from './torch-magic.ts';
 import { TorchPickle, type TorchStorage, TorchTensor } from './torch-pickle.ts';
 import { ZipArchive, type ZipEntry } from './zip.ts';
@@ -21,13 +21,11 @@ const MAX_TENSORS = 20_000;
 const MAX_DEPTH = 64;
 /** Tied weights are stored once. Of a file that claims more than this many times its length, a small one would fill the memory. */
 const MOST_SHARED = 4;
-/** Places of storages that are looked up at once. */
-const CONCURRENT_READS = 16;
-
-/** Where a storage's bytes are. */
+/** Where a storage's bytes are: in the file, or in an entry of an archive. */
 interface Place {
   readonly offset: number;
   readonly byteLength: number;
+  readonly entry?: TensorEntry;
 }
 
 /**
@@ -63,17 +61,14 @@ async function readZip(source: Source, signal?: AbortSignal): Promise<TensorFile
       archive.entries.get(`${folder}data/${storage.key}`) ?? archive.entries.get(`${folder}constants/${storage.key}`);
     return found ?? fail(name, `is damaged: it has no entry ${show(`${folder}data/${storage.key}`)}`);
   };
-  const storages = [...new Map([...tensors.values()].map(({ storage }) => [storage.key, storage])).values()];
   const places = new Map<string, Place>();
-  for (let i = 0; i < storages.length; i += CONCURRENT_READS) {
-    await Promise.all(
-      storages.slice(i, i + CONCURRENT_READS).map(async (storage) => {
-        const found = entry(storage);
-        // Each lies behind a header of its own: hundreds of reads all over the file. Nothing can be read from nowhere.
-        const offset = source.listOnly ? Number.POSITIVE_INFINITY : await archive.contentOffset(found, signal);
-        places.set(storage.key, { offset, byteLength: found.byteLength });
-      }),
-    );
+  for (const { storage } of tensors.values()) {
+    if (places.has(storage.key)) continue;
+    const found = entry(storage);
+    archive.requireStored(found);
+    const { headerOffset: start, end, byteLength } = found;
+    const content = (signal?: AbortSignal) => archive.contentOffset(found, signal);
+    places.set(storage.key, { offset: 0, byteLength, entry: { start, end, content } });
   }
   return {
     name,
@@ -221,6 +216,7 @@ function placeTensors(
       shape,
       offset: place.offset + offset * size,
       byteLength: elements * size,
+      ...(place.entry && { entry: place.entry }),
     };
     placed.set(name, isContiguous(shape, strides) ? info : { ...info, strides });
   }

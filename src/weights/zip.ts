@@ -11,6 +11,8 @@ export interface ZipEntry {
   readonly name: string;
   /** Where its local header begins. */
   readonly headerOffset: number;
+  /** Where the next entry's header begins, or the directory. */
+  readonly end: number;
   /** Bytes of its content. */
   readonly byteLength: number;
   /** Whether the content lies in the file as it is: neither compressed nor encrypted. */
@@ -52,33 +54,38 @@ export class ZipArchive {
     return new ZipArchive(source, readDirectory(bytes, count, offset, source.name));
   }
 
+  /** @throws ClipError `WEIGHTS_FORMAT` if an entry is compressed or encrypted */
+  requireStored({ name, stored }: ZipEntry): void {
+    if (stored) return;
+    failure(this.#source.name)(
+      `has the entry ${show(name)} compressed or encrypted; PyTorch stores entries as they are: save it again`,
+    );
+  }
+
   /**
-   * Where an entry's content begins in the file.
-   * @throws ClipError `WEIGHTS_FORMAT` if it is compressed or encrypted, or its local header is damaged
+   * Where an entry's content begins in the file, by its local header.
+   * @throws ClipError `WEIGHTS_FORMAT` if the header is damaged
    */
-  async contentOffset(entry: ZipEntry, signal?: AbortSignal): Promise<number> {
+  async contentOffset({ name, headerOffset, byteLength, end }: ZipEntry, signal?: AbortSignal): Promise<number> {
     const fail = failure(this.#source.name);
-    const { name, headerOffset, byteLength } = entry;
-    if (!entry.stored) {
-      fail(`has the entry ${show(name)} compressed or encrypted; PyTorch stores entries as they are: save it again`);
-    }
     const header = view(await read(this.#source, headerOffset, LOCAL_HEADER.bytes, signal));
     if (header.getUint32(0, true) !== LOCAL_HEADER.signature) {
       fail(`is damaged: entry ${show(name)} does not begin where the archive's directory says`);
     }
     const content = headerOffset + LOCAL_HEADER.bytes + header.getUint16(26, true) + header.getUint16(28, true);
-    if (content + byteLength > this.#source.byteLength) {
-      fail(`is truncated: entry ${show(name)} ends at ${content + byteLength}, the file at ${this.#source.byteLength}`);
+    if (content + byteLength > end) {
+      fail(`is damaged: entry ${show(name)} ends at ${content + byteLength}, what follows it begins at ${end}`);
     }
     return content;
   }
 
   /**
    * An entry's bytes.
-   * @throws ClipError as `contentOffset`, and for more than `most` bytes
+   * @throws ClipError as `contentOffset`, for a compressed entry, and for more than `most` bytes
    */
   async read(entry: ZipEntry, most: number, signal?: AbortSignal): Promise<Uint8Array> {
     const { name, byteLength } = entry;
+    this.requireStored(entry);
     const offset = await this.contentOffset(entry, signal);
     if (byteLength > most) {
       failure(this.#source.name)(`has ${byteLength} bytes in its entry ${show(name)}, expected at most ${most}`);
@@ -96,14 +103,10 @@ interface Directory {
 /** The place of the central directory, by the record at the end of the file. */
 async function findDirectory(source: Source, signal?: AbortSignal): Promise<Directory> {
   const fail = failure(source.name);
-  const tailBytes = Math.min(source.byteLength, END.bytes + MAX_COMMENT);
-  const tailOffset = source.byteLength - tailBytes;
-  const tail = view(await read(source, tailOffset, tailBytes, signal));
-  let at = tailBytes - END.bytes;
-  const isEnd = () =>
-    tail.getUint32(at, true) === END.signature && at + END.bytes + tail.getUint16(at + 20, true) === tailBytes;
-  while (at >= 0 && !isEnd()) at--;
-  if (at < 0) fail('is truncated: it begins as a zip archive does, but has no end record');
+  // PyTorch writes no comment: more is read only of an archive that has one.
+  const found = (await findEnd(source, 0, signal)) ?? (await findEnd(source, MAX_COMMENT, signal));
+  if (!found) return fail('is truncated: it begins as a zip archive does, but has no end record');
+  const { tail, at, tailOffset } = found;
   let directory = {
     count: tail.getUint16(at + 10, true),
     byteLength: tail.getUint32(at + 12, true),
@@ -131,11 +134,23 @@ async function findDirectory(source: Source, signal?: AbortSignal): Promise<Dire
   return directory;
 }
 
+/** The end record, if no more than `most` bytes of comment follow it: at `at` in the file's last bytes. */
+async function findEnd(source: Source, most: number, signal?: AbortSignal) {
+  const tailBytes = Math.min(source.byteLength, END.bytes + most);
+  const tailOffset = source.byteLength - tailBytes;
+  const tail = view(await read(source, tailOffset, tailBytes, signal));
+  for (let at = tailBytes - END.bytes; at >= 0; at--) {
+    const isEnd = tail.getUint32(at, true) === END.signature && at + END.bytes + tail.getUint16(at + 20, true) === tailBytes; // biome-ignore format: one line
+    if (isEnd) return { tail, at, tailOffset };
+  }
+  return undefined;
+}
+
 function readDirectory(bytes: Uint8Array, count: number, end: number, file: string): Map<string, ZipEntry> {
   const fail = failure(file);
   const records = view(bytes);
   const decoder = new TextDecoder();
-  const entries = new Map<string, ZipEntry>();
+  const entries = new Map<string, Mutable<ZipEntry>>();
   let at = 0;
   for (let i = 0; i < count; i++) {
     const complete = at + CENTRAL_HEADER.bytes <= bytes.byteLength;
@@ -160,10 +175,10 @@ function readDirectory(bytes: Uint8Array, count: number, end: number, file: stri
     if (headerOffset + LOCAL_HEADER.bytes + nameBytes + compressed > end) {
       fail(`is damaged: entry ${show(name)} of ${compressed} bytes reaches into the archive's directory`);
     }
-    entries.set(name, { name, headerOffset, byteLength, stored: plain });
+    entries.set(name, { name, headerOffset, end, byteLength, stored: plain });
     at = next;
   }
-  checkOverlaps([...entries.values()], fail);
+  placeInOrder([...entries.values()], fail);
   return entries;
 }
 
@@ -187,14 +202,17 @@ function entrySizes(records: DataView, at: number, extra: number, extraEnd: numb
   return { byteLength: values[0]!, compressed: values[1]!, headerOffset: values[2]! };
 }
 
-/** Entries that share bytes are how a small archive claims to be a large one. */
-function checkOverlaps(entries: ZipEntry[], fail: Fail): void {
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Tells each entry where it ends. Entries that share bytes are how a small archive claims to be a large one. */
+function placeInOrder(entries: Mutable<ZipEntry>[], fail: Fail): void {
   entries.sort((a, b) => a.headerOffset - b.headerOffset);
   for (const [i, { name, headerOffset }] of entries.entries()) {
     const before = entries[i - 1];
     if (!before) continue;
     const least = before.headerOffset + LOCAL_HEADER.bytes + (before.stored ? before.byteLength : 0);
     if (headerOffset < least) fail(`is damaged: its entries ${show(before.name)} and ${show(name)} overlap`);
+    before.end = headerOffset;
   }
 }
 

@@ -135,7 +135,7 @@ describe.skipIf(!hasPython)("with Python's huggingface_hub (EDGECLIP_PYTHON: a P
     try {
       const commit = here.hub.publish(NAME, model);
       await embedding();
-      expect(existsSync(cache('.edgeclip', `${sha256(weights)}.image.parts`))).toBe(true);
+      expect(existsSync(cache('.edgeclip', `${sha256(weights)}.parts`))).toBe(true);
       expect(await script('print(len(scan_cache_dir().warnings))')).toBe('0');
       (await loadClip(NAME)).dispose();
       const found = await script(`print(hf_hub_download("${NAME}", "${WEIGHTS}"))`, { HF_HUB_OFFLINE: '1' });

@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PARTS } from '../../src/hub/tower-parts.ts';
 import { loadClip } from '../../src/load.ts';
+import { readTensorFile } from '../../src/weights/headers.ts';
 import { readSafetensorsHeader, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { bytesSource } from '../../src/weights/source.ts';
-import { rejection } from '../api/checkpoint.ts';
+import { firstElement } from '../../src/weights/tensor-file.ts';
+import { readCheckpoint, rejection } from '../api/checkpoint.ts';
 import { goldenPath, readGolden } from '../model/golden.ts';
+import { oldTorchFile, push, stateDict, torchFile } from '../weights/torch-writer.ts';
 import { sha256 } from './fake-hub.ts';
 import { cache, embedding, golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
@@ -19,8 +22,8 @@ afterAll(() => void Object.assign(PARTS, usual));
 useFakeHub();
 
 const ID = sha256(weights);
-const parts = (tower = 'image') => cache('.edgeclip', `${ID}.${tower}.parts`);
-const list = (tower = 'image') => cache('.edgeclip', `${ID}.${tower}.blocks`);
+const parts = (id = ID) => cache('.edgeclip', `${id}.parts`);
+const list = (id = ID) => cache('.edgeclip', `${id}.blocks`);
 
 /** Where the image tower's tensors lie, next to each other. */
 const header = await readSafetensorsHeader(bytesSource(weights, WEIGHTS));
@@ -28,14 +31,11 @@ const visual = [...header.tensors.values()].filter(({ name }) => name.startsWith
 const image = { start: visual[0]!.offset, end: visual.at(-1)!.offset + visual.at(-1)!.byteLength };
 
 /** Ranges of the file that were asked for, and the bytes in them; the look at its list of tensors comes first. */
-const asked = () =>
-  here.hub.asked.filter(({ at, path }) => at === 'files' && path === `/${ID}`).map(({ range }) => range);
-function bytesAsked(): number {
-  return asked()
-    .slice(1)
-    .map((range) => /^bytes=(\d+)-(\d+)$/.exec(range!)!)
-    .reduce((sum, [, from, to]) => sum + Number(to) - Number(from) + 1, 0);
-}
+const asked = (id = ID) =>
+  here.hub.asked.filter(({ at, path }) => at === 'files' && path === `/${id}`).map(({ range }) => range);
+const rangesAsked = (id = ID) =>
+  asked(id).map((range) => /^bytes=(\d+)-(\d+)$/.exec(range!)!.slice(1).map(Number) as [number, number]);
+const bytesAsked = () => rangesAsked().slice(1).reduce((sum, [from, to]) => sum + to - from + 1, 0); // biome-ignore format: one line
 
 async function textEmbedding(options: object = {}): Promise<Float32Array> {
   const { token_ids: ids } = readGolden('tiny-vit/expected.json');
@@ -142,7 +142,7 @@ describe('interrupted', () => {
     here.hub.asked.length = 0;
     const kept = lines();
     expect(await embedding()).toEqual(await golden());
-    const came = asked().map((range) => /^bytes=(\d+)-(\d+)$/.exec(range!)!).reduce((sum, [, a, b]) => sum + Number(b) + 1 - Number(a), 0); // biome-ignore format: one line
+    const came = rangesAsked().reduce((sum, [from, to]) => sum + to - from + 1, 0);
     expect(came).toBeLessThanOrEqual(statBlocks() * BLOCK - kept * BLOCK);
   });
 
@@ -155,7 +155,7 @@ describe('servers', () => {
     here.hub.ranges = ranges;
     expect(await textEmbedding()).toEqual(await goldenText());
     expect(statSync(cache('blobs', ID)).size).toBe(weights.length);
-    expect(existsSync(parts('text'))).toBe(false);
+    expect(existsSync(parts())).toBe(false);
   });
 
   it('that give ranges no longer: the whole file', async () => {
@@ -220,5 +220,107 @@ describe('damage', () => {
     here.hub.flip = undefined;
     expect(await textEmbedding()).toEqual(await goldenText());
     expect(await embedding(NAME, { localFilesOnly: true })).toEqual(await golden());
+  });
+});
+
+describe("PyTorch's files", () => {
+  const BIN = 'open_clip_pytorch_model.bin';
+  const { tensors } = readCheckpoint(weights);
+  const storages = tensors.map(({ data }) => data);
+  const plain = torchFile(stateDict(tensors), storages);
+  const old = oldTorchFile(tensors);
+  /** The model between the optimizer's two moments. */
+  const moment = { name: 'all', dtype: 'F32', shape: [1 << 20], data: new Uint8Array(4 << 20).fill(0xff) };
+  const training = torchFile(
+    push.dict([
+      ['epoch', push.int(3)],
+      ['optimizer', push.dict([['exp_avg', stateDict([moment])], ['exp_avg_sq', stateDict([moment], '', tensors.length + 1)]])],
+      ['state_dict', stateDict(tensors, 'module.', 1)],
+    ]),
+    [moment.data, ...storages, moment.data],
+  ); // biome-ignore format: one line
+
+  function publish(bytes: Uint8Array): string {
+    here.hub.publish(NAME, { 'open_clip_config.json': model['open_clip_config.json']!, [BIN]: bytes });
+    return sha256(bytes);
+  }
+
+  /** The share of the bytes that were asked for, of the image tower, of the text tower, and of what else is in the file. */
+  async function shares(bytes: Uint8Array) {
+    const came = new Uint8Array(bytes.length);
+    for (const [from, to] of rangesAsked(sha256(bytes))) came.fill(1, from, to + 1);
+    const { tensors } = await readTensorFile(bytesSource(bytes));
+    const count = { image: [0, 0], text: [0, 0], rest: [came.reduce((a, b) => a + b, 0), bytes.length] };
+    for (const tensor of tensors.values()) {
+      const start = await firstElement(tensor);
+      const part = came.subarray(start, start + tensor.byteLength).reduce((a, b) => a + b, 0);
+      const kind = tensor.name.replace('module.', '').startsWith('visual.') ? 'image' : 'text';
+      for (const [i, of] of [part, tensor.byteLength].entries()) {
+        count[kind][i]! += of;
+        count.rest[i]! -= of;
+      }
+    }
+    return Object.fromEntries(Object.entries(count).map(([kind, [part, all]]) => [kind, part! / all!]));
+  }
+
+  it.each([
+    ['the zip of torch.save', plain],
+    ['its older form', old],
+  ])('%s: one tower comes alone, then the rest, and the file is whole and checked', async (_, bytes) => {
+    const id = publish(bytes);
+    expect(await textEmbedding()).toEqual(await goldenText());
+    const { image, text } = await shares(bytes);
+    expect(text).toBe(1);
+    expect(image).toBeLessThan(0.4);
+    expect(existsSync(cache('blobs', id))).toBe(false);
+    const requests = asked(id).length;
+    expect(await textEmbedding({ localFilesOnly: true })).toEqual(await goldenText());
+    expect(asked(id)).toHaveLength(requests);
+    expect(await embedding()).toEqual(await golden());
+    expect(sha256(readFileSync(cache('blobs', id)))).toBe(id);
+    expect(existsSync(parts(id))).toBe(false);
+    expect(await textEmbedding({ localFilesOnly: true })).toEqual(await goldenText());
+  });
+
+  it('of training: the optimizer never comes, for one tower, the other, or both', async () => {
+    const id = publish(training);
+    expect(await embedding()).toEqual(await golden());
+    const first = await shares(training);
+    expect(first.image).toBe(1);
+    expect(first.text).toBeLessThan(0.4);
+    expect(await textEmbedding()).toEqual(await goldenText());
+    const { hub } = here;
+    const requests = asked(id).length;
+    (await loadClip(NAME)).dispose();
+    expect(
+      hub.asked.filter(({ path }) => path === `/${id}`),
+      'both are here',
+    ).toHaveLength(requests);
+    await hub.stop();
+    (await loadClip(NAME)).dispose();
+    const { image, text, rest } = await shares(training);
+    expect([image, text]).toEqual([1, 1]);
+    expect(rest).toBeLessThan(0.12);
+    expect(existsSync(cache('blobs', id))).toBe(false);
+  });
+
+  it('of training, both towers at once', async () => {
+    publish(training);
+    (await loadClip(NAME)).dispose();
+    const { image, text, rest } = await shares(training);
+    expect([image, text]).toEqual([1, 1]);
+    expect(rest).toBeLessThan(0.12);
+    expect(await embedding(NAME, { localFilesOnly: true })).toEqual(await golden());
+  });
+
+  it('go on at the block where they broke, and from a server without ranges come whole', async () => {
+    const id = publish(training);
+    here.hub.cuts = [1e9, 1e9, 1e9, 1e9, 3 * BLOCK + 777];
+    expect(await embedding()).toEqual(await golden());
+    expect(here.hub.cuts).toEqual([]);
+    rmSync(cache('.edgeclip'), { recursive: true });
+    here.hub.ranges = 'ignored';
+    expect(await embedding()).toEqual(await golden());
+    expect(sha256(readFileSync(cache('blobs', id)))).toBe(id);
   });
 });

@@ -10,7 +10,6 @@ import type { LoadOptions } from '../../src/load-options.ts';
 import { type Model, openModel } from '../../src/open-model.ts';
 import { modelAt as inBrowser } from '../../src/platform/browser.ts';
 import { modelAt } from '../../src/platform/node.ts';
-import { readTensor } from '../../src/weights/elements.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
 import { Random } from '../kernels/random.ts';
@@ -248,13 +247,11 @@ describe('a look at the headers (edgeclip info)', () => {
         const source = (await (await openModel('openai:RN50', options)).source('RN50.pt'))!;
         const { tensors } = await readTensorFile(source);
         expect([...tensors.keys()]).toHaveLength(12);
-        await expect(readTensor(source, tensors.get('t5')!)).rejects.toMatchObject({ code: 'IO' });
       };
       await list();
       const block = 256 << 10;
       const last = torch.length - 1 - ((torch.length - 1) % block);
-      const ranges = [`bytes=0-${block - 1}`, `bytes=${last}-${torch.length - 1}`, `bytes=${last - block}-${last - 1}`];
-      expect(ranges).toEqual(expect.arrayContaining(asked.map(({ range }) => range)));
+      expect(new Set(asked.map(({ range }) => range))).toEqual(new Set([`bytes=0-${block - 1}`, `bytes=${last}-${torch.length - 1}`])); // biome-ignore format: one line
       expect(readdirSync(here.top)).toEqual([]);
       // What is there is looked at as it is: to check it takes reading it all.
       writeFileSync(join(here.top, 'RN50.pt'), torch);

@@ -3,8 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadClip } from '../../src/load.ts';
 import type { LoadOptions } from '../../src/load-options.ts';
 import { modelAt } from '../../src/platform/browser.ts';
+import { readTensor } from '../../src/weights/elements.ts';
+import { readTensorFile } from '../../src/weights/headers.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { syntheticPicture } from '../model/golden.ts';
+import { push, stateDict, torchFile } from '../weights/torch-writer.ts';
 import { openaiFile } from './openai-file.ts';
 import { golden, here, model, NAME, useFakeHub, WEIGHTS, weights } from './surroundings.ts';
 
@@ -128,6 +131,23 @@ describe('a large file', () => {
     expect(ranges).toEqual([`bytes=0-${(8 << 20) - 1}`, `bytes=${8 << 20}-${(16 << 20) - 1}`]);
     await (await source()).readInto((17 << 20) - 1000, target);
     expect(Buffer.compare(target, bytes.subarray(-1000))).toBe(0);
+  });
+
+  it("of PyTorch's, with an optimizer: the blocks with the list and with what is read", async () => {
+    const tensor = (name: string, length: number, value: number) => ({ name, dtype: 'F32', shape: [length], data: new Uint8Array(new Float32Array(length).fill(value).buffer) }); // biome-ignore format: one line
+    const [first, moment, last] = [tensor('visual.a', 1000, 1), tensor('moment', 6 << 20, 2), tensor('b', 1000, 3)];
+    const model = push.dict([first!, last!].map((one, i) => [one.name, push.tensor(push.storage('FloatStorage', String(2 * i), 1000), 0, [1000], [1])])); // biome-ignore format: one line
+    const file = torchFile(push.dict([['optimizer', stateDict([moment!], '', 1)], ['state_dict', model]]), [first!.data, moment!.data, last!.data]); // biome-ignore format: one line
+    here.hub.publish(NAME, { 'open_clip_pytorch_model.bin': file });
+    const found = (await (await modelAt(NAME, { fetch: toFakeHub })).source('open_clip_pytorch_model.bin'))!;
+    const { tensors } = await readTensorFile(found);
+    for (const [name, value] of [
+      ['visual.a', 1],
+      ['b', 3],
+    ] as const)
+      expect(new Set(await readTensor(found, tensors.get(name)!))).toEqual(new Set([value]));
+    const ranges = here.hub.asked.filter((one) => one.at === 'files').map(({ range }) => range);
+    expect(ranges).toEqual([`bytes=0-${(8 << 20) - 1}`, `bytes=${24 << 20}-${file.length - 1}`]);
   });
 
   it.each(['ignored', 'refused'] as const)('comes whole from servers with ranges %s', async (ranges) => {

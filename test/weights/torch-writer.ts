@@ -1,5 +1,6 @@
 /** Writes zip archives, pickles and PyTorch's files, also ones that PyTorch never would. */
 import type { TensorData } from '../../src/weights/safetensors.ts';
+import { OLD_MAGIC } from '../../src/weights/torch-magic.ts';
 
 const encoder = new TextEncoder();
 
@@ -154,6 +155,23 @@ export function stateDict(tensors: readonly TensorData[], prefix = '', first = 0
       ];
     }),
   );
+}
+
+/** What torch.save wrote before 1.6: five pickles, then each storage with its length. */
+export function oldTorchFile(tensors: readonly TensorData[]): Uint8Array {
+  const keys = concat([0x5d, 0x28], ...tensors.map((_, i) => push.text(String(i))), [0x65]);
+  const system = push.dict([['little_endian', Uint8Array.of(0x88)]]);
+  const storages = tensors.map(({ shape, data }) =>
+    concat(
+      little(
+        shape.reduce((a, b) => a * b, 1),
+        8,
+      ),
+      data,
+    ),
+  );
+  const version = concat([0x4d], little(1001, 2));
+  return concat(OLD_MAGIC, ...[version, system, stateDict(tensors), keys].map(pickle), ...storages);
 }
 
 /** TorchScript as `torch.jit.save` writes it: modules inside each other, with the tensors as their attributes. */
