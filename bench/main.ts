@@ -1,13 +1,14 @@
 /**
- * npm run bench -- [--only NAME]... [--threads N] [--json FILE]
+ * npm run bench -- [--only NAME]... [--threads N] [--model FOLDER] [--json FILE]
  *
- * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization, scaled, search. See README.md.
+ * NAME: ceiling, gemm, towers, texts, prompts, pictures, start, memory, pairs, runtimes, quantization, layers, scaled, search. See README.md.
  */
 import { parseArgs } from 'node:util';
 import { defaultFiles } from '../src/platform/node.ts';
 import { readDescription } from '../src/weights/model-files.ts';
 import { benchCeilings, openCeilings } from './ceiling.ts';
 import { benchGemm } from './gemm.ts';
+import { benchLayers } from './layers.ts';
 import { machine } from './machine.js';
 import { removeModels } from './models.ts';
 import { benchPairs } from './pairs.ts';
@@ -26,6 +27,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     threads: { type: 'string', default: '2' },
+    model: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -52,6 +54,7 @@ const suites: Record<string, (report: Report) => Promise<void>> = {
   pairs: benchPairs,
   runtimes: benchRuntimes,
   quantization: benchQuantization,
+  layers: (report) => benchLayers(report, flags.model),
   scaled: (report) => benchScaled(report, threads),
   search: benchSearch,
 };

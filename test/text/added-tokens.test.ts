@@ -40,7 +40,7 @@ describe("added tokens, against Hugging Face's tokenizers library", () => {
     for (const [text, ids] of Object.entries(texts)) expect([text, tokenizer.encode(text)]).toEqual([text, ids]);
   });
 
-  it('are found whatever flags are missing in the file', () => {
+  it('B05: are found whatever flags are missing in the file', () => {
     expect(withTokens([{ id: 49408, content: '<my-toy>' }]).encode('a photo of <my-toy> here')).toEqual([
       BOS,
       320,

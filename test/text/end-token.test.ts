@@ -4,6 +4,7 @@ import { loadClip } from '../../src/load.ts';
 import { pooledLength } from '../../src/text/end-token.ts';
 import { copyTokenIds } from '../../src/text/token-ids.ts';
 import { readFolder, rejection, storeOf, utf8 } from '../api/checkpoint.ts';
+import { goldenPath } from '../model/golden.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';
 
 const byId = { contextLength: 8, vocabSize: 100, eot: { rule: 'id', id: 50 } } as const;
@@ -138,5 +139,22 @@ describe('a model with a tokenizer', () => {
       code: 'TOKENIZER',
       message: expect.stringContaining('expected the id 598'),
     });
+  });
+});
+
+describe('R23: tokens without an end', () => {
+  it('are refused by the call, whatever holds them; the next call gives the bits of a call of its own', async () => {
+    using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['text'] });
+    const whole = [598, 5, 17, 599];
+    const [lone] = await clip.encodeTokens([whole]);
+    for (const rows of [[[598, 5, 17]], [Uint16Array.of(598, 5, 17)], [whole, [598, 5, 17]], [[598]]]) {
+      await expect(clip.encodeTokens(rows)).rejects.toMatchObject({
+        code: 'TOKENIZER',
+        message: expect.stringContaining('has no end token: expected the id 599'),
+      });
+    }
+    const [again, other] = await clip.encodeTokens([whole, [598, 6, 17, 599]]);
+    expect(again).toEqual(lone);
+    expect(other).not.toEqual(lone);
   });
 });
