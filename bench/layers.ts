@@ -21,6 +21,8 @@ import { RN50, syntheticFiles, TINY_RN, VIT_B_32 } from '../test/model/synthetic
 import type { Report } from './report.ts';
 
 const PHOTOS = new URL('../test/golden/photos/', import.meta.url);
+/** Of each golden model, whose weights are synthetic; of a folder's, all. */
+const GOLDEN_PHOTOS = 3;
 /** Rows that a section shows: the layers that cost most. */
 const SHOWN = 5;
 
@@ -35,7 +37,8 @@ const goldenModels = (): [string, ModelFiles][] => [
 export async function benchLayers(report: Report, folder?: string): Promise<void> {
   const models = folder === undefined ? goldenModels() : [[folder, directoryFiles(folder)] as [string, ModelFiles]];
   const photos: RawImage[] = [];
-  for (const name of readdirSync(PHOTOS).filter((name) => /\.(png|jpg)$/.test(name)))
+  const names = readdirSync(PHOTOS).filter((name) => /\.(png|jpg)$/.test(name));
+  for (const name of names.slice(0, folder === undefined ? GOLDEN_PHOTOS : names.length))
     photos.push(await decodeImage(readFileSync(new URL(name, PHOTOS))));
   for (const [name, files] of models) {
     const { config } = await readDescription(files);
@@ -51,9 +54,11 @@ async function benchTower(
   photos: readonly RawImage[],
 ): Promise<void> {
   const { config, preprocess } = await readDescription(files);
-  const { layout, fill } = await openTower(await towerSource(files, tower), config, tower, 'f32', preprocess);
+  const from = await towerSource(files, tower);
+  const { layout, fill } = await openTower(from, config, tower, 'f32', preprocess);
   const bytes = new Uint8Array(layout.byteLength);
   await fill(bytes);
+  await from.close?.();
   const floats = (tensor: string) => {
     const { offset, byteLength } = layout.tensors.get(tensor)!;
     return new Float32Array(bytes.buffer, offset, byteLength / 4);

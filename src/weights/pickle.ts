@@ -3,7 +3,7 @@
  * machine that can name any function of Python and call it. Here nothing is imported and nothing runs: a name is looked up
  * in a table of the caller's, which answers with a function of ours or refuses.
  */
-import { ClipError } from '../errors.ts';
+import { PickleBytes } from './pickle-bytes.ts';
 
 /** Python's None is null; lists and tuples are arrays; dicts are maps; sets are arrays. */
 export type PickleValue = unknown;
@@ -48,8 +48,6 @@ export interface PickleContext {
  */
 const MAX_OPERATIONS = 1_000_000;
 const MAX_OBJECTS = 200_000;
-/** Bytes of an integer. */
-const MAX_INTEGER = 64;
 
 /**
  * Reads one pickle.
@@ -59,15 +57,11 @@ const MAX_INTEGER = 64;
  */
 export function readPickle(bytes: Uint8Array, context: PickleContext, start = 0): { value: PickleValue; end: number } {
   const machine = new Machine(bytes, context, start);
-  return { value: machine.run(), end: machine.at };
+  return { value: machine.run(), end: machine.end };
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 class Machine {
-  at: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes: PickleBytes;
   readonly #context: PickleContext;
   readonly #stack: PickleValue[] = [];
   /** Heights of the stack at the marks. */
@@ -76,17 +70,19 @@ class Machine {
   #objects = 0;
 
   constructor(bytes: Uint8Array, context: PickleContext, start: number) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = new PickleBytes(bytes, start, context.name);
     this.#context = context;
-    this.at = start;
+  }
+
+  get end(): number {
+    return this.#bytes.at;
   }
 
   run(): PickleValue {
     for (let operations = 0; ; operations++) {
-      if (operations === MAX_OPERATIONS) this.#fail(`has a pickle of more than ${MAX_OPERATIONS} operations`);
-      const place = this.at;
-      const code = this.#u8();
+      if (operations === MAX_OPERATIONS) this.#bytes.fail(`has a pickle of more than ${MAX_OPERATIONS} operations`);
+      const place = this.end;
+      const code = this.#bytes.u8();
       if (code === 0x2e /* STOP */) return this.#pop();
       const value = this.#step(code, place);
       if (value !== undefined) this.#stack.push(value);
@@ -95,12 +91,13 @@ class Machine {
 
   /** One operation; the letters are those of pickletools. What it returns goes onto the stack; undefined is nothing. */
   #step(code: number, place: number): PickleValue {
+    const bytes = this.#bytes;
     switch (code) {
       case 0x80: // PROTO
-        if (this.#u8() > 5) this.#fail('has a pickle of a protocol after 5');
+        if (bytes.u8() > 5) bytes.fail('has a pickle of a protocol after 5');
         return undefined;
       case 0x95: // FRAME
-        this.#length(8);
+        bytes.u64();
         return undefined;
       case 0x4e: // N NONE
         return null;
@@ -109,32 +106,32 @@ class Machine {
       case 0x89: // NEWFALSE
         return false;
       case 0x4b: // K BININT1
-        return this.#u8();
+        return bytes.u8();
       case 0x4d: // M BININT2
-        return this.#view.getUint16(this.#take(2), true);
+        return bytes.u16();
       case 0x4a: // J BININT
-        return this.#view.getInt32(this.#take(4), true);
+        return bytes.i32();
       case 0x8a: // LONG1
-        return this.#integer(this.#u8());
+        return bytes.integer(bytes.u8());
       case 0x8b: // LONG4
-        return this.#integer(this.#length(4));
+        return bytes.integer(bytes.u32());
       case 0x47: // G BINFLOAT
-        return this.#view.getFloat64(this.#take(8));
+        return bytes.f64();
       case 0x58: // X BINUNICODE
-        return this.#text(this.#length(4));
+        return this.#counted(bytes.text(bytes.u32()));
       case 0x8c: // SHORT_BINUNICODE
-        return this.#text(this.#u8());
+        return this.#counted(bytes.text(bytes.u8()));
       case 0x8d: // BINUNICODE8
-        return this.#text(this.#length(8));
+        return this.#counted(bytes.text(bytes.u64()));
       case 0x55: // U SHORT_BINSTRING
       case 0x43: // C SHORT_BINBYTES
-        return this.#binary(this.#u8());
+        return this.#counted(bytes.binary(bytes.u8()));
       case 0x54: // T BINSTRING
       case 0x42: // B BINBYTES
-        return this.#binary(this.#length(4));
+        return this.#counted(bytes.binary(bytes.u32()));
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
-        return this.#binary(this.#length(8));
+        return this.#counted(bytes.binary(bytes.u64()));
       case 0x5d: // ] EMPTY_LIST
       case 0x29: // ) EMPTY_TUPLE
       case 0x8f: // EMPTY_SET
@@ -184,20 +181,20 @@ class Machine {
         return undefined;
       }
       case 0x71: // q BINPUT
-        this.#memorize(this.#u8());
+        this.#memorize(bytes.u8());
         return undefined;
       case 0x72: // r LONG_BINPUT
-        this.#memorize(this.#view.getUint32(this.#take(4), true));
+        this.#memorize(bytes.u32());
         return undefined;
       case 0x94: // MEMOIZE
         this.#memorize(this.#memo.size);
         return undefined;
       case 0x68: // h BINGET
-        return this.#recall(this.#u8());
+        return this.#recall(bytes.u8());
       case 0x6a: // j LONG_BINGET
-        return this.#recall(this.#view.getUint32(this.#take(4), true));
+        return this.#recall(bytes.u32());
       case 0x63: // c GLOBAL
-        return this.#find(this.#line(), this.#line());
+        return this.#find(this.#counted(bytes.line()), this.#counted(bytes.line()));
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
@@ -205,7 +202,7 @@ class Machine {
       }
       case 0x69: {
         // i INST
-        const found = this.#find(this.#line(), this.#line());
+        const found = this.#find(this.#counted(bytes.line()), this.#counted(bytes.line()));
         return this.#make(found, this.#popMark());
       }
       case 0x6f: {
@@ -234,72 +231,15 @@ class Machine {
       case 0x51: // Q BINPERSID
         return this.#context.persistent(this.#pop());
       default:
-        return this.#fail(
+        return bytes.fail(
           `has a pickle with the operation 0x${code.toString(16).padStart(2, '0')} at byte ${place}, ` +
             "which torch.save does not write: expected pickle's protocol 2 or later",
         );
     }
   }
 
-  #fail(message: string): never {
-    throw new ClipError('WEIGHTS_FORMAT', `"${this.#context.name}" ${message}`);
-  }
-
-  /** Takes `count` bytes of the pickle; returns where they begin. */
-  #take(count: number): number {
-    const { at } = this;
-    if (count > this.#bytes.length - at) {
-      this.#fail(`is damaged: its pickle of ${this.#bytes.length} bytes ends inside an operation`);
-    }
-    this.at = at + count;
-    return at;
-  }
-
-  #u8(): number {
-    return this.#bytes[this.#take(1)]!;
-  }
-
-  /** A length of 4 or 8 bytes. */
-  #length(bytes: 4 | 8): number {
-    const at = this.#take(bytes);
-    return bytes === 4 ? this.#view.getUint32(at, true) : Number(this.#view.getBigUint64(at, true));
-  }
-
-  #binary(length: number): Uint8Array {
-    const at = this.#take(length);
-    return this.#counted(this.#bytes.subarray(at, at + length));
-  }
-
-  #text(length: number): string {
-    try {
-      return decoder.decode(this.#binary(length));
-    } catch (error) {
-      if (error instanceof ClipError) throw error;
-      return this.#fail('is damaged: its pickle has a string that is not UTF-8');
-    }
-  }
-
-  /** A line of ASCII, without its end. */
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.at);
-    if (end < 0) this.#fail('is damaged: its pickle ends inside a name');
-    const at = this.#take(end + 1 - this.at);
-    return this.#counted(String.fromCharCode(...this.#bytes.subarray(at, Math.min(end, at + 1000))));
-  }
-
-  /** A two's complement integer, little-endian. */
-  #integer(length: number): number | bigint {
-    if (length > MAX_INTEGER) this.#fail(`has a pickle with an integer of ${length} bytes`);
-    const at = this.#take(length);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[at + i]!);
-    value = BigInt.asIntN(8 * length, value);
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value;
-  }
-
   #counted<T>(object: T): T {
-    if (++this.#objects > MAX_OBJECTS) this.#fail(`has a pickle of more than ${MAX_OBJECTS} objects`);
+    if (++this.#objects > MAX_OBJECTS) this.#bytes.fail(`has a pickle of more than ${MAX_OBJECTS} objects`);
     return object;
   }
 
@@ -309,7 +249,7 @@ class Machine {
   }
 
   #popMany(count: number): PickleValue[] {
-    if (this.#stack.length - this.#floor() < count) this.#fail('is damaged: its pickle takes more than it has');
+    if (this.#stack.length - this.#floor() < count) this.#bytes.fail('is damaged: its pickle takes more than it has');
     return this.#stack.splice(this.#stack.length - count);
   }
 
@@ -318,55 +258,57 @@ class Machine {
   }
 
   #top(): PickleValue {
-    if (this.#stack.length <= this.#floor()) this.#fail('is damaged: its pickle takes more than it has');
+    if (this.#stack.length <= this.#floor()) this.#bytes.fail('is damaged: its pickle takes more than it has');
     return this.#stack.at(-1);
   }
 
   #popMark(): PickleValue[] {
     const mark = this.#marks.pop();
-    if (mark === undefined) this.#fail('is damaged: its pickle has no mark');
+    if (mark === undefined) this.#bytes.fail('is damaged: its pickle has no mark');
     return this.#stack.splice(mark!);
   }
 
   #append(items: readonly PickleValue[]): void {
     const list = this.#top();
     if (Array.isArray(list)) for (const item of items) list.push(item);
-    else if (!(list instanceof InertRecord)) this.#fail('is damaged: its pickle appends to what is not a list');
+    else if (!(list instanceof InertRecord)) this.#bytes.fail('is damaged: its pickle appends to what is not a list');
   }
 
   #setItems(dict: PickleValue, items: readonly PickleValue[]): PickleValue {
-    if (items.length % 2 !== 0) this.#fail('is damaged: its pickle has a key without a value');
+    if (items.length % 2 !== 0) this.#bytes.fail('is damaged: its pickle has a key without a value');
     if (dict instanceof Map) {
       for (let i = 0; i < items.length; i += 2) {
         dict.set(items[i], items[i + 1]);
         this.#counted(dict);
       }
-    } else if (!(dict instanceof InertRecord)) this.#fail('is damaged: its pickle sets items of what is not a dict');
+    } else if (!(dict instanceof InertRecord))
+      this.#bytes.fail('is damaged: its pickle sets items of what is not a dict');
     return dict;
   }
 
   #memorize(index: number): void {
     this.#memo.set(index, this.#top());
-    if (this.#memo.size > MAX_OBJECTS) this.#fail(`has a pickle that stores more than ${MAX_OBJECTS} objects`);
+    if (this.#memo.size > MAX_OBJECTS) this.#bytes.fail(`has a pickle that stores more than ${MAX_OBJECTS} objects`);
   }
 
   #recall(index: number): PickleValue {
-    if (!this.#memo.has(index)) this.#fail(`is damaged: its pickle recalls ${index}, which it did not store`);
+    if (!this.#memo.has(index)) this.#bytes.fail(`is damaged: its pickle recalls ${index}, which it did not store`);
     return this.#memo.get(index);
   }
 
   #find(module: PickleValue, name: PickleValue): PickleClass {
     if (typeof module !== 'string' || typeof name !== 'string')
-      this.#fail('is damaged: its pickle has a name that is not text');
+      this.#bytes.fail('is damaged: its pickle has a name that is not text');
     return this.#counted(this.#context.find(module as string, name as string));
   }
 
   #make(found: PickleValue, args: PickleValue): PickleValue {
-    if (!(found instanceof PickleClass)) this.#fail('is damaged: its pickle calls what is not a class or function');
-    if (!Array.isArray(args)) this.#fail('is damaged: its pickle calls with arguments that are not a tuple');
+    if (!(found instanceof PickleClass))
+      this.#bytes.fail('is damaged: its pickle calls what is not a class or function');
+    if (!Array.isArray(args)) this.#bytes.fail('is damaged: its pickle calls with arguments that are not a tuple');
     const made = (found as PickleClass).make(args as PickleValue[]);
     if (made === undefined)
-      this.#fail(`is damaged: its pickle calls ${(found as PickleClass).path} with too few arguments`);
+      this.#bytes.fail(`is damaged: its pickle calls ${(found as PickleClass).path} with too few arguments`);
     return this.#counted(made);
   }
 }
