@@ -1,7 +1,7 @@
 /** The parts of a batch become photos of an index, in the same tables that `edgeclip index` makes. */
 import { join, resolve } from 'node:path';
+import { isUnchanged } from '../search/photo-file.ts';
 import type { NewPhoto, Photo, PhotoChanges, PhotoFailure, PhotoStore } from '../search/photo-store.ts';
-import { sha256 } from './checksum.ts';
 import { checkPart, partRows, readWhole, type StoredRow } from './part-reader.ts';
 import { type Plan, type PlanHead, shardChecks } from './plan.ts';
 import { plannedParts } from './planned-parts.ts';
@@ -9,11 +9,11 @@ import { isBucket, type Storage } from './storage.ts';
 
 export interface LoadCounts {
   added: number;
-  /** Pictures that the index had with other vectors. */
+  /** Pictures that the index had with other content. */
   changed: number;
   /** Pictures that the index had where they were before `batch plan --moved`. */
   moved: number;
-  /** Pictures that the index had, with the same vectors. */
+  /** Pictures that the index had, with the same content, or as their files are now. */
   unchanged: number;
   failed: number;
   /** Shards without a part. */
@@ -61,7 +61,7 @@ function changesOf(
   const fail: PhotoFailure[] = [];
   const forget: string[] = [];
   for (const row of rows) {
-    // The size and time of the file are not in a part: `edgeclip index` reads it again.
+    // The size and time of the file are not in a part: `edgeclip index` reads it once, and knows its content by the hash.
     const file = { path: picturePlace(head, row.key), size: 0, mtime: 0 };
     const places = earlier.map((head) => picturePlace(head, row.key)).filter((path) => path !== file.path);
     forget.push(...places);
@@ -70,10 +70,11 @@ function changesOf(
       counts.failed++;
       continue;
     }
-    const hash = vectorHash(row.embedding);
+    const hash = row.sha256;
     const had = known.get(file.path);
     const before = had ? undefined : places.map((path) => known.get(path)).find((photo) => photo?.hash === hash);
-    if (had?.hash === hash) counts.unchanged++;
+    // What `edgeclip index` has read since is newer than the batch.
+    if (had && (had.hash === hash || isUnchanged(had))) counts.unchanged++;
     else if (before) {
       move.push({ ...file, id: before.id });
       counts.moved++;
@@ -91,6 +92,3 @@ function picturePlace({ kind, input, base }: PlanHead, key: string): string {
   if (kind === 'list') return /^(https?|s3):\/\//i.test(key) ? key : resolve(base, key);
   return isBucket(input) ? `${input.replace(/\/$/, '')}/${key}` : join(input, key);
 }
-
-/** In place of the hash of a file that was not read: copies of a picture have the same vector. */
-const vectorHash = (vector: Float32Array): string => sha256(vector);

@@ -159,8 +159,11 @@ export async function* failedRows(
   for (const { key, error } of rows) if (typeof error === 'string') yield { key: keyFromText(key as string), error };
 }
 
-/** A picture of a part: its embedding, or why there is none. */
-export type StoredRow = { readonly key: string } & ({ readonly embedding: Float32Array } | { readonly error: string });
+/** A picture of a part: its embedding and the SHA-256 of its file, or why there is none. */
+export type StoredRow = { readonly key: string } & (
+  | { readonly embedding: Float32Array; readonly sha256: string }
+  | { readonly error: string }
+);
 
 /**
  * The pictures of a part, some at a time.
@@ -176,11 +179,11 @@ export async function* partRows(output: Storage, part: StoredFile, bytes: Uint8A
     let rowStart = 0;
     for (const { num_rows } of metadata.row_groups) {
       const rowEnd = rowStart + Number(num_rows);
-      const columns = ['key', 'embedding', 'error'];
+      const columns = ['key', 'embedding', 'sha256', 'error'];
       const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd });
-      yield rows.map(({ key: text, embedding, error }) => {
+      yield rows.map(({ key: text, embedding, sha256, error }) => {
         const key = keyFromText(text);
-        return typeof error === 'string' ? { key, error } : { key, embedding: Float32Array.from(embedding) };
+        return typeof error === 'string' ? { key, error } : { key, embedding: Float32Array.from(embedding), sha256 };
       });
       rowStart = rowEnd;
     }

@@ -10,9 +10,18 @@ import { batchPackage } from './packages.ts';
 import { type Layout, numbered } from './plan.ts';
 import type { Storage, StoredFile } from './storage.ts';
 
-/** A picture's embedding and size in pixels, as stored; or why there is none. */
+/** What a part says of a picture's file. */
+export interface PictureFacts {
+  /** In pixels, as stored. */
+  readonly width: number;
+  readonly height: number;
+  /** SHA-256 of the file's bytes: tells later whether the embedding is that of a file. */
+  readonly sha256: string;
+}
+
+/** A picture's embedding and facts; or why there is none. */
 export type PartRow =
-  | { readonly key: string; readonly embedding: Float32Array; readonly width: number; readonly height: number }
+  | ({ readonly key: string; readonly embedding: Float32Array } & PictureFacts)
   | { readonly key: string; readonly error: string };
 
 /** What made the rows: the same for all parts of a batch. */
@@ -184,6 +193,7 @@ export class PartWriter {
             { ...column('embedding', embedding), encoding: 'PLAIN' as const },
             column('width', (row) => ('error' in row ? undefined : row.width)),
             column('height', (row) => ('error' in row ? undefined : row.height)),
+            column('sha256', (row) => ('error' in row ? undefined : row.sha256)),
             column('error', (row) => ('error' in row ? row.error : undefined)),
           ]
         : [column('image_path', ({ key }) => keyText(key))];
@@ -204,13 +214,14 @@ function schema({ layout, half }: PartOptions): Schema {
     ? ({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2, logical_type: { type: 'FLOAT16' } } as const)
     : ({ type: 'FLOAT' } as const);
   return [
-    { name: 'schema', num_children: 5 },
+    { name: 'schema', num_children: 6 },
     { name: 'key', repetition_type: 'REQUIRED', ...text },
     { name: 'embedding', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST', logical_type: { type: 'LIST' } }, // biome-ignore format: one line a column
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
     { name: 'element', repetition_type: 'REQUIRED', ...number },
     { name: 'width', repetition_type: 'OPTIONAL', type: 'INT32' },
     { name: 'height', repetition_type: 'OPTIONAL', type: 'INT32' },
+    { name: 'sha256', repetition_type: 'OPTIONAL', ...text },
     { name: 'error', repetition_type: 'OPTIONAL', ...text },
   ];
 }

@@ -3,10 +3,11 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
+import { sha256 } from './checksum.ts';
 import { InputError } from './input-error.ts';
 import { OutputError } from './output-error.ts';
 import { checkPart, readSummary } from './part-reader.ts';
-import { doneParts, type PartMaker, type PartRow, PartWriter, partFiles } from './parts.ts';
+import { doneParts, type PartMaker, type PartRow, PartWriter, type PictureFacts, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
 import { type Layout, type PlanHead, type PlannedShard, planName } from './plan.ts';
 import type { PictureSource } from './sources.ts';
@@ -112,7 +113,7 @@ export async function workShard(shard: PlannedShard, job: ShardJob): Promise<Sha
     return { pictures: 0, failed: 0, wasThere: true };
   }
   const writer = await PartWriter.open({ layout: head.layout, half: head.half, part: shard.part, shard: shard.check, made }); // biome-ignore format: one line
-  const waiting: { readonly key: string; size?: { readonly width: number; readonly height: number }; broken?: unknown }[] = []; // biome-ignore format: one line
+  const waiting: { readonly key: string; facts?: PictureFacts; broken?: unknown }[] = [];
   async function* items() {
     for await (const { key, bytes } of source.pictures(shard, signal)) {
       const picture: (typeof waiting)[number] = { key };
@@ -125,15 +126,15 @@ export async function workShard(shard: PlannedShard, job: ShardJob): Promise<Sha
           if (!isPicturesOwn(error)) picture.broken = error;
           throw error;
         }
-        picture.size = await pictureSize(file, options);
+        picture.facts = { ...(await pictureSize(file, options)), sha256: sha256(file) };
         return file;
       };
     }
   }
   for await (const { embedding, error } of clip.encodeImages(items(), { ...options, signal })) {
-    const { key, size, broken } = waiting.shift()!;
+    const { key, facts, broken } = waiting.shift()!;
     if (broken !== undefined) throw broken;
-    writer.add(rowOf(key, size, embedding, error));
+    writer.add(rowOf(key, facts, embedding, error));
     onPicture?.(writer.pictures);
   }
   const { pictures, failed } = writer;
@@ -171,11 +172,11 @@ const NOT_THE_PICTURES = new Set(['WORKER', 'DISPOSED', 'UNSUPPORTED', 'IMAGE_DE
 
 function rowOf(
   key: string,
-  size: { readonly width: number; readonly height: number } | undefined,
+  facts: PictureFacts | undefined,
   embedding: Float32Array | undefined,
   error: unknown,
 ): PartRow {
-  if (embedding && size) return { key, embedding, ...size };
+  if (embedding && facts) return { key, embedding, ...facts };
   // A worker that died, a package or memory that is missing here say nothing of the picture: the shard is tried again.
   if (error instanceof ClipError && NOT_THE_PICTURES.has(error.code)) throw error;
   const { code, message } = error as Partial<ClipError>;

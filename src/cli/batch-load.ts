@@ -20,7 +20,8 @@ const HELP = `
 The index is that of edgeclip index: one SQLite file, or tables in PostgreSQL with pgvector, by COPY. It is made if it is not there;
 edgeclip search, duplicates and serve read it. Pictures that failed are listed by edgeclip index --errors. Run it again after more
 parts were written, or after it was stopped: what is there stays. A picture of a bucket has its address as its path. Pictures that
-the plan was told have moved (batch plan --moved) get their new path. Each part is read whole, and its checksum compared.
+the plan was told have moved (batch plan --moved) get their new path. Each part is read whole, and its checksum compared. A later
+edgeclip index of the same folder reads each file once, and embeds those alone whose content is another one.
 ${STORAGE_HELP}
 
 Examples:

@@ -3,11 +3,10 @@
  * change is stored as soon as it is made, in the order of the files, so a run that is stopped loses only what it was computing.
  */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clip } from '../clip.ts';
 import { counted } from '../counted.ts';
-import { toPath } from '../file-name.ts';
+import { isUnchanged, photoFileAt } from '../search/photo-file.ts';
 import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
 import { describe } from './failure.ts';
 import { fileIdentity } from './file-identity.ts';
@@ -139,12 +138,8 @@ export class PhotoUpdates {
   }
 
   #isUnchanged({ name, isFile }: PictureInput): boolean {
-    if (!isFile) return false;
-    const path = resolve(name);
-    const known = this.#byPath.get(path);
-    if (!known) return false;
-    const file = fileAt(path);
-    return file?.size === known.size && file.mtime === known.mtime;
+    const known = isFile && this.#byPath.get(resolve(name));
+    return known ? isUnchanged(known) : false;
   }
 
   /** Reads the files. Those of new content are given to the model; the others wait for their turn. */
@@ -152,7 +147,7 @@ export class PhotoUpdates {
     for (const { name, isFile, read } of inputs) {
       const path = resolve(name);
       // Taken before reading: a file that changes meanwhile is read again by the next run.
-      const file = (isFile && fileAt(path)) || { path, size: 0, mtime: 0 };
+      const file = (isFile && photoFileAt(path)) || { path, size: 0, mtime: 0 };
       let bytes: Uint8Array;
       try {
         bytes = await read();
@@ -268,17 +263,6 @@ export class PhotoUpdates {
     const same = this.#byHash.get(photo.hash)!.filter(({ id }) => id !== photo.id);
     if (same.length > 0) this.#byHash.set(photo.hash, same);
     else this.#byHash.delete(photo.hash);
-  }
-}
-
-/** A regular file with its size and time; undefined if there is none. */
-function fileAt(path: string): PhotoFile | undefined {
-  try {
-    const stat = statSync(toPath(path), { bigint: true });
-    // From nanoseconds: `mtime` is rounded in Node and truncated in Deno and Bun.
-    return stat.isFile() ? { path, size: Number(stat.size), mtime: Number(stat.mtimeMs) } : undefined;
-  } catch {
-    return undefined;
   }
 }
 

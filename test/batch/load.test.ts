@@ -1,5 +1,14 @@
 /** `edgeclip batch load`: parts become an index, in SQLite and in PostgreSQL, that search reads. */
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Clip, loadClip, similarity } from '../../src/index.ts';
@@ -129,6 +138,30 @@ it('takes half precision, and lists, whose paths begin where the list was planne
   const listed = await stored(at('listed.db'));
   expect(listed.photos.map(({ path }) => path)).toEqual([at('photos/0/000000.png')]);
   expect(listed.failures.map(({ path }) => path)).toEqual([at('photos/none.png')]);
+});
+
+it('edgeclip index of the same folder embeds nothing again but what has changed', async () => {
+  cpSync(at('photos'), at('indexed'), { recursive: true });
+  await run('batch', 'plan', 'indexed', '--output', 'indexed-half', '--half');
+  await run('batch', 'work', '--output', 'indexed-half');
+  await run('batch', 'load', '--output', 'indexed-half', '--to', 'indexed.db');
+  const loaded = await stored(at('indexed.db'));
+  const [changed, renamed] = loaded.photos.map(({ path }) => path);
+  copyFileSync(new URL('../golden/photos/cat.png', import.meta.url), changed!);
+  renameSync(renamed!, `${renamed}.renamed.png`);
+  const { stdout } = await edgeclip(['index', 'indexed', '--to', 'indexed.db'], { cwd: work.path });
+  expect(stdout).toBe('indexed.db: 109 photos (1 new, 1 moved, 1 failed)\n');
+  const after = await stored(at('indexed.db'));
+  // In half precision: a photo that was embedded again has other numbers.
+  const vectors = new Map(after.photos.map(({ path }, i) => [path, after.vectors[i]]));
+  for (const [i, { path }] of loaded.photos.entries()) {
+    const now = path === renamed ? `${renamed}.renamed.png` : path;
+    if (path !== changed) expect(vectors.get(now), path).toEqual(loaded.vectors[i]);
+  }
+  expect(after.photos.every(({ size, mtime }) => size > 0 && mtime > 0)).toBe(true);
+  expect(await run('batch', 'load', '--output', 'indexed-half', '--to', 'indexed.db')).toMatch(
+    /: 110 photos \(1 new, 108 known before, 1 failed\)/,
+  );
 });
 
 it('says why nothing can be loaded, and what is damaged', async () => {

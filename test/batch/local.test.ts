@@ -1,5 +1,7 @@
 /** `edgeclip batch` on one machine: what is planned is there once, whatever happens, in the same bytes. */
+
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { createServer } from 'node:http';
@@ -36,7 +38,7 @@ const plan = async (...args: string[]) => {
 /** The rows of a part, as pyarrow reads them. */
 function rows(path: string): {
   types: string;
-  rows: { key: string; embedding: number[] | null; error: string | null }[];
+  rows: { key: string; embedding: number[] | null; sha256: string | null; error: string | null }[];
 } {
   const script =
     'import json, sys, pyarrow.parquet as pq; t = pq.read_table(sys.argv[1]);' +
@@ -63,15 +65,18 @@ it('writes a part for each shard; bad pictures have a row with the reason', asyn
   expect(parts('one')).toEqual(['part-00000.parquet', 'part-00001.parquet', 'part-00002.parquet']);
 
   const { types, rows: first } = rows('one/part-00000.parquet');
-  expect(types).toBe('key string; embedding list<element: float not null>; width int32; height int32; error string');
+  expect(types).toBe(
+    'key string; embedding list<element: float not null>; width int32; height int32; sha256 string; error string',
+  );
   expect(first).toHaveLength(50);
-  const [expected] = await clip.encodeImage([new Uint8Array(readFileSync(at(`photos/${first[3]!.key}`)))]);
-  expect(Float32Array.from(first[3]!.embedding!)).toEqual(expected);
+  const file = new Uint8Array(readFileSync(at(`photos/${first[3]!.key}`)));
+  expect(Float32Array.from(first[3]!.embedding!)).toEqual(await clip.encodeImage(file));
+  expect(first[3]!.sha256).toBe(createHash('sha256').update(file).digest('hex'));
 
   const all = ['one/part-00000.parquet', 'one/part-00001.parquet', 'one/part-00002.parquet'].flatMap((path) => rows(path).rows); // biome-ignore format: one line
   expect(all.map(({ key }) => key).sort()).toEqual([...smallPictures(120)].map(({ name }) => name).sort());
   const bad = all.filter(({ embedding }) => embedding === null);
-  expect(bad).toEqual([{ key: '9/000099.png', embedding: null, width: null, height: null, error: expect.stringContaining('[IMAGE_TRUNCATED]') }]); // biome-ignore format: one line
+  expect(bad).toEqual([{ key: '9/000099.png', embedding: null, width: null, height: null, sha256: null, error: expect.stringContaining('[IMAGE_TRUNCATED]') }]); // biome-ignore format: one line
   const status = JSON.parse((await run('batch', 'status', '--output', 'one', '--json')).stdout);
   expect(status).toMatchObject({ shards: { done: 3, total: 3, failed: [] }, pictures: { pictures: 120, failed: 1 } });
   expect((await run('batch', 'status', '--output', 'one', '--errors')).stdout).toMatch(/^9\/000099\.png: .*TRUNCATED/);

@@ -101,7 +101,7 @@ it('a shard costs what its stages do', async () => {
       embed: () => embedded.encodeImage(files),
       write: async () => {
         const writer = await PartWriter.open({ layout: 'parquet', half: false, part: part++, shard: '', made });
-        for (const key of keys) writer.add({ key, embedding, width: 500, height: 375 });
+        for (const key of keys) writer.add({ key, embedding, width: 500, height: 375, sha256: '0'.repeat(64) });
         for (const { name, bytes } of writer.end()) await output.create(name, bytes);
       },
       shard: () => shard(far, 's3://photos'),
