@@ -1,22 +1,19 @@
 /** A photo index in PostgreSQL with pgvector. */
-import { ClipError } from '../errors.ts';
 import { show } from '../json.ts';
 import type { About } from './about.ts';
-import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
-import { pathFromText, pathToText } from './path-text.ts';
+import { checkSameIndex, OpenIndex, openedForReading } from './open-index.ts';
+import { pathToText } from './path-text.ts';
+import { failureOf, photoOf } from './photo-rows.ts';
 import type {
   NewPhoto,
   OpenPhotosOptions,
   Photo,
   PhotoChanges,
   PhotoFailure,
-  PhotoFile,
   PhotoMatch,
   PhotoSearchOptions,
   PhotoStore,
-  PictureOptions,
 } from './photo-store.ts';
-import { checkPictures } from './pictures.ts';
 import { Postgres, type PostgresRow, type Session } from './postgres.ts';
 import { postgresAddress } from './postgres-address.ts';
 import { copyRows, sentVector } from './postgres-copy.ts';
@@ -43,10 +40,7 @@ export async function openPostgresPhotos(address: string, options: OpenPhotosOpt
       await migrate(session, place.name, readOnly ? undefined : create);
       return readAbout(session, place.name);
     });
-    if (create) {
-      checkIndexModel(`"${place.name}"`, about.model, indexModel(create.model));
-      checkPictures(`"${place.name}"`, about.pictures, create.pictures);
-    }
+    checkSameIndex(place.name, about, create);
     writer = readOnly ? undefined : await PostgresWriter.start(database);
     return new PostgresPhotos(database, about, await Records.create(about.dimension), writer);
   } catch (error) {
@@ -56,26 +50,14 @@ export async function openPostgresPhotos(address: string, options: OpenPhotosOpt
   }
 }
 
-class PostgresPhotos implements PhotoStore {
-  readonly name: string;
-  readonly model: IndexModel;
-  readonly dimension: number;
-  readonly pictures: PictureOptions;
+class PostgresPhotos extends OpenIndex implements PhotoStore {
   readonly #database: Postgres;
   readonly #records: Records;
   readonly #writer: PostgresWriter | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    database: Postgres,
-    { model, dimension, pictures }: About,
-    records: Records,
-    writer: PostgresWriter | undefined,
-  ) {
-    this.name = database.name;
-    this.model = model;
-    this.dimension = dimension;
-    this.pictures = pictures;
+  constructor(database: Postgres, about: About, records: Records, writer: PostgresWriter | undefined) {
+    super(database.name, about);
     this.#database = database;
     this.#records = records;
     this.#writer = writer;
@@ -116,7 +98,7 @@ class PostgresPhotos implements PhotoStore {
 
   async failures(): Promise<PhotoFailure[]> {
     const rows = await this.#rows('SELECT path, size, mtime, error FROM $schema.failures ORDER BY path COLLATE "C"');
-    return rows.map((row) => ({ ...fileOf(row), error: row.error as string }));
+    return rows.map(failureOf);
   }
 
   async search(query: ArrayLike<number>, k: number, options: PhotoSearchOptions = {}): Promise<PhotoMatch[]> {
@@ -167,10 +149,6 @@ class PostgresPhotos implements PhotoStore {
     return result;
   }
 
-  checkModel(model: IndexModelInput): void {
-    checkIndexModel(`"${this.name}"`, this.model, indexModel(model));
-  }
-
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#writer?.end();
@@ -180,7 +158,7 @@ class PostgresPhotos implements PhotoStore {
   }
 
   #writing(): PostgresWriter {
-    if (!this.#writer) throw new ClipError('IO', `"${this.name}" was opened for reading only`);
+    if (!this.#writer) throw openedForReading(this.name);
     return this.#writer;
   }
 
@@ -241,11 +219,3 @@ async function addFailures(session: Session, fail: readonly PhotoFailure[]): Pro
     [paths, last.map(([, { size }]) => size), last.map(([, { mtime }]) => mtime), last.map(([, { error }]) => error)],
   );
 }
-
-const fileOf = ({ path, size, mtime }: PostgresRow): PhotoFile => ({
-  path: pathFromText(path as string),
-  size: Number(size),
-  mtime: Number(mtime),
-});
-
-const photoOf = (row: PostgresRow): Photo => ({ id: Number(row.id), ...fileOf(row), hash: row.hash as string });

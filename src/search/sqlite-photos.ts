@@ -3,22 +3,20 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { About } from './about.ts';
-import { checkIndexModel, type IndexModel, type IndexModelInput, indexModel } from './index-model.ts';
-import { pathFromText, pathToText } from './path-text.ts';
+import { checkSameIndex, OpenIndex, openedForReading } from './open-index.ts';
+import { pathToText } from './path-text.ts';
+import { failureOf, photoOf } from './photo-rows.ts';
 import type {
   NewPhoto,
   OpenPhotosOptions,
   Photo,
   PhotoChanges,
   PhotoFailure,
-  PhotoFile,
   PhotoMatch,
   PhotoSearchOptions,
   PhotoStore,
-  PictureOptions,
 } from './photo-store.ts';
-import { checkPictures } from './pictures.ts';
-import { openSqlite, type Sqlite, type SqlRow } from './sqlite.ts';
+import { openSqlite, type Sqlite } from './sqlite.ts';
 import { SqliteFile, sqliteError } from './sqlite-file.ts';
 import { migrate, readAbout } from './sqlite-schema.ts';
 import { SqliteVectors } from './sqlite-vectors.ts';
@@ -46,34 +44,24 @@ export async function openSqlitePhotos(path: string, options: OpenPhotosOptions 
     migrate(database, path, readOnly ? undefined : create);
     if (readOnly) database.exec('PRAGMA query_only = 1');
     else database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = 1');
-    const store = new SqlitePhotos(new SqliteFile(path, database), readAbout(path, database), readOnly);
-    if (create) {
-      store.checkModel(create.model);
-      checkPictures(`"${path}"`, store.pictures, create.pictures);
-    }
-    return store;
+    const about = readAbout(path, database);
+    checkSameIndex(path, about, create);
+    return new SqlitePhotos(new SqliteFile(path, database), about, readOnly);
   } catch (error) {
     database?.close();
     throw error instanceof TypeError ? error : sqliteError(path, 'read', error);
   }
 }
 
-class SqlitePhotos implements PhotoStore {
-  readonly name: string;
-  readonly model: IndexModel;
-  readonly dimension: number;
-  readonly pictures: PictureOptions;
+class SqlitePhotos extends OpenIndex implements PhotoStore {
   readonly #file: SqliteFile;
   readonly #vectors: SqliteVectors;
   readonly #readOnly: boolean;
 
-  constructor(file: SqliteFile, { model, dimension, pictures }: About, readOnly: boolean) {
-    this.name = file.name;
-    this.model = model;
-    this.dimension = dimension;
-    this.pictures = pictures;
+  constructor(file: SqliteFile, about: About, readOnly: boolean) {
+    super(file.name, about);
     this.#file = file;
-    this.#vectors = new SqliteVectors(file, model, dimension);
+    this.#vectors = new SqliteVectors(file, this.model, this.dimension);
     this.#readOnly = readOnly;
   }
 
@@ -103,7 +91,7 @@ class SqlitePhotos implements PhotoStore {
     const rows = this.#file.read(() =>
       this.#file.prepared('SELECT path, size, mtime, error FROM failures ORDER BY path').all(),
     );
-    return rows.map((row) => ({ ...fileOf(row), error: row.error as string }));
+    return rows.map(failureOf);
   }
 
   async search(query: ArrayLike<number>, k: number, options: PhotoSearchOptions = {}): Promise<PhotoMatch[]> {
@@ -118,7 +106,7 @@ class SqlitePhotos implements PhotoStore {
   }
 
   async change({ remove = [], move = [], add = [], fail = [], forget = [] }: PhotoChanges): Promise<number[]> {
-    if (this.#readOnly) throw new ClipError('IO', `"${this.name}" was opened for reading only`);
+    if (this.#readOnly) throw openedForReading(this.name);
     const vectors = await this.#vectors.normalized(add.map(({ vector }) => vector));
     const ids: number[] = [];
     this.#file.transaction(() => {
@@ -148,10 +136,6 @@ class SqlitePhotos implements PhotoStore {
     return work();
   }
 
-  checkModel(model: IndexModelInput): void {
-    checkIndexModel(`"${this.name}"`, this.model, indexModel(model));
-  }
-
   async close(): Promise<void> {
     this.#file.close({ merge: !this.#readOnly });
   }
@@ -171,11 +155,3 @@ class SqlitePhotos implements PhotoStore {
     return id as number;
   }
 }
-
-const fileOf = ({ path, size, mtime }: SqlRow): PhotoFile => ({
-  path: pathFromText(path as string),
-  size: size as number,
-  mtime: mtime as number,
-});
-
-const photoOf = (row: SqlRow): Photo => ({ id: row.id as number, ...fileOf(row), hash: row.hash as string });
