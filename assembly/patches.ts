@@ -108,7 +108,7 @@ function strip(corner: usize, lineBytes: usize, window: i32, channels: i32, kPad
 }
 
 /**
- * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centred image whose lines are lineBytes
+ * Windows of output lines [firstLine, firstLine + lines), `across` a line, of the centered image whose lines are lineBytes
  * apart: rows [firstRow, firstRow + lines * across) of m packed i16 rows of kPadded values (window^2 * channels and zeros). scratch:
  * kPadded * 2 + 16 bytes.
  */

@@ -68,7 +68,7 @@ function samples(): Sample[] {
   return found.filter(({ bytes }) => bytes.length < 20_000);
 }
 
-/** The crop's hash, or the error's code. @throws what is no typed error of a picture */
+/** The crop's hash, or the error's code. @throws what is not a typed error of a picture */
 async function outcomeOf(image: ImageInput, config: PreprocessConfig, options: DecodeOptions): Promise<string> {
   try {
     return hash((await preprocess(image, config, options)).data);

@@ -24,7 +24,9 @@ const plugin: Plugin = {
 
 const projects = (base.test?.projects ?? []) as TestProjectInlineConfiguration[];
 const fast = projects.find(({ test }) => test?.name === 'fast')!;
-const include = MUTANT_TESTS ? [`${MUTANT_TESTS.replace(/\/$/, '')}/**/*.test.ts`] : fast.test!.include!;
+const include = MUTANT_TESTS
+  ? [MUTANT_TESTS.endsWith('.ts') ? MUTANT_TESTS : `${MUTANT_TESTS.replace(/\/$/, '')}/**/*.test.ts`]
+  : fast.test!.include!;
 
 const config: ViteUserConfig = {
   ...base,

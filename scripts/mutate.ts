@@ -3,7 +3,7 @@
  *
  *     npm run mutate -- src/weights src/engine/numerics.ts [--limit 50] [--seed 1] [--tests test/weights] [--report FILE]
  *
- * `--limit` takes this many of all mutants, chosen by `--seed`. `--tests` runs only the tests of a folder, `--report` is
+ * `--limit` takes this many of all mutants, chosen by `--seed`. `--tests` runs only the tests of a folder or file, `--report` is
  * build/mutants.json by default. A mutant is killed if a test of the projects fast and cli that imports its file fails, or takes
  * more than three times as long as without. Sources stay as they are, also when this is interrupted.
  */
@@ -36,7 +36,9 @@ const { values: options, positionals } = parseArgs({
 const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(options.limit);
 const seed = Number(options.seed);
 if (positionals.length === 0 || !(limit >= 1) || !Number.isInteger(seed)) {
-  console.error('usage: npm run mutate -- FILE_OR_FOLDER... [--limit N] [--seed S] [--tests FOLDER] [--report FILE]');
+  console.error(
+    'usage: npm run mutate -- FILE_OR_FOLDER... [--limit N] [--seed S] [--tests FOLDER_OR_FILE] [--report FILE]',
+  );
   process.exit(2);
 }
 

@@ -1,9 +1,9 @@
 /**
- * What computes for a `Clip`: a model in this thread (local-backend.ts), or one in a worker (worker/caller.ts). The class
+ * What computes for a `Clip`: a model in this thread (local-backend.ts), or one in a worker (worker/remote-backend.ts). The class
  * `Clip` checks arguments and shapes results; whatever needs the model is asked here, so both kinds offer the same.
  */
 
-import type { ClipInfo } from './clip.ts';
+import type { ClipInfo } from './clip-info.ts';
 import type { EncodedImage, EncodeImagesOptions, EncodeOptions, EncodeTextOptions } from './encoding.ts';
 import type { TakenImage } from './image/input.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';

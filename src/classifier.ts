@@ -7,7 +7,7 @@ import {
   readClassifier,
   writeClassifier,
 } from './classifier-file.ts';
-import type { ClipInfo } from './clip.ts';
+import type { ClipInfo } from './clip-info.ts';
 import type { EncodedImage, EncodeImageOptions, EncodeImagesOptions, EncodeOptions, Encoder } from './encoding.ts';
 import { atPosition, ClipError } from './errors.ts';
 import { type ImageInput, type TakenImage, takeImage } from './image/input.ts';

@@ -2,6 +2,7 @@
 
 import type { Backend } from './backend.ts';
 import { Classifier, type ClassifierOptions } from './classifier.ts';
+import type { ClipInfo } from './clip-info.ts';
 import type {
   AnyImageOptions,
   EncodedImage,
@@ -12,58 +13,16 @@ import type {
   ImageItem,
   SettledImageOptions,
 } from './encoding.ts';
-import type { Precision } from './engine/arithmetic.ts';
-import type { KernelVariant } from './engine/kernels.ts';
-import type { MemoryUse } from './engine/memory.ts';
 import { atPosition, ClipError } from './errors.ts';
 import { deepFreeze } from './freeze.ts';
 import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
 import { imageLimits } from './image/limits.ts';
+import { checkPictureSource } from './image/picture-source.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
-import type { ClipConfig, Tower } from './model/config.ts';
+import type { ClipConfig } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
-import type { ThreadInfo } from './session.ts';
 import type { ClassList } from './text/prompts.ts';
 import { copyTokenIds, type TokenIds } from './text/token-ids.ts';
-
-/** What `Clip.info` reports; sizes in bytes. */
-export interface ClipInfo {
-  readonly model: string;
-  readonly precision: Precision;
-  readonly kernels: KernelVariant;
-  readonly threads: ThreadInfo;
-  readonly towers: readonly Tower[];
-  readonly embedDim: number;
-  /** Absent if the model has no image tower. */
-  readonly image?: {
-    readonly kind: string;
-    /** Side of the pictures that the tower takes, in pixels. */
-    readonly size: number;
-    /** That of its training, where `imageSize` gave another. */
-    readonly trainedSize?: number;
-    /**
-     * Tells one image tower from another: a checksum of its biases and norms, 8 hexadecimal digits. The same in both
-     * precisions and for packed and published files. Absent if the tower was not loaded.
-     */
-    readonly fingerprint?: string;
-  };
-  /** Absent if the model has no text tower. */
-  readonly text?: { readonly contextLength: number; readonly vocabSize: number; readonly tokenizer: boolean };
-  readonly memory: {
-    /** The model's own memory, which never grows. */
-    readonly total: number;
-    /** What it is for. */
-    readonly use: Readonly<MemoryUse>;
-    /**
-     * Beside it: the memories in which pictures are decoded and resized, of all threads, as of the last picture. They follow the
-     * rows of a picture; what grew beyond 4 MB (WebP: 32 MB) is let go after it. The package for AVIF keeps the memory that its
-     * largest picture took; that of HEIC is gone with its picture, and is not counted. One for all models of a thread.
-     */
-    readonly decoders: number;
-  };
-  /** What was assumed while loading because the model's files do not say it. */
-  readonly warnings: readonly string[];
-}
 
 const ENCODE: Readonly<Record<keyof EncodeOptions, OptionType>> = {
   normalize: 'boolean',
@@ -213,7 +172,7 @@ export class Clip {
     options: EncodeImagesOptions = {},
   ): AsyncGenerator<EncodedImage, void, undefined> {
     checkOptions('encodeImages', options, ENCODE_IMAGES);
-    checkImageSource(images);
+    checkPictureSource(images);
     this.#backend.need('image');
     const { maxBytes } = imageLimits(options);
     const take = (image: ImageInput) => (image instanceof TakenImage ? image : takeImage(image, maxBytes));
@@ -355,37 +314,6 @@ function checkTexts(texts: readonly string[]): string[] {
     if (typeof text !== 'string') throw new TypeError(`text ${i} must be a string, got ${kindOf(text)}`);
     return text;
   });
-}
-
-/** @throws TypeError unless pictures can come from it: a string and the bytes of one picture are iterable too */
-function checkImageSource(images: unknown): void {
-  const isOne = typeof images === 'string' || ArrayBuffer.isView(images);
-  const isSource =
-    Object(images) === images && (Symbol.iterator in (images as object) || Symbol.asyncIterator in (images as object));
-  const advice = byteStreamAdvice(images);
-  if (advice !== undefined) throw new TypeError(`encodeImages: expected an iterable of pictures, got ${advice}`);
-  if (isOne || !isSource) {
-    throw new TypeError(
-      `encodeImages: expected an iterable of pictures, got ${kindOf(images)}: for one picture use encodeImage`,
-    );
-  }
-}
-
-/** A stream of one file's bytes: its chunks are not pictures. Streams of objects may be. */
-function byteStreamAdvice(images: unknown): string | undefined {
-  if (Object(images) !== images) return undefined;
-  const { pipe, readableObjectMode, getReader, locked } = images as Record<string, unknown>;
-  if (typeof pipe === 'function' && readableObjectMode === false) {
-    return 'a Node.js stream of bytes: read it first, or pass [Readable.toWeb(stream)]';
-  }
-  if (typeof getReader !== 'function' || locked === true) return undefined;
-  try {
-    // Only a stream of bytes has such a reader.
-    (images as ReadableStream).getReader({ mode: 'byob' }).releaseLock();
-    return 'a stream of bytes: pass it to encodeImage, or in a list: encodeImages([stream])';
-  } catch {
-    return undefined;
-  }
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -1,7 +1,7 @@
 /** The model in this thread. */
 
 import type { Backend, Need } from './backend.ts';
-import type { ClipInfo } from './clip.ts';
+import type { ClipInfo } from './clip-info.ts';
 import { encodeEach } from './encode-images.ts';
 import type { EncodedImage, EncodeImagesOptions, EncodeOptions, EncodeTextOptions } from './encoding.ts';
 import { decoderBytes } from './image/decoder-memory.ts';

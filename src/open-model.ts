@@ -1,11 +1,9 @@
 /** What a caller gives as a model (a name, a path, an address, a file, files of its own) as its files. */
 
 import { modelAt } from '#platform';
-import type { HubOptions } from './hub/access.ts';
+import type { OpenOptions } from './hub/access.ts';
 import { isObject } from './json.ts';
-import type { Tower } from './model/config.ts';
 import { kindOf } from './options.ts';
-import type { LoadProgress } from './weights/load-progress.ts';
 import {
   blobSource,
   isSliceable,
@@ -18,22 +16,16 @@ import {
 /** A model as `loadClip` takes it. */
 export type Model = string | ModelFiles | Sliceable;
 
-export interface OpenOptions extends HubOptions {
-  /** Large files on a hub that are not in the cache are read in parts and not kept: for a look at their headers. */
-  readonly inParts?: boolean | undefined;
-  /** The only tower that is asked for, if it is one. */
-  readonly tower?: Tower | undefined;
+export interface OpenModelOptions extends OpenOptions {
   readonly config?: object | undefined;
   readonly tokenizer?: object | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: LoadProgress | undefined;
 }
 
 /**
  * Opens a model; no weights are read, and of a model with a name nothing is fetched but the list of its files.
  * @throws ClipError IO, CONFIG; TypeError for what is not a model; the signal's reason if aborted
  */
-export async function openModel(model: Model, options: OpenOptions = {}): Promise<ModelFiles> {
+export async function openModel(model: Model, options: OpenModelOptions = {}): Promise<ModelFiles> {
   const files = typeof model === 'string' ? await modelAt(model, options) : isSliceable(model) ? oneFile(model) : model;
   const { config, tokenizer } = options;
   if (config === undefined && tokenizer === undefined) return files;

@@ -1,5 +1,6 @@
 /** A loaded model while it is alive: its parts, the towers that calls ask for, and the queue for its memory. */
 
+import type { EncodeOptions } from './encoding.ts';
 import type { Engine, Probe } from './engine/engine.ts';
 import type { KernelVariant, Pointer } from './engine/kernels.ts';
 import type { MemoryUse } from './engine/memory.ts';
@@ -14,8 +15,11 @@ import type { Tokenizer } from './text/tokenizer.ts';
 import type { Unigram } from './text/unigram.ts';
 import type { WordPiece } from './text/wordpiece.ts';
 
-/** The module of texts, which is loaded with the text tower. @internal */
-export type EncodeTexts = typeof import('./encode-texts.ts');
+/** What tokenizes and embeds texts, loaded with the text tower (encode-texts.ts). @internal */
+export interface EncodeTexts {
+  tokenizeAll(session: Session, texts: readonly string[], signal?: AbortSignal): Promise<number[][]>;
+  encodeRows(session: Session, rows: readonly (readonly number[])[], options: EncodeOptions): Promise<Float32Array[]>;
+}
 
 /** How many threads compute, and why not more if more were asked for. */
 export interface ThreadInfo {

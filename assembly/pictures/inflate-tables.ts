@@ -75,7 +75,7 @@ function withCode(entry: u32, bits: u32): u32 {
 
 /**
  * Makes the decoding table of a canonical Huffman code (RFC 1951, 3.2.2) whose code lengths are u8 [symbols] at `lengths`.
- * Returns the bits of its first table, or 0 if the lengths are no code. As in zlib, a code that leaves some words unused is one only
+ * Returns the bits of its first table, or 0 if the lengths are not a code. As in zlib, a code that leaves some words unused is one only
  * if it has a single word, of one bit, or (of distances, say) no word at all; and never for the code lengths.
  * `scratch`: u16 [16] counts, u16 [16] places, u16 [288] symbols in the order of their codes.
  */
@@ -189,7 +189,7 @@ export function makeFixed(state: usize): void {
   store<u32>(state, 1, INFLATE_FIXED);
 }
 
-/** The table of the code lengths' own code, at INFLATE_DISTANCES; false if those lengths are no code. */
+/** The table of the code lengths' own code, at INFLATE_DISTANCES; false if those lengths are not a code. */
 export function makeRawTable(state: usize): bool {
   const table = state + INFLATE_DISTANCES;
   const codes = state + INFLATE_CODES;
@@ -199,7 +199,7 @@ export function makeRawTable(state: usize): bool {
   return bits != 0;
 }
 
-/** Both tables from the code lengths at INFLATE_CODES; false if those are no codes. */
+/** Both tables from the code lengths at INFLATE_CODES; false if those are not codes. */
 export function makeTables(state: usize, lengthSymbols: u32, distanceSymbols: u32): bool {
   const scratch = state + INFLATE_SCRATCH;
   const codes = state + INFLATE_CODES;

@@ -113,7 +113,7 @@ export function take(scan: usize, n: i32): i32 {
   return <i32>(bits >> (64 - n));
 }
 
-/** A code longer than the look-up: its length in the upper half, its symbol in the lower. 17 bits that are no code are 0, as in libjpeg. */
+/** A code longer than the look-up: its length in the upper half, its symbol in the lower. 17 bits that are not a code are 0, as in libjpeg. */
 export function longCode(table: usize, bits: u64): i32 {
   for (let length = LOOKUP_BITS + 1; length <= 16; length++) {
     const code = <i32>(bits >> (64 - length));

@@ -1,6 +1,6 @@
 // The scan over int8 copies of unit vectors: for each, the most that its f32 product with the query can be (docs/numerics.md).
 //
-// A record is a vector's copy, d codes (d a multiple of 16), then its scale and its error:
+// A record is a vector's copy, d codes (d a multiple of CODE_GROUP), then its scale and its error:
 //
 //   [codes i8[d]][scale f32][error f32][0 x 8]        vector = scale * codes + rest, ||rest|| <= error
 //
@@ -10,15 +10,16 @@
 //   lane of the sums     0         1         2         3
 //   i32x4 s0..s3       c0q0+c1q1 c2q2+c3q3 c4q4+c5q5 c6q6+c7q7
 
+import { CODE_GROUP, CODE_MAX, QUERY_ERROR, QUERY_LENGTH, RECORD_ERROR, RECORD_TAIL_BYTES } from '../../src/search/contract';
+
 /** Bytes of a record of d codes. */
 // @ts-expect-error: decorator
 @inline
 function recordBytes(d: i32): usize {
-  return <usize>d + 16;
+  return <usize>d + RECORD_TAIL_BYTES;
 }
 
-/** Codes are -127 to 127. */
-const MOST: f64 = 127;
+const MOST: f64 = CODE_MAX;
 
 /**
  * 1 + 2^-22: a product with it is larger than the exact value after rounding of f64 and of f32, for numbers that are not tiny.
@@ -56,7 +57,7 @@ function largest(x: usize, n: i32): f32 {
  * computed from what was stored, so it holds whatever the scale was rounded to.
  */
 export function quantizeVector(x: usize, n: i32, d: i32, record: usize): void {
-  assert(n > 0 && n % 4 == 0 && d % 16 == 0 && d >= n);
+  assert(n > 0 && n % 4 == 0 && d % CODE_GROUP == 0 && d >= n);
   const scale = largest(x, n) / <f32>MOST;
   const inverse: f64 = scale > 0 ? 1 / <f64>scale : 0;
   let squares: f64 = 0;
@@ -69,16 +70,16 @@ export function quantizeVector(x: usize, n: i32, d: i32, record: usize): void {
   }
   for (let i = n; i < d; i++) store<i8>(record + <usize>i, 0);
   store<f32>(record + <usize>d, scale);
-  store<f32>(record + <usize>d + 4, roundedUp(sqrt(squares)));
+  store<f32>(record + <usize>d + RECORD_ERROR, roundedUp(sqrt(squares)));
   store<i64>(record + <usize>d + 8, 0);
 }
 
 /**
  * The query x, n f32 (n a multiple of 4), as d i16 codes of at most `most`, which keeps the sums in i32:
- * d * 127 * most < 2^31. To `numbers`: its scale, its error and its length, f64 each.
+ * d * CODE_MAX * most < 2^31. To `numbers`: its scale, its error and its length, f64 each.
  */
 export function quantizeQuery(x: usize, n: i32, d: i32, most: i32, codes: usize, numbers: usize): void {
-  assert(n > 0 && n % 4 == 0 && d % 16 == 0 && d >= n && <i64>d * 127 * most < 2147483648 && most < 32768);
+  assert(n > 0 && n % 4 == 0 && d % CODE_GROUP == 0 && d >= n && <i64>d * CODE_MAX * most < 2147483648 && most < 32768);
   const scale = <f64>largest(x, n) / <f64>most;
   const inverse: f64 = scale > 0 ? 1 / scale : 0;
   let squares: f64 = 0;
@@ -93,8 +94,8 @@ export function quantizeQuery(x: usize, n: i32, d: i32, most: i32, codes: usize,
   }
   for (let i = n; i < d; i++) store<i16>(codes + (<usize>i << 1), 0);
   store<f64>(numbers, scale);
-  store<f64>(numbers + 8, <f64>roundedUp(sqrt(squares)));
-  store<f64>(numbers + 16, <f64>roundedUp(sqrt(length)));
+  store<f64>(numbers + QUERY_ERROR, <f64>roundedUp(sqrt(squares)));
+  store<f64>(numbers + QUERY_LENGTH, <f64>roundedUp(sqrt(length)));
 }
 
 /**
@@ -105,7 +106,7 @@ export function quantizeQuery(x: usize, n: i32, d: i32, most: i32, codes: usize,
  * time of four records side by side (bench/notebook/scan-streams.md).
  */
 export function upperBounds(records: usize, n: i32, d: i32, codes: usize, numbers: usize, rounding: f64, out: usize): void {
-  assert(n > 0 && d % 16 == 0);
+  assert(n > 0 && d % CODE_GROUP == 0);
   const step = recordBytes(d);
   const width = <usize>d;
   const quarter = n >> 2;
@@ -147,8 +148,8 @@ export function upperBounds(records: usize, n: i32, d: i32, codes: usize, number
 // @ts-expect-error: decorator
 @inline
 function storeBound(tail: usize, sum: i32, numbers: usize, rounding: f64, out: usize): void {
-  const error = <f64>load<f32>(tail + 4);
+  const error = <f64>load<f32>(tail + RECORD_ERROR);
   const product = <f64>sum * (<f64>load<f32>(tail) * load<f64>(numbers));
-  const doubt = load<f64>(numbers + 16) * error + load<f64>(numbers + 8) * (1 + error);
+  const doubt = load<f64>(numbers + QUERY_LENGTH) * error + load<f64>(numbers + QUERY_ERROR) * (1 + error);
   store<f32>(out, <f32>(product + doubt + rounding));
 }

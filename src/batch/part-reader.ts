@@ -107,7 +107,7 @@ export async function readWhole(output: Storage, { files }: DonePart, summary: P
   return bytes;
 }
 
-/** @throws ClipError IO; PLAN_FORMAT if it is no part of a batch, or damaged */
+/** @throws ClipError IO; PLAN_FORMAT if it is not a part of a batch, or damaged */
 export async function readSummary(output: Storage, file: StoredFile): Promise<PartSummary> {
   const { parquetMetadataAsync } = await batchPackage('hyparquet', 'to read parts');
   try {

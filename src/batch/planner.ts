@@ -7,6 +7,7 @@ import { nameFromBytes } from '../file-name.ts';
 import { byteLines, isUtf16, LineTooLong } from '../lines.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { NameSet } from './name-set.ts';
+import { openStorage, type StorageOptions } from './open-storage.ts';
 import { doneParts } from './parts.ts';
 import {
   type InputKind,
@@ -20,7 +21,7 @@ import {
 import { PlanWriter } from './plan-writer.ts';
 import { plannedParts } from './planned-parts.ts';
 import { isPictureMember } from './sources.ts';
-import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
+import { isBucket, type Storage } from './storage.ts';
 
 /** A list that comes on standard input. */
 const STANDARD_INPUT = '-';

@@ -5,11 +5,12 @@ import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
 import { InputError } from './input-error.ts';
+import { openStorage, type StorageOptions } from './open-storage.ts';
 import { batchPackage } from './packages.ts';
 import { PictureError } from './picture-error.ts';
 import { PictureFolders } from './picture-folders.ts';
 import type { PlanHead, Shard } from './plan.ts';
-import { isBucket, openStorage, type Storage, type StorageOptions } from './storage.ts';
+import { isBucket, type Storage } from './storage.ts';
 import { webPicture } from './web-picture.ts';
 
 /** A picture whose bytes are on their way. */
@@ -74,7 +75,7 @@ export class PictureSource {
     });
   }
 
-  /** What a name in a list begins with. @throws PictureError if that is no bucket's name */
+  /** What a name in a list begins with. @throws PictureError if that is not a bucket's name */
   #listed(place: string): Promise<Storage> {
     return this.#storage(place).catch((cause) => {
       throw cause instanceof RangeError ? new PictureError('IO', cause.message, { cause }) : cause;

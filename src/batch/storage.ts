@@ -1,6 +1,5 @@
 /** Where a batch reads pictures and writes parts: a folder, or a bucket of object storage. */
 import type { ClipError } from '../errors.ts';
-import type { S3Place } from './s3-storage.ts';
 
 /** A file of a storage. */
 export interface StoredFile {
@@ -55,17 +54,3 @@ export interface Storage {
 
 /** Whether a place is in object storage. */
 export const isBucket = (place: string): boolean => /^s3:\/\//i.test(place);
-
-/**
- * Opens a folder, or `s3://bucket/prefix`.
- * @param create whether the folder is made if it is not there
- * @throws RangeError for an address without a bucket; ClipError IO, UNSUPPORTED if a package is missing
- */
-export async function openStorage(place: string, { create = false, ...s3 }: StorageOptions = {}): Promise<Storage> {
-  if (isBucket(place)) return (await import('./s3-storage.ts')).S3Storage.open(place, s3);
-  return (await import('./folder-storage.ts')).FolderStorage.open(place, create);
-}
-
-export interface StorageOptions extends S3Place {
-  readonly create?: boolean;
-}

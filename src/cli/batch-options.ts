@@ -1,8 +1,9 @@
 /** What the commands of `edgeclip batch` have in common. */
 import type { Command } from 'commander';
+import { openStorage } from '../batch/open-storage.ts';
 import { type Plan, readPlan } from '../batch/plan.ts';
 import { queuedBatches } from '../batch/queues.ts';
-import { isBucket, openStorage, type Storage } from '../batch/storage.ts';
+import { isBucket, type Storage } from '../batch/storage.ts';
 import { ClipError } from '../errors.ts';
 import { describe, EXIT_FAILED, emptyOption, quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';

@@ -46,7 +46,7 @@ export function classFolders(root: string, progress: Progress): ClassFolders {
     progress.line(`note: pictures beside the class folders are not counted: ${top.pictures.length} in ${quote(root)}`);
   }
   if (empty.length > 0 && folders.length > 0) {
-    progress.line(`note: folders without pictures are no classes: ${empty.map(quote).join(', ')}`);
+    progress.line(`note: folders without pictures are not classes: ${empty.map(quote).join(', ')}`);
   }
   return { folders, pictures };
 

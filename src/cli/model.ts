@@ -5,7 +5,7 @@ import type { Precision } from '../engine/arithmetic.ts';
 import { ClipError } from '../errors.ts';
 import { loadClip, MAX_THREADS } from '../load.ts';
 import type { Tower } from '../model/config.ts';
-import type { OpenOptions } from '../open-model.ts';
+import type { OpenModelOptions } from '../open-model.ts';
 import { readTextFile } from '../platform/node.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 import { emptyOption, positiveInteger, quote, UsageError, visible } from './failure.ts';
@@ -48,7 +48,7 @@ export async function sourceOptions(
   model: string | undefined,
   options: SourceOptions,
   progress: Progress,
-): Promise<OpenOptions> {
+): Promise<OpenModelOptions> {
   const { revision, cacheDir, offline, config, tokenizer } = options;
   for (const [name, value] of Object.entries({
     '--config': config,

@@ -40,7 +40,7 @@ type Task = PhotoFile & { readonly name: string; readonly isFile: boolean; reado
     | { readonly kind: 'fail'; readonly error: unknown }
   );
 
-/** What is said of a photo whose vector is no vector of length 1. */
+/** What is said of a photo whose vector is not a vector of length 1. */
 const DAMAGED = 'its vector in the index was damaged';
 
 export class PhotoUpdates {
@@ -230,7 +230,7 @@ export class PhotoUpdates {
     this.#remember({ ...file, id: id!, hash });
   }
 
-  /** A folder that has no photos, or cannot be listed, is no photo that failed. */
+  /** A folder that has no photos, or cannot be listed, is not a photo that failed. */
   async #fail({ name, isFile }: Task, file: PhotoFile, error: unknown): Promise<void> {
     this.counts.failed++;
     this.#failed.add(file.path);

@@ -64,7 +64,7 @@ async function sort(images: string[], options: SortOptions): Promise<void> {
     throw new UsageError("missing required argument 'images': give images, folders or --files-from");
   }
   if (images.includes(STANDARD_INPUT))
-    throw new UsageError('- (standard input) is no file that could be put into a folder');
+    throw new UsageError('- (standard input) is not a file that could be put into a folder');
   checkStandardInput([...labelFiles(options), options.filesFrom]);
   const progress = new Progress();
   const output = standardOutput();

@@ -30,7 +30,7 @@ export async function taggedPictures(
   if (folders.length === 0) throw new UsageError(`${quote(folder)} has no class folders with pictures; or give --tags`);
   const own = folders.map((name) => {
     const place = places.get(name) ?? places.get(name.replaceAll('_', ' '));
-    if (place === undefined) throw new UsageError(`the folder ${quote(name)} is no word of the vocabulary`);
+    if (place === undefined) throw new UsageError(`the folder ${quote(name)} is not a word of the vocabulary`);
     return place;
   });
   return { pictures, right: pictures.map(({ folder }) => ({ right: new Set([own[folder]!]), group: folder })) };
@@ -73,7 +73,7 @@ function parseLine(line: string, where: string, places: ReadonlyMap<string, numb
   }
   const own = names.map((name) => {
     const place = places.get(name);
-    if (place === undefined) throw new UsageError(`${where}: ${quote(name)} is no word of the vocabulary`);
+    if (place === undefined) throw new UsageError(`${where}: ${quote(name)} is not a word of the vocabulary`);
     return place;
   });
   return { file, tags: new Set(own) };

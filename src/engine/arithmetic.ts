@@ -138,8 +138,8 @@ export class Arithmetic {
     const most = (bytes: (m: number, k: number) => number) => Math.max(...shapes.map(([m, k]) => bytes(m, k)));
     const data = (m: number, k: number) => roundUp(m, ROW_GROUP) * roundUp(k, 4) * (int8 ? 2 : 4);
     // One level makes seven quarters of the rows, two make 49 sixteenths.
-    const level = (m: number) => (m < QUARTERED_GROUPS * ROW_GROUP ? 7 / 4 : 49 / 16);
-    const halves = int8 ? most((m, k) => (isHalved(m, k) ? data(m, k) * level(m) : 0)) : 0;
+    const growth = (m: number) => (STRASSEN_PRODUCTS / 4) ** (m < QUARTERED_GROUPS * ROW_GROUP ? 1 : 2);
+    const halves = int8 ? most((m, k) => (isHalved(m, k) ? data(m, k) * growth(m) : 0)) : 0;
     return {
       data: plan.reserve(name, most(data)),
       scale: int8

@@ -43,7 +43,7 @@ const plain = (name: string) =>
 /**
  * The class of each folder, as an index: by its name; or, where all folders are numbers or all are WordNet ids (`n01440764`) and
  * there is one for each class, by order.
- * @throws RangeError that names the first folder which is no class
+ * @throws RangeError that names the first folder which is not a class
  */
 export function classesOfFolders(folders: readonly string[], { title, classes }: Dataset): number[] {
   const byName = new Map<string, number>();
@@ -63,7 +63,7 @@ export function classesOfFolders(folders: readonly string[], { title, classes }:
     return classOf;
   }
   throw new RangeError(
-    `the folder ${JSON.stringify(folders[stranger])} is no class of ${title} (${classes.length} classes: ` +
+    `the folder ${JSON.stringify(folders[stranger])} is not a class of ${title} (${classes.length} classes: ` +
       `${classes
         .slice(0, 3)
         .map(({ label }) => label)

@@ -39,7 +39,7 @@ export async function minimize(
     const direction = descent(gradient, pairs);
     let slope = dot(direction, gradient);
     if (!(slope < 0)) {
-      // The pairs are no good: begin again along the gradient.
+      // The pairs are of no use: begin again along the gradient.
       pairs.length = 0;
       for (let j = 0; j < x.length; j++) direction[j] = -gradient[j]!;
       slope = -dot(gradient, gradient);

@@ -24,6 +24,16 @@ export interface HubOptions {
   readonly fetch?: Fetch | undefined;
 }
 
+/** What a model is opened with by its name, its address or its path. */
+export interface OpenOptions extends HubOptions {
+  /** Large files on a hub that are not in the cache are read in parts and not kept: for a look at their headers. */
+  readonly inParts?: boolean | undefined;
+  /** The only tower that is asked for, if it is one. */
+  readonly tower?: Tower | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: LoadProgress | undefined;
+}
+
 /** What `HubOptions` come to in this runtime, and what a load brings along. */
 export interface HubAccess {
   /** The hub's address without a slash at its end. */

@@ -19,7 +19,7 @@ export interface HubRequest {
   readonly url: string;
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
-  /** What messages call the server, if it is no hub. */
+  /** What messages call the server, if it is not a hub. */
   readonly server?: string;
   /** Statuses that the caller wants to see. */
   readonly expected?: readonly number[];

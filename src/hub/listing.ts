@@ -65,7 +65,7 @@ export async function listFiles(access: HubAccess, model: HubName, attempts?: nu
   return { commit: json.sha, files };
 }
 
-/** A listing as text, and read back; undefined for what is no listing. */
+/** A listing as text, and read back; undefined for what is not a listing. */
 export const listingText = ({ commit, files }: Listing): string =>
   JSON.stringify({ commit, files: [...files.values()] });
 

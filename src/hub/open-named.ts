@@ -1,8 +1,7 @@
 /** A model by its name: on a hub, or one of OpenCLIP's, which are on a hub too, or one of OpenAI's own files. */
 import { ClipError } from '../errors.ts';
-import type { OpenOptions } from '../open-model.ts';
 import type { ModelFiles } from '../weights/source.ts';
-import type { HubOptions, LoadAccess } from './access.ts';
+import type { HubOptions, LoadAccess, OpenOptions } from './access.ts';
 import { HubError } from './client.ts';
 import { type HubName, hubName, isOpenaiName, isRevision } from './name.ts';
 import { openaiFile, type PublishedFile, publishedFile, publishedModel, refuseUnsupported } from './published.ts';

@@ -60,7 +60,7 @@ export function publishedModels(): PublishedName[] {
 }
 
 /**
- * The published model of a name, as OpenCLIP reads it: tags in any case, `-` for `_`; undefined if it is no such name.
+ * The published model of a name, as OpenCLIP reads it: tags in any case, `-` for `_`; undefined if it is not such a name.
  * @throws ClipError CONFIG for a tag that a model of OpenCLIP does not have
  */
 export function publishedModel(text: string): PublishedName | undefined {

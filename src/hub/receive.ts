@@ -13,7 +13,7 @@ export interface Received {
   readonly url: string;
   /** In bytes, if the hub told. */
   readonly size: number | undefined;
-  /** What messages call the server, if it is no hub. */
+  /** What messages call the server, if it is not a hub. */
   readonly server?: string;
 }
 

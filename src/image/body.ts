@@ -112,7 +112,7 @@ export async function* streamPieces(
   }
 }
 
-/** Bytes that tell a file's format, and what is wrong with one that is no picture. */
+/** Bytes that tell a file's format, and what is wrong with one that is not a picture. */
 const SNIFF_BYTES = 4096;
 
 /** The first pieces together, enough to tell the format; fewer only at the end of the file. Valid until the next piece. */

@@ -108,6 +108,11 @@ export function preprocessConfigFromHuggingFace(json: unknown, where = 'preproce
   return frozen({ size, mean, std, crop: 'floor', resize: 'shortest', interpolation }, where);
 }
 
+/** `CLIPImageProcessor` as it is made without settings, for another size. */
+export function clipDefaults(size: number): PreprocessConfig {
+  return preprocessConfigFromHuggingFace({ size, crop_size: size });
+}
+
 /** Settings of OpenCLIP's `preprocess_cfg` that do not change the numbers: `fill_color` is for the padding of "longest". */
 const OPENCLIP_NEUTRAL: Neutral = { fill_color: 'any' };
 

@@ -2,6 +2,7 @@
  * The normal form of a model's configuration. Its two readers are config-openclip.ts and config-huggingface.ts. An
  * option that changes the arithmetic and is not built is refused by name: a model that loads gives the published numbers.
  */
+import type { EndTokenRule } from '../text/end-token.ts';
 
 /** The two halves of a CLIP model. */
 export type Tower = 'image' | 'text';
@@ -96,7 +97,7 @@ export interface TextConfig extends TransformerShape {
   /**
    * Which token is pooled: the first with the largest id, the first with this id, the first of all, or the last of the padded text.
    */
-  readonly eot: { readonly rule: 'argmax' | 'first' | 'last' } | { readonly rule: 'id'; readonly id: number };
+  readonly eot: EndTokenRule;
   /** False where each token attends to the whole text; in other towers to those before it and itself. */
   readonly causal?: false;
   /** The id that fills texts up to the context length, where the padding is part of the embedding. */

@@ -3,14 +3,20 @@
 import type { TakenImage } from '../image/input.ts';
 import type { Lookahead } from '../lookahead.ts';
 import type { PictureThread, Preparation } from './picture-thread.ts';
-import type { PictureThreads } from './picture-threads.ts';
 import type { BatchSlot } from './protocol.ts';
 
 /** What a batch reads ahead: a picture, or the crop of one, u8[size, size, 3]. */
 export type ReadPicture = TakenImage | Uint8Array;
 
+/** The threads that a batch flows over (picture-threads.ts). */
+export interface FlowThreads {
+  readonly usable: boolean;
+  readonly broken: boolean;
+  withAll(use: (threads: readonly PictureThread[]) => Promise<void>): Promise<boolean>;
+}
+
 export interface FlowParts {
-  readonly threads: PictureThreads;
+  readonly threads: FlowThreads;
   readonly ahead: Pick<Lookahead<unknown, ReadPicture>, 'shift' | 'head' | 'isOver'>;
   readonly preparation: Preparation;
   /** Stops what is at work. */

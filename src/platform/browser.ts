@@ -3,7 +3,7 @@
  * build lies in dist/browser, as deep as src/platform, so the addresses are true in both.
  */
 import config from '../../dist/embedded/config.js';
-import type { OpenOptions } from '../open-model.ts';
+import type { OpenOptions } from '../hub/access.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { defaultModel } from './default-model.ts';
 import { directoryFiles, fetchSource, fetchText, readAddress } from './fetched.ts';

@@ -1,6 +1,6 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
-import type { OpenOptions } from '../open-model.ts';
+import type { OpenOptions } from '../hub/access.ts';
 import { isCompressed, statedLength } from '../weights/fetched-files.ts';
 import { BLOCK, changed, type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import { singleFile } from '../weights/single-file.ts';

@@ -1,9 +1,9 @@
 /** Models of Node, Deno and Bun: paths, addresses and names told apart. */
 import { stat } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
+import type { OpenOptions } from '../hub/access.ts';
 import { hubName, isOpenaiName, refuseNoRevision } from '../hub/name.ts';
 import type { Opener } from '../hub/open-named.ts';
-import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { modelAddress } from './fetched.ts';

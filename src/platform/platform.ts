@@ -4,7 +4,7 @@
  * address is made before it is needed: `import.meta.url` is undefined in some runtimes.
  */
 import type { KernelVariant } from '../engine/kernels.ts';
-import type { OpenOptions } from '../open-model.ts';
+import type { OpenOptions } from '../hub/access.ts';
 import type { ModelFiles } from '../weights/source.ts';
 
 /** A running worker thread. Unless it is held it does not keep the process alive, and a browser may collect it. */
@@ -70,7 +70,7 @@ export interface Platform {
   /** Why there are no worker threads here; undefined where there are. */
   noThreads(): string | undefined;
   startThread: StartThread;
-  /** The script that decodes pictures in a worker (picture-threads/thread.ts). @throws ClipError IO if it cannot be read */
+  /** The script that decodes pictures in a worker (picture-threads/script.ts). @throws ClipError IO if it cannot be read */
   pictureScript(): Promise<Script>;
   /**
    * The files of a model by its path, its address or its name.

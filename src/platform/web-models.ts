@@ -1,6 +1,7 @@
 /** Models of browsers and edge runtimes: addresses and names told apart. */
+
+import type { OpenOptions } from '../hub/access.ts';
 import { hubName, isOpenaiName, refuseNoRevision } from '../hub/name.ts';
-import type { OpenOptions } from '../open-model.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 

@@ -18,7 +18,7 @@ export const isPostgres = (address: string): boolean => POSTGRES.test(address);
 
 /**
  * `?index=NAME` names one of several indexes in a database: it has the schema `edgeclip_NAME`; without it, `edgeclip`.
- * @throws ClipError IO for what is no such address or name. Messages have no password
+ * @throws ClipError IO for what is not such an address or name. Messages have no password
  */
 export function postgresAddress(address: string): PostgresAddress {
   const { protocol, username, host, pathname, searchParams } = parse(address);

@@ -27,7 +27,7 @@ const PHOTO = 'SELECT id, path, size, mtime, hash FROM $schema.photos';
 
 /**
  * @param address `postgres://user@host:port/database?index=NAME`, and pg's parameters
- * @throws ClipError IO if the server cannot be reached or another process writes the index; INDEX_FORMAT if it is no index, or of
+ * @throws ClipError IO if the server cannot be reached or another process writes the index; INDEX_FORMAT if it is not an index, or of
  *   a later version; INDEX_MODEL if it holds vectors of another model; UNSUPPORTED, with what to install, without pg or pgvector
  */
 export async function openPostgresPhotos(address: string, options: OpenPhotosOptions = {}): Promise<PhotoStore> {

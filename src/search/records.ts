@@ -5,6 +5,7 @@
 import type { Pointer } from '../engine/kernels.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { ClipError } from '../errors.ts';
+import { CODE_GROUP, CODE_MAX, QUERY_NUMBERS, RECORD_ERROR, RECORD_TAIL_BYTES } from './contract.ts';
 import { type SearchKernels, searchKernels } from './kernels.ts';
 
 const PAGE_BYTES = 65_536;
@@ -47,8 +48,8 @@ export class Records {
 
   private constructor(dimension: number, places: Places, memory: WebAssembly.Memory, kernels: SearchKernels) {
     this.#n = roundUp(dimension, 4);
-    this.#d = roundUp(dimension, 16);
-    this.#bytes = this.#d + 16;
+    this.#d = roundUp(dimension, CODE_GROUP);
+    this.#bytes = this.#d + RECORD_TAIL_BYTES;
     this.#memory = memory;
     this.#kernels = kernels;
     this.#places = places;
@@ -57,7 +58,7 @@ export class Records {
 
   /** @throws ClipError UNSUPPORTED where the runtime lacks WebAssembly SIMD or the memory */
   static async create(dimension: number): Promise<Records> {
-    const [n, d] = [roundUp(dimension, 4), roundUp(dimension, 16)];
+    const [n, d] = [roundUp(dimension, 4), roundUp(dimension, CODE_GROUP)];
     let top = 64;
     const reserve = (bytes: number) => {
       const at = top;
@@ -67,7 +68,7 @@ export class Records {
     const places = {
       query: reserve(n * 4),
       codes: reserve(d * 2),
-      numbers: reserve(24),
+      numbers: reserve(QUERY_NUMBERS * 8),
       bounds: reserve(BLOCK * 4),
       rows: reserve(EXACT_ROWS * n * 4),
       products: reserve(EXACT_ROWS * 4),
@@ -98,21 +99,21 @@ export class Records {
 
   /** From now on, no query finds record i. */
   drop(i: number): void {
-    this.#floats[(this.#record(i) + this.#d) / 4 + 1] = Number.NEGATIVE_INFINITY;
+    this.#floats[(this.#record(i) + this.#d + RECORD_ERROR) / 4] = Number.NEGATIVE_INFINITY;
   }
 
   /** @param vector of length 1 */
   query(vector: Float32Array): Query {
     const { codes, numbers } = this.#places;
     // The sum of d products of i8 and i16 stays in i32.
-    const most = Math.min(32_767, Math.floor((2 ** 31 - 1) / (127 * this.#d)));
+    const most = Math.min(32_767, Math.floor((2 ** 31 - 1) / (CODE_MAX * this.#d)));
     const at = this.#put(vector);
     this.#kernels.quantizeQuery(at, this.#n, this.#d, most, codes, numbers);
     const { buffer } = this.#memory;
     return {
       vector: this.#floats.slice(at / 4, at / 4 + this.#n),
       codes: new Int16Array(buffer, codes, this.#d).slice(),
-      numbers: new Float64Array(buffer, numbers, 3).slice(),
+      numbers: new Float64Array(buffer, numbers, QUERY_NUMBERS).slice(),
     };
   }
 
@@ -127,7 +128,7 @@ export class Records {
     const { buffer } = this.#memory;
     // Another search may have been here since.
     new Int16Array(buffer, codes, this.#d).set(query.codes);
-    new Float64Array(buffer, numbers, 3).set(query.numbers);
+    new Float64Array(buffer, numbers, QUERY_NUMBERS).set(query.numbers);
     this.#kernels.upperBounds(this.#record(first), n, this.#d, codes, numbers, rounding(this.#n), bounds);
     out.set(this.#floats.subarray(bounds / 4, bounds / 4 + n), first);
   }

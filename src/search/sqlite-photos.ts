@@ -26,7 +26,7 @@ const BUSY_MS = 10_000;
 const PHOTO = 'SELECT id, path, size, mtime, hash FROM photos';
 
 /**
- * @throws ClipError IO if it cannot be opened; INDEX_FORMAT if it is no index, or of a later version; INDEX_MODEL if it holds
+ * @throws ClipError IO if it cannot be opened; INDEX_FORMAT if it is not an index, or of a later version; INDEX_MODEL if it holds
  *   vectors of another model; UNSUPPORTED, with what to install, if this runtime has no SQLite
  */
 export async function openSqlitePhotos(path: string, options: OpenPhotosOptions = {}): Promise<PhotoStore> {

@@ -51,7 +51,7 @@ export class SqliteVectors {
     }
   }
 
-  /** Divided by their lengths, as they are stored. @throws TypeError, RangeError for what is no vector of the dimension */
+  /** Divided by their lengths, as they are stored. @throws TypeError, RangeError for what is not a vector of the dimension */
   async normalized(vectors: readonly Float32Array[]): Promise<Float32Array[]> {
     const index = await this.#vectorIndex();
     return vectors.map((vector) => index.normalized(vector));

@@ -14,7 +14,7 @@ export function checkId(id: unknown): asserts id is VectorId {
   );
 }
 
-/** @throws TypeError, RangeError for what is no vector of finite numbers of this dimension */
+/** @throws TypeError, RangeError for what is not a vector of finite numbers of this dimension */
 export function checkVector(call: string, vector: unknown, dimension: number): Float32Array {
   const isList = Array.isArray(vector) && vector.every((item) => typeof item === 'number');
   if (!isList && (!ArrayBuffer.isView(vector) || !('length' in vector) || typeof vector[0 as never] === 'bigint')) {

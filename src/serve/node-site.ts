@@ -2,12 +2,12 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { png } from '../cli/thumbnail.ts';
 import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { preprocess } from '../image/preprocess.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import { makeFolder } from '../platform/make-folder.ts';
+import { png } from '../png-file.ts';
 import type { Photo } from '../search/photo-store.ts';
 import { Turns } from '../turns.ts';
 import type { PageFile, Site } from './site.ts';

@@ -10,7 +10,7 @@ export interface PageFile {
 export interface Site {
   /** By path, e.g. `/page.js`. */
   readonly files: ReadonlyMap<string, PageFile>;
-  /** A PNG of a photo. @throws ClipError if the file is gone or is no picture */
+  /** A PNG of a photo. @throws ClipError if the file is gone or is not a picture */
   thumbnail(photo: Photo): Promise<Uint8Array>;
   /** The photo itself. @throws ClipError IO */
   picture(photo: Photo): Promise<Uint8Array>;

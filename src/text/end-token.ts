@@ -1,8 +1,19 @@
 /** The token that is pooled, mostly the end token (EOT): in a causal tower what comes after it never matters. */
 
 import { ClipError } from '../errors.ts';
-import type { TextConfig } from '../model/config.ts';
 import { describeId } from './token-ids.ts';
+
+/** Which token is pooled. */
+export type EndTokenRule =
+  | { readonly rule: 'argmax' | 'first' | 'last' }
+  | { readonly rule: 'id'; readonly id: number };
+
+/** What says that of a text's ids. */
+export interface PooledToken {
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly eot: EndTokenRule;
+}
 
 /**
  * Checks one text's ids and says which token is pooled, as how many tokens there are up to it, itself included.
@@ -20,7 +31,7 @@ import { describeId } from './token-ids.ts';
  */
 export function pooledLength(
   ids: readonly number[],
-  { contextLength, vocabSize, eot }: Pick<TextConfig, 'contextLength' | 'vocabSize' | 'eot'>,
+  { contextLength, vocabSize, eot }: PooledToken,
   row: number,
   tokenizerEot?: () => number,
 ): number {

@@ -2,10 +2,10 @@
 import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import type { Tower } from '../model/config.ts';
-import { readTensorFile } from './headers.ts';
 import { isOfImageTower } from './plain-name.ts';
 import { type FileStore, openAll, parseIndex } from './shard-files.ts';
 import { checkpointIndexName, ShardedSource } from './shards.ts';
+import type { Source } from './source.ts';
 import type { TensorFile, TensorInfo } from './tensor-file.ts';
 
 /** An index has a line for each tensor: some thousands. */
@@ -56,16 +56,19 @@ function readWeightMap(text: string, name: string): [string, string][] {
   });
 }
 
-/** The shards as one file. Each must have the tensors that the index says, and no tensor may be in two. */
+/**
+ * The shards as one file. Each must have the tensors that the index says, and no tensor may be in two.
+ * @param read reads which tensors a shard has
+ */
 export async function joinedShards(
   { name, shards }: ShardedSource,
   expected: readonly (readonly string[])[],
-  signal?: AbortSignal,
+  read: (shard: Source) => Promise<TensorFile>,
 ): Promise<TensorFile> {
   const tensors = new Map<string, TensorInfo>();
   let start = 0;
   for (const [i, shard] of shards.entries()) {
-    const file = await readTensorFile(shard, signal);
+    const file = await read(shard);
     const lacking = expected[i]!.find((tensor) => !file.tensors.has(tensor));
     if (lacking !== undefined) {
       throw new ClipError(

@@ -13,7 +13,7 @@ import { isTorch } from './torch-magic.ts';
 export async function readTensorFile(source: Source, signal?: AbortSignal): Promise<TensorFile> {
   if (source instanceof ShardedSource && source.expected) {
     const { joinedShards } = await import('./checkpoint-shards.ts');
-    return joinedShards(source, source.expected, signal);
+    return joinedShards(source, source.expected, (shard) => readTensorFile(shard, signal));
   }
   const head = await readHead(source, signal);
   if (!isTorch(head)) return readSafetensorsHeader(source, { head, signal });

@@ -1,10 +1,10 @@
 /** What a model in Hugging Face's layout has beside its weights: `config.json` and the image processor's settings. */
 
 import { ClipError } from '../errors.ts';
-import { type PreprocessConfig, preprocessConfigFromHuggingFace } from '../image/preprocess-config.ts';
+import { clipDefaults, type PreprocessConfig, preprocessConfigFromHuggingFace } from '../image/preprocess-config.ts';
 import { isObject } from '../json.ts';
 import type { CheckedFiles } from './checked-files.ts';
-import { clipDefaults, inFile, readJson } from './model-files.ts';
+import { inFile, readJson } from './config-file.ts';
 
 export { parseHuggingFace } from '../model/config-huggingface.ts';
 

@@ -1,16 +1,12 @@
 /** A model as a folder of files: which names are looked for, and what their contents mean together. */
 
 import { ClipError } from '../errors.ts';
-import {
-  type PreprocessConfig,
-  preprocessConfigFromHuggingFace,
-  preprocessConfigFromOpenClip,
-} from '../image/preprocess-config.ts';
+import { clipDefaults, type PreprocessConfig, preprocessConfigFromOpenClip } from '../image/preprocess-config.ts';
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
 import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
 import { CheckedFiles } from './checked-files.ts';
-import { describeForeign } from './foreign.ts';
+import { inFile, readJson } from './config-file.ts';
 import { readTensorFile } from './headers.ts';
 import { checkpointIndexName, indexName } from './shards.ts';
 import type { ModelFiles, Source } from './source.ts';
@@ -28,9 +24,6 @@ const WEIGHTS = [
 
 /** Where sentence-transformers keeps the model of a CLIP (its `modules.json`). */
 const SENTENCE_TRANSFORMERS = '0_CLIPModel';
-
-/** A configuration has a few kB, in characters; a larger one is refused before it is parsed. */
-const LARGEST_CONFIG = 10_000_000;
 
 /** A model's description, without its weights. */
 export interface ModelDescription {
@@ -87,22 +80,6 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
     );
   }
   return { config: sized, preprocess: { ...preprocess, size: sized.vision!.imageSize }, warnings };
-}
-
-/** What `read` gives; where it refuses a configuration, the message begins with the model and the file. */
-export function inFile<T>(files: CheckedFiles, name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ClipError) || error.code !== 'CONFIG') throw error;
-    const message = error.message.startsWith(`${name}: `) ? error.message : `${name}: ${error.message}`;
-    throw new ClipError('CONFIG', `"${files.name}": ${message}`, { cause: error });
-  }
-}
-
-/** `CLIPImageProcessor` as it is made without settings, for another size. */
-export function clipDefaults(size: number): PreprocessConfig {
-  return preprocessConfigFromHuggingFace({ size, crop_size: size });
 }
 
 /**
@@ -179,26 +156,5 @@ export async function configOfWeights(modelFiles: ModelFiles): Promise<unknown> 
     return openaiConfig(await readTensorFile(source));
   } finally {
     await source?.close?.();
-  }
-}
-
-/** The parsed JSON of a file of the model; undefined if there is none. @throws ClipError CONFIG, IO */
-export async function readJson(files: CheckedFiles, name: string): Promise<unknown> {
-  const text = await files.text(name);
-  if (text === undefined) return undefined;
-  if (text.length > LARGEST_CONFIG) {
-    throw new ClipError(
-      'CONFIG',
-      `"${files.name}": ${name} has ${text.length} characters, expected at most ${LARGEST_CONFIG}`,
-    );
-  }
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    // What begins as JSON is the right kind of file, but damaged.
-    const foreign = /^\s*[{[]/.test(text) ? undefined : describeForeign(new TextEncoder().encode(text.slice(0, 4096)));
-    throw new ClipError('CONFIG', `"${files.name}": ${name} ${foreign ?? `is not JSON: ${(cause as Error).message}`}`, {
-      cause,
-    });
   }
 }

@@ -9,7 +9,8 @@ export {
   type ClassifyOptions,
   type Ranked,
 } from '../classifier.ts';
-export { Clip, type ClipInfo } from '../clip.ts';
+export { Clip } from '../clip.ts';
+export type { ClipInfo } from '../clip-info.ts';
 export type {
   AnyImageOptions,
   EncodedImage,

@@ -11,8 +11,9 @@ import { receiveError, sendError } from '../sent-error.ts';
 import { checkFiles } from '../weights/checked-files.ts';
 import type { LoadProgress } from '../weights/load-progress.ts';
 import { isSliceable, type ModelFiles } from '../weights/source.ts';
-import { Caller, inOrder, RemoteBackend } from './caller.ts';
+import { Caller, inOrder } from './caller.ts';
 import { LOADING, type Loaded, type Reply } from './protocol.ts';
+import { RemoteBackend } from './remote-backend.ts';
 import { offerFiles } from './remote-files.ts';
 
 /**

@@ -16,7 +16,7 @@
  * - A model as functions (`ModelFiles`) stays with the caller; the worker asks for its files by `file` and gets `answer`.
  */
 
-import type { ClipInfo } from '../clip.ts';
+import type { ClipInfo } from '../clip-info.ts';
 import type { EncodeImagesOptions, Progress } from '../encoding.ts';
 import type { PreprocessConfig } from '../image/preprocess-config.ts';
 import type { RawPixels } from '../image/raw-image.ts';

@@ -50,7 +50,7 @@ function faults({ name, text }: { name: string; text: string }): string[] {
     if (property !== 'url' || callee !== 'URL' || call.type !== 'NewExpression') say(`import.meta.${property}`);
     else if (!isLiteral(address)) say('an address that is not a literal');
     else if (!statSync(new URL(address.value, new URL(name, DIST)), { throwIfNoEntry: false })?.isFile())
-      say(`"${address.value}" is no file`);
+      say(`"${address.value}" is not a file`);
   }
   return found;
 }
@@ -72,8 +72,8 @@ it('and those that are read where the package is installed are found', () => {
 });
 
 it.each([
-  ['a folder', '() => new URL("../weights/default", import.meta.url)', '"../weights/default" is no file'],
-  ['a missing file', '() => new URL("./no-such.wasm", import.meta.url)', '"./no-such.wasm" is no file'],
+  ['a folder', '() => new URL("../weights/default", import.meta.url)', '"../weights/default" is not a file'],
+  ['a missing file', '() => new URL("./no-such.wasm", import.meta.url)', '"./no-such.wasm" is not a file'],
   ['a name put together', '(name) => new URL("./" + name, import.meta.url)', 'an address that is not a literal'],
   ['at the start', 'new URL("./search.js", import.meta.url)', 'import.meta.url while the module starts'],
   ['as a path', '() => import.meta.url.replace("file://", "")', 'import.meta.url'],

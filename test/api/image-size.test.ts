@@ -142,7 +142,7 @@ describe('a size that the tower cannot take', () => {
     );
   });
 
-  it('of the embedded model is one that is no multiple of 32', async () => {
+  it('of the embedded model is one that is not a multiple of 32', async () => {
     expect((await rejection(loadClip({ imageSize: 112 }))).message).toMatch(/multiple of 32 from 32 to 4096.*got 112/);
   });
 

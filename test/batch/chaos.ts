@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openStorage } from '../../src/batch/storage.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
 import { seeded } from '../../src/eval/seeded.ts';
 import { smallPictures, writePictures } from './pictures.ts';
 import { bucketAt, startQueue, startStorage, storageVariables } from './services.ts';

@@ -4,11 +4,11 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keyFromText, keyText } from '../../src/batch/key-text.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
 import { checkParts } from '../../src/batch/part-reader.ts';
 import { doneParts } from '../../src/batch/parts.ts';
 import { readPlan, readShards, shardChecks } from '../../src/batch/plan.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
-import { openStorage } from '../../src/batch/storage.ts';
 import { outputMaker, workShard } from '../../src/batch/work.ts';
 import { loadClip } from '../../src/index.ts';
 import { openPhotos } from '../../src/search/index.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openStorage } from '../../src/batch/storage.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
 import { projectPath } from '../cli/command.ts';
 import { smallPictures } from './pictures.ts';
 import { bucketAt, type Service, startQueue, startStorage, storageVariables } from './services.ts';

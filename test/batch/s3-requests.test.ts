@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { openStorage } from '../../src/batch/storage.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
 
 interface Asked {
   readonly method: string;

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStorage, type Storage } from '../../src/batch/storage.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
+import type { Storage } from '../../src/batch/storage.ts';
 import { bucketAt, type Service, startStorage, storageVariables } from './services.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'edgeclip-storage-'));

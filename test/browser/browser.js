@@ -15,7 +15,7 @@ const TYPES = {
 };
 /** A page that is not heard of for so long hangs. */
 const PATIENCE_MS = 240_000;
-/** A browser that asks for nothing for so long has not come up, which is no matter of the page. */
+/** A browser that asks for nothing for so long has not come up, which is not the fault of the page. */
 const START_MS = 60_000;
 const STARTS = 3;
 

@@ -95,11 +95,11 @@ describe('zero-shot', () => {
     expect(new Set(vectors).size).toBe(3); // the photo has no orientation
   });
 
-  it('names the folders that hold no picture, and so are no classes', async () => {
+  it('names the folders that hold no picture, and so are not classes', async () => {
     for (const name of ['dog', 'bird']) mkdirSync(join(work, 'some', name), { recursive: true });
     cpSync(join(work, 'set/cat'), join(work, 'some/cat'), { recursive: true });
     const { code, stdout, stderr } = await run('some');
-    expect([code, stderr]).toEqual([0, 'note: folders without pictures are no classes: "bird", "dog"\n']);
+    expect([code, stderr]).toEqual([0, 'note: folders without pictures are not classes: "bird", "dog"\n']);
     expect(stdout).toMatch(/^classes +1$/m);
   });
 
@@ -116,7 +116,7 @@ describe('zero-shot', () => {
     expect(cifar.settings).toEqual({ dataset: 'CIFAR10', classes: 10, templates: 18 });
     expect(cifar.classification).toMatchObject({ top1: 0.5, worst: [{ label: 'ship', predicted: 'cat' }] });
     const stranger = await run('set', '--dataset', 'cifar10');
-    expect([stranger.code, stranger.stderr]).toEqual([2, expect.stringContaining('is no class of CIFAR10')]);
+    expect([stranger.code, stranger.stderr]).toEqual([2, expect.stringContaining('is not a class of CIFAR10')]);
   });
 });
 

@@ -167,8 +167,8 @@ describe('datasets', () => {
     expect(classesOfFolders(numbers, stl)).toEqual([0, 9, 1, 2, 3, 4, 5, 6, 7, 8]);
     const ids = Array.from({ length: 1000 }, (_, i) => `n${String(1_000_000 + i).padStart(8, '0')}`);
     expect(classesOfFolders(ids, findDataset('imagenet')!)).toEqual(ids.map((_, i) => i));
-    expect(() => classesOfFolders(['Bengal', 'kitten'], pets)).toThrow(/"kitten" is no class of OxfordPets/);
-    expect(() => classesOfFolders(['1', '2'], stl)).toThrow(/"1" is no class/);
+    expect(() => classesOfFolders(['Bengal', 'kitten'], pets)).toThrow(/"kitten" is not a class of OxfordPets/);
+    expect(() => classesOfFolders(['1', '2'], stl)).toThrow(/"1" is not a class/);
   });
 
   it('reads folders with underscores as words, and labels word for word', () => {

@@ -245,7 +245,7 @@ describe('R28 b: a damaged file in the cache', () => {
     expect(await embedding()).toEqual(expected);
   });
 
-  it('a link that leads nowhere is no file', async () => {
+  it('a link that leads nowhere is not a file', async () => {
     const commit = here.hub.publish(NAME, model);
     const expected = await embedding();
     rmSync(cache('blobs', sha256(weights)));

@@ -92,7 +92,7 @@ describe('a model by its name', () => {
     expect(await isShown()).toBe(true);
   });
 
-  it('an HF_ENDPOINT that is no address is refused by its name', async () => {
+  it('an HF_ENDPOINT that is not an address is refused by its name', async () => {
     process.env.HF_ENDPOINT = 'mirror';
     expect(await rejection(embedding())).toMatchObject({
       code: 'CONFIG',
@@ -292,7 +292,7 @@ describe('a status', () => {
     expect(message).toMatch(/^cannot get "someone\/tiny-vit": 127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/);
   });
 
-  it('of a name that is no folder either says both', async () => {
+  it('of a name that is not a folder either says both', async () => {
     expect((await rejection(embedding('models/clip'))).message).toMatch(/^there is no folder "models\/clip", and the hub shows no model "models\/clip"/); // biome-ignore format: one line
     expect(existsSync(join(here.top, 'home', 'hub'))).toBe(false);
   });

@@ -219,7 +219,7 @@ describe("OpenAI's own file", () => {
 
 describe('addresses', () => {
   it.each(['./models/clip', '/models/clip', 'http://host/a/b/', 'clip', 'a/b/c', 'org/name.safetensors'])(
-    '%s is no name',
+    '%s is not a name',
     async (address) => {
       Object.assign(globalThis, { location: { href: 'http://page/' } });
       try {

@@ -112,7 +112,7 @@ describe.each([
     ['a window of 64 kB', [0x88, 0x1c]],
     ['a dictionary', [0x78, 0xbb]],
     ['another method', [0x77, 0x85]],
-    ['a header that is no multiple of 31', [0x78, 0x9d]],
+    ['a header that is not a multiple of 31', [0x78, 0x9d]],
     ['a block of the reserved kind', [0x78, 0x9c, 0b111]],
     ['a stored block whose length is not repeated', [0x78, 0x9c, 1, 5, 0, 5, 0]],
     ['287 length symbols', [0x78, 0x9c, 0b11110_101, 0, 0, 0, 0]],

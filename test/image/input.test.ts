@@ -310,7 +310,7 @@ describe('a stream', () => {
 
   it.each([
     ['comments of a JPEG', jpeg.subarray(0, 2), Uint8Array.of(0xff, 0xfe, 3, 0xe8, ...new Uint8Array(998))],
-    ['bytes that are no marker', jpeg.subarray(0, 20), new Uint8Array(1000)],
+    ['bytes that are not a marker', jpeg.subarray(0, 20), new Uint8Array(1000)],
     ['scans of a progressive JPEG', progressive.subarray(0, -2), firstScan(progressive)],
     ['texts of a PNG', png.subarray(0, 33), chunk('tEXt', new Uint8Array(1000))],
     ['empty chunks of a PNG', png.subarray(0, 33), chunk('IDAT')],

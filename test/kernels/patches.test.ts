@@ -27,7 +27,7 @@ function picture(size: number): Uint8Array {
 }
 
 /** 2p - z at (y, x) of the picture, and 1 in the fourth channel; 0 outside. */
-function centred(pixels: Uint8Array, size: number, y: number, x: number, c: number): number {
+function centered(pixels: Uint8Array, size: number, y: number, x: number, c: number): number {
   if (y < 0 || x < 0 || y >= size || x >= size) return 0;
   return c === 3 ? 1 : 2 * pixels[(y * size + x) * 3 + c]! - ZERO_POINTS[c]!;
 }
@@ -48,7 +48,7 @@ function windows(
     for (let e = 0; e < s.window * s.window * channels; e++) {
       const tap = Math.floor(e / channels);
       const [y, x] = [top + Math.floor(tap / s.window), left + (tap % s.window)];
-      out[i * k + e] = centred(pixels, s.size, y, x, e % channels);
+      out[i * k + e] = centered(pixels, s.size, y, x, e % channels);
     }
   }
   return out;
@@ -95,7 +95,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
         for (let y = 0; y < side; y++) {
           for (let x = 0; x < side; x++) {
             for (let c = 0; c < channels; c++) {
-              expected[(y * side + x) * channels + c] = centred(pixels, size, y - before, x - before, c);
+              expected[(y * side + x) * channels + c] = centered(pixels, size, y - before, x - before, c);
             }
           }
         }

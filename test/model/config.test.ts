@@ -212,7 +212,7 @@ describe("OpenCLIP's configuration", () => {
       text({ hf_model_name: 'xlm-roberta-base' }),
       'text_cfg.hf_model_name = "xlm-roberta-base"',
     ],
-    ['a mask that is no flag', text({ no_causal_mask: 1 }), 'text_cfg.no_causal_mask: expected true or false'],
+    ['a mask that is not a flag', text({ no_causal_mask: 1 }), 'text_cfg.no_causal_mask: expected true or false'],
     ['a class token in the text', text({ embed_cls: true }), 'text_cfg.embed_cls = true'],
     ['attention pooling of texts', text({ pool_type: 'map' }), 'text_cfg.pool_type: expected "argmax"'],
     ['an MLP as the projection', text({ proj_type: 'mlp' }), 'text_cfg.proj_type: expected "linear" or "none"'],

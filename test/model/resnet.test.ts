@@ -104,7 +104,7 @@ describe.each(precisions)('a ResNet in %s', (precision) => {
 });
 
 describe.each([
-  // A line of the stem has more rows than a product takes at once; the width is no power of two, and 510 mean no integer.
+  // A line of the stem has more rows than a product takes at once; the width is not a power of two, and 510 mean no integer.
   { imageSize: 320, width: 16, layers: [1, 2, 1, 1], headWidth: 32 },
   { imageSize: 64, width: 48, layers: [1, 1, 2, 2], headWidth: 96 },
 ] as const)('a ResNet of width $width on $imageSize pixels', ({ imageSize, width, layers, headWidth }) => {

@@ -44,7 +44,7 @@ MODELS = {
     "eos-id": dict(vision_cfg=VISION, text_cfg=dict(TEXT, pool_type="eos", eos_id=8, proj_bias=True)),
     "no-projection": dict(vision_cfg=dict(VISION, ls_init_value=0.1), text_cfg=dict(TEXT, width=16, proj_type="none")),
     "quickgelu": dict(vision_cfg=dict(VISION, pool_type="avg"), text_cfg=dict(TEXT, pool_type="last"), quick_gelu=True),
-    # Patches, widths, heads and MLPs that are no powers of two.
+    # Patches, widths, heads and MLPs that are not powers of two.
     "odd-sizes": dict(
         vision_cfg=dict(image_size=35, patch_size=7, width=72, head_width=12, layers=3, mlp_ratio=2.5, ls_init_value=0.1),
         text_cfg=dict(TEXT, width=120, heads=6, mlp_ratio=1.81),

@@ -89,7 +89,7 @@ it('makes no index without a photo, and keeps one whose folder is empty, as wher
   const kept = await run('index', 'empty', '--to', 'e.db');
   expect([kept.code, kept.stdout]).toEqual([1, 'e.db: 2 photos (1 failed)\n']);
   expect(kept.stderr).toMatch(/warning: ".*\/empty" has no photos now: 2 photos of it stay/);
-  expect((await run('index', '--errors', '--to', 'e.db')).stdout).toBe(''); // a folder is no photo
+  expect((await run('index', '--errors', '--to', 'e.db')).stdout).toBe(''); // a folder is not a photo
   copyFileSync(join(golden, 'cat.png'), join(folder, 'cat.png'));
   expect((await run('index', 'empty', '--to', 'e.db')).stdout).toBe('e.db: 2 photos (nothing new)\n'); // mounted again
   rmSync(join(folder, 'disk'), { recursive: true });

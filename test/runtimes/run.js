@@ -60,15 +60,17 @@ function processRuntime(command, args = []) {
   };
 }
 
-/** The same by qemu, which takes minutes for a check: these alone, unless the whole suite is asked for. */
-function emulated(path, checks, args = []) {
+/** The same by qemu, which takes minutes for a check: these alone, unless others are named or the whole suite is asked for. */
+function emulated(path, inCI, args = []) {
+  const checks = flags.check ? flags.check.split(',') : inCI;
+  const timeout = flags.whole || flags.check ? 0 : EMULATED_TIMEOUT_MS;
   const run = async (name) => {
     const folder = consumer(name);
     copyPictures(folder);
     copyBeside(import.meta.url, ['suite.js', 'process.js'], folder);
     const [qemu, ...program] = arm64(path);
     const suite = [...program, ...args, 'process.js', ...(flags.whole ? [] : [checks.join()])];
-    const { results } = JSON.parse(await execute(qemu, suite, folder, flags.whole ? 0 : EMULATED_TIMEOUT_MS));
+    const { results } = JSON.parse(await execute(qemu, suite, folder, timeout));
     return { version: `${versionOf(qemu, ...program)} by qemu ${qemuVersion()}`, results };
   };
   return { run, lacks: [], later: flags.whole ? [] : CHECKS.filter((check) => !checks.includes(check)) };

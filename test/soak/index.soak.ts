@@ -8,8 +8,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { png } from '../../src/cli/thumbnail.ts';
 import { loadClip } from '../../src/index.ts';
+import { png } from '../../src/png-file.ts';
 import { openPhotos } from '../../src/search/index.ts';
 import { projectPath } from '../cli/command.ts';
 import { Random } from '../kernels/random.ts';

@@ -1,5 +1,5 @@
 /** Seeded variants of a picture: windows of it, flipped or not, brighter or darker. */
-import { png } from '../../src/cli/thumbnail.ts';
+import { png } from '../../src/png-file.ts';
 import type { Random } from '../kernels/random.ts';
 
 /** Side of the pictures that variants are cut from. */

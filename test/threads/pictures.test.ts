@@ -61,7 +61,7 @@ describe('a batch on threads that decode', () => {
     const results = await collect(two.encodeImages(list(), options));
     expect(results.map(plain)).toEqual(expected.map(plain));
     expect(results.filter(({ error }) => error).length).toBeGreaterThan(3);
-    // Only what is no picture of a known format.
+    // Only what is not a picture of a known format.
     expect(decode).toHaveBeenCalled();
     for (const [taken] of decode.mock.calls) expect(taken.bytes && ownFormat(taken.bytes)).toBeUndefined();
   });

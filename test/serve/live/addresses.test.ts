@@ -63,7 +63,7 @@ describe('addresses', () => {
     expect(asked).toEqual(requests);
   });
 
-  it('count as what their request holds: many of them are no way around its limit', async () => {
+  it('count as what their request holds: many of them do not get around its limit', async () => {
     const server = await served(clip, { fetchPicture: allowHosts(['127.0.0.1']), maxHeld: 2.5 * cat.length });
     try {
       const embed = (count: number) =>
