@@ -22,3 +22,9 @@ it('forgets a kernel that was interrupted once within a picture of sixty', () =>
   for (let i = 0; i < 60; i++) patience.add(5);
   expect(patience.milliseconds).toBe(1000);
 });
+
+it('waits ten seconds at most, however long a kernel took', () => {
+  const patience = new Patience(1000);
+  patience.add(60_000);
+  expect(patience.milliseconds).toBe(10_000);
+});

@@ -104,6 +104,70 @@ describe("a store of the caller's own", () => {
   });
 });
 
+describe('what a source is called, and which it is', () => {
+  const files = (source: object | undefined, more: Partial<ModelFiles> = {}) =>
+    new CheckedFiles({ name: 'a store', text: async () => undefined, source: async () => source as Source, ...more });
+
+  it('has its own name, or that of the file', async () => {
+    const { byteLength, readInto } = bytesSource(utf8('bytes'));
+    expect((await files({ byteLength, readInto, name: 'v1/model.bin' }).source('model.bin'))!.name).toBe(
+      'v1/model.bin',
+    );
+    expect((await files({ byteLength, readInto, name: 7 }).source('model.bin'))!.name).toBe('model.bin');
+  });
+
+  it('keeps whether only its list may be read', async () => {
+    const whole = bytesSource(utf8('bytes'));
+    expect((await files({ ...whole, listOnly: true }).source('x'))!.listOnly).toBe(true);
+    expect((await files(whole).source('x'))!.listOnly).toBe(undefined);
+  });
+
+  it('keeps the name of the one file of weights, unless it is not a text', () => {
+    expect(files(undefined, { weights: 'a.pt' }).weights).toBe('a.pt');
+    expect(files(undefined, { weights: 5 as never }).weights).toBe(undefined);
+    expect(files(undefined, { name: 5 as never }).name).toBe('model');
+  });
+
+  it('may be empty; what has no class is refused as such', async () => {
+    expect((await files(bytesSource(new Uint8Array(0))).source('x'))!.byteLength).toBe(0);
+    expect((await rejection(files(Object.create(null)).source('x'))).message).toMatch(/got an object of no class$/);
+    expect((await rejection(files(new ArrayBuffer(1)).source('x'))).message).toMatch(/wrap it: bytesSource/);
+    expect((await rejection(files({}).source('x'))).message).toMatch(/got an object of Object$/);
+  });
+
+  it('is looked for in a folder once that was entered', async () => {
+    const asked: string[] = [];
+    const store = files(undefined, { text: async (name) => void asked.push(name) });
+    await store.text('config.json');
+    store.enter('0_CLIPModel');
+    await store.text('config.json');
+    expect(asked).toEqual(['config.json', '0_CLIPModel/config.json']);
+    await expect(store.openaiTokenizer()).resolves.toBe(undefined);
+  });
+
+  it('is closed, and the load ends, where a look into it fails or a signal comes meanwhile', async () => {
+    let closed = 0;
+    const controller = new AbortController();
+    const source = (readInto: Source['readInto']) => ({
+      ...bytesSource(utf8('bytes')),
+      readInto,
+      close: async () => void closed++,
+    });
+    const broken = files(source(() => Promise.reject(new Error('reset'))));
+    expect(await rejection(broken.source('x'))).toMatchObject({
+      code: 'IO',
+      message: '"a store": cannot read x: reset',
+    });
+    const stopped = source(async () => controller.abort('enough'));
+    const signalled = new CheckedFiles(
+      { name: 'a store', text: async () => undefined, source: async () => stopped },
+      controller.signal,
+    );
+    await expect(signalled.source('x')).rejects.toBe('enough');
+    expect(closed).toBe(2);
+  });
+});
+
 describe('a web page instead of a file', () => {
   const answering = (names: (name: string) => boolean): ModelFiles => ({
     name: 'a server',
