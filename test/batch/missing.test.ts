@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openStorage } from '../../src/batch/open-storage.ts';
 import { readPlan, readShards } from '../../src/batch/plan.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
-import { openStorage, type Storage } from '../../src/batch/storage.ts';
+import type { Storage } from '../../src/batch/storage.ts';
 import { workShard } from '../../src/batch/work.ts';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { indexModel } from '../../src/search/index-model.ts';

@@ -116,12 +116,6 @@ describe('what a source is called, and which it is', () => {
     expect((await files({ byteLength, readInto, name: 7 }).source('model.bin'))!.name).toBe('model.bin');
   });
 
-  it('keeps whether only its list may be read', async () => {
-    const whole = bytesSource(utf8('bytes'));
-    expect((await files({ ...whole, listOnly: true }).source('x'))!.listOnly).toBe(true);
-    expect((await files(whole).source('x'))!.listOnly).toBe(undefined);
-  });
-
   it('keeps the name of the one file of weights, unless it is not a text', () => {
     expect(files(undefined, { weights: 'a.pt' }).weights).toBe('a.pt');
     expect(files(undefined, { weights: 5 as never }).weights).toBe(undefined);
