@@ -18,7 +18,7 @@ interface DuplicatesOptions {
 }
 
 /** Measured on edits of ten photos (docs/search.md): higher ones miss crops and flips, lower ones join photos of one scene. */
-const THRESHOLD = 0.92;
+export const THRESHOLD = 0.92;
 
 const HELP = `
 Groups of exact copies (the same bytes) come first, then groups of photos whose vectors have a cosine of at least --threshold.
