@@ -19,6 +19,8 @@ const EXAMPLES = [
   'next',
   'node-batch',
   'photo-search',
+  'qdrant',
+  'cloudflare-vectorize',
 ];
 /** What no folder in examples/ belongs to. */
 const OTHERS = ['edge-limits'];
