@@ -11,6 +11,7 @@ import { PictureError } from './picture-error.ts';
 import { PictureFolders } from './picture-folders.ts';
 import type { PlanHead, Shard } from './plan.ts';
 import { isBucket, type Storage } from './storage.ts';
+import { TarNames } from './tar-names.ts';
 import { webPicture } from './web-picture.ts';
 
 /** A picture whose bytes are on their way. */
@@ -95,7 +96,10 @@ export class PictureSource {
     const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
     const storage = await this.#input(this.#head.input);
     const stream = await inFolder(storage, tar, new PictureFolders(), () => storage.stream(tar, signal));
-    const entries = stream.pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
+    const names = new TarNames();
+    const entries = stream
+      .pipeThrough(names.passing(), { signal })
+      .pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
     const reader = (entries as ReadableStream<TarEntry>).getReader();
     try {
       for (;;) {
@@ -104,7 +108,8 @@ export class PictureSource {
           throw new ClipError('IO', `${storage.place}: ${tar}: ${(cause as Error).message}`, { cause });
         });
         if (done) return;
-        const { name, type = 'file', size } = entry.header;
+        const { name: decoded, type = 'file', size } = entry.header;
+        const name = names.take(decoded);
         if (type !== 'file' || !isPictureMember(name)) {
           await entry.body.cancel();
           continue;

@@ -320,6 +320,34 @@ it('reads tar files as they come', async () => {
   expect(Float32Array.from(third!.embedding!)).toEqual(expected);
 });
 
+it('gives each member of a tar file a key of its own, whatever its name is', async () => {
+  const script = String.raw`
+import io, sys, tarfile
+for format in ('USTAR', 'GNU', 'PAX'):
+    with tarfile.open(f'named-tars/{format}.tar', 'w', format=getattr(tarfile, f'{format}_FORMAT'), encoding='utf-8', errors='surrogateescape') as tar:
+        for name in (b'\xff.png', b'\xfe.png', 'größe.png'.encode(), b'e' * 60 + b'/' + b'\xfd' * 70 + b'.png', b'f/' + b'\xfc' * 120 + b'.png'):
+            if format == 'USTAR' and len(name) > 100 and name[0] != 101: continue
+            member = tarfile.TarInfo(name.decode('utf-8', 'surrogateescape'))
+            photo = open(sys.argv[1], 'rb').read()
+            member.size = len(photo)
+            tar.addfile(member, io.BytesIO(photo))`;
+  mkdirSync(at('named-tars'));
+  execFileSync(python, ['-c', script, join(golden, 'cat.png')], { cwd: work.path });
+  await plan('named-tars', '--tars', '--output', 'from-named');
+  expect((await run('batch', 'work', '--output', 'from-named')).code).toBe(0);
+  const [short, long, longer] = [['\\xff.png', '\\xfe.png', 'größe.png'], `${'e'.repeat(60)}/${'\\xfd'.repeat(70)}.png`, `f/${'\\xfc'.repeat(120)}.png`] as const; // biome-ignore format: one line
+  for (const [i, [format, names]] of Object.entries({
+    GNU: [...short, long, longer],
+    PAX: [...short, long, longer],
+    USTAR: [...short, long],
+  }).entries()) {
+    // biome-ignore format: one line
+    const found = rows(`from-named/part-0000${i}.parquet`).rows;
+    expect(found.map(({ key }) => key)).toEqual(names.map((name) => `${format}.tar/${name}`));
+    expect(found.every(({ embedding }) => embedding !== null)).toBe(true);
+  }
+});
+
 it('reads a list of paths and addresses; what the web does not give has a row', async () => {
   let refusals = 2;
   const server = createServer(({ url }, answer) => {

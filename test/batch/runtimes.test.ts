@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { build } from 'rolldown';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStorage } from '../../src/batch/open-storage.ts';
 import { projectPath } from '../cli/command.ts';
@@ -58,4 +59,17 @@ it.each(['deno', 'bun'] as const)('works in %s', async (runtime) => {
   const parts = await partsOf(runtime);
   expect([...parts.keys()]).toEqual(['part-00000.parquet', 'part-00001.parquet']);
   for (const [name, bytes] of expected) expect(Buffer.compare(parts.get(name)!, bytes), name).toBe(0);
+});
+
+it('writes what a bucket takes in several requests, once, in each runtime', async () => {
+  const program = join(folder, 'multipart.mjs');
+  const input = join(projectPath, 'test/batch/multipart.ts');
+  await build({ input, output: { file: program, codeSplitting: false }, platform: 'node', resolve: { conditionNames: ['edgeclip-source', 'node', 'import'] }, external: ['hyparquet', 'hyparquet-writer', 'modern-tar', 'bullmq'], logLevel: 'silent' }); // biome-ignore format: one line
+  const said: string[] = [];
+  for (const [name, [runtime, ...args]] of Object.entries(RUNTIMES)) {
+    await bucketAt(storage.port).put(`large-${name}`, new Uint8Array(0));
+    said.push((await promisify(execFile)(runtime!, [...args, program, `s3://large-${name}`], { cwd: folder })).stdout);
+  }
+  expect(JSON.parse(said[0]!)).toMatchObject({ written: [true, false], bytes: 65 << 20 });
+  expect(said).toEqual(said.map(() => said[0]));
 });

@@ -11,10 +11,12 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
 import { seeded } from '../../src/eval/seeded.ts';
 import { type Service, startQueue } from '../batch/services.ts';
+import { PostgresServer } from '../postgres/server.ts';
 import { minutes } from './duration.ts';
 
 const PROGRAM = fileURLToPath(new URL('queue-workers.ts', import.meta.url));
@@ -63,6 +65,8 @@ const places = (count: number) =>
   Array.from({ length: count }, (_, part) => ({ part, file: 'plan/plan-00000.jsonl', start: 100 * part, end: 100 * part + 99 })); // biome-ignore format: one line
 
 interface Workers {
+  /** Default: Valkey's. */
+  readonly at?: string;
   readonly name: string;
   readonly workers: number;
   readonly seconds: number;
@@ -70,8 +74,8 @@ interface Workers {
   readonly held?: number;
 }
 
-function start({ name, workers, seconds, lock = LOCK, held = -1 }: Workers): ChildProcess {
-  const args = [url, name, ...[workers, seconds, lock, held].map(String)];
+function start({ at = url, name, workers, seconds, lock = LOCK, held = -1 }: Workers): ChildProcess {
+  const args = [at, name, ...[workers, seconds, lock, held].map(String)];
   const child = fork(PROGRAM, args, { execArgv: ['--import', 'tsx', '--conditions=edgeclip-source'] });
   started.push(child);
   return child;
@@ -151,6 +155,42 @@ it('hands out empty shards as fast as it goes', async () => {
   const { seconds, cpu } = rates(early, late);
   const each = (doneLate - doneEarly) / seconds;
   console.log(`${shards} empty shards, ${processes * workers} workers: ${each.toFixed(0)} a second here; ${((1000 * cpu) / each).toFixed(3)} ms of the server's core each, so it bears ${(each / cpu).toFixed(0)} a second; ${((late.commands - from.commands) / doneLate).toFixed(1)} commands each`); // biome-ignore format: one line
+});
+
+it('hands out empty shards on PostgreSQL', async () => {
+  const [workers, shards] = isLong ? [12, 6000] : [4, 200];
+  const server = await PostgresServer.start();
+  try {
+    const [at, name] = [server.address(), 'edgeclip-empty'];
+    const queue = await BullQueue.open(at, name);
+    await queue.add(places(shards));
+    const client = new Client(at);
+    await client.connect();
+    const transactions = async () => {
+      const { rows } = await client.query('SELECT sum(xact_commit)::int AS count FROM pg_stat_database');
+      return rows[0].count as number;
+    };
+    const before = await transactions();
+    const done: number[] = [];
+    let [early, late] = [0, 0];
+    const child = start({ at, name, workers, seconds: 0 });
+    child.send('go');
+    child.on('message', (message) => {
+      if (!Array.isArray(message) || !message[1]) return;
+      done.push(message[0]);
+      if (done.length === shards / 10) early = performance.now();
+      if (done.length === 0.9 * shards) late = performance.now();
+    });
+    await once(child, 'exit');
+    expect(done.sort((a, b) => a - b)).toEqual(places(shards).map(({ part }) => part));
+    expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });
+    const each = (await transactions()) - before;
+    console.log(`PostgreSQL: ${shards} empty shards, ${workers} workers: ${((800 * shards) / (late - early)).toFixed(0)} a second here, ${(each / shards).toFixed(1)} transactions each`); // biome-ignore format: one line
+    await client.end();
+    await queue.close();
+  } finally {
+    await server.remove();
+  }
 });
 
 it('repeats as much as the formula says when workers are killed', async () => {
