@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, Queue, QueueOptions, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
 import { concurrently } from './concurrent.ts';
-import { batchPackage } from './packages.ts';
+import { batchPackage, missingPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, LOCK_MS, type ShardHandler, type WorkOptions } from './queue.ts';
 import type { ShardResult } from './work.ts';
@@ -106,7 +106,10 @@ export class BullQueue implements BatchQueue {
     try {
       queue = new BullQueue(bull, place, name, backoffMs, { connection } as unknown as QueueOptions, backend);
     } catch (cause) {
-      throw new ClipError('UNSUPPORTED', `the queue's client does not start: ${(cause as Error).message}`, { cause });
+      throw (
+        withoutClient(cause) ??
+        new ClipError('UNSUPPORTED', `the queue's client does not start: ${(cause as Error).message}`, { cause })
+      );
     }
     await queue.#answers();
     isOpen = true;
@@ -125,9 +128,8 @@ export class BullQueue implements BatchQueue {
       await Promise.race([this.#queue.waitUntilReady(), late]);
     } catch (cause) {
       void this.#queue.disconnect().catch(() => {}); // it may wait for a connection
-      throw new ClipError('IO', `the queue at ${this.#place}: ${(cause as Error).message || 'it does not answer'}`, {
-        cause,
-      });
+      const reason = (cause as Error).message || 'it does not answer';
+      throw withoutClient(cause) ?? new ClipError('IO', `the queue at ${this.#place}: ${reason}`, { cause });
     } finally {
       clearTimeout(timer);
     }
@@ -307,3 +309,9 @@ async function soon(closing: Promise<void>): Promise<void> {
 const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => {});
 
 const jobId = (part: number): string => `part-${numbered(part)}`;
+
+/** BullMQ brings no client of Redis or PostgreSQL. Undefined for other errors. */
+function withoutClient(cause: unknown): ClipError | undefined {
+  const [, name] = /could not load the optional '([\w-]+)' package/.exec((cause as Error).message) ?? [];
+  return name === undefined ? undefined : missingPackage(name, 'for --queue', cause);
+}

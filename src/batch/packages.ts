@@ -28,6 +28,10 @@ export async function batchPackage<K extends keyof Packages>(name: K, purpose: s
   try {
     return await LOADERS[name]().catch((error) => importFromWorkingFolder(name, error));
   } catch (cause) {
-    throw new ClipError('UNSUPPORTED', `${purpose} the package ${name} is needed: npm install ${name}`, { cause });
+    throw missingPackage(name, purpose, cause);
   }
 }
+
+/** Says what to install. */
+export const missingPackage = (name: string, purpose: string, cause: unknown): ClipError =>
+  new ClipError('UNSUPPORTED', `${purpose} the package ${name} is needed: npm install ${name}`, { cause });

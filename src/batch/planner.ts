@@ -118,7 +118,7 @@ function checkSame(output: Storage, had: PlanHead, wanted: PlanHead, moved: bool
 
 async function* names(input: string, kind: InputKind, options: PlanOptions): AsyncGenerator<string> {
   if (kind === 'list') {
-    yield* listed(input, options.nulls ?? false);
+    yield* listed(input, options);
     return;
   }
   const storage = await openStorage(input, options);
@@ -126,12 +126,19 @@ async function* names(input: string, kind: InputKind, options: PlanOptions): Asy
   for await (const { name } of storage.list('', options.signal, options.onUnlisted)) if (isWanted(name)) yield name;
 }
 
-/** The names in a file, or in standard input as `-`: any bytes but those that end a line. */
-async function* listed(path: string, nulls: boolean): AsyncGenerator<string> {
-  const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path);
+/** The names in a file, here or in a bucket, or in standard input as `-`: any bytes but those that end a line. */
+async function* listed(path: string, options: PlanOptions): AsyncGenerator<string> {
+  const { nulls = false, signal } = options;
   const where = `cannot read the list ${JSON.stringify(path)}`;
+  const [, bucket, name] = /^(s3:\/\/[^/]+)\/(.+)$/i.exec(path) ?? [];
+  const storage = bucket === undefined ? undefined : await openStorage(bucket, options);
   let count = 0;
   try {
+    const stream = storage
+      ? await storage.stream(name!, signal)
+      : path === STANDARD_INPUT
+        ? process.stdin
+        : createReadStream(path);
     for await (const line of byteLines(stream, { end: nulls ? 'nul' : 'line feed', maxBytes: LINE_BYTES })) {
       count++;
       if (line instanceof LineTooLong) throw new RangeError(`line ${count} has more than ${line.maxBytes} bytes`);
@@ -140,7 +147,7 @@ async function* listed(path: string, nulls: boolean): AsyncGenerator<string> {
       if (name.trim() !== '') yield name;
     }
   } catch (cause) {
-    const reason = cause instanceof RangeError ? cause.message : ioReason(cause);
+    const reason = cause instanceof RangeError || cause instanceof ClipError ? cause.message : ioReason(cause);
     throw new ClipError('IO', `${where}: ${reason}`, { cause });
   }
 }

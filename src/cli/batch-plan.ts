@@ -3,7 +3,7 @@ import { rmdir } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { InputKind, Layout } from '../batch/plan.ts';
 import { planBatch } from '../batch/planner.ts';
-import { enqueue } from '../batch/queues.ts';
+import { enqueue, queuedBatches } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
@@ -25,7 +25,7 @@ interface PlanCommandOptions extends BatchOptions {
 
 const HELP = `
 INPUT is a folder or s3://bucket/prefix with pictures, in folders of any depth; with --tars, WebDataset tar files under it, each
-of which is a shard; with --list, a file (- is standard input) with one path, s3:// or http(s):// address per line.
+of which is a shard; with --list, a file (here or s3://; - is standard input) with one path, s3:// or http(s):// address per line.
 
 The plan is written to OUTPUT/plan/ as JSON Lines: the first line says what the batch is, each other one is a shard with its
 pictures. Run again, it adds the pictures that are new, also after it was stopped. If the input has another place now, --moved says so;
@@ -77,6 +77,7 @@ async function plan(input: string, options: PlanCommandOptions): Promise<void> {
     throw new UsageError(`${quote(input)} is an address: write addresses into a file, one per line, and add --list`);
   }
   const progress = new Progress();
+  if (queue !== undefined) await queuedBatches(queue); // a listing may take hours
   const isNew = !isBucket(place) && fileKind(place) === undefined;
   const output = await openOutput({ output: place, endpoint }, true);
   const settings = {

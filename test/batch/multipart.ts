@@ -1,6 +1,6 @@
 /** A program for any runtime: writes a file of more than one part to a bucket, twice, and reads it back. Its argument is the bucket. */
 import { createHash } from 'node:crypto';
-import { openStorage } from '../../src/batch/storage.ts';
+import { openStorage } from '../../src/batch/open-storage.ts';
 
 const storage = await openStorage(process.argv.at(-1)!);
 const bytes = new Uint8Array(65 << 20);

@@ -1,6 +1,6 @@
 /** The shared queue: what fails is tried again and set aside, what was stopped is given back, and workers find batches by its address. */
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -186,4 +186,29 @@ it('gives its shard back where the disk is full', async () => {
   // Another worker, with room, goes on at once.
   expect((await run('work', '--output', 'full', '--queue', url)).code).toBe(0);
   expect(readdirSync(at('full')).sort()).toEqual(['part-00000.parquet', 'part-00001.parquet', 'plan']);
+});
+
+it('says before a plan is made what the queue lacks', async () => {
+  const nobody = await run('plan', 'photos', '--output', 'none', '--queue', 'redis://127.0.0.1:1');
+  expect([nobody.code, nobody.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^error: the queue at 127\.0\.0\.1:1: .* \[IO\]\n$/),
+  ]);
+  for (const [name, address] of [
+    ['ioredis', url],
+    ['pg', 'postgres://127.0.0.1:1/x'],
+  ] as const) {
+    const module = `
+import Module from 'node:module';
+const { _resolveFilename } = Module;
+Module._resolveFilename = function (name, ...rest) {
+  if (name === '${name}') throw Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' });
+  return _resolveFilename.call(this, name, ...rest);
+};`;
+    const imports = [`data:text/javascript,${encodeURIComponent(module)}`];
+    const args = ['batch', 'plan', 'photos', '--output', 'none', '--queue', address];
+    const { code, stderr } = await edgeclip(args, { cwd: folder, imports });
+    expect([code, stderr]).toEqual([1, `error: for --queue the package ${name} is needed: npm install ${name} [UNSUPPORTED]\n`]); // biome-ignore format: one line
+  }
+  expect(existsSync(at('none'))).toBe(false);
 });

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStorage } from '../../src/batch/open-storage.ts';
+import { readShards } from '../../src/batch/plan.ts';
+import { planBatch } from '../../src/batch/planner.ts';
 import type { Storage } from '../../src/batch/storage.ts';
 import { bucketAt, type Service, startStorage, storageVariables } from './services.ts';
 
@@ -102,6 +104,20 @@ it('leaves nothing of a file that a killed process was writing', async () => {
   expect(left).toMatchObject([{ code: 'IO', message: expect.stringMatching(/^cannot remove ".*\/killed\/stuck~.*": .*: it was left by a worker that was killed, and is no part: remove it$/) }]); // biome-ignore format: one line
   await storage.create('part', bytes('whole'));
   expect(readdirSync(join(folder, 'killed'))).toEqual([alive, 'part', stuck]);
+});
+
+it('plans a list that is in a bucket', async () => {
+  const bucket = await openStorage('s3://things');
+  await bucket.create('lists/names.txt', bytes('a.png\ns3://things/b.png\r\n\n'));
+  const output = await openStorage(join(folder, 'planned'), { create: true });
+  const settings = { kind: 'list', shardSize: 10, layout: 'parquet', half: false } as const;
+  const { plan } = await planBatch('s3://things/lists/names.txt', output, settings);
+  const { value } = await readShards(output, plan!).next();
+  expect(value.shard.keys).toEqual(['a.png', 's3://things/b.png']);
+  await expect(planBatch('s3://things/lists/none.txt', output, { ...settings, moved: true })).rejects.toMatchObject({
+    code: 'IO',
+    message: expect.stringMatching(/^cannot read the list "s3:\/\/things\/lists\/none.txt": .*status 404/),
+  });
 });
 
 it('says why a bucket cannot be used', async () => {
