@@ -1,5 +1,5 @@
 /** What a part says of itself, read by ranges, whether its files are whole and the plan's, and its rows. */
-import type { AsyncBuffer } from 'hyparquet';
+import type { AsyncBuffer, ColumnChunk } from 'hyparquet';
 import { ClipError } from '../errors.ts';
 import { isObject } from '../json.ts';
 import { NPY_HEADER_BYTES } from '../npy.ts';
@@ -119,18 +119,24 @@ export async function readSummary(output: Storage, file: StoredFile): Promise<Pa
     if (!isSummary(summary)) throw new Error('it does not say what it is');
     const rows = summary.errors ? summary.pictures - summary.failed : summary.pictures;
     if (Number(metadata.num_rows) !== rows) throw new Error(`it has ${metadata.num_rows} rows instead of ${rows}`);
-    const ends = metadata.row_groups.flatMap(({ columns }) =>
-      columns.map(({ meta_data }) => {
-        const { dictionary_page_offset, data_page_offset, total_compressed_size } = meta_data!;
-        return Number(dictionary_page_offset ?? data_page_offset) + Number(total_compressed_size);
-      }),
-    );
+    const ends = metadata.row_groups.flatMap(({ columns }) => columns.flatMap(columnEnds));
     const expected = Math.max(4, ...ends) + metadata.metadata_length + TAIL_BYTES;
     if (file.bytes !== expected) throw new Error(`it has ${file.bytes} bytes instead of ${expected}`);
     return summary;
   } catch (cause) {
     throw damage(output, file, cause);
   }
+}
+
+/** Where a column's sections end in the file: its pages, and the indexes that columns of several pages have behind them all. */
+function columnEnds(column: ColumnChunk): number[] {
+  const { dictionary_page_offset, data_page_offset, total_compressed_size, bloom_filter_offset, bloom_filter_length } = column.meta_data!; // biome-ignore format: one line
+  return [
+    [dictionary_page_offset ?? data_page_offset, total_compressed_size] as const,
+    [bloom_filter_offset, bloom_filter_length] as const,
+    [column.column_index_offset, column.column_index_length] as const,
+    [column.offset_index_offset, column.offset_index_length] as const,
+  ].map(([start = 0, length = 0]) => Number(start) + Number(length));
 }
 
 function isSummary(value: unknown): value is PartSummary {

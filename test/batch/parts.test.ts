@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keyFromText, keyText } from '../../src/batch/key-text.ts';
 import { openStorage } from '../../src/batch/open-storage.ts';
-import { checkParts } from '../../src/batch/part-reader.ts';
-import { doneParts } from '../../src/batch/parts.ts';
-import { readPlan, readShards, shardChecks } from '../../src/batch/plan.ts';
+import { checkPart, checkParts } from '../../src/batch/part-reader.ts';
+import { doneParts, PartWriter } from '../../src/batch/parts.ts';
+import { type PlanHead, readPlan, readShards, shardChecks } from '../../src/batch/plan.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
 import { outputMaker, workShard } from '../../src/batch/work.ts';
 import { loadClip } from '../../src/index.ts';
@@ -67,6 +67,34 @@ beforeAll(async () => {
   }
 });
 afterAll(() => work.remove());
+
+it.each([
+  ['parquet', false],
+  ['parquet', true],
+  ['clip-retrieval', false],
+] as const)(
+  'knows its own parts of 2,500 pictures, whose columns have several pages: %s, half %s',
+  async (layout, half) => {
+    const output = await openStorage(at(`large-${layout}-${half}`), { create: true });
+    const made = { model: { name: 'a model', precision: 'int8', fingerprint: 'f' }, maker: 'm', version: '1', dimension: 512, prepared: { orient: false, scaled: false } } as const; // biome-ignore format: one line
+    const writer = await PartWriter.open({ layout, half, part: 0, shard: 's', made });
+    const embedding = new Float32Array(512).map((_, i) => Math.sqrt(i));
+    const facts = { width: 500, height: 375, sha256: '0'.repeat(64) };
+    for (let i = 0; i < 2500; i++) writer.add({ key: `${i}.jpg`, embedding, ...facts });
+    const expected = { head: { layout, half } as PlanHead, shard: 's' };
+    for (const { name, bytes } of writer.end()) await output.create(name, bytes);
+    const [part] = await doneParts(output, layout);
+    expect(await checkPart(output, expected, part!)).toMatchObject({ pictures: 2500, failed: 0 });
+    // A byte that is none of its own is seen.
+    const path = join(at(`large-${layout}-${half}`), part!.files.at(-1)!.name);
+    const bytes = readFileSync(path);
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, 4), Buffer.of(0), bytes.subarray(4)]));
+    const [longer] = await doneParts(output, layout);
+    await expect(checkPart(output, expected, longer!)).rejects.toThrow(
+      `it has ${bytes.length + 1} bytes instead of ${bytes.length}`,
+    );
+  },
+);
 
 it('writes a byte that is not UTF-8 in a way that tells names apart, and reads it back', () => {
   const texts = new Map([
