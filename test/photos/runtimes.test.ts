@@ -1,0 +1,43 @@
+/**
+ * One photo index that each runtime's SQLite writes in its turn: libsql in Node 20, node:sqlite in later ones and in Deno, bun:sqlite. What
+ * one has written all read. Needs `npm run build` and the runtimes of test/runtimes.
+ */
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, expect, it } from 'vitest';
+import { projectPath, workFolder } from '../cli/command.ts';
+
+const installed = (name: string) => join(projectPath, 'test/runtimes/node_modules', name);
+const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
+  'node-20': [installed('node-20/bin/node')],
+  'node-22': [installed('node-22/bin/node')],
+  'node-24': [installed('node-24/bin/node')],
+  deno: [installed('@deno/linux-x64-glibc/deno'), 'run', '--allow-all', '--quiet'],
+  bun: [installed('@oven/bun-linux-x64/bin/bun')],
+};
+const NAMES = ['cat.png', 'coffee.png', 'rocket.jpg', 'grass.png', 'coins.png'];
+
+const work = workFolder({});
+afterAll(() => work.remove());
+
+it('is written and read by each of them, with the same answers', async () => {
+  mkdirSync(join(work.path, 'photos'), { recursive: true });
+  const run = async (runtime: string, ...args: string[]) => {
+    const [program, ...before] = RUNTIMES[runtime] as [string, ...string[]];
+    const main = join(projectPath, 'dist/cli/main.js');
+    return (await promisify(execFile)(program, [...before, main, ...args], { cwd: work.path })).stdout;
+  };
+  for (const [i, runtime] of Object.keys(RUNTIMES).entries()) {
+    copyFileSync(join(projectPath, 'test/golden/photos', NAMES[i]!), join(work.path, 'photos', NAMES[i]!));
+    expect(await run(runtime, 'index', 'photos'), runtime).toMatch(new RegExp(`^edgeclip\\.db: ${i + 1} photos? \\(1 new\\)\\n$`)); // biome-ignore format: one line
+  }
+  expect(readdirSync(work.path).sort()).toEqual(['edgeclip.db', 'photos']); // no journal is left
+  const expected = await run('node-20', 'search', 'a photo of a cat', '--json');
+  expect(expected.trimEnd().split('\n')).toHaveLength(NAMES.length);
+  expect(expected).toMatch(/^\{"file":"[^"]*cat\.png"/);
+  for (const runtime of Object.keys(RUNTIMES)) {
+    expect(await run(runtime, 'search', 'a photo of a cat', '--json'), runtime).toBe(expected);
+  }
+});
