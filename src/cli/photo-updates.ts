@@ -109,7 +109,8 @@ export class PhotoUpdates {
     }
     await this.#finish();
     await this.#removeOthers(files.others);
-    for (const { path } of this.#damaged) this.#reportDamaged(path);
+    const others = new Set(files.others);
+    for (const { path } of this.#damaged) if (!others.has(path)) this.#reportDamaged(path);
     this.#progress.clear();
   }
 
@@ -129,10 +130,11 @@ export class PhotoUpdates {
     return [...this.#byPath.keys()].some((path) => isInside(path, folder));
   }
 
-  /** Removes photos at further paths of files that have a photo. */
+  /** Removes what the index has of further paths of the files. */
   async #removeOthers(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
     const photos = paths.flatMap((path) => this.#byPath.get(path) ?? []);
-    if (photos.length > 0) await this.#store.change({ remove: photos.map(({ id }) => id) });
+    await this.#store.change({ remove: photos.map(({ id }) => id), forget: paths });
     for (const { path } of photos) this.#forgetAt(path);
     this.counts.removed += photos.length;
   }

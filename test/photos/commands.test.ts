@@ -150,6 +150,15 @@ it('a file with several paths is one photo, at its own path, and no copy of itse
   linkSync(join(own, 'cat.png'), join(own, 'true copy.png')); // as tools that save space make it
   expect((await run('duplicates', '--in', 'l.db', '--threshold', '1')).stdout).toBe('');
   expect((await run('index', 'own', '--to', 'l.db')).stdout).toMatch(/^l\.db: 3 photos \(1 removed, \d links\)/);
+
+  writeFileSync(join(own, 'bad.jpg'), 'no picture');
+  symlinkSync(join(own, 'bad.jpg'), join(links, 'bad.jpg'));
+  const errors = async () =>
+    (await run('index', '--errors', '--to', 'l.db')).stdout.trimEnd().split('\n').map((line) => line.split(': ')[0]); // biome-ignore format: one step
+  await run('index', 'links/bad.jpg', '--to', 'l.db');
+  expect(await errors()).toEqual([join(links, 'bad.jpg')]);
+  await run('index', 'own/bad.jpg', 'links/bad.jpg', '--to', 'l.db');
+  expect(await errors()).toEqual([join(own, 'bad.jpg')]);
 });
 
 it('two files that change their names keep both vectors', async () => {
