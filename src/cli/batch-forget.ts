@@ -1,7 +1,7 @@
 /** `edgeclip batch forget`: takes a batch from the queue that workers share. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { forgetBatch, queuedBatches } from '../batch/queues.ts';
+import { forgetBatch, queuedBatches, queueName } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { standardOutput } from './output.ts';
 
 const HELP = `
 A queue keeps its batches when they are done, for batch status, and when their output was removed. BATCH is an output, as batch status
-shows it, or the batch's id. The plan and the parts stay; edgeclip batch plan with --queue puts the batch back.
+shows it, or the batch's id, or its queue as batch status --json shows it. The plan and the parts stay; edgeclip batch plan with --queue puts the batch back.
 
 Examples:
   $ edgeclip batch forget s3://embeddings/2026 --queue redis://10.0.0.1:6379
@@ -33,7 +33,9 @@ async function forget(name: string, { queue, force = false }: { queue: string; f
   if (name === '') throw new UsageError("argument 'batch' is empty (an unset variable of the shell?)");
   if (queue === '') throw emptyOption('--queue');
   const place = placeOf(name);
-  const found = (await queuedBatches(queue)).filter(({ id, output }) => id === name || placeOf(output) === place);
+  const found = (await queuedBatches(queue)).filter(
+    ({ id, output }) => [id, queueName(id)].includes(name) || placeOf(output) === place,
+  );
   if (found.length === 0) throw new ClipError('IO', `the queue has no batch ${quote(name)}: edgeclip batch status --queue URL shows them`); // biome-ignore format: one line
   for (const batch of found) {
     const waiting = await forgetBatch(queue, batch, force);

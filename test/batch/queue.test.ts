@@ -131,7 +131,8 @@ it('forgets a batch when told, also one whose output is gone, and takes it back 
   expect([rest.code, rest.stdout.match(/^\//gm)]).toEqual([0, ['/', '/', '/']]);
   expect((await run('work', '--queue', url)).code).toBe(0);
 
-  expect((await run('forget', 'there', '--queue', url)).stdout).toContain('is forgotten\n');
+  const { queue } = JSON.parse((await run('status', '--output', 'there', '--queue', url, '--json')).stdout);
+  expect((await run('forget', queue, '--queue', url)).stdout).toContain('is forgotten\n');
   expect((await run('status', '--queue', url)).stdout).not.toContain(at('there'));
   const part = readFileSync(at('there/part-00000.parquet'));
   rmSync(at('there/part-00000.parquet'));
