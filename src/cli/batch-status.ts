@@ -62,6 +62,13 @@ async function status(options: StatusOptions): Promise<void> {
   }
 }
 
+/** What the rate follows from. */
+interface WholePart {
+  readonly pictures: number;
+  /** Milliseconds since 1970. */
+  readonly written: number;
+}
+
 async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Progress): Promise<void> {
   const { errors = false, retry = false, json = false, check = false } = options;
   const out = standardOutput();
@@ -77,7 +84,7 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
     const made = await outputMaker(output, plan.head.layout);
     const expected = { head: plan.head, maker: made?.maker, shards: checks };
     const found = { pictures: 0, failed: 0 };
-    const whole: DonePart[] = [];
+    const whole: WholePart[] = [];
     const damaged: string[] = [];
     let seen = 0;
     for await (const part of checkParts(output, expected, parts, check)) {
@@ -86,7 +93,7 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
         damaged.push(part.damage.message);
         continue;
       }
-      whole.push(part);
+      whole.push({ pictures: part.summary.pictures, written: part.files.at(-1)!.modified });
       found.pictures += part.summary.pictures;
       found.failed += part.summary.failed;
       if (!errors) continue;
@@ -101,7 +108,7 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
       for (const message of damaged) progress.line(`error: ${visible(message)}`);
       return;
     }
-    const { perSecond, left } = pace(whole, found.pictures / whole.length, plan.shards);
+    const { perSecond, left } = pace(whole, plan.shards);
     const shards = { done: whole.length, total: plan.shards, waiting, running, failed };
     if (json) {
       const of = {
@@ -144,13 +151,14 @@ async function plannedShards(output: Storage, plan: Plan, parts: readonly DonePa
   return { checks, left };
 }
 
-/** From when the parts of the last hour were written; unknown before the second. */
-function pace(parts: readonly DonePart[], picturesEach: number, total: number) {
-  const times = parts.map(({ files }) => files.at(-1)!.modified);
-  const last = times.reduce((a, b) => Math.max(a, b), 0);
-  const recent = times.filter((time) => time >= last - RECENT_MS);
-  const first = recent.reduce((a, b) => Math.min(a, b), last);
-  if (recent.length < 2 || last === first) return {};
-  const shardsPerSecond = ((recent.length - 1) * 1000) / (last - first);
-  return { perSecond: shardsPerSecond * picturesEach, left: Math.round((total - parts.length) / shardsPerSecond) };
+/** From when the parts of the last hour were written, and how many pictures each has; unknown before the second. */
+function pace(parts: readonly WholePart[], total: number) {
+  const last = parts.reduce((time, { written }) => Math.max(time, written), 0);
+  const recent = parts.filter(({ written }) => written >= last - RECENT_MS).sort((a, b) => a.written - b.written);
+  const [first, ...later] = recent;
+  if (first === undefined || last === first.written) return {};
+  const sum = (some: readonly WholePart[]) => some.reduce((pictures, part) => pictures + part.pictures, 0);
+  const perSecond = (sum(later) * 1000) / (last - first.written);
+  const picturesLeft = (total - parts.length) * (sum(parts) / parts.length);
+  return { perSecond, left: Math.round(picturesLeft / perSecond) };
 }

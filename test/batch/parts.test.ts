@@ -1,6 +1,6 @@
 /** Parts and plans that are damaged, lost or another batch's are told, and a part's names are those of its files. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keyFromText, keyText } from '../../src/batch/key-text.ts';
@@ -95,6 +95,16 @@ it.each([
     );
   },
 );
+
+it('reckons the rate and the time left from the pictures of the parts that were written since the first', async () => {
+  copy('paced', 'other');
+  rmSync(at('paced/part-00003.parquet')); // four pictures that are left, after parts of 4, 4, 4 and 2
+  for (const [i, part] of ['00001', '00000', '00002', '00004'].entries())
+    utimesSync(at(`paced/part-${part}.parquet`), 0, 1_700_000_000 + 10 * i);
+  const said = JSON.parse(await well('status', '--output', 'paced', '--json'));
+  expect(said.perSecond).toBeCloseTo((4 + 4 + 2) / 30, 12);
+  expect(said.secondsLeft).toBe(Math.round((14 / 4) * 3));
+});
 
 it('writes a byte that is not UTF-8 in a way that tells names apart, and reads it back', () => {
   const texts = new Map([
