@@ -6,7 +6,7 @@ import type {
   TextConfig,
   VisionTransformerConfig,
 } from '../src/model/config.ts';
-import { invertedResiduals } from '../src/model/efficientnet.ts';
+import { residualBlocks } from '../src/model/efficientnet.ts';
 import { bottlenecks } from '../src/model/resnet.ts';
 import { tokenCount } from '../src/model/vision-transformer.ts';
 
@@ -44,7 +44,7 @@ function visionTransformerMacs(config: VisionTransformerConfig, embedDim: number
 }
 
 function efficientNetMacs(config: EfficientNetConfig, embedDim: number): Macs {
-  const blocks = invertedResiduals(config);
+  const blocks = residualBlocks(config);
   const last = blocks.at(-1)!;
   let macs = blocks[0]!.size ** 2 * 27 * config.stem; // 3x3 windows of RGB
   for (const [i, { size, outSize, input, wide, output, kernel }] of blocks.entries()) {

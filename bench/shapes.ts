@@ -1,6 +1,6 @@
 /** The matrix products of the towers: C[m, n] = A[m, k] B[k, n]. */
 import type { EfficientNetConfig } from '../src/model/config.ts';
-import { invertedResiduals } from '../src/model/efficientnet.ts';
+import { residualBlocks } from '../src/model/efficientnet.ts';
 
 export interface GemmShape {
   readonly name: string;
@@ -30,7 +30,7 @@ function pointwise(config: EfficientNetConfig): GemmShape[] {
     const m = Math.min(pixels, lines * across);
     shapes.set(`${m} ${k} ${n}`, { name: `Lite0 ${part}`, m, k, n });
   };
-  const blocks = invertedResiduals(config);
+  const blocks = residualBlocks(config);
   for (const [i, { size, outSize, input, wide, output }] of blocks.entries()) {
     if (i > 0) add('expand', size ** 2, size, input, wide);
     add('project', outSize ** 2, outSize, wide, output);

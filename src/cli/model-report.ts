@@ -1,5 +1,4 @@
 /** What a model is and needs, from its configuration and the headers of its files: no weights are read. */
-import { counted } from '../counted.ts';
 import type { Precision } from '../engine/arithmetic.ts';
 import type { KernelVariant } from '../engine/kernels.ts';
 import type { MemoryUse } from '../engine/memory.ts';
@@ -127,10 +126,10 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
 }
 
 async function towerReport(config: ClipConfig, tower: Tower, { layout, stored, file }: TowerFile & { file: string }) {
-  const { description, slots } = await towerOf(config, tower);
+  const { description, shape, slots } = await towerOf(config, tower);
   return {
     kind: description,
-    shape: tower === 'image' ? imageShape(config.vision!) : transformerShape(config.text!),
+    shape,
     parameters: parameters(slots()),
     file: baseName(file),
     stored,
@@ -142,21 +141,6 @@ const sizes = ({ imageSize, trainedSize }: VisionConfig) => ({
   size: imageSize,
   ...(trainedSize !== undefined && { trainedSize }),
 });
-
-function imageShape(vision: VisionConfig): string {
-  if (vision.kind === 'vit') return transformerShape(vision);
-  const blocks = vision.kind === 'resnet' ? vision.layers : vision.stages.map(({ repeats }) => repeats);
-  return `stages of ${blocks.join(', ')} blocks`;
-}
-
-const transformerShape = (shape: {
-  layers: number;
-  width: number;
-  heads: number;
-  mlpWidth: number;
-  activation: string;
-}) =>
-  `${shape.layers} layers of width ${shape.width}, ${counted(shape.heads, 'head')}, MLP of ${shape.mlpWidth}, ${shape.activation}`;
 
 /** Numbers in the published tensors of a tower, each counted once. */
 function parameters(slots: readonly TowerSlot[]): number {

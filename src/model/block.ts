@@ -1,5 +1,6 @@
 /** The transformer block of CLIP's towers (OpenAI's `model.py`, ResidualAttentionBlock): pre-norm attention, then MLP. */
 
+import { counted } from '../counted.ts';
 import {
   Arithmetic,
   type KeyLists,
@@ -18,6 +19,10 @@ import { roundUp } from '../engine/numerics.ts';
 import { partsFor } from '../engine/threads/control.ts';
 import type { TransformerShape } from './config.ts';
 import { inMemory, linearSlot, normSlots, published, type TowerSlot } from './slots.ts';
+
+/** The sizes of a transformer in a line. */
+export const describeShape = ({ layers, width, heads, mlpWidth, activation }: TransformerShape): string =>
+  `${layers} layers of width ${width}, ${counted(heads, 'head')}, MLP of ${mlpWidth}, ${activation}`;
 
 export interface BlockWeights {
   readonly ln1: Norm;

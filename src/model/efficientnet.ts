@@ -1,7 +1,6 @@
 /**
- * EfficientNet-Lite (Tan & Le 2019; timm's `tf_efficientnet_lite0`) as an image tower: inverted residual blocks (Sandler
- * et al. 2018) without squeeze-excite, ReLU6, TensorFlow's "same" padding, batch norm folded into the weights.
- * A block's wide activation is computed and consumed in bands of lines that stay in cache.
+ * EfficientNet-Lite (Tan & Le 2019; timm's `tf_efficientnet_lite0`) as an image tower: inverted residual blocks
+ * (inverted-residual.ts) without squeeze-excite, ReLU6, TensorFlow's "same" padding, batch norm folded into the weights.
  */
 import type { Linear, PackedRows, Precision, RowBuffer } from '../engine/arithmetic.ts';
 import { Mode } from '../engine/calls.ts';
@@ -10,78 +9,44 @@ import type { Engine, Probe } from '../engine/engine.ts';
 import type { Pointer } from '../engine/kernels.ts';
 import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
-import { FIXED_SCALE, roundUp } from '../engine/numerics.ts';
+import { roundUp } from '../engine/numerics.ts';
 import type { EfficientNetConfig } from './config.ts';
+import {
+  type BandState,
+  type BlockWeights,
+  bandLines,
+  blockSlots,
+  blockWeights,
+  type InvertedResidual,
+  invertedResidual,
+  invertedResiduals,
+  linesFor,
+  samePadding,
+  wideActivation,
+} from './inverted-residual.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, published, type TowerSlot } from './slots.ts';
-import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
-
-/** One inverted residual block: expand 1x1, depthwise, project 1x1. The first block expands by the stem instead. */
-export interface InvertedResidual {
-  /** timm's name, `blocks.<stage>.<repeat>`. */
-  readonly name: string;
-  readonly stage: number;
-  readonly lastOfStage: boolean;
-  /** Whether the block has an expansion of its own. */
-  readonly expands: boolean;
-  readonly input: number;
-  readonly wide: number;
-  readonly output: number;
-  readonly kernel: number;
-  readonly stride: number;
-  /** Lines and columns of the wide activation, and of the output. */
-  readonly size: number;
-  readonly outSize: number;
-  /** TensorFlow's "same" padding of the depthwise convolution. */
-  readonly padBefore: number;
-  readonly padded: number;
-}
-
-/** Target size of a band's wide activation in bytes: half of a small L2 cache. */
-const BAND_BYTES = 192 * 1024;
+import {
+  HALVED_FIVE_TIMES,
+  type ImageEncoder,
+  type ImagePlanOptions,
+  type ImageTower,
+  type TowerOutput,
+} from './tower.ts';
 
 const STEM = { window: 3, stride: 2 };
 
-/** "same" padding before the first pixel, and padded size: total = max((out - 1) stride + kernel - in, 0). */
-function samePadding(size: number, kernel: number, stride: number) {
-  const outSize = Math.ceil(size / stride);
-  const total = Math.max((outSize - 1) * stride + kernel - size, 0);
-  return { outSize, padBefore: Math.floor(total / 2), padded: size + total };
-}
-
 /** The blocks of a configuration, with their sizes. */
-export function invertedResiduals(config: EfficientNetConfig): InvertedResidual[] {
-  const blocks: InvertedResidual[] = [];
-  let size = samePadding(config.imageSize, STEM.window, STEM.stride).outSize;
-  let input = config.stem;
-  config.stages.forEach(({ repeats, channels, kernel, stride: first, expansion }, stage) => {
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      const stride = repeat === 0 ? first : 1;
-      blocks.push({
-        name: `blocks.${stage}.${repeat}`,
-        stage,
-        lastOfStage: repeat === repeats - 1,
-        expands: expansion > 1,
-        input,
-        wide: input * expansion,
-        output: channels,
-        kernel,
-        stride,
-        size,
-        ...samePadding(size, kernel, stride),
-      });
-      size = blocks.at(-1)!.outSize;
-      input = channels;
-    }
-  });
-  return blocks;
-}
+export const residualBlocks = (config: EfficientNetConfig) => invertedResiduals(config, stemWindows(config).across);
 
 export function efficientNet(config: EfficientNetConfig, embedDim: number): ImageTower {
-  const blocks = invertedResiduals(config);
+  const blocks = residualBlocks(config);
+  const shape = `stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`;
   return {
     description: config.kind,
-    summary: `an EfficientNet with stages of ${config.stages.map(({ repeats }) => repeats).join(', ')} blocks`,
+    summary: `an EfficientNet with ${shape}`,
+    shape,
+    sizes: HALVED_FIVE_TIMES,
     scratch: { width: config.head, keys: 0 },
     slots: () => slots(config, blocks, embedDim),
     plan(memory, options) {
@@ -141,73 +106,16 @@ function slots(config: EfficientNetConfig, blocks: readonly InvertedResidual[], 
   ];
 }
 
-/**
- * timm's names: `conv_pw` expands, `conv_dw` is depthwise, `conv_pwl` projects. A block without expansion (depthwise
- * separable) has no `conv_pwl`: there `conv_pw` projects, and its batch norms are numbered from the depthwise one.
- */
-function blockSlots(trunk: string, { name, expands, input, wide, output, kernel }: InvertedResidual, eps: number) {
-  const block = `${trunk}.${name}`;
-  const conv = (conv: string, shape: readonly number[], norm: string) =>
-    convolution(`${block}.${conv}`, shape, `${block}.${norm}`, eps);
-  const slots: TowerSlot[] = [
-    {
-      kind: 'depthwise',
-      name: `${block}.depthwise`,
-      channels: wide,
-      kernel,
-      inputScale: FIXED_SCALE,
-      from: conv('conv_dw', [wide, 1, kernel, kernel], expands ? 'bn2' : 'bn1'),
-    },
-    {
-      kind: 'linear',
-      name: `${block}.project`,
-      n: output,
-      k: wide,
-      bias: true,
-      inputScale: FIXED_SCALE,
-      from: conv(expands ? 'conv_pwl' : 'conv_pw', [output, wide, 1, 1], expands ? 'bn3' : 'bn2'),
-    },
-  ];
-  if (!expands) return slots;
-  const expand: TowerSlot = {
-    kind: 'linear',
-    name: `${block}.expand`,
-    n: wide,
-    k: input,
-    bias: true,
-    from: conv('conv_pw', [wide, input, 1, 1], 'bn1'),
-  };
-  return [expand, ...slots];
-}
-
-interface EfficientNetState extends PixelState {
+interface EfficientNetState extends PixelState, BandState {
   /** Output lines per band, for each block. */
   readonly bands: readonly number[];
-  /** Packed rows of a band's input, and of its depthwise output. */
+  /** Packed rows of a band's input. */
   readonly rowsIn: RowBuffer;
-  readonly rowsWide: RowBuffer;
-  /** The padded wide activation of a band. */
-  readonly wide: Pointer;
   /** Block inputs and outputs, alternating, f32 [pixels, channels]. */
   readonly x: readonly [Pointer, Pointer];
   readonly features: Pointer;
   readonly pooled: Pointer;
   readonly embedding: Pointer;
-}
-
-interface BlockWeights {
-  readonly expand: Linear;
-  readonly depthwise: { taps: Pointer; scale: Pointer; bias: Pointer };
-  readonly project: Linear;
-}
-
-/** Lines of wide activation that are needed for `lines` output lines. */
-const linesFor = ({ kernel, stride }: InvertedResidual, lines: number) => (lines - 1) * stride + kernel;
-
-function bandLines(block: InvertedResidual, cell: number): number {
-  const lineBytes = block.padded * block.wide * cell;
-  const lines = Math.floor((BAND_BYTES / lineBytes - block.kernel) / block.stride) + 1;
-  return Math.min(block.outSize, Math.max(2, lines - (lines % 2)));
 }
 
 class EfficientNet implements ImageEncoder {
@@ -229,20 +137,10 @@ class EfficientNet implements ImageEncoder {
     this.config = config;
     this.#engine = engine;
     this.#state = state;
-    this.#blocks = blocks.map((block, i) => {
-      const name = `visual.trunk.${block.name}`;
-      const taps = `${name}.depthwise`;
-      return {
-        ...block,
-        expand: weights.linear(i === 0 ? 'visual.trunk.conv_stem' : `${name}.expand`),
-        depthwise: {
-          taps: weights.pointer(`${taps}.taps`),
-          scale: weights.pointer(`${taps}.scale`),
-          bias: weights.pointer(`${taps}.bias`),
-        },
-        project: weights.linear(`${name}.project`),
-      };
-    });
+    this.#blocks = blocks.map((block, i) => ({
+      ...block,
+      ...blockWeights(weights, `visual.trunk.${block.name}`, i === 0 ? 'visual.trunk.conv_stem' : undefined),
+    }));
     this.#head = weights.linear('visual.trunk.conv_head');
     this.#proj = weights.linear('visual.head.proj');
     this.#residual = weights.has('visual.head.proj.residual') ? weights.linear('visual.head.proj.residual') : undefined;
@@ -299,7 +197,16 @@ class EfficientNet implements ImageEncoder {
     let [x, y] = s.x;
     for (const [i, block] of this.#blocks.entries()) {
       const residual = i > 0 && block.stride === 1 && block.input === block.output;
-      this.#invertedResidual(i, x, residual ? x : y, residual, i === 0 ? probe : undefined); // [outSize, outSize, output]
+      invertedResidual(engine, s, block, {
+        band: s.bands[i]!,
+        rows: (from, lines) => this.#bandRows(i, x, from, lines),
+        out: residual ? x : y,
+        residual,
+        onWide:
+          i === 0 && probe
+            ? () => probe('image.stem', [block.size, block.size, block.wide], wideActivation(engine, s, block))
+            : undefined,
+      }); // [outSize, outSize, output]
       if (!residual) [x, y] = [y, x];
       if (block.lastOfStage) see(`image.stage.${block.stage}`, [block.outSize, block.outSize, block.output], x);
     }
@@ -315,90 +222,12 @@ class EfficientNet implements ImageEncoder {
     return s.embedding;
   }
 
-  /** Block i from x to `out`, which is x itself where the block is residual. */
-  #invertedResidual(i: number, x: Pointer, out: Pointer, residual: boolean, probe?: Probe): void {
-    const engine = this.#engine;
-    const { arithmetic, kernels } = engine;
-    const s = this.#state;
-    const block = this.#blocks[i]!;
-    const { wide, padded, padBefore, size, outSize, kernel, stride } = block;
-    const int8 = arithmetic.precision === 'int8';
-    const cell = wide * (int8 ? 2 : 4);
-    const lineBytes = padded * cell;
-    const band = s.bands[i]!;
-    const mode = int8 ? Mode.relu6 + Mode.fixed : Mode.relu6;
-    const room = linesFor(block, band) * lineBytes;
-
-    kernels.zeroBytes({ at: s.wide, bytes: room });
-    let made = 0; // padded lines already in the buffer, from the band's first
-    for (let first = 0; first < outSize; first += band) {
-      const lines = Math.min(band, outSize - first);
-      const need = linesFor(block, lines);
-      const top = first * stride - padBefore; // the line of x at the buffer's start
-      const from = Math.max(0, top + made);
-      const to = Math.min(size, top + need);
-      if (to > from) {
-        const a = this.#bandRows(i, x, from, to - from); // [(to - from) size, input]
-        arithmetic.linear(a, block.expand, s.wide + (from - top) * lineBytes + padBefore * cell, {
-          stride: cell,
-          line: { width: size, gap: (padded - size) * cell },
-          mode,
-        }); // [to - from, padded, wide]
-      }
-      const full = Math.max(made, to - top);
-      kernels.zeroBytes({ at: s.wide + full * lineBytes, bytes: (need - full) * lineBytes }); // lines below the picture
-      if (probe) probe('image.stem', [size, size, wide], this.#interior(block));
-      const d = this.#depthwise(block, lines, lineBytes); // [lines outSize, wide]
-      arithmetic.linear(d, block.project, out + first * outSize * block.output * 4, {
-        mode: residual ? Mode.add : Mode.none,
-      }); // [lines outSize, output]
-      made = Math.max(0, kernel - stride);
-      kernels.copyBytes({ from: s.wide + (need - made) * lineBytes, to: s.wide, bytes: made * lineBytes });
-    }
-  }
-
   /** Lines [from, from + lines) of the block's input as packed rows: of x, or of the stem's windows. */
   #bandRows(i: number, x: Pointer, from: number, lines: number): PackedRows {
     const s = this.#state;
     if (i === 0) return gatherPatches(this.#engine, s, stemWindows(this.config), from, lines);
     const { size, input } = this.#blocks[i]!;
     return this.#engine.arithmetic.pack(x + from * size * input * 4, lines * size, input, s.rowsIn);
-  }
-
-  #depthwise(block: InvertedResidual & BlockWeights, lines: number, lineBytes: number): PackedRows {
-    const { kernels, arithmetic } = this.#engine;
-    const { wide, rowsWide } = this.#state;
-    const { kernel, stride, outSize, depthwise } = block;
-    const { taps: weights, scale, bias } = depthwise;
-    const m = lines * outSize;
-    const call = {
-      input: wide,
-      lineBytes,
-      kernel,
-      stride,
-      weights,
-      scale,
-      bias,
-      channels: block.wide,
-      across: outSize,
-      lines,
-      firstRow: 0,
-      m,
-      out: rowsWide.data,
-    };
-    if (arithmetic.precision === 'int8') kernels.depthwiseInt8(call);
-    else kernels.depthwiseF32(call);
-    return { ...rowsWide, m };
-  }
-
-  /** The wide activation without its padding, for a probe; the band holds all lines. */
-  #interior({ size, wide, padded, padBefore }: InvertedResidual): Float32Array {
-    const values = new Float32Array(size * size * wide);
-    for (let y = 0; y < size; y++) {
-      const line = this.#state.wide + ((y + padBefore) * padded + padBefore) * wide * 4;
-      values.set(this.#engine.view(line, size * wide), y * size * wide);
-    }
-    return values;
   }
 }
 

@@ -2,22 +2,21 @@
 import { show } from '../json.ts';
 import type { ClipConfig, VisionConfig } from './config.ts';
 import { MAX } from './config-limits.ts';
+import type { SizeStep } from './tower.ts';
 
 /**
  * The model for pictures of another size, in pixels.
- * @throws RangeError for a size that its image tower cannot take
+ * @param sizes those that its image tower takes
+ * @throws RangeError for another one
  */
-export function withImageSize(config: ClipConfig, size: number): ClipConfig {
+export function withImageSize(config: ClipConfig, size: number, sizes: SizeStep | undefined): ClipConfig {
   const { vision } = config;
-  if (!vision) throw new RangeError('imageSize: the model has no image tower');
-  const [step, what] =
-    vision.kind === 'vit'
-      ? [vision.patch, "the tower's patches are that wide"]
-      : [32, 'the tower halves a picture five times'];
+  if (!vision || !sizes) throw new RangeError('imageSize: the model has no image tower');
+  const { step, reason } = sizes;
   if (!Number.isInteger(size) || size < step || size > MAX.image || size % step !== 0) {
     const most = MAX.image - (MAX.image % step);
     throw new RangeError(
-      `imageSize must be a multiple of ${step} from ${step} to ${most}, as ${what}; got ${show(size)}`,
+      `imageSize must be a multiple of ${step} from ${step} to ${most}, as ${reason}; got ${show(size)}`,
     );
   }
   if (size === vision.imageSize) return config;

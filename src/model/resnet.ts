@@ -16,7 +16,13 @@ import type { ResNetConfig } from './config.ts';
 import { trainedSize } from './image-size.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, inMemory, type TowerSlot } from './slots.ts';
-import type { ImageEncoder, ImagePlanOptions, ImageTower, TowerOutput } from './tower.ts';
+import {
+  HALVED_FIVE_TIMES,
+  type ImageEncoder,
+  type ImagePlanOptions,
+  type ImageTower,
+  type TowerOutput,
+} from './tower.ts';
 
 /** torch's BatchNorm2d; OpenAI's code leaves it at the default. */
 const BATCH_NORM_EPS = 1e-5;
@@ -104,6 +110,8 @@ export function resNet(config: ResNetConfig, embedDim: number): ImageTower {
   return {
     description: `ResNet, layers ${layers.join(' ')}, width ${width}`,
     summary: `a ResNet with ${layers.join(', ')} blocks, ${width} channels after the stem and pictures of ${config.imageSize}`,
+    shape: `stages of ${layers.join(', ')} blocks`,
+    sizes: HALVED_FIVE_TIMES,
     scratch: { width: Math.max(features(config), 9 * width * 8), keys: pool.pixels + 1 },
     slots: () => slots(config, embedDim),
     plan(memory, options) {

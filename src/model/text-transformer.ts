@@ -17,6 +17,7 @@ import {
   block,
   blockSlots,
   blockWeights,
+  describeShape,
   lastBlock,
   longestRow,
   planBlocks,
@@ -55,6 +56,7 @@ export function textTransformer(config: TextConfig, embedDim: number, logitScale
   return {
     description: 'transformer',
     summary: `a transformer of ${layers} layers of width ${width}`,
+    shape: describeShape(config),
     scratch: { width: longestRow(config), keys: contextLength },
     slots: () => [...(logitScale ? [LOGIT_SCALE] : []), ...slots(config, embedDim)],
     plan(memory, options) {

@@ -31,6 +31,8 @@ export interface TowerDefinition<Encoder, Options extends PlanOptions> {
   readonly description: string;
   /** What the configuration says of its size, for messages about files that do not fit. */
   readonly summary: string;
+  /** Its layers in a line, for `edgeclip info`. */
+  readonly shape: string;
   /** What sizes the scratch: the longest row that is packed or gathered, and the most keys of an attention row. */
   readonly scratch: { readonly width: number; readonly keys: number };
   /** The weights in the order in which the graph reads them. */
@@ -39,7 +41,20 @@ export interface TowerDefinition<Encoder, Options extends PlanOptions> {
   plan(memory: MemoryPlan, options: Options): (weights: Weights, engine: Engine) => Encoder;
 }
 
-export type ImageTower = TowerDefinition<ImageEncoder, ImagePlanOptions>;
+export interface ImageTower extends TowerDefinition<ImageEncoder, ImagePlanOptions> {
+  /** The sizes of pictures that it takes are the multiples of this. */
+  readonly sizes: SizeStep;
+}
+
+export interface SizeStep {
+  /** In pixels. */
+  readonly step: number;
+  /** As a clause, for messages. */
+  readonly reason: string;
+}
+
+/** The reason of towers that are convolutions. */
+export const HALVED_FIVE_TIMES: SizeStep = { step: 32, reason: 'the tower halves a picture five times' };
 
 /** An image tower in memory. */
 export interface ImageEncoder {

@@ -14,6 +14,7 @@ import {
   block,
   blockSlots,
   blockWeights,
+  describeShape,
   lastBlock,
   longestRow,
   planBlocks,
@@ -35,6 +36,8 @@ export function visionTransformer(config: VisionTransformerConfig, embedDim: num
   return {
     description: `ViT, patch ${patch}`,
     summary: `a ViT with patches of ${patch} and ${layers} layers of width ${width}`,
+    shape: describeShape(config),
+    sizes: { step: patch, reason: "the tower's patches are that wide" },
     scratch: { width: Math.max(longestRow(config), patch ** 2 * 3), keys: tokenCount(config) },
     slots: () => slots(config, embedDim),
     plan(memory, options) {

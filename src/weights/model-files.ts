@@ -5,6 +5,8 @@ import { clipDefaults, type PreprocessConfig, preprocessConfigFromOpenClip } fro
 import { type ClipConfig, configTowers, type Tower } from '../model/config.ts';
 import { withImageSize } from '../model/image-size.ts';
 import { isHuggingFace, parseTowers } from '../model/parse-config.ts';
+import { imageTower } from '../model/registry.ts';
+import type { SizeStep } from '../model/tower.ts';
 import { CheckedFiles } from './checked-files.ts';
 import { inFile, readJson } from './config-file.ts';
 import { readTensorFile } from './headers.ts';
@@ -65,7 +67,7 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
   const huggingFace = isHuggingFace(json) ? await import('./huggingface-files.ts') : undefined;
   const config = inFile(files, file, () => parseTowers(json, warn, huggingFace?.parseHuggingFace));
   const imageSize = config.vision?.imageSize;
-  const sized = size === undefined ? config : withImageSize(config, size);
+  const sized = size === undefined ? config : withImageSize(config, size, await sizesOf(config));
   if (imageSize === undefined) return { config, preprocess: clipDefaults(224), warnings };
   const preprocess =
     config.source === 'openclip'
@@ -80,6 +82,11 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
     );
   }
   return { config: sized, preprocess: { ...preprocess, size: sized.vision!.imageSize }, warnings };
+}
+
+/** The sizes of pictures that a model takes; undefined without an image tower. */
+async function sizesOf(config: ClipConfig): Promise<SizeStep | undefined> {
+  return config.vision && (await imageTower(config)).sizes;
 }
 
 /**
