@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const page = readFileSync(new URL('../../docs/scale.md', import.meta.url), 'utf8');
-const figure = (pattern: RegExp) => Number(pattern.exec(page)![1]!.replaceAll(',', ''));
+/** Lines of prose are wrapped anywhere. */
+const prose = page.replace(/\s+/g, ' ');
+const figure = (pattern: RegExp) => Number(pattern.exec(prose)![1]!.replaceAll(',', ''));
 
 it('the hours of machines follow from pictures a second', () => {
   const rates = [figure(/\*r\* is ([\d.]+) for the embedded model/), figure(/and ([\d.]+) for ViT-B\/32/)];
