@@ -15,7 +15,7 @@ export interface DuplicateGroup {
   readonly photos: readonly DuplicatePhoto[];
 }
 
-/** Photos that are looked at around each one; doubled while all of them are near enough. */
+/** Photos of other groups that are looked at around each one; doubled while all of them are near enough. */
 const NEIGHBORS = 16;
 
 export interface DuplicateOptions {
@@ -50,7 +50,9 @@ export async function duplicateGroups(
   for (const [i, photo] of first.entries()) {
     const vector = await store.vector(photo.id);
     for (let k = NEIGHBORS; vector; k *= 2) {
-      const found = await store.search(vector, k, { filter: (id) => ids.has(id), approximate });
+      // Those of its group need no other link to it: ten thousand frames of a camera that stands still are one group at once.
+      const group = groups.root(photo.id);
+      const found = await store.search(vector, k, { filter: (id) => ids.has(id) && groups.root(id) !== group, approximate }); // biome-ignore format: one line
       const near = found.filter(({ similarity }) => similarity >= threshold);
       for (const { id } of near) groups.join(photo.id, id);
       if (near.length < k) break;

@@ -1,5 +1,6 @@
 /** What every photo index does, whichever database it is in. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { duplicateGroups } from '../../src/search/duplicates.ts';
 import { type NewPhoto, type NewPhotoStore, openPhotos, type PhotoStore } from '../../src/search/index.ts';
 import { nearest } from '../../src/similarity.ts';
 import { Random } from '../kernels/random.ts';
@@ -70,6 +71,35 @@ export function photoStoreBehaves(newAddress: () => string): void {
       );
     }
     await Promise.all([reader.close(), writer.close()]);
+  });
+
+  it('groups what a chain of near photos joins, and many frames of one scene with one search each', async () => {
+    const store = await openPhotos(newAddress(), { create });
+    const scenes = Array.from({ length: 12 }, () => random.floats(D));
+    // 200 frames of one scene, chains through the others, and photos of their own.
+    const frames = Array.from({ length: 200 }, () => scenes[0]!.map((x) => x + 1e-3 * random.next()));
+    const between = (a: number, b: number, t: number) => scenes[a]!.map((x, i) => (1 - t) * x + t * scenes[b]![i]!);
+    const chains = [1, 3, 5].flatMap((a) => Array.from({ length: 15 }, (_, i) => between(a, a + 1, i / 14)));
+    const vectors = [...frames, ...chains, ...scenes.slice(7)];
+    const hash = (i: number) => String(i).padStart(64, '0');
+    await store.change({ add: vectors.map((vector, i) => ({ ...photo(`${i}`, vector), hash: hash(i) })) });
+    const threshold = 0.97;
+    const groups = new Set<Set<number>>();
+    const of = new Map(vectors.map((_, i) => [i, new Set([i])]));
+    for (const [i, vector] of vectors.entries()) {
+      for (const { index, similarity } of await nearest(vector, vectors, vectors.length)) {
+        if (similarity < threshold || of.get(index) === of.get(i)) continue;
+        const all = new Set([...of.get(i)!, ...of.get(index)!]);
+        for (const member of all) of.set(member, all);
+      }
+    }
+    for (const group of of.values()) if (group.size > 1) groups.add(group);
+    const search = vi.spyOn(store, 'search');
+    const found = await duplicateGroups(store, { threshold });
+    expect(new Set(found.map(({ photos }) => new Set(photos.map(({ id }) => id - 1))))).toEqual(groups);
+    expect(found.length).toBeGreaterThan(1);
+    expect(search.mock.calls.length).toBeLessThan(vectors.length + 20);
+    await store.close();
   });
 
   it('finds the best among many that are nearly equal, equal ones in the order of their additions', async () => {

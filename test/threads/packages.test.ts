@@ -23,7 +23,7 @@ const crop = await import('../../src/image/crop.ts');
 
 /** A module whose AVIF decoder runs this code. */
 const packageThat = (code: string) => ({
-  address: `data:text/javascript,${encodeURIComponent(`import { existsSync } from 'node:fs'; export const avif = { loadDecoder: async () => ({ HEAPU8: new Uint8Array(65536) }), decode(bytes) { ${code} } };`)}`,
+  address: `data:text/javascript,${encodeURIComponent(`import { existsSync } from 'node:fs'; export const avif = { bitDepth: [8], loadDecoder: async () => ({ HEAPU8: new Uint8Array(65536) }), decode(bytes) { ${code} } };`)}`,
 });
 const GRAY = 'return { data: new Uint8ClampedArray(37 * 29 * 4).fill(128), width: 37, height: 29, depth: 8 };';
 
