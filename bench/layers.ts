@@ -26,7 +26,7 @@ const GOLDEN_PHOTOS = 3;
 /** Rows that a section shows: the layers that cost most. */
 const SHOWN = 5;
 
-/** The models of test/golden, whose weights are synthetic, or a folder with a published checkpoint. */
+/** The models of test/golden, whose weights are synthetic. */
 const goldenModels = (): [string, ModelFiles][] => [
   ['tiny-vit', directoryFiles(goldenPath('tiny-vit'))],
   ['tiny-rn', syntheticFiles('tiny-rn', TINY_RN)],

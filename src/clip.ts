@@ -15,9 +15,9 @@ import type {
 } from './encoding.ts';
 import { atPosition, ClipError } from './errors.ts';
 import { deepFreeze } from './freeze.ts';
+import { checkImageIterable } from './image/image-iterable.ts';
 import { type ImageInput, TakenImage, takeImage } from './image/input.ts';
 import { imageLimits } from './image/limits.ts';
-import { checkPictureSource } from './image/picture-source.ts';
 import type { PreprocessConfig } from './image/preprocess-config.ts';
 import type { ClipConfig } from './model/config.ts';
 import { checkOptions, kindOf, type OptionType } from './options.ts';
@@ -172,7 +172,7 @@ export class Clip {
     options: EncodeImagesOptions = {},
   ): AsyncGenerator<EncodedImage, void, undefined> {
     checkOptions('encodeImages', options, ENCODE_IMAGES);
-    checkPictureSource(images);
+    checkImageIterable(images);
     this.#backend.need('image');
     const { maxBytes } = imageLimits(options);
     const take = (image: ImageInput) => (image instanceof TakenImage ? image : takeImage(image, maxBytes));

@@ -1,4 +1,4 @@
-/** Dependencies between the sources go one way (docs/architecture.md): by files without a cycle, by rooms only downward. */
+/** Dependencies between the sources go one way (docs/architecture.md): by files without a cycle, by folders only downward. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
  * The folders of src/, each of which imports only from those before it; '' is the package itself, the files of src/. Its base
  * (errors, bytes, options and the like, which import from no folder) is there for all.
  */
-const ROOMS = [
+const FOLDERS = [
   'engine',
   'image',
   'text',
@@ -27,7 +27,7 @@ const ROOMS = [
 const PLATFORM = 'platform';
 
 const SRC = new URL('../../src/', import.meta.url);
-const room = (file: string) => (file.includes('/') ? file.split('/')[0]! : '');
+const folderOf = (file: string) => (file.includes('/') ? file.split('/')[0]! : '');
 
 /** What each file imports from other files: as it starts, later by `import()`, or for types alone. */
 const imports = new Map<string, readonly string[]>();
@@ -61,8 +61,8 @@ function reached(file: string): Set<string> {
 }
 
 it('every folder has its place', () => {
-  const folders = new Set([...imports.keys()].map(room));
-  expect([...folders].sort()).toEqual([...ROOMS, PLATFORM].sort());
+  const folders = new Set([...imports.keys()].map(folderOf));
+  expect([...folders].sort()).toEqual([...FOLDERS, PLATFORM].sort());
 });
 
 it('no file needs itself', () => {
@@ -71,13 +71,13 @@ it('no file needs itself', () => {
 });
 
 it('a folder imports only from those below it', () => {
-  const isBase = (file: string) => room(file) === '' && [...reached(file)].every((other) => room(other) === '');
+  const isBase = (file: string) => folderOf(file) === '' && [...reached(file)].every((other) => folderOf(other) === '');
   const upward: string[] = [];
   for (const [file, targets] of imports) {
     for (const target of targets) {
-      const [from, to] = [room(file), room(target)];
+      const [from, to] = [folderOf(file), folderOf(target)];
       if (from === to || from === PLATFORM || to === PLATFORM || isBase(target)) continue;
-      if (ROOMS.indexOf(to) > ROOMS.indexOf(from)) upward.push(`${file} imports ${target}`);
+      if (FOLDERS.indexOf(to) > FOLDERS.indexOf(from)) upward.push(`${file} imports ${target}`);
     }
   }
   expect(upward).toEqual([]);

@@ -11,6 +11,7 @@ import { median } from '../../bench/median.js';
 import { removeModels, vitB32 } from '../../bench/models.ts';
 import { openStorage } from '../../src/batch/open-storage.ts';
 import { type PartMaker, PartWriter } from '../../src/batch/parts.ts';
+import { planName } from '../../src/batch/plan.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
 import { workShard } from '../../src/batch/work.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
@@ -84,6 +85,7 @@ it('a shard costs what its stages do', async () => {
     const vit = isLong ? await loadClip(await vitB32('int8'), { towers: ['image'] }) : undefined;
     let part = 0;
     const output = await openStorage(join(folder, 'vectors'), { create: true });
+    await output.create(planName(0), new Uint8Array(0)); // workers look whether it is still there
     const shard = (source: PictureSource, place: string) =>
       workShard(
         { part: part++, keys, check: '' },

@@ -2,7 +2,7 @@
 import { kindOf } from '../options.ts';
 
 /** @throws TypeError unless pictures can come from it: a string and the bytes of one picture are iterable too */
-export function checkPictureSource(images: unknown): void {
+export function checkImageIterable(images: unknown): void {
   const isOne = typeof images === 'string' || ArrayBuffer.isView(images);
   const isSource =
     Object(images) === images && (Symbol.iterator in (images as object) || Symbol.asyncIterator in (images as object));
