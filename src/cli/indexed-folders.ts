@@ -2,22 +2,11 @@
  * The folders that `edgeclip index` is given: photos in them whose files are gone leave the index. A folder that has no photo now is
  * as the mount point of a disk that is not mounted; its photos stay, unless the user says that it is meant to be empty.
  */
-import { readdirSync, statSync } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
-import { toPath } from '../file-name.ts';
+import { resolve, sep } from 'node:path';
+import { EmptyFolders, isGone } from './empty-folders.ts';
 import type { PictureInput } from './inputs.ts';
 import type { RealPaths } from './one-path-each.ts';
 import { fileKind } from './walk.ts';
-
-/** Whether there is no such file, which is not the same as one that cannot be read. */
-export function isGone(path: string): boolean {
-  try {
-    statSync(toPath(path));
-    return false;
-  } catch (error) {
-    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-  }
-}
 
 /** Whether a path is inside a folder. */
 export const isInside = (path: string, folder: string): boolean =>
@@ -33,6 +22,7 @@ interface Folder {
 export class IndexedFolders {
   readonly #folders: readonly Folder[];
   readonly #allowEmpty: boolean;
+  readonly #emptied = new EmptyFolders();
 
   /**
    * @param inputs the photos that were found in them
@@ -56,24 +46,23 @@ export class IndexedFolders {
     const gone: F[] = [];
     const kept = new Map<string, number>();
     for (const file of files) {
-      const folder = this.#folders.find(({ path, real }) => isInside(file.path, path) || isInside(file.path, real));
-      if (!folder || !isGone(file.path)) continue;
-      const emptied = this.#allowEmpty ? undefined : folder.isEmpty ? folder.path : emptyFolder(file.path, folder);
+      const around = this.#around(file.path);
+      if (around.length === 0 || !isGone(file.path)) continue;
+      const emptied = this.#allowEmpty ? undefined : this.#emptiedAround(file.path, around);
       if (emptied === undefined) gone.push(file);
       else kept.set(emptied, (kept.get(emptied) ?? 0) + 1);
     }
     return { gone, kept };
   }
-}
 
-/** The nearest folder above the file that is still there, if it is inside the given one and has nothing at all in it. */
-function emptyFolder(path: string, { path: given, real }: Folder): string | undefined {
-  for (let folder = dirname(path); isInside(folder, given) || isInside(folder, real); folder = dirname(folder)) {
-    try {
-      return readdirSync(toPath(folder)).length === 0 ? folder : undefined;
-    } catch {
-      // gone, too
-    }
+  /** A folder without photos that the file was in. */
+  #emptiedAround(path: string, around: readonly Folder[]): string | undefined {
+    const given = around.find(({ isEmpty }) => isEmpty);
+    return given?.path ?? this.#emptied.above(path, (folder) => this.#around(folder).length > 0);
   }
-  return undefined;
+
+  /** Those of the folders that a path is in: more than one if a folder was given with its subfolder. */
+  #around(inner: string): Folder[] {
+    return this.#folders.filter(({ path, real }) => isInside(inner, path) || isInside(inner, real));
+  }
 }

@@ -8,9 +8,10 @@ import type { Clip } from '../clip.ts';
 import { counted } from '../counted.ts';
 import { isUnchanged, photoFileAt } from '../search/photo-file.ts';
 import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
+import { isGone } from './empty-folders.ts';
 import { describe } from './failure.ts';
 import { fileIdentity } from './file-identity.ts';
-import { type IndexedFolders, isGone, isInside } from './indexed-folders.ts';
+import { type IndexedFolders, isInside } from './indexed-folders.ts';
 import type { PictureInput } from './inputs.ts';
 import { onePathEach, type RealPaths } from './one-path-each.ts';
 import type { Progress } from './progress.ts';
@@ -121,7 +122,7 @@ export class PhotoUpdates {
     if (gone.length + forget.length > 0) await this.#store.change({ remove: gone.map(({ id }) => id), forget });
     this.counts.removed += gone.length;
     for (const [folder, n] of kept) {
-      this.#progress.line(`warning: ${title(folder)} has no photos now: ${counted(n, 'photo')} of it ${n === 1 ? 'stays' : 'stay'} in the index, as its disk may not be mounted; --allow-empty removes ${n === 1 ? 'it' : 'them'}`); // biome-ignore format: one line
+      this.#progress.line(`warning: ${title(folder)} has no photos now: its ${counted(n, 'photo')} ${n === 1 ? 'stays' : 'stay'} in the index, as the disk may not be mounted; --allow-empty removes ${n === 1 ? 'it' : 'them'}`); // biome-ignore format: one line
     }
   }
 
@@ -171,10 +172,12 @@ export class PhotoUpdates {
 
   /** A photo of the same content: that of the same path, else of the same file, else one whose file is gone, else any. */
   #ofContent(hash: string, path: string): Photo | undefined {
-    const photos = this.#byHash.get(hash) ?? [];
+    const photos = this.#byHash.get(hash);
+    if (!photos) return undefined;
+    const file = fileIdentity(path);
     return (
       photos.find((one) => one.path === path) ??
-      photos.find((one) => isSameFile(one.path, path)) ??
+      photos.find((one) => fileIdentity(one.path) === file && !isGone(one.path)) ??
       photos.find((one) => isGone(one.path)) ??
       photos[0]
     );
@@ -210,6 +213,7 @@ export class PhotoUpdates {
     const isThere = this.#byPath.get(known.path)?.id === id;
     const isLink = isThere && known.path !== file.path && isSameFile(known.path, file.path);
     if (isLink && (this.#real.isReal(known.path) || !this.#real.isReal(file.path))) {
+      await this.#store.change({ forget: [file.path] });
       this.counts.linked++;
       return;
     }

@@ -80,7 +80,7 @@ it('keeps the photos of a folder that has none now, and has a file with two path
   mkdirSync(folder);
   const kept = await run('index', 'disk', '--to', address);
   expect([kept.code, kept.stdout]).toEqual([1, expect.stringMatching(/: 1 photo \(1 failed\)\n$/)]);
-  expect(kept.stderr).toMatch(/has no photos now: 1 photo of it stays .*--allow-empty/);
+  expect(kept.stderr).toMatch(/has no photos now: its 1 photo stays .*--allow-empty/);
   const meant = await run('index', 'disk', '--to', address, '--allow-empty');
   expect([meant.code, meant.stdout]).toEqual([0, expect.stringMatching(/: 0 photos \(1 removed\)\n$/)]);
 });

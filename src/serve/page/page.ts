@@ -35,7 +35,10 @@ key.addEventListener('submit', (event) => {
   event.preventDefault();
   useKey(String(new FormData(key).get('key')));
   key.hidden = true;
-  void attempt('found', begin).then(() => say('found', ''));
+  void attempt('found', async () => {
+    await begin();
+    say('found', '');
+  });
 });
 
 begin().catch((error) => say('found', error.message, true));

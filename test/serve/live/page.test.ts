@@ -296,9 +296,17 @@ describe('the page', () => {
     const guarded = await served(clip, { photos: store, site: await openSite(thumbnails), apiKey: 'a-key' });
     try {
       const { page } = await opened(guarded.url);
+      const said = page.locator('#found');
+      await page.getByLabel('This server needs a key').fill('another-key');
+      const refused = page.waitForResponse('**/site.json');
+      await page.getByRole('button', { name: 'Use it' }).click();
+      const { message } = (await (await refused).json()).error;
+      await expect.poll(() => said.textContent()).not.toBe('Working…');
+      expect(await said.textContent()).toBe(message); // and stays
       await page.getByLabel('This server needs a key').fill('a-key');
       await page.getByRole('button', { name: 'Use it' }).click();
       await page.getByText(`${names.length} photos`).waitFor();
+      expect(await said.textContent()).toBe('');
       await page.getByLabel('Words').fill('coffee');
       await page.keyboard.press('Enter');
       await page.locator('#photos img[src^="blob:"]').first().waitFor();
