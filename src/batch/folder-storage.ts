@@ -120,7 +120,7 @@ export class FolderStorage implements Storage {
       for (const name of await this.#names(folder)) {
         if (!isLeft(name)) continue;
         await rm(this.#path(folder + name), { force: true }).catch((cause) => {
-          const reason = `${ioReason(cause)}: it was left by a worker that was killed, and is no part: remove it`;
+          const reason = `${ioReason(cause)}: it was left by a worker that was killed, and is not a part: remove it`;
           onLeft(new ClipError('IO', `cannot remove ${JSON.stringify(join(this.place, folder, name))}: ${reason}`, { cause })); // biome-ignore format: one line
         });
       }

@@ -13,7 +13,7 @@ export interface LoadCounts {
   changed: number;
   /** Pictures that the index had where they were before `batch plan --moved`. */
   moved: number;
-  /** Pictures that the index had, with the same content, or as their files are now. */
+  /** Pictures that the index had with the same content, or had read from a file that is still the same. */
   unchanged: number;
   failed: number;
   /** Shards without a part. */
@@ -65,21 +65,24 @@ function changesOf(
     const file = { path: picturePlace(head, row.key), size: 0, mtime: 0 };
     const places = earlier.map((head) => picturePlace(head, row.key)).filter((path) => path !== file.path);
     forget.push(...places);
+    const hash = 'error' in row ? undefined : row.sha256;
+    const had = known.get(file.path);
+    // What `edgeclip index` has read since is newer than the batch.
+    if (had && (had.hash === hash || isUnchanged(had))) {
+      counts.unchanged++;
+      continue;
+    }
     if ('error' in row) {
       fail.push({ ...file, error: row.error });
       counts.failed++;
       continue;
     }
-    const hash = row.sha256;
-    const had = known.get(file.path);
     const before = had ? undefined : places.map((path) => known.get(path)).find((photo) => photo?.hash === hash);
-    // What `edgeclip index` has read since is newer than the batch.
-    if (had && (had.hash === hash || isUnchanged(had))) counts.unchanged++;
-    else if (before) {
+    if (before) {
       move.push({ ...file, id: before.id });
       counts.moved++;
     } else {
-      add.push({ ...file, hash, vector: row.embedding });
+      add.push({ ...file, hash: row.sha256, vector: row.embedding });
       if (had) counts.changed++;
       else counts.added++;
     }

@@ -8,8 +8,14 @@ import { toPath } from '../file-name.ts';
 import { InputError } from './input-error.ts';
 
 export class PictureFolders {
+  readonly #isListed: boolean;
   /** The device of each folder when it was first seen; undefined if there was none. */
   readonly #devices = new Map<string, Promise<number | undefined>>();
+
+  /** @param isListed whether a list names the pictures: it may name what was never there, in an empty folder too */
+  constructor(isListed: boolean) {
+    this.#isListed = isListed;
+  }
 
   /** Sees the folders above a picture that is about to be read. */
   async see(path: string): Promise<void> {
@@ -22,17 +28,17 @@ export class PictureFolders {
 
   /**
    * Checks that a picture that is missing was removed by itself, or with its folder before the shard began.
-   * @throws InputError if its folder is empty, gone since, or on another device
+   * @throws InputError if its folder was there when the shard began and is gone or on another device; or is empty, without a list
    */
   async checkMissing(path: string): Promise<void> {
     for (let at = path, folder = dirname(at); folder !== at; at = folder, folder = dirname(at)) {
       const [before, now] = await Promise.all([this.#devices.get(folder), deviceOf(folder)]);
       if (before !== undefined && now !== before) {
-        const what = now === undefined ? 'is gone' : 'is on another disk';
-        throw new InputError('IO', `${JSON.stringify(folder)} ${what} since the shard was begun: is its disk mounted?`);
+        const what = now === undefined ? 'is gone, but was there' : 'is on another disk than';
+        throw new InputError('IO', `${JSON.stringify(folder)} ${what} when the shard began: is its disk mounted?`);
       }
       if (now === undefined) continue;
-      if (await isEmpty(folder)) {
+      if (!this.#isListed && (await isEmpty(folder))) {
         throw new InputError('IO', `${JSON.stringify(folder)} is empty, where the plan has pictures: is its disk mounted? (if they were removed, remove the folder, too)`); // biome-ignore format: one line
       }
       return;

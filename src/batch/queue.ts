@@ -8,7 +8,7 @@ export type ShardHandler = (place: ShardPlace, signal: AbortSignal) => Promise<S
 /** A worker that is silent for so long loses its shard. */
 export const LOCK_MS = 30_000;
 
-/** How often a shard is tried, unless it is said. */
+/** How often a shard is tried by default. */
 export const ATTEMPTS = 5;
 
 export interface WorkOptions {

@@ -44,7 +44,7 @@ export class PictureSource {
   pictures(shard: Shard, signal: AbortSignal): AsyncIterable<ShardPicture> {
     setMaxListeners(0, signal); // each picture that is read listens to it
     if (shard.tar !== undefined) return this.#members(shard.tar, signal);
-    const folders = new PictureFolders();
+    const folders = new PictureFolders(this.#head.kind === 'list');
     return ahead(shard.keys ?? [], (key) => this.#read(key, folders, signal));
   }
 
@@ -95,7 +95,7 @@ export class PictureSource {
   async *#members(tar: string, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
     const storage = await this.#input(this.#head.input);
-    const stream = await inFolder(storage, tar, new PictureFolders(), () => storage.stream(tar, signal));
+    const stream = await inFolder(storage, tar, new PictureFolders(false), () => storage.stream(tar, signal));
     const names = new TarNames();
     const entries = stream
       .pipeThrough(names.passing(), { signal })

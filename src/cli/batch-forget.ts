@@ -9,8 +9,9 @@ import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 
 const HELP = `
-A queue keeps its batches when they are done, for batch status, and when their output was removed. BATCH is an output, as batch status
-shows it, or the batch's id, or its queue as batch status --json shows it. The plan and the parts stay; edgeclip batch plan with --queue puts the batch back.
+A queue keeps its batches when they are done, for batch status, and when their output was removed. BATCH is an output, as batch
+status shows it, or the batch's id, or its queue as batch status --json shows it. The plan and the parts stay; edgeclip batch plan
+with --queue puts the batch back.
 
 Examples:
   $ edgeclip batch forget s3://embeddings/2026 --queue redis://10.0.0.1:6379
@@ -22,7 +23,7 @@ export function addBatchForget(batch: Command): void {
     .command('forget')
     .summary('take a batch from the queue')
     .description('Takes a batch and its shards from the queue that workers share.')
-    .argument('<batch>', 'its output, or its id')
+    .argument('<batch>', 'its output, its id or the name of its queue')
     .requiredOption('--queue <url>', 'redis://, rediss:// or postgres://')
     .option('--force', 'also while shards are at work, or seem to be as their workers died')
     .addHelpText('after', HELP)

@@ -151,7 +151,7 @@ async function plannedShards(output: Storage, plan: Plan, parts: readonly DonePa
   return { checks, left };
 }
 
-/** From when the parts of the last hour were written, and how many pictures each has; unknown before the second. */
+/** From when the parts of the last hour were written, and how many pictures each has; unknown before a second part has any. */
 function pace(parts: readonly WholePart[], total: number) {
   const last = parts.reduce((time, { written }) => Math.max(time, written), 0);
   const recent = parts.filter(({ written }) => written >= last - RECENT_MS).sort((a, b) => a.written - b.written);
@@ -159,6 +159,7 @@ function pace(parts: readonly WholePart[], total: number) {
   if (first === undefined || last === first.written) return {};
   const sum = (some: readonly WholePart[]) => some.reduce((pictures, part) => pictures + part.pictures, 0);
   const perSecond = (sum(later) * 1000) / (last - first.written);
+  if (perSecond === 0) return {}; // tars without a picture
   const picturesLeft = (total - parts.length) * (sum(parts) / parts.length);
   return { perSecond, left: Math.round(picturesLeft / perSecond) };
 }

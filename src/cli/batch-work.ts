@@ -39,14 +39,15 @@ interface WorkCommandOptions extends BatchOptions, ModelOptions {
 
 const HELP = `
 Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
-part-00042.parquet with key, embedding, width, height and error. A part is written once, whatever happens: a worker that was
-stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
-fails is tried again later, and set aside after the fifth time (--attempts). If the folder of the pictures is not there or empty, or the output cannot be
-written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the shard at work is given back.
+part-00042.parquet with key, embedding, width, height, sha256 and error. A part is written once, whatever happens: a worker that
+was stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
+fails is tried again later, and set aside after the fifth time (--attempts). If the folder of the pictures is not there or empty,
+or the output cannot be written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the
+shard at work is given back.
 
 With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first; of the others it says which
-have no part. Folders of the plan must have the same
-path on every machine, or --input names the one that holds the pictures here (of a list: the one where its relative paths begin).
+have no part. Folders of the plan must have the same path on every machine, or --input names the one that holds the pictures here
+(of a list: the one where its relative paths begin).
 
 All workers of an output must have the same model, version and options. Then a part has the same bytes on every machine.
 ${STORAGE_HELP}

@@ -164,6 +164,24 @@ it('edgeclip index of the same folder embeds nothing again but what has changed'
   );
 });
 
+it('keeps a photo whose file was bad when the batch read it and is mended since', async () => {
+  writePictures(at('mended'), 1);
+  writeFileSync(at('mended/bad.png'), 'no');
+  await run('batch', 'plan', 'mended', '--output', 'mended-out');
+  await run('batch', 'work', '--output', 'mended-out');
+  const load = () => run('batch', 'load', '--output', 'mended-out', '--to', 'mended.db');
+  expect(await load()).toContain('1 photo (1 new, 1 failed)');
+  copyFileSync(new URL('../golden/photos/cat.png', import.meta.url), at('mended/bad.png'));
+  await run('index', 'mended', '--to', 'mended.db');
+  const indexed = await stored(at('mended.db'));
+  expect(await load()).toContain('2 photos (2 known before)');
+  expect(await stored(at('mended.db'))).toEqual(indexed);
+  expect([indexed.photos.length, indexed.failures]).toEqual([2, []]);
+  // What is not as index has read it is the batch's.
+  writeFileSync(at('mended/bad.png'), 'no');
+  expect(await load()).toContain('1 photo (1 known before, 1 failed)');
+});
+
 it('says why nothing can be loaded, and what is damaged', async () => {
   const load = (...args: string[]) => edgeclip(['batch', 'load', ...args], { cwd: work.path });
   expect((await load('--output', 'retrieval', '--to', 'none.db')).stderr).toContain('layout clip-retrieval');

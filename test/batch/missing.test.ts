@@ -78,8 +78,8 @@ it('ends when a disk below the folder is unmounted: its folder is empty, or is a
     cpSync(at('photos'), join(disk, 'in'), { recursive: true });
     mkdirSync(at('mounted'));
     const unmounted = {
-      'is gone': () => mkdirSync(at('mounted/disk')),
-      'is on another disk': () => {
+      'is gone, but was there': () => mkdirSync(at('mounted/disk')),
+      'is on another disk than': () => {
         cpSync(at('photos'), at('mounted/disk/in'), { recursive: true });
         for (const name of readdirSync(at('mounted/disk/in'), { recursive: true, encoding: 'utf8' }))
           if (name.endsWith('.png')) renameSync(at(`mounted/disk/in/${name}`), at(`mounted/disk/in/${name}.txt`));
@@ -94,7 +94,7 @@ it('ends when a disk below the folder is unmounted: its folder is empty, or is a
         rmSync(at('mounted/disk'));
         unmount();
       };
-      await expect(workOn(output, away)).rejects.toThrow(`${what} since the shard was begun: is its disk mounted?`);
+      await expect(workOn(output, away)).rejects.toThrow(`${what} when the shard began: is its disk mounted?`);
       expect(parts('mounted')).toEqual([]);
       rmSync(at('mounted/disk'), { recursive: true });
       symlinkSync(disk, at('mounted/disk'));
@@ -127,6 +127,14 @@ it('ends for a list whose second folder is gone in the middle', async () => {
   expect(parts('list')).toEqual([]);
   // A list may name what was never there.
   expect(await workOn(output)).toEqual({ pictures: 120, failed: 60, wasThere: false });
+});
+
+it('gives a row to what a list names and is not there, in an empty folder and beside hidden files too', async () => {
+  for (const name of ['empty', 'hidden']) mkdirSync(at(name));
+  cpSync(at('photos/0/000000.png'), at('hidden/.a.png'));
+  writeFileSync(at('names'), ['empty/a.png', 'hidden/.a.png', 'hidden/.b.png'].join('\n'));
+  const output = await planned('names', '--list');
+  expect(await workOn(output)).toEqual({ pictures: 3, failed: 2, wasThere: false });
 });
 
 it('ends for tar files whose folder is not what it was, before one counts as bad', async () => {

@@ -85,7 +85,7 @@ it.each([
     for (const { name, bytes } of writer.end()) await output.create(name, bytes);
     const [part] = await doneParts(output, layout);
     expect(await checkPart(output, expected, part!)).toMatchObject({ pictures: 2500, failed: 0 });
-    // A byte that is none of its own is seen.
+    // A byte that does not belong to it is seen.
     const path = join(at(`large-${layout}-${half}`), part!.files.at(-1)!.name);
     const bytes = readFileSync(path);
     writeFileSync(path, Buffer.concat([bytes.subarray(0, 4), Buffer.of(0), bytes.subarray(4)]));
@@ -96,7 +96,7 @@ it.each([
   },
 );
 
-it('reckons the rate and the time left from the pictures of the parts that were written since the first', async () => {
+it('computes the rate and the time left from the pictures of the parts that were written since the first', async () => {
   copy('paced', 'other');
   rmSync(at('paced/part-00003.parquet')); // four pictures that are left, after parts of 4, 4, 4 and 2
   for (const [i, part] of ['00001', '00000', '00002', '00004'].entries())
@@ -104,6 +104,22 @@ it('reckons the rate and the time left from the pictures of the parts that were 
   const said = JSON.parse(await well('status', '--output', 'paced', '--json'));
   expect(said.perSecond).toBeCloseTo((4 + 4 + 2) / 30, 12);
   expect(said.secondsLeft).toBe(Math.round((14 / 4) * 3));
+});
+
+it('gives no rate where the parts since the first have no picture', async () => {
+  mkdirSync(at('tars'));
+  execFileSync('tar', ['-cf', at('tars/a.tar'), '-C', at('photos'), '.']);
+  writeFileSync(at('note.txt'), '');
+  for (const name of ['b', 'c']) execFileSync('tar', ['-cf', at(`tars/${name}.tar`), '-C', work.path, 'note.txt']);
+  await well('plan', 'tars', '--tars', '--output', 'notes');
+  await well('work', '--output', 'notes');
+  rmSync(at('notes/part-00002.parquet'));
+  for (const i of [0, 1]) utimesSync(at(`notes/part-0000${i}.parquet`), 0, 1_700_000_000 + 10 * i);
+  const said = JSON.parse(await well('status', '--output', 'notes', '--json'));
+  expect(said).toMatchObject({ shards: { done: 2, total: 3 }, pictures: { pictures: 8, failed: 0 } });
+  expect(Object.keys(said)).not.toContain('perSecond');
+  expect(Object.keys(said)).not.toContain('secondsLeft');
+  expect(await well('status', '--output', 'notes')).not.toContain('left');
 });
 
 it('writes a byte that is not UTF-8 in a way that tells names apart, and reads it back', () => {

@@ -161,13 +161,12 @@ it('forgets no batch of which shards are at work, unless it must', async () => {
   const isEnded = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const done: number[] = [];
   const handler = async () => {
     begun();
     await isEnded;
     return result;
   };
-  const working = queue.work(handler, new AbortController().signal, { onDone: ({ part }) => done.push(part) });
+  const working = queue.work(handler, new AbortController().signal);
   await isBegun;
   const refused = await run('forget', 'busy', '--queue', url);
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('/busy: 1 shard is at work: end the workers first, or add --force')]); // biome-ignore format: one line

@@ -101,7 +101,7 @@ it('leaves nothing of a file that a killed process was writing', async () => {
   mkdirSync(join(folder, 'killed', stuck));
   const left: Error[] = [];
   await storage.tidy([''], (error) => left.push(error));
-  expect(left).toMatchObject([{ code: 'IO', message: expect.stringMatching(/^cannot remove ".*\/killed\/stuck~.*": .*: it was left by a worker that was killed, and is no part: remove it$/) }]); // biome-ignore format: one line
+  expect(left).toMatchObject([{ code: 'IO', message: expect.stringMatching(/^cannot remove ".*\/killed\/stuck~.*": .*: it was left by a worker that was killed, and is not a part: remove it$/) }]); // biome-ignore format: one line
   await storage.create('part', bytes('whole'));
   expect(readdirSync(join(folder, 'killed'))).toEqual([alive, 'part', stuck]);
 });
