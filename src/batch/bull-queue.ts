@@ -196,7 +196,7 @@ export class BullQueue implements BatchQueue {
       concurrency: 1, // the model's threads share a shard
       lockDuration: lockMs,
       stalledInterval: lockMs,
-      maxStalledCount: attempts, // a shard is set aside when one worker more than this died at it
+      maxStalledCount: attempts, // once more workers than this have died with it, a shard is set aside
       settings: { backoffStrategy: (made) => (made < attempts ? this.#backoff(made) : -1) }, // -1: it is set aside
     };
     let isBusy = false;
