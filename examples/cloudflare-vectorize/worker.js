@@ -13,6 +13,15 @@ function model() {
   return loading;
 }
 
+/** A name of an address; undefined if it is not well-formed. */
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return undefined;
+  }
+}
+
 const fail = (status, message) => Response.json({ message }, { status });
 
 export default {
@@ -22,10 +31,11 @@ export default {
    */
   async fetch(request, env) {
     const { pathname, searchParams } = new URL(request.url);
-    const clip = await model();
     if (request.method === 'PUT' && pathname.startsWith('/photos/')) {
-      const id = decodeURIComponent(pathname.slice('/photos/'.length));
+      const id = decoded(pathname.slice('/photos/'.length));
+      if (id === undefined) return fail(400, 'a name is percent-encoded UTF-8');
       if (id === '' || new TextEncoder().encode(id).length > 64) return fail(400, 'a name has 1 to 64 bytes');
+      const clip = await model();
       try {
         const vector = await clip.encodeImage(await request.arrayBuffer(), { ...LIMITS, orient: true });
         await env.PHOTOS.upsert([{ id, values: vector }]);
@@ -37,6 +47,7 @@ export default {
     }
     const words = searchParams.get('words');
     if (request.method === 'GET' && pathname === '/search' && words) {
+      const clip = await model();
       const { matches } = await env.PHOTOS.query(await clip.encodeText(words), { topK: 5 });
       return Response.json(matches.map(({ id, score }) => ({ id, score })));
     }

@@ -11,6 +11,10 @@ const TOGETHER = 100; // points of one request
 const idOf = (name) => createHash('md5').update(name).digest('hex');
 
 const [folder, ...words] = process.argv.slice(2);
+if (words.length === 0) {
+  console.error('usage: node search.js FOLDER WORDS...');
+  process.exit(2);
+}
 const { QDRANT_URL: url = 'http://127.0.0.1:6333', QDRANT_API_KEY: apiKey } = process.env;
 const qdrant = new QdrantClient({ url, apiKey });
 const clip = await loadClip({ threads: 'auto' });

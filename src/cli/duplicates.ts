@@ -22,7 +22,7 @@ export const THRESHOLD = 0.92;
 
 const HELP = `
 Groups of exact copies (the same bytes) come first, then groups of photos whose vectors have a cosine of at least --threshold.
-1 lists little more than copies. Links to one file are no copies. Nothing is changed or removed.
+1 lists little more than copies. Links to one file are not copies. Nothing is changed or removed.
 
 Exit code: 0 success; 1 the index cannot be read; 2 invalid command line.`;
 

@@ -27,7 +27,7 @@ export interface InputOptions {
   readonly recursive?: boolean;
   readonly filesFrom?: string;
   readonly null?: boolean;
-  /** Whether a folder without pictures is no failure. Default: false. */
+  /** Whether a folder without pictures is not a failure. Default: false. */
   readonly allowEmpty?: boolean;
 }
 

@@ -40,7 +40,7 @@ export interface OnePathEach {
 
 /**
  * Of several paths of a file the one without symbolic links stays; of several such, as hard links are, one that is known, else the
- * first. A link to a file that is known by its own path is none of the inputs.
+ * first. A link to a file that is known by its own path is not an input.
  * @param isKnown whether an index has this path
  */
 export function onePathEach(

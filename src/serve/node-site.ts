@@ -37,7 +37,7 @@ const SQUARE: PreprocessConfig = {
   interpolation: 'bicubic',
 };
 
-/** Where thumbnails are kept unless said otherwise. */
+/** Where thumbnails are kept by default. */
 export function thumbnailFolder(): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   return join(cache, 'edgeclip', 'thumbnails');

@@ -27,6 +27,7 @@ export default async function cloudflareVectorize({ folder, expected }) {
   assert.deepEqual([status, found[0].id, Object.keys(found[0])], [200, 'my cat', ['id', 'score']]);
   assert.equal((await put('bad', 'no picture'))[0], 400);
   assert.equal((await put('x'.repeat(65), PHOTOS.cat))[0], 400);
+  assert.equal((await ask('/photos/%E0', { method: 'PUT', body: PHOTOS.cat }))[0], 400);
   assert.equal((await ask('/search'))[0], 404);
-  return { checks: 5, runtime: 'Node, types of Workers', notes: ['untested against a live Vectorize'] };
+  return { checks: 6, runtime: 'Node, types of Workers', notes: ['untested against a live Vectorize'] };
 }

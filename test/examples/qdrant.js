@@ -1,4 +1,4 @@
-// With Qdrant's own client, against a server that answers as Qdrant's documentation says: Qdrant itself could not be had.
+// With Qdrant's own client, against a server that answers as Qdrant's documentation says: Qdrant itself was not available.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -13,6 +13,8 @@ export default async function qdrant({ folder, expected }) {
   provide(folder, ['@qdrant', 'undici']);
   const types = fileURLToPath(new URL('../../node_modules/@types', import.meta.url));
   await checkTypes(folder, 'search.js', { lib: ['es2022', 'dom'], types: ['node'], typeRoots: [types] });
+  const wordless = await run(node, ['search.js', 'my photos'], folder).catch((error) => error);
+  assert.deepEqual([wordless.code, wordless.stderr], [2, 'usage: node search.js FOLDER WORDS...\n']);
   makePhotoFolder(join(folder, 'my photos'));
   const collections = new Map();
   const keys = new Set();
@@ -63,5 +65,5 @@ export default async function qdrant({ folder, expected }) {
   } finally {
     server.close();
   }
-  return { checks: 6, runtime: `Node ${versionOf(node)}`, notes: ['untested against a live Qdrant'] };
+  return { checks: 7, runtime: `Node ${versionOf(node)}`, notes: ['untested against a live Qdrant'] };
 }

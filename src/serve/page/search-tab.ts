@@ -57,7 +57,7 @@ query.addEventListener('reset', () => {
   say('found', '');
 });
 
-/** To the words. */
+/** Puts the cursor into the field of the words. */
 export function toWords(): void {
   (query.elements.namedItem('text') as HTMLInputElement).focus();
 }

@@ -1,65 +1,38 @@
-/**
- * R26: each bad request has its 4xx with a code and a reason, and the next good one is answered as if nothing had been. R30: so are
- * requests of all kinds at once, as if each were alone.
- */
+/** R26: each bad request has its 4xx with a code and a reason, and the next good one is answered as if nothing had been. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Clip } from '../../../src/clip.ts';
 import { crc32 } from '../../../src/crc32.ts';
 import { loadClip } from '../../../src/load.ts';
-import { openPhotos, type PhotoStore } from '../../../src/search/index.ts';
+import { embed, form, json, post, type Sent } from '../requests.ts';
 import { dataUri, photoFile, type Served, served } from '../server.ts';
+import { twoPhotos } from '../two-photos.ts';
 
 const cat = photoFile('cat.png');
 const jpeg = photoFile('rocket.jpg');
 const MAX_BODY = 1_000_000;
-const folder = mkdtempSync(join(tmpdir(), 'edgeclip-bad-requests-'));
 let clip: Clip;
-let photos: PhotoStore;
+let index: Awaited<ReturnType<typeof twoPhotos>>;
 let server: Served;
 let expected: unknown;
 
 beforeAll(async () => {
   clip = await loadClip({ maxPixels: 1_000_000 });
-  const create = { model: clip, dimension: clip.config.embedDim, pictures: { orient: false, scaled: false } };
-  photos = await openPhotos(join(folder, 'photos.db'), { create });
-  const [first, second] = await clip.encodeImage([cat, jpeg]);
-  const file = (path: string) => ({ path, size: 1, mtime: 1, hash: path });
-  await photos.change({
-    add: [
-      { ...file('/cat.png'), vector: first! },
-      { ...file('/rocket.jpg'), vector: second! },
-    ],
-  });
-  server = await served(clip, { photos, maxBody: MAX_BODY, bodyTimeout: 1 }, 1000);
+  index = await twoPhotos(clip);
+  server = await served(clip, { photos: index.photos, maxBody: MAX_BODY, bodyTimeout: 1 }, 1000);
   expected = (await good()).json;
 });
 afterAll(async () => {
   await server.close();
-  await photos.close();
+  await index.remove();
   clip.dispose();
-  rmSync(folder, { recursive: true });
 });
 
 const good = () => server.post('/v1/embeddings', { input: ['a cat', { image: dataUri(cat) }] });
 
-const json = { 'content-type': 'application/json' };
-const post = (path: string, body: BodyInit, headers: Record<string, string> = {}) => ({
-  path,
-  init: { method: 'POST', body, headers },
-});
-const embed = (body: unknown) => post('/v1/embeddings', JSON.stringify(body), json);
-const form = (parts: Record<string, string | Blob>) => {
-  const data = new FormData();
-  for (const [name, value] of Object.entries(parts)) data.append(name, value);
-  return data;
-};
 const labels = { candidate_labels: ['cat', 'dog'] };
 /** A PNG that says it has 60,000 x 60,000 pixels. */
 const huge = new Uint8Array(cat);
@@ -68,7 +41,7 @@ header.setUint32(16, 60_000);
 header.setUint32(20, 60_000);
 header.setUint32(29, crc32(huge.subarray(12, 29)));
 
-const CASES: Record<string, { request: ReturnType<typeof post>; status: number; code: string }> = {
+const CASES: Record<string, { request: Sent; status: number; code: string }> = {
   'nothing at all': { request: post('/v1/embeddings', ''), status: 400, code: 'BODY' },
   'text instead of JSON': { request: post('/v1/embeddings', 'hello', json), status: 400, code: 'BODY' },
   'JSON that ends early': { request: post('/v1/embeddings', '{"input":["a', json), status: 400, code: 'BODY' },
@@ -229,47 +202,6 @@ it.each(Object.entries(CASES))('%s', async (_, { request, status, code }) => {
   expect(answer.text).not.toMatch(/\.[tj]s:\d|at async/);
   const next = await good();
   expect([next.status, next.json]).toEqual([200, expected]);
-});
-
-it('R30: 16 requests of all kinds at once have the answers of lone ones; a bad and an aborted one fail alone', async () => {
-  const immich = (entries: unknown, more: Record<string, string | Blob>) =>
-    post('/predict', form({ entries: JSON.stringify(entries), ...more }));
-  const modelName = 'ViT-B-32__openai';
-  const classifyJson = (candidate_labels: string[]) =>
-    post('/classify', JSON.stringify({ inputs: dataUri(cat), parameters: { candidate_labels } }), json);
-  const find = (body: unknown) => post('/search', JSON.stringify(body), json);
-  const requests = [
-    () => embed({ input: 'a cat' }),
-    () => embed({ input: `a photo of ${'a very old '.repeat(20)}cat` }),
-    () => embed({ input: ['a cat', 'a cat on a mat'], encoding_format: 'base64' }),
-    () => embed({ input: dataUri(jpeg), modality: 'image' }),
-    () => embed({ input: [{ text: 'a rocket' }, { image: dataUri(cat) }], embedding_type: 'ubinary' }),
-    () => classifyJson(['cat', 'dog']),
-    () => classifyJson(['rocket', 'cup of coffee', 'person']),
-    () => post('/classify', form({ inputs: new Blob([jpeg]), candidate_labels: 'cat,rocket' })),
-    () => post('/classify?candidate_labels=cat,rocket&top_k=1', cat),
-    () => immich({ clip: { visual: { modelName } } }, { image: new Blob([cat]) }),
-    () => immich({ clip: { textual: { modelName } } }, { text: 'a rocket' }),
-    () => find({ text: 'a cat' }),
-    () => find({ image: dataUri(jpeg), not: 'a cat' }),
-    () => find({ photo: 2, path: 'rocket' }),
-    () => embed({ input: ['a text', { image: dataUri(cat.slice(0, 900)) }] }), // bad
-    () => embed({ input: Array(50).fill({ image: dataUri(cat) }) }), // to be aborted
-  ];
-  const ask = async (make: () => ReturnType<typeof post>, signal?: AbortSignal) => {
-    const { path, init } = make();
-    const { status, text } = await server.ask(path, { ...init, ...(signal && { signal }) });
-    return { status, text };
-  };
-  const lone = [];
-  for (const make of requests.slice(0, -1)) lone.push(await ask(make));
-  expect(lone.map(({ status }) => status)).toEqual([...Array(14).fill(200), 400]);
-  const stop = new AbortController();
-  const answers = requests.map((make, i) => ask(make, i === 15 ? stop.signal : undefined).catch((error) => error.name));
-  await sleep(20);
-  stop.abort();
-  expect(await Promise.all(answers)).toEqual([...lone, 'AbortError']);
-  expect((await good()).json).toEqual(expected);
 });
 
 it('judges a good JPEG by its bytes, whatever its type is called', async () => {
