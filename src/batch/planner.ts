@@ -143,6 +143,9 @@ async function* listed(path: string, options: PlanOptions): AsyncGenerator<strin
       count++;
       if (line instanceof LineTooLong) throw new RangeError(`line ${count} has more than ${line.maxBytes} bytes`);
       if (count === 1 && isUtf16(line)) throw new RangeError('it is UTF-16: save it as UTF-8');
+      if (!nulls && line.includes(0)) {
+        throw new RangeError(`line ${count} has a NUL: names that end with NUL, as by find -print0, need --null; UTF-16 is not read`); // biome-ignore format: one line
+      }
       const name = nameFromBytes(line);
       if (name.trim() !== '') yield name;
     }

@@ -1,6 +1,6 @@
 /** The pictures of a shard, one after the other, read some ahead. */
 import { setMaxListeners } from 'node:events';
-import { isAbsolute, join, parse, resolve } from 'node:path';
+import { isAbsolute, parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
@@ -41,11 +41,21 @@ export class PictureSource {
   }
 
   /** In the order of the shard. @throws what ends the shard: ClipError IO */
-  pictures(shard: Shard, signal: AbortSignal): AsyncIterable<ShardPicture> {
+  async *pictures(shard: Shard, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     setMaxListeners(0, signal); // each picture that is read listens to it
-    if (shard.tar !== undefined) return this.#members(shard.tar, signal);
+    if (shard.tar !== undefined) return yield* this.#members(shard.tar, signal);
+    const { keys = [] } = shard;
     const folders = new PictureFolders(this.#head.kind === 'list');
-    return ahead(shard.keys ?? [], (key) => this.#read(key, folders, signal));
+    // All are seen before the first picture is read: a disk may go away before its own first one is.
+    for (const path of keys.map((key) => this.#pathOf(key))) if (path !== undefined) await folders.see(path);
+    yield* ahead(keys, (key) => this.#read(key, folders, signal));
+  }
+
+  /** Where a picture is on this machine; undefined if it is elsewhere. */
+  #pathOf(key: string): string | undefined {
+    const { kind, input, base } = this.#head;
+    if (kind !== 'list') return isBucket(input) ? undefined : resolve(input, key);
+    return /^(https?|s3):\/\//i.test(key) ? undefined : resolve(base, key);
   }
 
   /** The input if it has nothing at all, as the mount point of a disk that is not mounted. Lists have no one place. */
@@ -150,7 +160,7 @@ async function inFolder<T>(
   read: () => Promise<T>,
 ): Promise<T> {
   if (isBucket(place)) return read();
-  const path = join(place, name);
+  const path = resolve(place, name);
   await folders.see(path);
   return read().catch(async (error) => {
     await folders.checkMissing(path);

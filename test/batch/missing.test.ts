@@ -71,6 +71,15 @@ it('ends when the folder of the pictures is gone in the middle of a shard', asyn
   expect(await workOn(output)).toEqual({ pictures: 60, failed: 0, wasThere: false });
 });
 
+it('ends when a folder is gone of which no picture was read yet', async () => {
+  cpSync(at('photos'), at('later'), { recursive: true });
+  const output = await planned('later');
+  await expect(workOn(output, () => renameSync(at('later/9'), at('nine')))).rejects.toThrow(
+    `"${at('later/9')}" is gone`,
+  );
+  expect(parts('later')).toEqual([]);
+});
+
 it('ends when a disk below the folder is unmounted: its folder is empty, or is another disk', async () => {
   // A folder on another device stands in for a disk that is mounted.
   const disk = mkdtempSync('/dev/shm/edgeclip-');
