@@ -156,7 +156,8 @@ export async function writing<T>(path: string, write: () => Promise<T>): Promise
   }
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
+/** Writes a file that readers see as it was or as it is now, never a part of it. */
+export async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = temporaryName(path);
   await writeFile(temporary, text);
   await rename(temporary, path);

@@ -112,16 +112,20 @@ class CachedFiles implements ModelFiles {
     const fetchRange: FetchRange = async (start, end) => {
       const request = { model: this.name, name, url: this.#url(file), size: file.size };
       const bytes = new Uint8Array(end - start);
+      let at = start;
       let given = true;
       await persistently(
         this.#access,
         request,
-        async () => 0,
+        async () => at,
         () =>
-          withAnswer(this.#access, request, `bytes=${start}-${end - 1}`, async (answer) => {
-            given = startOfRange(answer.response, start, file.size) !== undefined;
-            const take = async (piece: Uint8Array, at: number) => bytes.set(piece, at - start);
-            if (given) await receive(this.#access, request, answer, { from: start, end }, take);
+          withAnswer(this.#access, request, `bytes=${at}-${end - 1}`, async (answer) => {
+            given = startOfRange(answer.response, at, file.size) !== undefined;
+            const take = async (piece: Uint8Array, from: number) => {
+              bytes.set(piece, from - start);
+              at = from + piece.byteLength;
+            };
+            if (given) await receive(this.#access, request, answer, { from: at, end }, take);
           }),
       );
       if (given) return bytes;

@@ -3,14 +3,16 @@
  * checkpoint without its optimizer. They lie beside the cache's blobs, which Python knows as whole files only:
  *
  *     .edgeclip/ID.parts     as long as the file, with holes
- *     .edgeclip/ID.blocks    a line for each block that is there: its number, and the SHA-256 of its bytes as they came
+ *     .edgeclip/ID.blocks    a line for each block that is there: its number, the SHA-256 of its bytes as they came, and when
+ *                            the file of parts was written last, in milliseconds
  *
- * The hub tells one checksum, that of the whole file. A part is checked by its place and length when it comes, and by the line
- * above when the file is newer than its list. As soon as most of the file is needed, mostly when the other tower is asked for, the
- * rest comes into the same file, its checksum is compared, and it becomes the blob.
+ * The hub tells one checksum, that of the whole file. A part is checked by its place and length when it comes, and by its SHA-256
+ * when the time of the file is not that of the last line: power cuts, copies and backups leave other bytes. As soon as most of the
+ * file is needed, mostly when the other tower is asked for, the rest comes into the same file, its checksum is compared, and it
+ * becomes the blob.
  */
-import { createHash } from 'node:crypto';
-import { appendFile, type FileHandle, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { appendFile, type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
@@ -20,7 +22,7 @@ import { isOfImageTower } from '../weights/plain-name.ts';
 import { BLOCK } from '../weights/ranged-source.ts';
 import type { Source } from '../weights/source.ts';
 import type { HubAccess } from './access.ts';
-import { made, writing } from './cache.ts';
+import { made, replaceFile, writing } from './cache.ts';
 import { fileId } from './digest.ts';
 import { withLock } from './lock.ts';
 import { persistently, type Received, receive, startOfRange, withAnswer } from './receive.ts';
@@ -46,6 +48,23 @@ export interface PartialFile extends Received {
 export class NoRanges extends Error {}
 /** With what came before, most of the file is needed. */
 export class MostOfFile extends Error {}
+
+/** A line of the list. */
+interface BlockLine {
+  readonly block: number;
+  /** The SHA-256 of its bytes. */
+  readonly sum: string;
+  /** When the parts were written last, by then. */
+  readonly modified: string;
+}
+
+/** A block of which not all has come. */
+interface BegunBlock {
+  readonly block: number;
+  readonly hash: Hash;
+  /** Where in the file what came ends. */
+  end: number;
+}
 
 /** The blocks that a load of these towers reads: of the list of tensors, and of their tensors. */
 export async function blocksOfTowers(
@@ -93,7 +112,8 @@ export class TowerParts {
 
   /** Whether some of the file is here. */
   async exist(): Promise<boolean> {
-    return (await this.#times()) !== undefined;
+    const [modified, list] = await Promise.all([this.#modified(), stat(this.#list).catch(() => undefined)]);
+    return modified !== undefined && list !== undefined;
   }
 
   /**
@@ -141,7 +161,7 @@ export class TowerParts {
     most = Number.POSITIVE_INFINITY,
   ): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
     const { model, name, lock, blob } = this.#file;
-    const here = await this.#here();
+    const here = await this.#blocks();
     const missing = [...wanted].some((block) => !here.has(block));
     if (!missing) return { path: this.#parts, blocks: here };
     if (this.#access.offline) throw new ClipError('IO', `"${model}": ${name} is not in the cache as far as it is needed`); // biome-ignore format: one line
@@ -149,30 +169,40 @@ export class TowerParts {
     return withLock(lock, this.#access.signal, async () => {
       // Another load may have fetched all of it meanwhile.
       if (await stat(blob).catch(() => undefined)) return { path: blob, blocks: undefined };
-      const all = new Set([...(await this.#here()), ...wanted]);
+      const all = new Set([...(await this.#blocks()), ...wanted]);
       if (all.size * PARTS.block > this.#file.size * most) throw new MostOfFile();
       return { path: this.#parts, blocks: await this.#fetch(wanted) };
     });
   }
 
-  /** Fetches what is missing of these blocks: a request for each run of them. */
+  /** Fetches what is missing of these blocks: a request for each run of them. The caller has the lock. */
   async #fetch(wanted: ReadonlySet<number>): Promise<ReadonlySet<number>> {
     const { name, size } = this.#file;
-    const blocks = await this.#here();
-    if (blocks.size === 0) await this.remove();
-    const handle = await writing(this.#parts, () => open(this.#parts, blocks.size === 0 ? 'w+' : 'r+'));
+    const lines = await this.#here();
+    const blocks = new Set(lines.map(({ block }) => block));
+    const fits = (await this.#modified()) !== undefined;
+    // Before any line is added: the new last one would vouch for lines of blocks that are damaged.
+    await writing(this.#list, () => replaceFile(this.#list, lines.map(lineText).join('')));
+    // Loads may have the file open: it stays the same one.
+    const handle = await writing(this.#parts, () => open(this.#parts, fits ? 'r+' : 'w+'));
     try {
-      if (blocks.size === 0) await writing(this.#parts, () => handle.truncate(size));
+      if (!fits) await writing(this.#parts, () => handle.truncate(size));
       const sorted = [...wanted].sort((a, b) => a - b);
       const bytes = (some: readonly number[]) => some.reduce((sum, block) => sum + this.#end(block) - this.#start(block), 0); // biome-ignore format: one line
       const missing = () => sorted.filter((block) => !blocks.has(block));
       const total = bytes(sorted);
-      const tell = (more: number) => this.#access.onProgress?.({ file: name, loaded: total - bytes(missing()) + more, total }); // biome-ignore format: one line
-      const length = async () => total - bytes(missing());
+      let begun: BegunBlock | undefined;
+      const loaded = () => total - bytes(missing()) + (begun ? begun.end - this.#start(begun.block) : 0);
+      const length = async () => loaded();
+      const came = (done: number | undefined, now: BegunBlock | undefined) => {
+        if (done !== undefined) blocks.add(done);
+        begun = now;
+      };
+      const tell = () => this.#access.onProgress?.({ file: name, loaded: loaded(), total });
       await persistently(this.#access, { ...this.#file, size: total }, length, async () => {
         for (let rest = missing(); rest.length > 0; rest = missing()) {
           const run = rest.findIndex((block, i) => block !== rest[0]! + i);
-          await this.#fetchRun(handle, rest[0]!, rest.at(run < 0 ? -1 : run - 1)!, (block) => blocks.add(block), tell);
+          await this.#fetchRun(handle, begun ?? this.#begin(rest[0]!), rest.at(run < 0 ? -1 : run - 1)!, came, tell);
         }
       });
     } finally {
@@ -181,65 +211,86 @@ export class TowerParts {
     return blocks;
   }
 
-  /** Blocks [first, last] by one request. A block counts when all of it is on the disk. */
+  /**
+   * What is missing of the first block, and those after it to `last`, by one request. A block counts when all of it is on the disk.
+   * @param came called with a block that is whole, if one is, and the next one as far as it came
+   */
   async #fetchRun(
     handle: FileHandle,
-    first: number,
+    first: BegunBlock,
     last: number,
-    done: (block: number) => void,
-    tell: (bytes: number) => void,
+    came: (done: number | undefined, begun: BegunBlock | undefined) => void,
+    tell: () => void,
   ): Promise<void> {
-    const start = this.#start(first);
+    const start = first.end;
     const end = this.#end(last);
     await withAnswer(this.#access, this.#file, `bytes=${start}-${end - 1}`, async (answer) => {
       if (startOfRange(answer.response, start, this.#file.size) === undefined) throw new NoRanges();
-      let block = first;
-      let hash = createHash('sha256');
+      let begun = first;
       await receive(this.#access, this.#file, answer, { from: start, end }, async (piece, at) => {
         await writing(this.#parts, () => writeAll(handle, piece, at));
         for (let hashed = 0; hashed < piece.byteLength; ) {
+          const { block, hash } = begun;
           const part = piece.subarray(hashed, this.#end(block) - at);
           hash.update(part);
           hashed += part.byteLength;
-          if (at + hashed < this.#end(block)) break;
+          begun.end += part.byteLength;
+          came(undefined, begun);
+          if (begun.end < this.#end(block)) break;
           // Before its line: a line that outlives a power cut stands for bytes that do, too.
           await writing(this.#parts, () => handle.sync());
-          const line = `${block} ${hash.digest('hex')}\n`;
-          await writing(this.#list, () => appendFile(this.#list, line));
-          done(block++);
-          hash = createHash('sha256');
+          const line = { block, sum: hash.digest('hex'), modified: String((await handle.stat()).mtimeMs) };
+          await writing(this.#list, () => appendFile(this.#list, lineText(line)));
+          came(block, undefined);
+          begun = this.#begin(block + 1);
         }
-        tell(at + piece.byteLength - this.#start(block));
+        tell();
       });
     });
   }
 
-  /** The blocks that are here and sound. */
-  async #here(): Promise<Set<number>> {
-    const times = await this.#times();
-    if (!times) return new Set();
-    const lines = (await readFile(this.#list, 'utf8')).split('\n').slice(0, -1);
-    // Of a block that came twice, the last line counts.
-    const sums = new Map(lines.map((line) => line.split(' ')).map(([block, sum]) => [Number(block), sum!]));
-    if (times.parts <= times.list) return new Set(sums.keys());
-    const here = new Set<number>();
-    const handle = await open(this.#parts, 'r');
-    try {
-      for (const [block, sum] of sums) if ((await this.#sum(handle, block)) === sum) here.add(block);
-    } finally {
-      await handle.close();
-    }
-    // The list is the newer one from now on; in a cache that cannot be written, blocks are checked again the next time.
-    const now = new Date();
-    if (here.size === sums.size) await utimes(this.#list, now, now).catch(() => {});
-    return here;
+  #begin = (block: number): BegunBlock => ({ block, hash: createHash('sha256'), end: this.#start(block) });
+
+  /** The numbers of the blocks that are here and sound. */
+  async #blocks(): Promise<Set<number>> {
+    return new Set((await this.#here()).map(({ block }) => block));
   }
 
-  /** When the parts and their list were written last; undefined if one of them is missing or of another length. */
-  async #times(): Promise<{ parts: number; list: number } | undefined> {
-    const [parts, list] = await Promise.all([this.#parts, this.#list].map((path) => stat(path).catch(() => undefined)));
-    if (!list || parts?.size !== this.#file.size) return undefined;
-    return { parts: parts.mtimeMs, list: list.mtimeMs };
+  /** The lines of the blocks that are here and sound. */
+  async #here(): Promise<readonly BlockLine[]> {
+    const modified = await this.#modified();
+    if (modified === undefined) return [];
+    const lines = parseLines(await readFile(this.#list, 'utf8').catch(() => ''));
+    return lines.length === 0 || lines.at(-1)!.modified === modified ? lines : this.#checked(modified);
+  }
+
+  /** The lines of the blocks whose bytes have their SHA-256. Without the lock: another load may write both files meanwhile. */
+  async #checked(modified: string): Promise<readonly BlockLine[]> {
+    // Where it cannot be written, blocks are checked again the next time.
+    const list = await open(this.#list, 'a+').catch(() => open(this.#list, 'r'));
+    try {
+      const lines = parseLines(await list.readFile('utf8'));
+      const sound: BlockLine[] = [];
+      const handle = await open(this.#parts, 'r');
+      try {
+        for (const line of lines) if ((await this.#sum(handle, line.block)) === line.sum) sound.push({ ...line, modified }); // biome-ignore format: one line
+      } finally {
+        await handle.close();
+      }
+      // Into the file that was read: if another load has put a new list in its place, this has no effect.
+      if (sound.length > 0 && sound.length === lines.length) {
+        await list.appendFile(lineText(sound.at(-1)!)).catch(() => {});
+      }
+      return sound;
+    } finally {
+      await list.close();
+    }
+  }
+
+  /** When the parts were written last; undefined if they are missing or of another length. */
+  async #modified(): Promise<string | undefined> {
+    const parts = await stat(this.#parts).catch(() => undefined);
+    return parts?.size === this.#file.size ? String(parts.mtimeMs) : undefined;
   }
 
   async #sum(handle: FileHandle, block: number): Promise<string> {
@@ -252,6 +303,18 @@ export class TowerParts {
   /** Of the block after the last one: the file's end. */
   #start = (block: number): number => Math.min(block * PARTS.block, this.#file.size);
   #end = (block: number): number => Math.min((block + 1) * PARTS.block, this.#file.size);
+}
+
+const lineText = ({ block, sum, modified }: BlockLine): string => `${block} ${sum} ${modified}\n`;
+
+/** The lines of a list, without what a process that ended left of one. Of a block with several, the last counts, in its place. */
+function parseLines(text: string): BlockLine[] {
+  const lines = new Map<string, BlockLine>();
+  for (const [, block, sum, modified] of text.matchAll(/^(\d+) ([0-9a-f]{64}) ([\d.]+)\n/gm)) {
+    lines.delete(block!);
+    lines.set(block!, { block: Number(block), sum: sum!, modified: modified! });
+  }
+  return [...lines.values()];
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
