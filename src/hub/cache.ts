@@ -118,7 +118,7 @@ export class ModelCache {
   /** Keeps the list of a commit's files, once there are some of them. */
   async keepListing(listing: Listing): Promise<void> {
     const path = this.#mark(`${listing.commit}.json`);
-    if (await stat(path).catch(() => undefined)) return;
+    if (await this.listing(listing.commit)) return;
     try {
       await makeFolder(dirname(path));
       await replaceFile(path, listingText(listing));

@@ -15,7 +15,7 @@ import { type NodeAccess, nodeAccess } from './environment.ts';
 import { type HubFile, isDigest, type Listing, listFiles, modelName } from './listing.ts';
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
-import { persistently, receive, startOfRange, withAnswer } from './receive.ts';
+import { checkLinked, persistently, receive, startOfRange, withAnswer } from './receive.ts';
 import { blocksOfTowers, MostOfFile, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
@@ -120,6 +120,7 @@ class CachedFiles implements ModelFiles {
         async () => at,
         () =>
           withAnswer(this.#access, request, `bytes=${at}-${end - 1}`, async (answer) => {
+            checkLinked(request, answer, file.id);
             given = startOfRange(answer.response, at, file.size) !== undefined;
             const take = async (piece: Uint8Array, from: number) => {
               bytes.set(piece, from - start);
@@ -155,6 +156,7 @@ class CachedFiles implements ModelFiles {
       // Without ranges, the file itself came.
       if (!blocks || !(known || (await isMissing()))) return undefined;
       if (!known) await this.#keepNames();
+      else await this.#keepListing();
       return await parts.source(blocks);
     } catch (error) {
       if (error instanceof NoRanges) await parts.remove();
@@ -166,7 +168,15 @@ class CachedFiles implements ModelFiles {
   #parts(file: HubFile, id: string): TowerParts {
     const { path: name, size = 0 } = file;
     const places = { path: this.#cache.parts(id), lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
-    return new TowerParts(this.#access, { model: this.name, name, url: this.#url(file), size, id, ...places });
+    return new TowerParts(this.#access, {
+      model: this.name,
+      name,
+      url: this.#url(file),
+      size,
+      id,
+      note: this.note ?? '',
+      ...places,
+    });
   }
 
   /** What the listing says of a file; undefined if there is none of this name. */
@@ -178,6 +188,10 @@ class CachedFiles implements ModelFiles {
   /** Keeps which commit the revision has, and what is in it. */
   async #keepNames(): Promise<void> {
     await this.#cache.writeRef(this.#model.revision, this.#commit);
+    await this.#keepListing();
+  }
+
+  async #keepListing(): Promise<void> {
     const listing = await this.#listing;
     if (listing) await this.#cache.keepListing(listing);
   }

@@ -66,6 +66,16 @@ export async function withAnswer<T>(
   }
 }
 
+/**
+ * For parts of a file, whose checksum cannot be compared: the hub tells with each answer which file it gives.
+ * @throws ClipError IO if it is not the file of this id
+ */
+export function checkLinked({ model, name }: Received, { hub }: HubAnswer, id: string | undefined): void {
+  const linked = hub.get('x-linked-etag')?.replace(/^W\//, '').replaceAll('"', '');
+  if (linked === undefined || id === undefined || linked === id) return;
+  throw new ClipError('IO', `"${model}": the hub gives another file as ${name}: its checksum is ${linked}, expected ${id}; it was not kept`); // biome-ignore format: one line
+}
+
 /** `start`, if the answer is the file's bytes from there on; undefined if it is anything else. */
 export function startOfRange(response: Response, start: number, size: number | undefined): number | undefined {
   if (response.status !== 206 || isCompressed(response)) return undefined;

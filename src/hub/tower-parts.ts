@@ -25,7 +25,7 @@ import type { HubAccess } from './access.ts';
 import { made, replaceFile, writing } from './cache.ts';
 import { fileId } from './digest.ts';
 import { withLock } from './lock.ts';
-import { persistently, type Received, receive, startOfRange, withAnswer } from './receive.ts';
+import { checkLinked, persistently, type Received, receive, startOfRange, withAnswer } from './receive.ts';
 
 /** Bytes of a block, and of the smallest file that is worth it. */
 export const PARTS = { block: BLOCK, least: 4 * BLOCK };
@@ -40,6 +40,8 @@ export interface PartialFile extends Received {
   /** Path of the parts and of their list, without the ending. */
   readonly path: string;
   readonly lock: string;
+  /** What messages say of a load that may fetch nothing. */
+  readonly note: string;
   /** Its place when it is whole. */
   readonly blob: string;
 }
@@ -160,11 +162,11 @@ export class TowerParts {
     wanted: ReadonlySet<number>,
     most = Number.POSITIVE_INFINITY,
   ): Promise<{ path: string; blocks: ReadonlySet<number> | undefined }> {
-    const { model, name, lock, blob } = this.#file;
+    const { model, name, lock, blob, note } = this.#file;
     const here = await this.#blocks();
     const missing = [...wanted].some((block) => !here.has(block));
     if (!missing) return { path: this.#parts, blocks: here };
-    if (this.#access.offline) throw new ClipError('IO', `"${model}": ${name} is not in the cache as far as it is needed`); // biome-ignore format: one line
+    if (this.#access.offline) throw new ClipError('IO', `"${model}": of ${name} the cache has a part, without what this load needs, or it was damaged; a tower that is there loads alone (towers: ['image'] or ['text'])${note}`); // biome-ignore format: one line
     for (const path of [lock, this.#parts]) await made(dirname(path));
     return withLock(lock, this.#access.signal, async () => {
       // Another load may have fetched all of it meanwhile.
@@ -225,6 +227,7 @@ export class TowerParts {
     const start = first.end;
     const end = this.#end(last);
     await withAnswer(this.#access, this.#file, `bytes=${start}-${end - 1}`, async (answer) => {
+      checkLinked(this.#file, answer, this.#file.id);
       if (startOfRange(answer.response, start, this.#file.size) === undefined) throw new NoRanges();
       let begun = first;
       await receive(this.#access, this.#file, answer, { from: start, end }, async (piece, at) => {

@@ -77,7 +77,7 @@ describe('one tower', () => {
     const loaded = progress.filter(({ file }) => file === WEIGHTS).map(({ loaded }) => loaded);
     expect(loaded.at(-1), 'to the end of the file').toBe(first);
     expect(loaded).toEqual([...loaded].sort((a, b) => a - b));
-    expect((await rejection(embedding(NAME, { localFilesOnly: true }))).message).toContain(`${WEIGHTS} is not in the cache`); // biome-ignore format: one line
+    expect((await rejection(embedding(NAME, { localFilesOnly: true }))).message).toContain(`of ${WEIGHTS} the cache has a part`); // biome-ignore format: one line
     expect(await embedding()).toEqual(await golden());
     expect(bytesAsked(), 'each byte came once').toBe(weights.length);
     expect(bytesAsked() - first).toBeLessThan(weights.length * 0.7);
@@ -222,7 +222,7 @@ describe('damage', () => {
     const bytes = readFileSync(parts());
     writeFileSync(parts(), bytes.fill(0, image.start + (image.end - image.start) / 2));
     expect((await rejection(embedding(NAME, { localFilesOnly: true }))).message).toContain(
-      `${WEIGHTS} is not in the cache as far as it is needed`,
+      `of ${WEIGHTS} the cache has a part`,
     );
     expect(await embedding()).toEqual(await golden());
     writeFileSync(parts(), bytes.subarray(0, 1000));
@@ -262,7 +262,9 @@ describe('damage', () => {
     expect(await embedding()).toEqual(await golden());
     put();
     await here.hub.stop();
-    expect((await rejection(embedding())).message).toContain(`${WEIGHTS} is not in the cache`);
+    const { message } = await rejection(embedding());
+    expect(message).toContain(`of ${WEIGHTS} the cache has a part`);
+    expect(message, 'says why only that').toMatch(/only the cache was looked at, .* cannot be reached/);
   });
 
   it('that only the time of the file tells of: blocks are checked once, and are sound', async () => {
@@ -274,6 +276,44 @@ describe('damage', () => {
     expect(await embedding()).toEqual(await golden());
     expect(asked()).toHaveLength(requests);
     expect(readFileSync(list(), 'utf8').trimEnd().split(' ').at(-1)).toBe(String(statSync(parts()).mtimeMs));
+  });
+
+  it('of every block, the list of tensors too: all come again in the same load', async () => {
+    here.hub.publish(NAME, model);
+    await embedding();
+    writeFileSync(parts(), readFileSync(parts()).fill(0));
+    expect(await embedding()).toEqual(await golden());
+    expect(await embedding(NAME, { localFilesOnly: true })).toEqual(await golden());
+  });
+
+  it.each(['', '{}', '{"commit":"'])(
+    'of the kept listing (%j): it is made again by the next load with the hub',
+    async (text) => {
+      const commit = here.hub.publish(NAME, model);
+      await embedding();
+      writeFileSync(cache('.edgeclip', `${commit}.json`), text);
+      expect(await embedding()).toEqual(await golden());
+      expect(await embedding(NAME, { localFilesOnly: true })).toEqual(await golden());
+    },
+  );
+
+  it('that is another file of the same size under the name is refused by the checksum that the hub tells', async () => {
+    const commit = here.hub.publish(NAME, model);
+    const { 'open_clip_config.json': config } = model;
+    const other = Buffer.from(weights).fill(1, image.start, image.end);
+    here.hub.publish(NAME, { 'open_clip_config.json': config!, [WEIGHTS]: other }, 'other');
+    here.hub.intercept = ({ at, path }, response) => {
+      if (at !== 'hub' || path !== `/${NAME}/resolve/${commit}/${WEIGHTS}`) return false;
+      response.setHeader('X-Linked-Etag', `"${sha256(other)}"`);
+      response.writeHead(302, { location: `${here.hub.filesAddress}/${sha256(other)}` }).end();
+      return true;
+    };
+    const { message } = await rejection(embedding());
+    expect(message).toContain(
+      `the hub gives another file as ${WEIGHTS}: its checksum is ${sha256(other)}, expected ${ID}`,
+    );
+    here.hub.intercept = undefined;
+    expect(await embedding()).toEqual(await golden());
   });
 
   it('on its way shows when the file is whole: then nothing of it is kept', async () => {
