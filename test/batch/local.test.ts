@@ -403,14 +403,18 @@ it('gives what cannot be read as a picture a row, and goes on', async () => {
   mkdirSync(at('odd/dir.png'), { recursive: true });
   execFileSync('mkfifo', [at('odd/pipe.png')]);
   copyFileSync(join(golden, 'cat.png'), at('odd/cat.png'));
-  const names = ['odd/cat.png/x.png', 'odd/dir.png', 'odd/pipe.png', `odd/${'x'.repeat(300)}.png`, 'odd/\0.png', 's3://Not_A_Bucket/x.png', 'http://[', 'odd/cat.png']; // biome-ignore format: one line
+  const names = ['odd/cat.png/x.png', 'odd/dir.png', 'odd/pipe.png', `odd/${'x'.repeat(300)}.png`, 's3://Not_A_Bucket/x.png', 'http://[', 'odd/cat.png']; // biome-ignore format: one line
   writeFileSync(at('odd.txt'), `\ufeff${names.join('\n')}\n`);
   await plan('odd.txt', '--list', '--output', 'odd-rows');
   expect((await run('batch', 'work', '--output', 'odd-rows')).code).toBe(0);
   const found = rows('odd-rows/part-00000.parquet').rows;
   expect(found.map(({ key }) => key)).toEqual(names);
-  expect(found.map(({ embedding }) => embedding !== null)).toEqual([...new Array(7).fill(false), true]);
+  expect(found.map(({ embedding }) => embedding !== null)).toEqual([...new Array(6).fill(false), true]);
   expect(found[2]!.error).toBe('it is not a regular file [IO]');
+  // As by find -print0, or in UTF-16 without a byte order mark.
+  writeFileSync(at('nul.txt'), 'odd/cat.png\0odd/cat.png\0');
+  const { code, stderr } = await run('batch', 'plan', 'nul.txt', '--list', '--output', 'nul-rows');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('line 1 has a NUL')]);
 });
 
 it('finds files whose names are not UTF-8, and those behind links', async () => {
