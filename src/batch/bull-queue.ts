@@ -6,6 +6,7 @@ import { concurrently } from './concurrent.ts';
 import { batchPackage, missingPackage } from './packages.ts';
 import { numbered, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, LOCK_MS, type ShardHandler, type WorkOptions } from './queue.ts';
+import { longestPause } from './retries.ts';
 import type { ShardResult } from './work.ts';
 
 /** The pause before a failed shard is tried again; each further one is twice as long, up to the most. */
@@ -234,7 +235,7 @@ export class BullQueue implements BatchQueue {
 
   /** The pause after so many attempts, of which a half is at random. */
   #backoff(made: number): number {
-    const most = Math.min(this.#backoffMs * 2 ** (made - 1), BACKOFF_MOST_MS);
+    const most = longestPause(made, { pauseMs: this.#backoffMs, longestMs: BACKOFF_MOST_MS });
     return Math.ceil(most * (1 - Math.random() / 2));
   }
 

@@ -1,11 +1,11 @@
 /** The parts of a batch become photos of an index, in the same tables that `edgeclip index` makes. */
-import { join, resolve } from 'node:path';
 import { isUnchanged } from '../search/photo-file.ts';
 import type { NewPhoto, Photo, PhotoChanges, PhotoFailure, PhotoStore } from '../search/photo-store.ts';
 import { checkPart, partRows, readWhole, type StoredRow } from './part-reader.ts';
-import { type Plan, type PlanHead, shardChecks } from './plan.ts';
+import { picturePlace } from './picture-place.ts';
+import { type Plan, shardChecks } from './plan.ts';
 import { plannedParts } from './planned-parts.ts';
-import { isBucket, type Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 export interface LoadCounts {
   added: number;
@@ -88,10 +88,4 @@ function changesOf(
     }
   }
   return { move, add, fail, forget };
-}
-
-/** Where a picture is: an absolute path, or an address. */
-function picturePlace({ kind, input, base }: PlanHead, key: string): string {
-  if (kind === 'list') return /^(https?|s3):\/\//i.test(key) ? key : resolve(base, key);
-  return isBucket(input) ? `${input.replace(/\/$/, '')}/${key}` : join(input, key);
 }

@@ -46,7 +46,7 @@ export class PictureFolders {
   }
 }
 
-/** Undefined if there is no such folder, or it cannot be looked at. */
+/** Undefined if the folder does not exist, or cannot be read. */
 async function deviceOf(folder: string): Promise<number | undefined> {
   const found = await stat(toPath(folder)).catch(() => undefined);
   return found?.isDirectory() ? found.dev : undefined;

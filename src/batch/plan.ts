@@ -7,7 +7,7 @@ import { ClipError } from '../errors.ts';
 import { isObject, show } from '../json.ts';
 import { sha256 } from './checksum.ts';
 import { concurrently } from './concurrent.ts';
-import { OutputError } from './output-error.ts';
+import { planGone } from './output-error.ts';
 import type { Storage, StoredFile } from './storage.ts';
 
 /** What the pictures are: files under a folder or prefix, members of tar files under it, or names in a list. */
@@ -175,7 +175,7 @@ export async function readShard(output: Storage, place: ShardPlace, signal?: Abo
   const { file, start, end, part } = place;
   const where = `${output.place}: ${file}, bytes ${start} to ${end}`;
   const bytes = await output.read(file, { start, end, signal });
-  if (!bytes) throw new OutputError('PLAN_FORMAT', `${output.place}: ${file} is gone: is its disk mounted?`);
+  if (!bytes) throw planGone(output, file);
   const shard = planShard(bytes, where);
   if (shard.part !== part) throw damaged(where, `expected part ${part}, got ${shard.part}`);
   return shard;

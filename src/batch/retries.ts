@@ -13,6 +13,10 @@ export interface Retries extends Pauses {
 
 export const STORAGE_RETRIES: Retries = { attempts: 8, pauseMs: 200, longestMs: 20_000 };
 
+/** The pause after so many attempts, before chance makes it shorter. */
+export const longestPause = (attempts: number, { pauseMs, longestMs }: Pauses): number =>
+  Math.min(longestMs, pauseMs * 2 ** (attempts - 1));
+
 /** A server may ask for a longer pause than this: then the picture or shard has to wait for another day. */
 const LONGEST_ASKED_S = 30;
 
@@ -34,7 +38,7 @@ export class PassingError extends Error {
 export async function retried<T>(
   attempt: () => Promise<T>,
   signal?: AbortSignal,
-  { attempts, pauseMs, longestMs }: Retries = STORAGE_RETRIES,
+  { attempts, ...pauses }: Retries = STORAGE_RETRIES,
 ): Promise<T> {
   for (let n = 1; ; n++) {
     signal?.throwIfAborted();
@@ -43,7 +47,7 @@ export async function retried<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PassingError) || n >= attempts || (error.after ?? 0) > LONGEST_ASKED_S) throw error;
-      const pause = Math.min(longestMs, pauseMs * 2 ** (n - 1));
+      const pause = longestPause(n, pauses);
       // "Full jitter": anywhere between nothing and the pause. Nothing that is computed depends on it.
       const ms = Math.max(1000 * (error.after ?? 0), Math.random() * pause);
       await wait(ms, undefined, signal && { signal }).catch(() => {}); // an aborted signal throws above

@@ -9,6 +9,7 @@ import { openStorage, type StorageOptions } from './open-storage.ts';
 import { batchPackage } from './packages.ts';
 import { PictureError } from './picture-error.ts';
 import { PictureFolders } from './picture-folders.ts';
+import { isAddress, picturePlace } from './picture-place.ts';
 import type { PlanHead, Shard } from './plan.ts';
 import { isBucket, type Storage } from './storage.ts';
 import { TarNames } from './tar-names.ts';
@@ -43,19 +44,15 @@ export class PictureSource {
   /** In the order of the shard. @throws what ends the shard: ClipError IO */
   async *pictures(shard: Shard, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     setMaxListeners(0, signal); // each picture that is read listens to it
-    if (shard.tar !== undefined) return yield* this.#members(shard.tar, signal);
-    const { keys = [] } = shard;
+    const { tar, keys = [] } = shard;
     const folders = new PictureFolders(this.#head.kind === 'list');
     // All are seen before the first picture is read: a disk may go away before its own first one is.
-    for (const path of keys.map((key) => this.#pathOf(key))) if (path !== undefined) await folders.see(path);
-    yield* ahead(keys, (key) => this.#read(key, folders, signal));
-  }
-
-  /** Where a picture is on this machine; undefined if it is elsewhere. */
-  #pathOf(key: string): string | undefined {
-    const { kind, input, base } = this.#head;
-    if (kind !== 'list') return isBucket(input) ? undefined : resolve(input, key);
-    return /^(https?|s3):\/\//i.test(key) ? undefined : resolve(base, key);
+    for (const name of tar === undefined ? keys : [tar]) {
+      const place = picturePlace(this.#head, name);
+      if (!isAddress(place)) await folders.see(resolve(place));
+    }
+    if (tar !== undefined) yield* this.#members(tar, folders, signal);
+    else yield* ahead(keys, (key) => this.#read(key, folders, signal));
   }
 
   /** The input if it has nothing at all, as the mount point of a disk that is not mounted. Lists have no one place. */
@@ -102,10 +99,10 @@ export class PictureSource {
   }
 
   /** The pictures in a tar file, by the endings of their names, while it is read. */
-  async *#members(tar: string, signal: AbortSignal): AsyncGenerator<ShardPicture> {
+  async *#members(tar: string, folders: PictureFolders, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
     const storage = await this.#input(this.#head.input);
-    const stream = await inFolder(storage, tar, new PictureFolders(false), () => storage.stream(tar, signal));
+    const stream = await inFolder(storage, tar, folders, () => storage.stream(tar, signal));
     const names = new TarNames();
     const entries = stream
       .pipeThrough(names.passing(), { signal })
@@ -160,10 +157,8 @@ async function inFolder<T>(
   read: () => Promise<T>,
 ): Promise<T> {
   if (isBucket(place)) return read();
-  const path = resolve(place, name);
-  await folders.see(path);
   return read().catch(async (error) => {
-    await folders.checkMissing(path);
+    await folders.checkMissing(resolve(place, name));
     throw error;
   });
 }

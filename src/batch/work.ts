@@ -5,7 +5,7 @@ import { pictureSize } from '../image/picture-size.ts';
 import { show } from '../json.ts';
 import { sha256 } from './checksum.ts';
 import { InputError } from './input-error.ts';
-import { OutputError } from './output-error.ts';
+import { planGone } from './output-error.ts';
 import { checkPart, readSummary } from './part-reader.ts';
 import { doneParts, type PartMaker, type PartRow, PartWriter, type PictureFacts, partFiles } from './parts.ts';
 import { PictureError } from './picture-error.ts';
@@ -143,8 +143,7 @@ export async function workShard(shard: PlannedShard, job: ShardJob): Promise<Sha
     throw new InputError('IO', `${show(empty)} is empty, where the plan has pictures: is its disk mounted?`); // biome-ignore format: one line
   }
   // Where its disk was unmounted, the folder is there, but another one.
-  if (!(await output.find(planName(0), signal)))
-    throw new OutputError('PLAN_FORMAT', `${output.place}: ${planName(0)} is gone: is its disk mounted?`);
+  if (!(await output.find(planName(0), signal))) throw planGone(output, planName(0));
   let wasThere = true;
   const written = writer.end();
   for (const { name, bytes } of written) {

@@ -1,7 +1,7 @@
 /** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
 import { type Command, Option } from 'commander';
 import { nineDigits } from '../float32.ts';
-import { type DuplicateGroup, duplicateGroups } from '../search/duplicates.ts';
+import { type DuplicateGroup, type DuplicatePhoto, duplicateGroups } from '../search/duplicates.ts';
 import { openPhotos } from '../search/index.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { fileIdentity } from './file-identity.ts';
@@ -70,8 +70,12 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
 function withoutLinks(groups: readonly DuplicateGroup[]): DuplicateGroup[] {
   return groups
     .map(({ exact, photos }) => {
-      const byFile = new Map(photos.toReversed().map((photo) => [fileIdentity(photo.path), photo]));
-      return { exact, photos: photos.filter((photo) => byFile.get(fileIdentity(photo.path)) === photo) };
+      const byFile = new Map<string | undefined, DuplicatePhoto>();
+      for (const photo of photos) {
+        const file = fileIdentity(photo.path);
+        if (!byFile.has(file)) byFile.set(file, photo);
+      }
+      return { exact, photos: [...byFile.values()] };
     })
     .filter(({ photos }) => photos.length > 1);
 }

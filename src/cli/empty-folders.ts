@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { toPath } from '../file-name.ts';
 
-/** Whether there is no such file, which is not the same as one that cannot be read. */
+/** Whether the file does not exist. One that cannot be read does. */
 export function isGone(path: string): boolean {
   try {
     statSync(toPath(path));

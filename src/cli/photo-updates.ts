@@ -174,9 +174,10 @@ export class PhotoUpdates {
   #ofContent(hash: string, path: string): Photo | undefined {
     const photos = this.#byHash.get(hash);
     if (!photos) return undefined;
+    const atPath = photos.find((one) => one.path === path);
+    if (atPath) return atPath;
     const file = fileIdentity(path);
     return (
-      photos.find((one) => one.path === path) ??
       photos.find((one) => fileIdentity(one.path) === file && !isGone(one.path)) ??
       photos.find((one) => isGone(one.path)) ??
       photos[0]

@@ -67,7 +67,7 @@ export function checkCoding(request: Request): void {
  */
 export async function readBody(request: Request, limits: BodyLimits, account: HeldAccount): Promise<Uint8Array> {
   const { maxBody } = limits;
-  // Not every runtime checks what it says: without digits there is no length.
+  // Some runtimes pass any text on: what is not a number is not a length.
   const announced = /^\d+$/.exec(request.headers.get('content-length') ?? '')?.[0];
   const length = announced === undefined ? undefined : Number(announced);
   const tooLarge = () => new Refusal(413, 'BODY_TOO_LARGE', `the body has more than ${maxBody} bytes`);
