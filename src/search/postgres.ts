@@ -55,7 +55,7 @@ export class Session {
     try {
       await pipeline(parts, this.#client.query(this.#copyFrom(this.#named(sql))));
     } catch (error) {
-      if (isTimeout(error)) this.#end();
+      if (endsConnection(error)) this.#end();
       throw error;
     }
   }
@@ -90,7 +90,7 @@ export class Session {
     try {
       return await this.#client.query(query);
     } catch (error) {
-      if (isTimeout(error)) this.#end();
+      if (endsConnection(error)) this.#end();
       throw error;
     }
   }
@@ -183,7 +183,14 @@ async function useVector(client: { query(sql: string): Promise<unknown> }): Prom
   );
 }
 
-const isTimeout = (error: unknown): boolean => (error as Error).message === 'Query read timeout';
+/** SQLSTATEs of a server that ends the connection: its connection classes, a shutdown, a timeout of an idle session. */
+const ENDS = /^(08...|57P0.|25P03)$/;
+
+/** Whether no statement may follow: the server says that it ends, or an answer is still to come. */
+function endsConnection(error: unknown): boolean {
+  const { code = '', message } = error as { code?: string; message: string };
+  return ENDS.test(code) || message === 'Query read timeout';
+}
 
 /** The result, or the signal's reason as soon as it is aborted. */
 async function abortable<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -77,8 +77,11 @@ export class PostgresServer {
 
   /** Fast: connections are ended. Immediate: as a crash. */
   async stop(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
-    const ended = once(this.#process!, 'close');
-    this.#process!.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    const server = this.#process;
+    this.#process = undefined;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, 'close');
+    server.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
     await ended;
   }
 

@@ -335,8 +335,10 @@ describe('says what is wrong', () => {
 });
 
 describe('when the server', () => {
-  const later = (error: { code: string }, message: RegExp) =>
-    expect(error).toMatchObject({ code: 'IO', message: expect.stringMatching(message) });
+  const later = (error: { code: string; message: string }, message: RegExp) => {
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe('IO');
+  };
 
   it.each(['fast', 'immediate'] as const)('ends (%s), fails and is there again when the server is', async (how) => {
     const address = newAddress();
@@ -354,10 +356,10 @@ describe('when the server', () => {
     });
     await expect.poll(() => stored).toBeGreaterThan(3);
     await server.stop(how);
-    later(await writing, /shut down|crashed|ended the connection|no server/);
-    later(await searching, /shut down|crashed|ended the connection|no server/);
-    later(await failure(() => reader.count()), /no server|ended the connection/);
+    const met = [await writing, await searching, await failure(() => reader.count())];
     await server.run();
+    // The end itself, a server that lets nobody in while it ends, or none: it depends on the moment.
+    for (const error of met) later(error, /shut down|shutting down|crashed|ended the connection|no server/);
     expect(await reader.count()).toBeGreaterThanOrEqual(stored); // readers go on
     later(await failure(() => writer.change({ add: [photo('x')] })), /open it again/); // its lock is gone
     await writer.close();
