@@ -2,9 +2,10 @@
  * The folders that the pictures of a shard are in. A missing picture has a row that says so; if its disk was unmounted, that row
  * would be wrong, and stay. So the folder that it was in is looked at: by its device, since file numbers change on some file systems.
  */
-import { opendir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { toPath } from '../file-name.ts';
+import { isEmptyFolder } from '../search/empty-folders.ts';
 import { InputError } from './input-error.ts';
 
 export class PictureFolders {
@@ -38,7 +39,7 @@ export class PictureFolders {
         throw new InputError('IO', `${JSON.stringify(folder)} ${what} when the shard began: is its disk mounted?`);
       }
       if (now === undefined) continue;
-      if (!this.#isListed && (await isEmpty(folder))) {
+      if (!this.#isListed && (await isEmptyFolder(folder))) {
         throw new InputError('IO', `${JSON.stringify(folder)} is empty, where the plan has pictures: is its disk mounted? (if they were removed, remove the folder, too)`); // biome-ignore format: one line
       }
       return;
@@ -50,14 +51,4 @@ export class PictureFolders {
 async function deviceOf(folder: string): Promise<number | undefined> {
   const found = await stat(toPath(folder)).catch(() => undefined);
   return found?.isDirectory() ? found.dev : undefined;
-}
-
-/** Whether a folder has nothing but hidden files, which an input does not count. */
-async function isEmpty(folder: string): Promise<boolean> {
-  try {
-    for await (const { name } of await opendir(toPath(folder))) if (!name.startsWith('.')) return false;
-    return true;
-  } catch {
-    return false; // who may not list it may read its files
-  }
 }

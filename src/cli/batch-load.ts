@@ -13,6 +13,7 @@ import { Progress } from './progress.ts';
 interface LoadOptions {
   readonly output: string;
   readonly to: string;
+  readonly includeGone?: boolean;
   readonly endpoint?: string;
 }
 
@@ -22,6 +23,9 @@ edgeclip search, duplicates and serve read it. Pictures that failed are listed b
 parts were written, or after it was stopped: what is there stays. A picture of a bucket has its address as its path. Pictures that
 the plan was told have moved (batch plan --moved) get their new path. Each part is read whole, and its checksum compared. A later
 edgeclip index of the same folder reads each file once, and embeds those alone whose content is another one.
+
+Where the folder of the pictures is on this machine, the index is as edgeclip index would make it: a file with several paths, by
+symbolic or hard links, is one photo, and pictures whose files were removed are left out. --include-gone loads those, too.
 ${STORAGE_HELP}
 
 Examples:
@@ -38,6 +42,7 @@ export function addBatchLoad(batch: Command): void {
     .description('Loads the embeddings of a batch into a photo index, in SQLite or PostgreSQL with pgvector.')
     .requiredOption('--output <place>', 'where the plan and the parts are: a folder or s3://bucket/prefix')
     .requiredOption('--to <index>', 'the index: a file, or postgres://...')
+    .option('--include-gone', 'load also pictures whose files were removed from their folder')
     .option('--endpoint <url>', 'server of s3:// addresses (default: AWS_ENDPOINT_URL, else Amazon)')
     .addHelpText('after', HELP)
     .action(load);
@@ -60,10 +65,13 @@ async function load(options: LoadOptions): Promise<void> {
   const store = await openPhotos(to, { create: { model, dimension, pictures: prepared } });
   try {
     const onPart = (done: number, total: number) => progress.show('parts', done, total);
-    const counts = await store.bulk(() => loadParts(output, plan, maker, store, onPart));
+    const { includeGone = false } = options;
+    const { counts, missing } = await store.bulk(() => loadParts(output, plan, store, { maker, includeGone, onPart }));
     progress.clear();
-    const { added, changed, moved, unchanged, failed, missing } = counts;
+    const { added, changed, moved, unchanged, linked, gone, failed } = counts;
     const words = Object.entries({ new: added, changed, moved, 'known before': unchanged, failed }).flatMap(([word, n]) => (n > 0 ? [`${n} ${word}`] : [])); // biome-ignore format: one line
+    if (linked > 0) words.push(counted(linked, 'link'));
+    if (gone > 0) progress.line(`note: ${counted(gone, 'picture')} left out, as ${gone === 1 ? 'its file was' : 'their files were'} removed: --include-gone loads ${gone === 1 ? 'it' : 'them'}, too`); // biome-ignore format: one line
     if (missing > 0) progress.line(`warning: ${counted(missing, 'shard')} ${missing === 1 ? 'has' : 'have'} no part yet: load again after edgeclip batch work`); // biome-ignore format: one line
     await standardOutput().write(`${visible(store.name)}: ${counted(await store.count(), 'photo')} (${words.join(', ') || 'no parts'})\n`); // biome-ignore format: one line
   } finally {

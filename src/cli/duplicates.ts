@@ -1,10 +1,10 @@
 /** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
 import { type Command, Option } from 'commander';
+import { fileIdentity } from '../file-identity.ts';
 import { nineDigits } from '../float32.ts';
 import { type DuplicateGroup, type DuplicatePhoto, duplicateGroups } from '../search/duplicates.ts';
 import { openPhotos } from '../search/index.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
-import { fileIdentity } from './file-identity.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';

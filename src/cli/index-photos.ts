@@ -2,15 +2,15 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { counted } from '../counted.ts';
+import { RealPaths } from '../real-paths.ts';
 import { openPhotos, type PhotoStore } from '../search/index.ts';
+import { isGone } from '../search/photo-file.ts';
 import { isPostgres } from '../search/postgres-address.ts';
-import { isGone } from './empty-folders.ts';
 import { describe, EXIT_FAILED, emptyOption, UsageError, visible } from './failure.ts';
 import { IndexedFolders } from './indexed-folders.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { type InputOptions, type PictureInput, Pictures } from './inputs.ts';
 import { addMaxPixels, addModelOptions, loadModel, type ModelOptions } from './model.ts';
-import { RealPaths } from './one-path-each.ts';
 import { type Output, standardOutput } from './output.ts';
 import { checkOverwrites } from './overwrites.ts';
 import { type Counts, PhotoUpdates } from './photo-updates.ts';

@@ -3,9 +3,10 @@
  * as the mount point of a disk that is not mounted; its photos stay, unless the user says that it is meant to be empty.
  */
 import { resolve, sep } from 'node:path';
-import { EmptyFolders, isGone } from './empty-folders.ts';
+import type { RealPaths } from '../real-paths.ts';
+import { EmptyFolders } from '../search/empty-folders.ts';
+import { isGone } from '../search/photo-file.ts';
 import type { PictureInput } from './inputs.ts';
-import type { RealPaths } from './one-path-each.ts';
 import { fileKind } from './walk.ts';
 
 /** Whether a path is inside a folder. */
@@ -40,15 +41,15 @@ export class IndexedFolders {
   }
 
   /** Those of these files, in the folders, that are gone for good, and how many are gone with all others of their folder. */
-  gone<F extends { readonly path: string }>(
+  async gone<F extends { readonly path: string }>(
     files: readonly F[],
-  ): { readonly gone: F[]; readonly kept: Map<string, number> } {
+  ): Promise<{ readonly gone: F[]; readonly kept: Map<string, number> }> {
     const gone: F[] = [];
     const kept = new Map<string, number>();
     for (const file of files) {
       const around = this.#around(file.path);
       if (around.length === 0 || !isGone(file.path)) continue;
-      const emptied = this.#allowEmpty ? undefined : this.#emptiedAround(file.path, around);
+      const emptied = this.#allowEmpty ? undefined : await this.#emptiedAround(file.path, around);
       if (emptied === undefined) gone.push(file);
       else kept.set(emptied, (kept.get(emptied) ?? 0) + 1);
     }
@@ -56,9 +57,9 @@ export class IndexedFolders {
   }
 
   /** A folder without photos that the file was in. */
-  #emptiedAround(path: string, around: readonly Folder[]): string | undefined {
+  async #emptiedAround(path: string, around: readonly Folder[]): Promise<string | undefined> {
     const given = around.find(({ isEmpty }) => isEmpty);
-    return given?.path ?? this.#emptied.above(path, (folder) => this.#around(folder).length > 0);
+    return given?.path ?? (await this.#emptied.above(path, (folder) => this.#around(folder).length > 0));
   }
 
   /** Those of the folders that a path is in: more than one if a folder was given with its subfolder. */

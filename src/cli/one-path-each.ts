@@ -1,36 +1,8 @@
 /** Files that have several paths, by symbolic links, links to their folders and hard links. An index has each file once. */
-import { lstatSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
-import { toPath } from '../file-name.ts';
-import { fileIdentity, realPath } from './file-identity.ts';
+import { resolve } from 'node:path';
+import { fileIdentity } from '../file-identity.ts';
+import type { RealPaths } from '../real-paths.ts';
 import type { PictureInput } from './inputs.ts';
-
-/** Resolves paths, those of the folders once each. */
-export class RealPaths {
-  readonly #folders = new Map<string, string>();
-
-  /** Without symbolic links; the path itself if it cannot be resolved. */
-  of(path: string): string {
-    try {
-      if (lstatSync(toPath(path)).isSymbolicLink()) return realPath(path);
-      const end = path.lastIndexOf(sep);
-      const folder = path.slice(0, end + 1);
-      let real = this.#folders.get(folder);
-      if (real === undefined) {
-        real = realPath(folder);
-        this.#folders.set(folder, real);
-      }
-      return (real.endsWith(sep) ? real : real + sep) + path.slice(end + 1);
-    } catch {
-      return path;
-    }
-  }
-
-  /** Whether the path leads through no symbolic link. */
-  isReal(path: string): boolean {
-    return this.of(path) === path;
-  }
-}
 
 /** Inputs, one for each file, and the other paths of their files. */
 export interface OnePathEach {

@@ -2,8 +2,8 @@
 import { fstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { destination, fileIdentity } from '../file-identity.ts';
 import { quote, UsageError } from './failure.ts';
-import { destination, fileIdentity } from './file-identity.ts';
 import { isDirect } from './output.ts';
 import { partialPath } from './partial-file.ts';
 import { STANDARD_INPUT, title } from './standard-input.ts';

@@ -6,10 +6,10 @@ import { unlinkSync, writeSync } from 'node:fs';
 import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
+import { destination } from '../file-identity.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { quote } from './failure.ts';
-import { destination } from './file-identity.ts';
 
 export const partialPath = (path: string): string => `${destination(path)}.partial`;
 

@@ -1,7 +1,7 @@
 /** Expands patterns that the shell did not expand, as cmd.exe and PowerShell on Windows do not. */
 import { basename, dirname, isAbsolute } from 'node:path';
+import { fileIdentity } from '../file-identity.ts';
 import { nameFromArgument } from './argument-name.ts';
-import { fileIdentity } from './file-identity.ts';
 
 const WILDCARD = /[*?]|\[[^\]]+\]|\{[^}]*[,.][^}]*\}/;
 

@@ -6,14 +6,14 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Clip } from '../clip.ts';
 import { counted } from '../counted.ts';
-import { isUnchanged, photoFileAt } from '../search/photo-file.ts';
+import type { RealPaths } from '../real-paths.ts';
+import { KnownPhotos } from '../search/known-photos.ts';
+import { isGone, isSameFile, isUnchanged, photoFileAt } from '../search/photo-file.ts';
 import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
-import { isGone } from './empty-folders.ts';
 import { describe } from './failure.ts';
-import { fileIdentity } from './file-identity.ts';
 import { type IndexedFolders, isInside } from './indexed-folders.ts';
 import type { PictureInput } from './inputs.ts';
-import { onePathEach, type RealPaths } from './one-path-each.ts';
+import { onePathEach } from './one-path-each.ts';
 import type { Progress } from './progress.ts';
 import { title } from './standard-input.ts';
 
@@ -50,11 +50,12 @@ export class PhotoUpdates {
   readonly #clip: Clip;
   readonly #options: UpdateOptions;
   readonly #progress: Progress;
-  readonly #byPath: Map<string, Photo>;
-  readonly #byHash = new Map<string, Photo[]>();
+  readonly #known: KnownPhotos;
   /** Those whose vectors were found damaged. */
   readonly #damaged: readonly Photo[];
   readonly #real: RealPaths;
+  /** Further paths of the files of this run, which the index shall not have. */
+  #others: ReadonlySet<string> = new Set();
   /** Paths that failed in this run. */
   readonly #failed = new Set<string>();
   /** What was read and waits for its turn. */
@@ -75,8 +76,7 @@ export class PhotoUpdates {
     this.#clip = clip;
     this.#options = options;
     this.#progress = progress;
-    this.#byPath = new Map(photos.map((photo) => [photo.path, photo]));
-    for (const photo of photos) this.#remember(photo);
+    this.#known = new KnownPhotos(photos);
     this.#damaged = damaged;
     this.#real = real;
   }
@@ -99,8 +99,9 @@ export class PhotoUpdates {
 
   /** Adds and updates photos of these files. @throws ClipError IO if the index cannot be written */
   async update(inputs: readonly PictureInput[]): Promise<void> {
-    const files = onePathEach(inputs, (path) => this.#byPath.has(path), this.#real);
+    const files = onePathEach(inputs, (path) => this.#known.at(path) !== undefined, this.#real);
     const changed = files.inputs.filter((input) => !this.#isUnchanged(input));
+    this.#others = new Set(files.others);
     this.counts.linked += files.others.length;
     this.counts.unchanged += files.inputs.length - changed.length;
     this.#total = changed.length;
@@ -110,15 +111,14 @@ export class PhotoUpdates {
     }
     await this.#finish();
     await this.#removeOthers(files.others);
-    const others = new Set(files.others);
-    for (const { path } of this.#damaged) if (!others.has(path)) this.#reportDamaged(path);
+    for (const { path } of this.#damaged) if (!this.#others.has(path)) this.#reportDamaged(path);
     this.#progress.clear();
   }
 
   /** Removes photos and failures in these folders whose files are gone, but for those of folders that may not be mounted. */
   async removeGone(folders: IndexedFolders): Promise<void> {
-    const { gone, kept } = folders.gone([...this.#byPath.values()]);
-    const forget = folders.gone(await this.#store.failures()).gone.map(({ path }) => path);
+    const { gone, kept } = await folders.gone([...this.#known.all()]);
+    const forget = (await folders.gone(await this.#store.failures())).gone.map(({ path }) => path);
     if (gone.length + forget.length > 0) await this.#store.change({ remove: gone.map(({ id }) => id), forget });
     this.counts.removed += gone.length;
     for (const [folder, n] of kept) {
@@ -128,20 +128,20 @@ export class PhotoUpdates {
 
   /** Whether the index has photos in a folder. */
   hasIn(folder: string): boolean {
-    return [...this.#byPath.keys()].some((path) => isInside(path, folder));
+    return [...this.#known.all()].some(({ path }) => isInside(path, folder));
   }
 
   /** Removes what the index has of further paths of the files. */
   async #removeOthers(paths: readonly string[]): Promise<void> {
     if (paths.length === 0) return;
-    const photos = paths.flatMap((path) => this.#byPath.get(path) ?? []);
+    const photos = paths.flatMap((path) => this.#known.at(path) ?? []);
     await this.#store.change({ remove: photos.map(({ id }) => id), forget: paths });
-    for (const { path } of photos) this.#forgetAt(path);
+    for (const { path } of photos) this.#known.forget(path);
     this.counts.removed += photos.length;
   }
 
   #isUnchanged({ name, isFile }: PictureInput): boolean {
-    const known = isFile && this.#byPath.get(resolve(name));
+    const known = isFile && this.#known.at(resolve(name));
     return known ? isUnchanged(known) : false;
   }
 
@@ -172,13 +172,10 @@ export class PhotoUpdates {
 
   /** A photo of the same content: that of the same path, else of the same file, else one whose file is gone, else any. */
   #ofContent(hash: string, path: string): Photo | undefined {
-    const photos = this.#byHash.get(hash);
-    if (!photos) return undefined;
-    const atPath = photos.find((one) => one.path === path);
-    if (atPath) return atPath;
-    const file = fileIdentity(path);
+    const photos = this.#known.ofContent(hash);
     return (
-      photos.find((one) => fileIdentity(one.path) === file && !isGone(one.path)) ??
+      photos.find((one) => one.path === path) ??
+      photos.find((one) => isSameFile(one.path, path)) ??
       photos.find((one) => isGone(one.path)) ??
       photos[0]
     );
@@ -211,10 +208,14 @@ export class PhotoUpdates {
   /** The same content at another path or with another time keeps its id, unless another file is at its old path still. */
   async #addKnown(known: Photo, file: PhotoFile, vector: Float32Array): Promise<void> {
     const { id, hash } = known;
-    const isThere = this.#byPath.get(known.path)?.id === id;
+    const isThere = this.#known.at(known.path)?.id === id;
     const isLink = isThere && known.path !== file.path && isSameFile(known.path, file.path);
-    if (isLink && (this.#real.isReal(known.path) || !this.#real.isReal(file.path))) {
-      await this.#store.change({ forget: [file.path] });
+    const staysThere =
+      !this.#others.has(known.path) && (this.#real.isReal(known.path) || !this.#real.isReal(file.path));
+    if (isLink && staysThere) {
+      const before = this.#known.at(file.path);
+      await this.#store.change({ remove: before ? [before.id] : [], forget: [file.path] });
+      this.#known.forget(file.path);
       this.counts.linked++;
       return;
     }
@@ -224,17 +225,15 @@ export class PhotoUpdates {
       return;
     }
     await this.#store.change({ move: [{ ...file, id }] });
-    this.#forgetAt(known.path);
-    this.#forgetAt(file.path);
-    this.#remember({ ...file, id, hash });
+    this.#known.forget(known.path);
+    this.#known.add({ ...file, id, hash });
     if (known.path === file.path) this.counts.unchanged++;
     else this.counts.moved++;
   }
 
   async #add(file: PhotoFile, hash: string, vector: Float32Array): Promise<void> {
     const [id] = await this.#store.change({ add: [{ ...file, hash, vector }] });
-    this.#forgetAt(file.path);
-    this.#remember({ ...file, id: id!, hash });
+    this.#known.add({ ...file, id: id!, hash });
   }
 
   /** A folder that has no photos, or cannot be listed, is not a photo that failed. */
@@ -244,33 +243,15 @@ export class PhotoUpdates {
     const message = describe(error);
     this.#progress.line(`error: ${title(name)}: ${message}`);
     if (isFile && !isGone(file.path)) await this.#store.change({ fail: [{ ...file, error: message }] });
-    this.#forgetAt(file.path);
+    this.#known.forget(file.path);
   }
 
   #reportDamaged(path: string): void {
-    if (this.#byPath.has(path)) {
+    if (this.#known.at(path) !== undefined) {
       this.#progress.line(`note: ${title(path)}: ${DAMAGED}, and was made again`);
     } else if (!this.#failed.has(path) && !isGone(path)) {
       this.counts.failed++;
       this.#progress.line(`error: ${title(path)}: ${DAMAGED}; index it to make it again`);
     }
   }
-
-  #remember(photo: Photo): void {
-    this.#byPath.set(photo.path, photo);
-    const same = this.#byHash.get(photo.hash);
-    if (same) same.push(photo);
-    else this.#byHash.set(photo.hash, [photo]);
-  }
-
-  #forgetAt(path: string): void {
-    const photo = this.#byPath.get(path);
-    if (!photo) return;
-    this.#byPath.delete(path);
-    const same = this.#byHash.get(photo.hash)!.filter(({ id }) => id !== photo.id);
-    if (same.length > 0) this.#byHash.set(photo.hash, same);
-    else this.#byHash.delete(photo.hash);
-  }
 }
-
-const isSameFile = (a: string, b: string): boolean => !isGone(a) && fileIdentity(a) === fileIdentity(b);

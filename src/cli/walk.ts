@@ -2,11 +2,11 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
 import { counted } from '../counted.ts';
+import { fileIdentity } from '../file-identity.ts';
 import { nameFromBytes, toPath } from '../file-name.ts';
 import { PACKAGES } from '../image/heif.ts';
 import { hasDecoderPackage } from '../platform/node-packages.ts';
 import type { OptionalFormat } from '../platform/platform.ts';
-import { fileIdentity } from './file-identity.ts';
 
 /** The kind of a FIFO (see `fileKind`). */
 export const NAMED_PIPE = 'a named pipe';

@@ -1,5 +1,7 @@
-/** The file of a photo, by what tells whether it has changed. */
+/** The file of a photo: what tells whether it has changed, is gone, or is another one's by a link. */
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileIdentity } from '../file-identity.ts';
 import { toPath } from '../file-name.ts';
 import type { PhotoFile } from './photo-store.ts';
 
@@ -19,3 +21,24 @@ export function isUnchanged({ path, size, mtime }: PhotoFile): boolean {
   const file = photoFileAt(path);
   return file?.size === size && file.mtime === mtime;
 }
+
+/** Whether the file does not exist. One that cannot be read does, and one in a tar file, as `edgeclip batch load` adds them. */
+export function isGone(path: string): boolean {
+  try {
+    statSync(toPath(path));
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || (code === 'ENOTDIR' && !isInTar(path));
+  }
+}
+
+function isInTar(path: string): boolean {
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    if (/\.tar$/i.test(at) && photoFileAt(at)) return true;
+  }
+  return false;
+}
+
+/** Whether two paths lead to one file that is there. */
+export const isSameFile = (a: string, b: string): boolean => !isGone(a) && fileIdentity(a) === fileIdentity(b);

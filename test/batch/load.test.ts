@@ -3,9 +3,11 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  linkSync,
   readdirSync,
   readFileSync,
   renameSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -159,9 +161,30 @@ it('edgeclip index of the same folder embeds nothing again but what has changed'
     if (path !== changed) expect(vectors.get(now), path).toEqual(loaded.vectors[i]);
   }
   expect(after.photos.every(({ size, mtime }) => size > 0 && mtime > 0)).toBe(true);
-  expect(await run('batch', 'load', '--output', 'indexed-half', '--to', 'indexed.db')).toMatch(
-    /: 110 photos \(1 new, 108 known before, 1 failed\)/,
+  // What was renamed is not there where the batch read it.
+  const again = (...options: string[]) =>
+    edgeclip(['batch', 'load', '--output', 'indexed-half', '--to', 'indexed.db', ...options], { cwd: work.path });
+  const { stdout: loadedAgain, stderr } = await again();
+  expect(loadedAgain).toMatch(/: 109 photos \(108 known before, 1 failed\)/);
+  expect(stderr).toContain('note: 1 picture left out, as its file was removed: --include-gone loads it, too');
+  expect((await again('--include-gone')).stdout).toMatch(/: 110 photos \(1 new, 108 known before, 1 failed\)/);
+});
+
+it('agrees with edgeclip index on links, of hard links and symbolic ones', async () => {
+  writePictures(at('linked'), 3);
+  const [a, b] = readdirSync(at('linked'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.png')).sort(); // biome-ignore format: one line
+  linkSync(at(join('linked', a!)), at('linked/0.png'));
+  symlinkSync(b!, at('linked/1.png'));
+  symlinkSync('.', at('linked/loop'));
+  await run('batch', 'plan', 'linked', '--output', 'linked-out');
+  await run('batch', 'work', '--output', 'linked-out');
+  expect(await run('batch', 'load', '--output', 'linked-out', '--to', 'linked.db')).toMatch(
+    /: 3 photos \(3 new, 2 links\)/,
   );
+  const loaded = await stored(at('linked.db'));
+  expect(await run('index', 'linked', '--to', 'linked.db')).toMatch(/: 3 photos \(nothing new, \d+ links\)/);
+  const paths = ({ photos }: typeof loaded) => photos.map(({ id, path }) => [id, path]);
+  expect(paths(await stored(at('linked.db')))).toEqual(paths(loaded));
 });
 
 it('keeps a photo whose file was bad when the batch read it and is mended since', async () => {

@@ -80,3 +80,30 @@ it('forgets the failure at a hard link of a file that can be read again', async 
   expect((await run('index', 'b', '--to', 'f.db')).stdout).toBe('f.db: 1 photo (nothing new, 1 link)\n');
   expect(await errors()).toBe('');
 });
+
+it('a photo that has become a hard link of another one is that one', async () => {
+  const folder = join(work.path, 'replaced');
+  mkdirSync(folder);
+  const [a, b] = [join(folder, 'a.png'), join(folder, 'b.png')];
+  copyFileSync(join(golden, 'cat.png'), a);
+  copyFileSync(join(golden, 'coffee.png'), b);
+  await run('index', 'replaced', '--to', 'r.db');
+  const photos = async () => {
+    const store = await openPhotos(join(work.path, 'r.db'), { readOnly: true });
+    const found = await store.photos();
+    await store.close();
+    return found;
+  };
+  const [, coffee] = await photos();
+  rmSync(a);
+  linkSync(b, a);
+  expect((await run('index', 'replaced', '--to', 'r.db')).stdout).toBe('r.db: 1 photo (1 moved, 1 link)\n');
+  expect(await photos()).toEqual([{ ...coffee, path: a }]);
+  rmSync(b);
+  copyFileSync(join(golden, 'cat.png'), b);
+  await run('index', 'replaced', '--to', 'r.db');
+  rmSync(b);
+  linkSync(a, b);
+  expect((await run('index', 'replaced/b.png', '--to', 'r.db')).stdout).toBe('r.db: 1 photo (nothing new, 1 link)\n');
+  expect(await photos()).toEqual([{ ...coffee, path: a }]);
+});

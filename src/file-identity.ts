@@ -1,7 +1,7 @@
 /** File identity: whether two paths refer to the same file. */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { nameFromBytes, toPath } from '../file-name.ts';
+import { nameFromBytes, toPath } from './file-name.ts';
 
 /** Platforms whose file systems usually ignore case. */
 const FOLDS_CASE = process.platform === 'win32' || process.platform === 'darwin';

@@ -1,0 +1,147 @@
+/**
+ * What becomes of the pictures of a batch in an index. Where their files are on this machine the index is as `edgeclip index` would
+ * have made it: a file with several paths is one photo, and photos whose files are gone are not there.
+ */
+import { dirname, resolve } from 'node:path';
+import { fileIdentity } from '../file-identity.ts';
+import { RealPaths } from '../real-paths.ts';
+import { EmptyFolders } from '../search/empty-folders.ts';
+import { KnownPhotos } from '../search/known-photos.ts';
+import { isGone, isSameFile, isUnchanged } from '../search/photo-file.ts';
+import type { NewPhoto, Photo, PhotoFailure, PhotoFile, PhotoStore } from '../search/photo-store.ts';
+import type { StoredRow } from './part-reader.ts';
+import { isAddress, picturePlace } from './picture-place.ts';
+import type { Plan } from './plan.ts';
+
+export interface LoadCounts {
+  added: number;
+  /** Pictures that the index had with other content. */
+  changed: number;
+  /** Pictures that the index had where they were before `batch plan --moved`. */
+  moved: number;
+  /** Pictures that the index had with the same content, or had read from a file that is still the same. */
+  unchanged: number;
+  /** Further paths of files that the index has. */
+  linked: number;
+  /** Pictures that were left out, as their files are gone. */
+  gone: number;
+  failed: number;
+}
+
+/** A picture of the batch, and where it is. */
+interface Placed {
+  readonly row: StoredRow;
+  readonly path: string;
+  /** Where it was, by earlier plans. */
+  readonly earlier: readonly string[];
+}
+
+/** The size and time of the file are not in a part: `edgeclip index` reads it once, and knows its content by the hash. */
+const fileOf = (path: string): PhotoFile => ({ path, size: 0, mtime: 0 });
+
+export class LoadedPictures {
+  readonly counts: LoadCounts = { added: 0, changed: 0, moved: 0, unchanged: 0, linked: 0, gone: 0, failed: 0 };
+  readonly #plan: Plan;
+  readonly #known: KnownPhotos;
+  readonly #includeGone: boolean;
+  readonly #real = new RealPaths();
+  readonly #folders = new EmptyFolders();
+
+  /** @param photos what the index has */
+  constructor(plan: Plan, photos: readonly Photo[], options: { readonly includeGone: boolean }) {
+    this.#plan = plan;
+    this.#known = new KnownPhotos(photos);
+    this.#includeGone = options.includeGone;
+  }
+
+  /** Stores rows of a part, all or none. @throws ClipError IO */
+  async store(rows: readonly StoredRow[], store: PhotoStore): Promise<void> {
+    const remove: Photo[] = [];
+    const move: { readonly photo: Photo; readonly file: PhotoFile }[] = [];
+    const add: NewPhoto[] = [];
+    const fail: PhotoFailure[] = [];
+    const forget: string[] = [];
+    const pictures = rows.map((row) => this.#placed(row));
+    const others = this.#otherPaths(pictures);
+    for (const picture of pictures) {
+      const { row, path, earlier } = picture;
+      forget.push(...earlier);
+      const had = this.#known.at(path);
+      // What `edgeclip index` has read since is newer than the batch.
+      if (had && (('sha256' in row && had.hash === row.sha256) || isUnchanged(had))) this.counts.unchanged++;
+      else if (await this.#wasRemoved(picture)) this.counts.gone++;
+      else if ('error' in row) {
+        fail.push({ ...fileOf(path), error: row.error });
+        this.counts.failed++;
+      } else {
+        const { sha256: hash, embedding: vector } = row;
+        const link = this.#known.ofContent(hash).find((one) => isSameFile(one.path, path));
+        const before = link ?? earlier.map((place) => this.#known.at(place)).find((photo) => photo?.hash === hash);
+        if (others.has(picture) || (link && (this.#real.isReal(link.path) || !this.#real.isReal(path)))) {
+          if (had) remove.push(had);
+          forget.push(path);
+          this.counts.linked++;
+        } else if (before && !had) {
+          move.push({ photo: before, file: fileOf(path) });
+          this.counts.moved++;
+        } else {
+          add.push({ ...fileOf(path), hash, vector });
+          if (had) this.counts.changed++;
+          else this.counts.added++;
+        }
+      }
+    }
+    if ([remove, move, add, fail, forget].every((list) => list.length === 0)) return;
+    const ids = await store.change({
+      remove: remove.map(({ id }) => id),
+      move: move.map(({ photo, file }) => ({ ...file, id: photo.id })),
+      add,
+      fail,
+      forget,
+    });
+    for (const { path } of [...remove, ...move.map(({ photo }) => photo), ...fail]) this.#known.forget(path);
+    for (const { photo, file } of move) this.#known.add({ ...photo, ...file });
+    for (const [i, { path, size, mtime, hash }] of add.entries())
+      this.#known.add({ id: ids[i]!, path, size, mtime, hash });
+  }
+
+  #placed(row: StoredRow): Placed {
+    const path = picturePlace(this.#plan.head, row.key);
+    const earlier = this.#plan.earlier.map((head) => picturePlace(head, row.key)).filter((place) => place !== path);
+    return { row, path, earlier };
+  }
+
+  /** Those whose files have another of these paths, that stays: one without symbolic links before others, then one that is known. */
+  #otherPaths(pictures: readonly Placed[]): Set<Placed> {
+    const others = new Set<Placed>();
+    const rank = ({ path }: Placed) => (this.#real.isReal(path) ? 2 : 0) + (this.#known.at(path) ? 1 : 0);
+    const byHash = new Map<string, Placed[]>();
+    for (const picture of pictures) {
+      if ('error' in picture.row) continue;
+      const same = byHash.get(picture.row.sha256);
+      if (same) same.push(picture);
+      else byHash.set(picture.row.sha256, [picture]);
+    }
+    for (const same of byHash.values()) {
+      if (same.length === 1) continue;
+      const byFile = new Map<string | undefined, Placed>();
+      for (const picture of same.filter(({ path }) => !isGone(path))) {
+        const file = fileIdentity(picture.path);
+        const one = byFile.get(file);
+        const stays = one && rank(one) >= rank(picture) ? one : picture;
+        byFile.set(file, stays);
+        if (one) others.add(stays === one ? picture : one);
+      }
+    }
+    return others;
+  }
+
+  /** Whether its file is not there, but its folder has others. A list may name what never was there, which is an error to keep. */
+  async #wasRemoved({ row, path }: Placed): Promise<boolean> {
+    const { kind, input } = this.#plan.head;
+    if (this.#includeGone || isAddress(path) || !isGone(path) || (kind === 'list' && 'error' in row)) return false;
+    // Above its own folder, what a list has in common with this machine may be the root alone.
+    const top = kind === 'list' ? dirname(path) : resolve(input);
+    return this.#folders.hasOthers(path, (folder) => folder.length >= top.length);
+  }
+}
