@@ -4,16 +4,20 @@
  *     npm run mutate -- src/weights src/engine/numerics.ts [--limit 50] [--seed 1] [--tests test/weights] [--report FILE]
  *
  * `--limit` takes this many of all mutants, chosen by `--seed`. `--tests` runs only the tests of a folder or file, `--report` is
- * build/mutants.json by default. A mutant is killed if a test of the projects fast and cli that imports its file fails, or takes
- * more than three times as long as without. Sources stay as they are, also when this is interrupted.
+ * build/mutants.json by default. A mutant is killed if a test of the project fast that imports its file fails, or takes more than
+ * three times as long as without. Sources stay as they are, also when this is interrupted.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { TestRun } from './mutant-tests.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 
-type Outcome = 'killed' | 'survived' | 'timed out' | 'untested';
+type Run = TestRun | { readonly outcome: 'timed out'; readonly seconds: number };
+type Outcome = Run['outcome'];
 
 interface Result extends Mutant {
   readonly file: string;
@@ -29,7 +33,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     limit: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    tests: { type: 'string' },
+    tests: { type: 'string', multiple: true, default: [] },
     report: { type: 'string', default: 'build/mutants.json' },
   },
 });
@@ -37,57 +41,44 @@ const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(op
 const seed = Number(options.seed);
 if (positionals.length === 0 || !(limit >= 1) || !Number.isInteger(seed)) {
   console.error(
-    'usage: npm run mutate -- FILE_OR_FOLDER... [--limit N] [--seed S] [--tests FOLDER_OR_FILE] [--report FILE]',
+    'usage: npm run mutate -- FILE_OR_FOLDER... [--limit N] [--seed S] [--tests FOLDER_OR_FILE]... [--report FILE]',
   );
   process.exit(2);
 }
 
-let running: ChildProcess | undefined;
+/** The process that keeps the tests of a file (mutant-tests.ts), and an error when it ends by itself. */
+let tests: { readonly child: ChildProcess; readonly died: Promise<never> } | undefined;
+
+function startTests(file: string) {
+  const args = [...process.execArgv, join(root, 'scripts/mutant-tests.ts'), file, ...options.tests];
+  const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
+  const child = spawn(process.execPath, args, { cwd: root, detached: true, stdio: [...stdio] }); // a group: vitest has workers
+  const died = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the process of the tests ended: ${signal ?? code}`);
+  });
+  died.catch(() => {}); // also when it is stopped
+  return { child, died };
+}
+
 const stop = () => {
-  if (running?.pid !== undefined) process.kill(-running.pid, 'SIGKILL');
-  running = undefined;
+  if (tests?.child.pid !== undefined) process.kill(-tests.child.pid, 'SIGKILL');
+  tests = undefined;
 };
 
-/** Runs the tests that import the file, with the mutant in it. */
-async function runTests(
-  file: string,
-  mutant?: Mutant,
-  timeoutMs = 30 * 60_000,
-): Promise<{ outcome: Outcome; seconds: number }> {
-  const path = join(root, file);
-  const args = ['related', path, '--run', '--bail', '1', '--project', 'fast', '--project', 'cli', '--reporter', 'json'];
-  const child = spawn(
-    process.execPath,
-    [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--config', 'scripts/mutate.config.ts', '--root', root],
-    {
-      cwd: root,
-      detached: true, // a group of its own, as vitest has workers
-      env: {
-        ...process.env,
-        ...(options.tests !== undefined && { MUTANT_TESTS: options.tests }),
-        ...(mutant && { MUTANT: JSON.stringify({ ...mutant, path }) }),
-      },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  running = child;
-  let output = '';
-  child.stdout!.on('data', (chunk) => {
-    output += chunk;
+/** Runs the tests that import the file, until the first fails, with the mutant in it. */
+async function runTests(file: string, mutant?: Mutant, timeoutMs = 30 * 60_000): Promise<Run> {
+  tests ??= startTests(file);
+  const { child, died } = tests;
+  const end = new AbortController();
+  const late = setTimeout(timeoutMs, { outcome: 'timed out', seconds: timeoutMs / 1000 } as const, {
+    signal: end.signal,
   });
-  const start = performance.now();
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    stop();
-  }, timeoutMs);
-  const code = await new Promise<number | null>((done) => child.once('close', done));
-  clearTimeout(timer);
-  running = undefined;
-  const seconds = (performance.now() - start) / 1000;
-  if (timedOut) return { outcome: 'timed out', seconds };
-  const untested = code === 0 && !/"numPassedTests":[1-9]/.test(output);
-  return { outcome: untested ? 'untested' : code === 0 ? 'survived' : 'killed', seconds };
+  late.catch(() => {}); // aborted
+  child.send(mutant ?? 'unchanged');
+  const run = await Promise.race([once(child, 'message').then(([run]) => run as TestRun), died, late]);
+  end.abort();
+  if (run.outcome === 'timed out') stop(); // an endless loop does not end by itself
+  return run;
 }
 
 /** The TypeScript sources among files and in folders. */
@@ -164,6 +155,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const plain = new Map<string, number>();
 for (const { file, mutant } of chosen) {
   if (!plain.has(file)) {
+    stop(); // the tests of the file before
     const { outcome, seconds } = await runTests(file);
     if (outcome === 'killed' || outcome === 'timed out') {
       console.error(`the tests of ${file} fail without a mutant`);
@@ -178,4 +170,5 @@ for (const { file, mutant } of chosen) {
   results.push(result);
   console.log(describe(result));
 }
+stop();
 report(all.length);
