@@ -1,4 +1,6 @@
 /** Multiply-adds of a tower by formula: as published, and as computed here. */
+
+import { bottlenecks } from '../src/model/bottleneck.ts';
 import type {
   ClipConfig,
   EfficientNetConfig,
@@ -7,7 +9,6 @@ import type {
   VisionTransformerConfig,
 } from '../src/model/config.ts';
 import { residualBlocks } from '../src/model/efficientnet.ts';
-import { bottlenecks } from '../src/model/resnet.ts';
 import { tokenCount } from '../src/model/vision-transformer.ts';
 
 interface Shape {

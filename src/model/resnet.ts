@@ -12,6 +12,8 @@ import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
+import { type BorderedImage, borderedBytes, lineOf, within } from './bordered-image.ts';
+import { type Bottleneck, bottlenecks, bottlenecksInMemory, EXPANSION } from './bottleneck.ts';
 import type { ResNetConfig } from './config.ts';
 import { trainedSize } from './image-size.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
@@ -27,70 +29,8 @@ import {
 /** torch's BatchNorm2d; OpenAI's code leaves it at the default. */
 const BATCH_NORM_EPS = 1e-5;
 
-/** Factor from the planes of a bottleneck to its output channels (`Bottleneck.expansion`). */
-const EXPANSION = 4;
-
 /** Factor from the picture's side to the last layer's: `image_size // 32` in OpenAI's code. */
 export const REDUCTION = 32;
-
-/** 1x1 to `planes`, 3x3, 1x1 to `output`, around a residual connection. */
-export interface Bottleneck {
-  /** OpenAI's name, `layer1.0`. */
-  readonly name: string;
-  /** From 0. */
-  readonly stage: number;
-  readonly lastOfStage: boolean;
-  readonly input: number;
-  readonly planes: number;
-  readonly output: number;
-  readonly stride: 1 | 2;
-  /** Lines and columns of the input, and of the output. */
-  readonly size: number;
-  readonly outSize: number;
-  /** Whether the residual goes through a 1x1 convolution: in the first block of a stage. */
-  readonly downsamples: boolean;
-}
-
-/** The bottlenecks of a configuration, with their sizes. */
-export function bottlenecks({ imageSize, width, layers }: ResNetConfig): Bottleneck[] {
-  const blocks: Bottleneck[] = [];
-  let size = imageSize / 4; // after the stem
-  let input = width;
-  for (const [stage, repeats] of layers.entries()) {
-    const planes = width * 2 ** stage;
-    const output = planes * EXPANSION;
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      const stride = repeat === 0 && stage > 0 ? 2 : 1;
-      const name = `layer${stage + 1}.${repeat}`;
-      const lastOfStage = repeat === repeats - 1;
-      const outSize = size / stride;
-      blocks.push({
-        name,
-        stage,
-        lastOfStage,
-        input,
-        planes,
-        output,
-        stride,
-        size,
-        outSize,
-        downsamples: repeat === 0,
-      });
-      size = outSize;
-      input = output;
-    }
-  }
-  return blocks;
-}
-
-/** The bottlenecks with their channels in memory. */
-const bottlenecksInMemory = (config: ResNetConfig): Bottleneck[] =>
-  bottlenecks(config).map((block) => ({
-    ...block,
-    input: inMemory(block.input),
-    planes: inMemory(block.planes),
-    output: inMemory(block.output),
-  }));
 
 /** Length of the last layer's vectors. */
 const features = ({ width }: ResNetConfig) => width * 8 * EXPANSION;
@@ -156,15 +96,6 @@ const STEM_CHANNELS = 4;
 function stemWindows({ imageSize }: ResNetConfig): Windows {
   return { imageSize, channels: STEM_CHANNELS, window: 3, stride: 2, padBefore: 1, across: imageSize / 2 };
 }
-
-/** An f32 image [size + 2, size + 2, channels] with a border of zeros: the input of a 3x3 convolution. */
-interface Bordered {
-  readonly at: Pointer;
-  readonly size: number;
-  readonly channels: number;
-}
-
-const borderedBytes = (size: number, channels: number) => (size + 2) ** 2 * channels * 4;
 
 /**
  * Lines of an image that are multiplied together, a multiple of `step`: no more rows than a GEMM takes at once, unless `step`
@@ -296,8 +227,8 @@ class ResNet implements ImageEncoder {
     const width = inMemory(this.config.width);
     const half = inMemory(stemHalf(this.config));
     const size = this.config.imageSize / 2;
-    const first: Bordered = { at: s.bordered, size, channels: half };
-    const second: Bordered = { at: spare, size, channels: half };
+    const first: BorderedImage = { at: s.bordered, size, channels: half };
+    const second: BorderedImage = { at: spare, size, channels: half };
 
     centerPixels(engine, s, stemWindows(this.config)); // [imageSize + 1, imageSize + 1, 4]
     this.#bands(size, 1, first, (line, lines) => {
@@ -321,7 +252,7 @@ class ResNet implements ImageEncoder {
     const { arithmetic } = this.#engine;
     const s = this.#state;
     const { size, outSize, stride, input, planes, output, conv1, conv2, conv3, downsample } = block;
-    const inner: Bordered = { at: s.bordered, size, channels: planes };
+    const inner: BorderedImage = { at: s.bordered, size, channels: planes };
 
     this.#bands(size, 1, inner, (line, lines) => {
       const a = arithmetic.pack(x + line * size * input * 4, lines * size, input, s.rows); // [lines size, input]
@@ -342,13 +273,18 @@ class ResNet implements ImageEncoder {
   }
 
   /** Calls `work` for each band of an image's lines, whole `step`s; `into`, which it fills, gets its border before. */
-  #bands(size: number, step: number, into: Bordered | undefined, work: (line: number, lines: number) => void): void {
+  #bands(
+    size: number,
+    step: number,
+    into: BorderedImage | undefined,
+    work: (line: number, lines: number) => void,
+  ): void {
     if (into) this.#engine.kernels.zeroBorder({ image: into.at, size, pixelBytes: into.channels * 4 });
     const band = bandLines(size, step);
     for (let line = 0; line < size; line += band) work(line, Math.min(band, size - line));
   }
 
-  #windows({ at, size, channels }: Bordered, line: number, lines: number): PackedRows {
+  #windows({ at, size, channels }: BorderedImage, line: number, lines: number): PackedRows {
     const image = { at, lineBytes: (size + 2) * channels * 4, channels, across: size };
     return this.#engine.arithmetic.windows(image, line * size, lines * size, this.#state.rows);
   }
@@ -361,10 +297,3 @@ class ResNet implements ImageEncoder {
     return out;
   }
 }
-
-/** Where the first pixel of a line is, inside the border. */
-const lineOf = ({ at, size, channels }: Bordered, line: number): Pointer =>
-  at + ((line + 1) * (size + 2) + 1) * channels * 4;
-
-/** How a product writes into the image. */
-const within = ({ size, channels }: Bordered) => ({ line: { width: size, gap: 2 * channels * 4 } });
