@@ -4,34 +4,8 @@
  * in a table of the caller's, which answers with a function of ours or refuses.
  */
 import { PickleBytes } from './pickle-bytes.ts';
-
-/** Python's None is null; lists and tuples are arrays; dicts are maps; sets are arrays. */
-export type PickleValue = unknown;
-
-/** What stands for a Python class or function: called with the arguments, it returns the value. */
-export class PickleClass {
-  /** As Python spells it, e.g. `collections.OrderedDict`. */
-  readonly path: string;
-  readonly make: (args: readonly PickleValue[]) => PickleValue;
-
-  constructor(path: string, make: (args: readonly PickleValue[]) => PickleValue) {
-    this.path = path;
-    this.make = make;
-  }
-}
-
-/** An instance of a class that is known by name only. */
-export class InertRecord {
-  readonly path: string;
-  readonly args: readonly PickleValue[];
-  /** What `__setstate__` would have been given, e.g. the attributes. */
-  state: PickleValue = null;
-
-  constructor(path: string, args: readonly PickleValue[]) {
-    this.path = path;
-    this.args = args;
-  }
-}
+import { PickleStack } from './pickle-stack.ts';
+import { InertRecord, PickleClass, type PickleValue } from './pickle-values.ts';
 
 export interface PickleContext {
   /** The file's name, for messages. */
@@ -63,14 +37,13 @@ export function readPickle(bytes: Uint8Array, context: PickleContext, start = 0)
 class Machine {
   readonly #bytes: PickleBytes;
   readonly #context: PickleContext;
-  readonly #stack: PickleValue[] = [];
-  /** Heights of the stack at the marks. */
-  readonly #marks: number[] = [];
+  readonly #stack: PickleStack;
   readonly #memo = new Map<number, PickleValue>();
   #objects = 0;
 
   constructor(bytes: Uint8Array, context: PickleContext, start: number) {
     this.#bytes = new PickleBytes(bytes, start, context.name);
+    this.#stack = new PickleStack(this.#bytes);
     this.#context = context;
   }
 
@@ -83,7 +56,7 @@ class Machine {
       if (operations === MAX_OPERATIONS) this.#bytes.fail(`has a pickle of more than ${MAX_OPERATIONS} operations`);
       const place = this.end;
       const code = this.#bytes.u8();
-      if (code === 0x2e /* STOP */) return this.#pop();
+      if (code === 0x2e /* STOP */) return this.#stack.pop();
       const value = this.#step(code, place);
       if (value !== undefined) this.#stack.push(value);
     }
@@ -139,45 +112,43 @@ class Machine {
       case 0x7d: // } EMPTY_DICT
         return this.#counted(new Map());
       case 0x28: // ( MARK
-        this.#marks.push(this.#stack.length);
+        this.#stack.mark();
         return undefined;
       case 0x31: // 1 POP_MARK
-        this.#popMark();
+        this.#stack.popMark();
         return undefined;
       case 0x30: // 0 POP
-        // Above a mark with nothing on it, POP takes the mark.
-        if (this.#stack.length === this.#floor() && this.#marks.length > 0) this.#marks.pop();
-        else this.#pop();
+        this.#stack.popValueOrMark();
         return undefined;
       case 0x32: // 2 DUP
-        return this.#top();
+        return this.#stack.top();
       case 0x6c: // l LIST
       case 0x74: // t TUPLE
       case 0x91: // FROZENSET
-        return this.#counted(this.#popMark());
+        return this.#counted(this.#stack.popMark());
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
       case 0x87: // TUPLE3
-        return this.#counted(this.#popMany(code - 0x84));
+        return this.#counted(this.#stack.popMany(code - 0x84));
       case 0x64: // d DICT
-        return this.#setItems(this.#counted(new Map()), this.#popMark());
+        return this.#setItems(this.#counted(new Map()), this.#stack.popMark());
       case 0x61: // a APPEND
-        this.#append(this.#popMany(1));
+        this.#append(this.#stack.popMany(1));
         return undefined;
       case 0x65: // e APPENDS
       case 0x90: // ADDITEMS
-        this.#append(this.#popMark());
+        this.#append(this.#stack.popMark());
         return undefined;
       case 0x73: {
         // s SETITEM
-        const items = this.#popMany(2);
-        this.#setItems(this.#top(), items);
+        const items = this.#stack.popMany(2);
+        this.#setItems(this.#stack.top(), items);
         return undefined;
       }
       case 0x75: {
         // u SETITEMS
-        const items = this.#popMark();
-        this.#setItems(this.#top(), items);
+        const items = this.#stack.popMark();
+        this.#setItems(this.#stack.top(), items);
         return undefined;
       }
       case 0x71: // q BINPUT
@@ -197,39 +168,39 @@ class Machine {
         return this.#find(this.#counted(bytes.line()), this.#counted(bytes.line()));
       case 0x93: {
         // STACK_GLOBAL
-        const [module, name] = this.#popMany(2);
+        const [module, name] = this.#stack.popMany(2);
         return this.#find(module, name);
       }
       case 0x69: {
         // i INST
         const found = this.#find(this.#counted(bytes.line()), this.#counted(bytes.line()));
-        return this.#make(found, this.#popMark());
+        return this.#make(found, this.#stack.popMark());
       }
       case 0x6f: {
         // o OBJ
-        const [found, ...args] = this.#popMark();
+        const [found, ...args] = this.#stack.popMark();
         return this.#make(found, args);
       }
       case 0x52: // R REDUCE
       case 0x81: {
         // NEWOBJ
-        const [found, args] = this.#popMany(2);
+        const [found, args] = this.#stack.popMany(2);
         return this.#make(found, args);
       }
       case 0x92: {
         // NEWOBJ_EX
-        const [found, args] = this.#popMany(3);
+        const [found, args] = this.#stack.popMany(3);
         return this.#make(found, args);
       }
       case 0x62: {
         // b BUILD
-        const state = this.#pop();
-        const object = this.#top();
+        const state = this.#stack.pop();
+        const object = this.#stack.top();
         if (object instanceof InertRecord) object.state = state;
         return undefined;
       }
       case 0x51: // Q BINPERSID
-        return this.#context.persistent(this.#pop());
+        return this.#context.persistent(this.#stack.pop());
       default:
         return bytes.fail(
           `has a pickle with the operation 0x${code.toString(16).padStart(2, '0')} at byte ${place}, ` +
@@ -243,33 +214,8 @@ class Machine {
     return object;
   }
 
-  /** The height of the stack at the last mark, below which nothing may be taken. */
-  #floor(): number {
-    return this.#marks.at(-1) ?? 0;
-  }
-
-  #popMany(count: number): PickleValue[] {
-    if (this.#stack.length - this.#floor() < count) this.#bytes.fail('is damaged: its pickle takes more than it has');
-    return this.#stack.splice(this.#stack.length - count);
-  }
-
-  #pop(): PickleValue {
-    return this.#popMany(1)[0];
-  }
-
-  #top(): PickleValue {
-    if (this.#stack.length <= this.#floor()) this.#bytes.fail('is damaged: its pickle takes more than it has');
-    return this.#stack.at(-1);
-  }
-
-  #popMark(): PickleValue[] {
-    const mark = this.#marks.pop();
-    if (mark === undefined) this.#bytes.fail('is damaged: its pickle has no mark');
-    return this.#stack.splice(mark!);
-  }
-
   #append(items: readonly PickleValue[]): void {
-    const list = this.#top();
+    const list = this.#stack.top();
     if (Array.isArray(list)) for (const item of items) list.push(item);
     else if (!(list instanceof InertRecord)) this.#bytes.fail('is damaged: its pickle appends to what is not a list');
   }
@@ -287,7 +233,7 @@ class Machine {
   }
 
   #memorize(index: number): void {
-    this.#memo.set(index, this.#top());
+    this.#memo.set(index, this.#stack.top());
     if (this.#memo.size > MAX_OBJECTS) this.#bytes.fail(`has a pickle that stores more than ${MAX_OBJECTS} objects`);
   }
 

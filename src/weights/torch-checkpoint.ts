@@ -4,7 +4,8 @@
  */
 import { ClipError } from '../errors.ts';
 import { show } from '../json.ts';
-import { InertRecord, type PickleValue, readPickle } from './pickle.ts';
+import { readPickle } from './pickle.ts';
+import { InertRecord, type PickleValue } from './pickle-values.ts';
 import { elementBytes } from './safetensors.ts';
 import type { Source } from './source.ts';
 import type { TensorEntry, TensorFile, TensorInfo } from './tensor-file.ts';

@@ -4,7 +4,8 @@
  * records become inert, and every other name is refused.
  */
 import { ClipError } from '../errors.ts';
-import { InertRecord, PickleClass, type PickleContext, type PickleValue } from './pickle.ts';
+import type { PickleContext } from './pickle.ts';
+import { InertRecord, PickleClass, type PickleValue } from './pickle-values.ts';
 
 /** The elements that tensors share: a file inside the archive. */
 export interface TorchStorage {
