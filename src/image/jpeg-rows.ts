@@ -10,10 +10,11 @@ import { ByteQueue } from './byte-queue.ts';
 import * as c from './contract.ts';
 import { type Colors, colorsOf, type Frame, planFrame, reducedSide } from './jpeg-frame.ts';
 import { JpegMarkers, type MarkerOptions, noFrame } from './jpeg-markers.ts';
+import { JpegOutput } from './jpeg-output.ts';
 import { JpegPlanes } from './jpeg-planes.ts';
 import { BLOCK_BYTES, endsEarly, JpegScan, type Part } from './jpeg-scan.ts';
+import { progressiveScan, SEQUENTIAL } from './jpeg-scan-kind.ts';
 import * as segments from './jpeg-segments.ts';
-import { JpegSmoothing } from './jpeg-smoothing.ts';
 import { addStandardHuffman } from './jpeg-standard-tables.ts';
 import type { PictureHeader, RowDecoder, Step, Window } from './rows.ts';
 import type { Workspace } from './workspace.ts';
@@ -58,8 +59,7 @@ export class JpegRows implements RowDecoder {
   #blocks = 0;
   /** How a single scan ended: bytes followed it that it did not need. */
   #leftover = false;
-  #outputRow = 0;
-  #smoothing: JpegSmoothing | undefined;
+  #output!: JpegOutput;
   #complete = false;
 
   constructor(workspace: Workspace, options: JpegOptions = {}) {
@@ -87,7 +87,7 @@ export class JpegRows implements RowDecoder {
       case 'scan':
         return this.#single ? this.#decodeRow() : this.#decodeRows();
       case 'output':
-        return this.#outputRows();
+        return this.#writeRow();
       case 'done':
         return 'end';
     }
@@ -159,15 +159,7 @@ export class JpegRows implements RowDecoder {
     const interleaved = parts.length > 1;
     const blocks = parts.reduce((sum, { component }) => sum + component.across * component.down, 0);
     if (interleaved && blocks > 10) throw segments.damaged(`${blocks} blocks in an MCU, at most 10 are allowed`);
-    const { first, last, high, low } = header;
-    const isDc = first === 0;
-    if (progressive) {
-      const band = isDc ? last === 0 : first <= last && last < 64 && !interleaved;
-      if (!band || (high !== 0 && low !== high - 1) || low > 13) {
-        throw segments.damaged(`a progressive scan of coefficients ${first} to ${last}, bits ${high} to ${low}`);
-      }
-      for (const { known } of parts) known.fill(low, first, last + 1);
-    }
+    const kind = progressive ? progressiveScan(header, parts) : SEQUENTIAL;
     for (const part of parts) this.#keepQuantization(part);
 
     const alone = parts[0]!.component;
@@ -180,22 +172,10 @@ export class JpegRows implements RowDecoder {
       throw segments.damaged('more scans than any picture needs');
     }
 
-    const mode = this.#single
-      ? c.MODE_PIXELS
-      : !progressive
-        ? c.MODE_SEQUENTIAL
-        : isDc
-          ? high === 0
-            ? c.MODE_DC_FIRST
-            : c.MODE_DC_REFINE
-          : high === 0
-            ? c.MODE_AC_FIRST
-            : c.MODE_AC_REFINE;
     const { firstMcu, endMcu } = this.#planes;
-    const usesDc = !progressive || (isDc && high === 0);
-    const usesAc = !progressive || !isDc;
     const { interval, huffman } = this.#markers;
-    this.#scan.begin({ header, parts, mode, usesDc, usesAc, mcus, firstMcu, endMcu, interval, huffman });
+    const mode = this.#single ? c.MODE_PIXELS : kind.mode;
+    this.#scan.begin({ header, parts, ...kind, mode, mcus, firstMcu, endMcu, interval, huffman });
     this.#phase = 'scan';
     return 'busy';
   }
@@ -284,9 +264,24 @@ export class JpegRows implements RowDecoder {
       this.#phase = 'done';
       return 'end';
     }
-    this.#prepareOutput();
+    const { progressive } = this.#markers.frame!;
+    const scans = {
+      parts: this.#parts,
+      planes: this.#planes,
+      scan: this.#scan,
+      rows: this.#frame.mcusDown,
+      progressive,
+    };
+    this.#output = new JpegOutput(this.#workspace, scans);
     this.#phase = 'output';
     return 'busy';
+  }
+
+  /** Coefficients to rows of pixels: a row of MCUs. */
+  #writeRow(): Step {
+    const step = this.#output.next();
+    if (step === 'end') this.#phase = 'done';
+    return step;
   }
 
   /**
@@ -297,40 +292,5 @@ export class JpegRows implements RowDecoder {
     if (!this.#complete || !(this.#leftover || this.#markers.isBehind)) throw endsEarly(this.#queue);
     this.#phase = 'done';
     return 'end';
-  }
-
-  #prepareOutput(): void {
-    // A component without a scan has no table: libjpeg takes it as gray (jddctmgr.c, start_pass).
-    for (const part of this.#parts) if (!part.table) part.quantization = this.#workspace.reserveZeroed(128);
-    if (this.#markers.frame!.progressive) this.#smoothing = JpegSmoothing.of(this.#workspace, this.#parts);
-  }
-
-  /** Coefficients to rows of pixels: a row of MCUs. */
-  #outputRows(): Step {
-    const row = this.#outputRow++;
-    const { kernels } = this.#workspace;
-    const planes = this.#planes;
-    if (row === this.#frame.mcusDown) {
-      this.#phase = 'done';
-      return 'end';
-    }
-    if (!planes.isNeeded(row)) return 'busy';
-    for (const [i, part] of this.#parts.entries()) {
-      const { component, coefficients, quantization } = part;
-      const { at, stride } = planes.planes[i]!;
-      const { across, down, side, storedAcross, blocksAcross, blocksDown } = component;
-      const first = planes.firstMcu * across;
-      const end = Math.min(planes.endMcu * across, blocksAcross);
-      for (let y = 0; y < down && row * down + y < blocksDown; y++) {
-        const to = at + y * side * stride + first * side;
-        if (this.#smoothing) {
-          this.#smoothing.blocksToPixels(i, row * down + y, first, end, to, stride, this.#scan.at);
-          continue;
-        }
-        const from = coefficients + ((row * down + y) * storedAcross + first) * BLOCK_BYTES;
-        kernels.blocksToPixels(from, end - first, quantization, side, to, stride, this.#scan.at + c.SCAN_WORK);
-      }
-    }
-    return planes.finishRow(row) ?? 'busy';
   }
 }
