@@ -36,7 +36,7 @@ function shuffled(round: number) {
   return all.map((_, i) => all[(i * 5 + round * 3) % all.length]);
 }
 
-describe.each(['tiny-vit', 'tiny-vit-hf'])('R30: sixteen calls at once on %s', { timeout: 30_000 }, (model) => {
+describe.each(['tiny-vit', 'tiny-vit-hf'])('R30: sixteen calls at once on %s', (model) => {
   it.each(['int8', 'f32'] as const)(
     'have the bits of their lone runs in %s, and the bad ones fail alone',
     async (precision) => {

@@ -20,7 +20,7 @@ const tsc = (...args: string[]) =>
     ({ stdout }) => stdout as string,
   );
 
-it('a strict program with the library ES2022 and the types of Node.js alone', { timeout: 120_000 }, async () => {
+it('a strict program with the library ES2022 and the types of Node.js alone', async () => {
   expect(await tsc('-p', 'tsconfig.build.json', '--outDir', join(folder, 'edgeclip'))).toBe('');
   const program = join(folder, 'program.ts');
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');

@@ -20,7 +20,7 @@ const program = (before = '') => `
   }`;
 
 function run(flags: readonly string[], source = program()) {
-  const options = { encoding: 'utf8' as const, timeout: 30_000, stdio: 'pipe' as const };
+  const options = { encoding: 'utf8' as const, timeout: 120_000, stdio: 'pipe' as const };
   return JSON.parse(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', source], options));
 }
 
@@ -71,7 +71,7 @@ describe.runIf(process.platform === 'linux')('with little address space', () => 
     const { stdout, stderr, signal } = spawnSync(
       'bash',
       ['-c', `ulimit -v ${kilobytes}; exec "$0" "$@"`, process.execPath, '--input-type=module', '-e', program()],
-      { encoding: 'utf8', timeout: 60_000 },
+      { encoding: 'utf8', timeout: 120_000 },
     );
     // An engine that cannot start at all ends the process, in words or by a signal: that is not ours to handle.
     if (stdout === '') expect(signal ?? stderr).toMatch(/^SIG(?:ABRT|ILL|SEGV|TRAP|BUS)$|out of memory|OOM|allocat/i);

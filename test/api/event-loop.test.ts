@@ -45,7 +45,7 @@ async function stoppedByTimer(
 
 const timeout = expect.objectContaining({ name: 'TimeoutError' });
 
-describe.each([1, 2])('on %i threads', { timeout: 30_000 }, (threads) => {
+describe.each([1, 2])('on %i threads', (threads) => {
   let clip: Clip;
   beforeAll(async () => {
     clip = await loadClip({ threads });

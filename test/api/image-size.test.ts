@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Classifier } from '../../src/classifier.ts';
 import { writePackedFolder } from '../../src/cli/packed-folder.ts';
 import { preprocess } from '../../src/image/preprocess.ts';
@@ -14,8 +14,6 @@ import { edgeclip } from '../cli/command.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
 import { syntheticFolder, TINY_RN } from '../model/synthetic.ts';
 import { editTensors, type Folder, readFolder, rejection, storeOf, utf8 } from './checkpoint.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const work = mkdtempSync(join(tmpdir(), 'edgeclip-size-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));

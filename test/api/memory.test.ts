@@ -147,9 +147,7 @@ describe('B27: while a classifier is made', () => {
   });
 });
 
-it('R31 in short: nothing is kept of pictures that came one by one, broken ones included', {
-  timeout: 60_000,
-}, async () => {
+it('R31 in short: nothing is kept of pictures that came one by one, broken ones included', async () => {
   using clip = await loadClip(goldenPath('tiny-vit'), { towers: ['image'] });
   const source = function* (count: number) {
     for (let i = 0; i < count; i++) {

@@ -204,7 +204,6 @@ describe('encodeTokens', () => {
 
 it.each(['int8', 'f32'] as const)(
   'a batch in %s has the bits of lone runs, whatever shares its beginnings',
-  { timeout: 30_000 },
   async (precision) => {
     using clip = await loadClip(goldenPath('tiny-vit-hf'), { towers: ['text'], precision });
     const rows = tokenRows(320);

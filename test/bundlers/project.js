@@ -9,7 +9,7 @@ import { consumers } from '../runtimes/consumer.js';
 import { needs } from './readme.js';
 
 export const EXPECTED = 'cat rocket cat';
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 export const inside = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
 const PROGRAMS = fileURLToPath(new URL('programs/', import.meta.url));
 const GOLDEN = fileURLToPath(new URL('../golden/', import.meta.url));

@@ -18,7 +18,7 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 const run = (...args: string[]) => edgeclip(args, { cwd: folder.path });
 
-describe('labels that mislead', { timeout: 60_000 }, () => {
+describe('labels that mislead', () => {
   it('get a note: one alone, repeated ones', () => {
     expect(labelNotes(['cat'])).toEqual([expect.stringMatching(/^there is only one label, .*100 %/)]);
     expect(labelNotes(['cat', 'dog', 'cat'])).toEqual(['the label "cat" is given twice: equal labels share the score']);
@@ -40,7 +40,7 @@ describe('labels that mislead', { timeout: 60_000 }, () => {
   });
 });
 
-describe('how many labels are shown', { timeout: 60_000 }, () => {
+describe('how many labels are shown', () => {
   it('is said where it is not all of them; --json gives all unless --top', async () => {
     const classify = async (...args: string[]) => (await run('classify', 'a.jpg', '-l', EIGHT, ...args)).stdout;
     const [table, all, json, top] = await Promise.all([
@@ -59,7 +59,7 @@ describe('how many labels are shown', { timeout: 60_000 }, () => {
   });
 });
 
-describe('--max-pixels', { timeout: 60_000 }, () => {
+describe('--max-pixels', () => {
   it('lowers and raises the limit', async () => {
     const [low, usual, high] = await Promise.all([
       run('embed', 'a.jpg', '--max-pixels', '1000'),
@@ -72,7 +72,7 @@ describe('--max-pixels', { timeout: 60_000 }, () => {
   });
 });
 
-describe('what a model warns of', { timeout: 60_000 }, () => {
+describe('what a model warns of', () => {
   it('is on standard error once, and in info', async () => {
     const [embed, info, json] = await Promise.all([
       run('embed', 'a.jpg', 'a.jpg', '--model', 'bare'),
@@ -96,7 +96,7 @@ describe('the runtime', () => {
     expect(runtimeVersions({ Bun: { version: '1.4.0' } })).toMatchObject({ name: 'Bun', versions: { bun: '1.4.0' } });
   });
 
-  it('is in info', { timeout: 60_000 }, async () => {
+  it('is in info', async () => {
     const [sheet, json] = await Promise.all([run('info'), run('info', '--json')]);
     expect(sheet.stdout).toMatch(/^runtime {5}Node \d+\.\d+\.\d+ \(V8 .*, \w+ \w+\)$/m);
     expect(JSON.parse(json.stdout).versions).toMatchObject({ node: process.versions.node, v8: process.versions.v8 });

@@ -24,7 +24,7 @@ const run = (...args: string[]) => edgeclip(['classify', ...args], { cwd: folder
 const read = (name: string) => readFileSync(join(folder.path, name));
 const left = () => readdirSync(folder.path).filter((name) => name.includes('.partial'));
 
-describe('a classifier file of the command line', { timeout: 60_000 }, () => {
+describe('a classifier file of the command line', () => {
   it('ranks as its labels do', async () => {
     expect(Classifier.fromBytes(read('saved.bin')).labels).toEqual(['cat', 'dog', 'rocket']);
     const [labels, saved] = await Promise.all([

@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
-describe('classify', { timeout: 60_000 }, () => {
+describe('classify', () => {
   it('ranks the labels of the first command in the README', async () => {
     const { code, stdout, stderr } = await edgeclip(['classify', 'examples/cat.png', '--labels', LABELS], {
       cwd: projectPath,

@@ -31,8 +31,10 @@ interface Surroundings {
 
 export function edgeclip(args: readonly string[], surroundings: Surroundings = {}): Promise<Outcome> {
   const { imports = [] } = surroundings;
-  return outcome(process.execPath, [...imports.map((path) => `--import=${path}`), MAIN, ...args], surroundings);
+  return outcome(process.execPath, [...importing(imports), MAIN, ...args], surroundings);
 }
+
+const importing = (modules: readonly string[]) => modules.map((module) => `--import=${module}`);
 
 /** A line of the shell, in which `$edgeclip` is the command. */
 export function shell(line: string, surroundings: Surroundings = {}): Promise<Outcome> {
@@ -41,8 +43,13 @@ export function shell(line: string, surroundings: Surroundings = {}): Promise<Ou
 }
 
 /** The command, to be stopped; standard error goes to the given array. */
-export function startEdgeclip(args: readonly string[], options: SpawnOptions, stderr: string[] = []): ChildProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+export function startEdgeclip(
+  args: readonly string[],
+  { imports = [], ...options }: SpawnOptions & Pick<Surroundings, 'imports'>,
+  stderr: string[] = [],
+): ChildProcess {
+  const stdio = ['ignore', 'ignore', 'pipe'] as const;
+  const child = spawn(process.execPath, [...importing(imports), MAIN, ...args], { ...options, stdio: [...stdio] });
   child.stderr!.on('data', (chunk) => stderr.push(String(chunk)));
   return child;
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byteSize } from '../../src/cli/convert.ts';
 import { type Manifest, writePackedFolder } from '../../src/cli/packed-folder.ts';
 import { loadClip } from '../../src/load.ts';
@@ -12,8 +12,6 @@ import { readCheckpoint, readFolder, rejection, storeOf, utf8 } from '../api/che
 import { goldenPath, readGolden, syntheticPicture } from '../model/golden.ts';
 import { push, stateDict, torchFile } from '../weights/torch-writer.ts';
 import { edgeclip, shell } from './command.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let work: string;
 beforeAll(() => {

@@ -41,7 +41,7 @@ function expectBothBadOnes(stderr: string): void {
   expect(lines[1]).toMatch(/^error: "huge.png": .*30000 x 30000.*\[IMAGE_TOO_LARGE\]$/);
 }
 
-describe('R15: bad pictures in a batch', { timeout: 60_000 }, () => {
+describe('R15: bad pictures in a batch', () => {
   it('leave every other vector its name, and its bits, in JSON', async () => {
     const [batch, a, c] = await Promise.all([embed(...BATCH, '--json'), embed('a.jpg'), embed('c.jpg')]);
     expect(batch.code).toBe(1);
@@ -75,7 +75,7 @@ describe('R15: bad pictures in a batch', { timeout: 60_000 }, () => {
   });
 });
 
-describe('R09: truncated JPEGs between two good ones', { timeout: 60_000 }, () => {
+describe('R09: truncated JPEGs between two good ones', () => {
   it('are reported as truncated, and the good ones are done', async () => {
     const { code, stdout, stderr } = await embed('a.jpg', 'half.jpg', 'most.jpg', 'nearly.jpg', 'c.jpg');
     expect(jsonLines<Line>(stdout).map(({ file }) => file)).toEqual(['a.jpg', 'c.jpg']);
@@ -89,7 +89,7 @@ describe('R09: truncated JPEGs between two good ones', { timeout: 60_000 }, () =
   });
 });
 
-describe('embed', { timeout: 60_000 }, () => {
+describe('embed', () => {
   const everything = ['c.jpg', '--text', 'a dog', '--text-file', 'texts.txt', 'a.jpg'];
   const texts = ['a dog', 'a photo of a cat', 'a red bicycle, leaning'];
 

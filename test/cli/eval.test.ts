@@ -2,13 +2,12 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/eval/report.ts';
 import { loadClip } from '../../src/load.ts';
 import { goldenPath } from '../model/golden.ts';
 import { edgeclip, startEdgeclip } from './command.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
+import { SLOW_PICTURES } from './slow-pictures.ts';
 
 const COMMA = 'sunglasses, dark glasses, shades'; // R25
 /** Class folders and their photos; the last two are wrong on purpose. */
@@ -209,11 +208,12 @@ describe('--keep', () => {
       kept()
         .map((path) => readFileSync(path, 'utf8'))
         .join('');
-    const child = startEdgeclip(['eval', 'many', '--threads', '1', '--keep', keep], { cwd: work });
+    const child = startEdgeclip(['eval', 'many', '--threads', '1', '--keep', keep], {
+      cwd: work,
+      imports: [SLOW_PICTURES],
+    });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    while (written().split('\n').length < 6) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await expect.poll(() => written().split('\n').length).toBeGreaterThanOrEqual(6);
     child.kill('SIGKILL');
     await ended;
     const [file] = kept() as [string];

@@ -6,7 +6,7 @@ import { describe } from '../../src/cli/failure.ts';
 import { ClipError } from '../../src/errors.ts';
 import { projectPath, shell } from './command.ts';
 
-group('an error', { timeout: 60_000 }, () => {
+group('an error', () => {
   it('is described on one line, without the modules that Node lists', () => {
     const missing = "Cannot find module 'x.js'\nRequire stack:\n- /a.js\n- /b.js";
     expect(describe(new ClipError('IO', missing))).toBe("Cannot find module 'x.js' [IO]");

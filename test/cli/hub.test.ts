@@ -1,5 +1,6 @@
 /** Models by name on the command line, from a fake hub; the list of published models. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -32,6 +33,14 @@ afterEach(() => {
   hub.asked.length = 0;
   hub.slow = undefined;
 });
+
+/** Bytes of the files below the folder that have come in part. */
+const partialBytes = (folder: string) =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter(({ name }) => name.endsWith('.incomplete'))
+        .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0)
+    : 0;
 
 const vectors = (stdout: string) => jsonLines<{ embedding: number[] }>(stdout).map(({ embedding }) => embedding);
 
@@ -105,13 +114,14 @@ describe('--model NAME', () => {
   });
 
   it('Ctrl-C in mid-download leaves what the next run continues', async () => {
-    hub.slow = { bytes: 100_000, ms: 20 };
-    const args = ['embed', picture, '--model', `${NAME}@v1`, '--cache-dir', join(top, 'stopped')];
+    hub.slow = { bytes: 100_000, ms: 200 };
+    const folder = join(top, 'stopped');
+    const args = ['embed', picture, '--model', `${NAME}@v1`, '--cache-dir', folder];
     const child = startEdgeclip(args, { env: process.env });
-    while (!hub.asked.some(({ at }) => at === 'files')) await new Promise((resolve) => setTimeout(resolve, 10));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const ended = once(child, 'exit');
+    await expect.poll(() => partialBytes(folder)).toBeGreaterThan(50_000); // of the weights
     child.kill('SIGINT');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await ended;
     hub.slow = undefined;
     hub.asked.length = 0;
     expect(await edgeclip(args)).toMatchObject({ code: 0, stderr: '' });

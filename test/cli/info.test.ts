@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { reportModel } from '../../src/cli/model-report.ts';
 import { loadClip } from '../../src/load.ts';
 import { openModel } from '../../src/open-model.ts';
@@ -11,8 +11,6 @@ import { rejection } from '../api/checkpoint.ts';
 import { goldenPath, syntheticPicture } from '../model/golden.ts';
 import { VIT_B_32 } from '../model/synthetic.ts';
 import { edgeclip } from './command.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const work = mkdtempSync(join(tmpdir(), 'edgeclip-info-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));

@@ -50,7 +50,7 @@ const run = (...args: string[]) => edgeclip(args, { cwd: folder.path });
 /** Temporary files that are left. */
 const left = (at = folder.path) => readdirSync(at).filter((name) => name.includes('.partial'));
 
-describe('B04: an output that is an input', { timeout: 60_000 }, () => {
+describe('B04: an output that is an input', () => {
   const check = (
     outputs: Outputs,
     pictures: string[] = ['a.png', 'b.png'],
@@ -132,7 +132,7 @@ describe('B04: an output that is an input', { timeout: 60_000 }, () => {
   });
 });
 
-describe('B04: an older output', { timeout: 60_000 }, () => {
+describe('B04: an older output', () => {
   const TINY = ['--model', 'tiny', '--format', 'npy'];
 
   it('is replaced when the new one is whole: mode and links stay', async () => {
@@ -206,7 +206,7 @@ describe('B04: an older output', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!UNIX)('standard output', { timeout: 60_000 }, () => {
+describe.skipIf(!UNIX)('standard output', () => {
   const classify = '$edgeclip classify a.png --labels cat,dog';
   it.each([
     ['closed from the start', `${classify} >&-`, 1, /^error: cannot write standard output: it is closed/],
@@ -227,7 +227,7 @@ describe.skipIf(!UNIX)('standard output', { timeout: 60_000 }, () => {
 it.runIf(UNIX).each<[string, () => void]>([
   ['folder', () => mkdirSync('keep.json.partial')],
   ['named pipe', () => execFileSync('mkfifo', ['keep.json.partial'])],
-])('a %s that has the name of a partial output is left alone', { timeout: 60_000 }, async (_, make) => {
+])('a %s that has the name of a partial output is left alone', async (_, make) => {
   make();
   const { code, stderr } = await run('embed', 'a.png', '--output', 'keep.json');
   expect(code).toBe(1);
@@ -236,7 +236,7 @@ it.runIf(UNIX).each<[string, () => void]>([
   rmSync('keep.json.partial', { recursive: true });
 });
 
-it('a file of another kind that has the name of a partial output is left alone', { timeout: 60_000 }, async () => {
+it('a file of another kind that has the name of a partial output is left alone', async () => {
   writeFileSync('keep.json.partial', 'mine');
   const { code, stderr } = await run('embed', 'a.png', '--output', 'keep.json');
   expect(code).toBe(1);

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Progress } from '../../src/cli/progress.ts';
 import { edgeclip, projectPath } from './command.ts';
 
-describe('in a pipe', { timeout: 60_000 }, () => {
+describe('in a pipe', () => {
   it('no progress bar, color or other escape sequence is written', async () => {
     // 480 prompts and six pictures take longer than the bar waits
     const args = ['classify', 'examples', '--labels', 'cat,dog,rocket,grass,galaxy,person', '--templates', 'openai-80'];

@@ -18,6 +18,7 @@ import { ROW_FORMATS } from '../../src/cli/rows.ts';
 import { golden, photo } from '../api/pictures.ts';
 import { edgeclip, jsonLines, startEdgeclip, workFolder } from './command.ts';
 import { readNpy } from './npy.ts';
+import { SLOW_PICTURES } from './slow-pictures.ts';
 
 let folder: ReturnType<typeof workFolder>;
 afterEach(() => folder.remove());
@@ -25,7 +26,7 @@ const inFolder = (name: string) => join(folder.path, name);
 const read = (name: string) => readFileSync(inFolder(name));
 const partials = () => readdirSync(folder.path).filter((name) => name.includes('.partial'));
 
-describe.each(['npy', 'json'] as const)('rows in %s', { timeout: 60_000 }, (format) => {
+describe.each(['npy', 'json'] as const)('rows in %s', (format) => {
   const WIDTH = 3;
   beforeEach(() => {
     folder = workFolder({ 'notes.txt': '' });
@@ -160,7 +161,7 @@ describe.each(['npy', 'json'] as const)('rows in %s', { timeout: 60_000 }, (form
   });
 });
 
-describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
+describe('B04: a run that is stopped', () => {
   const COUNT = 60;
   const OPTIONS = ['--model', 'tiny', '--threads', '1', '--output', 'out', '--index', 'rows.jsonl'];
   beforeEach(() => {
@@ -179,7 +180,8 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
   /** Stops a run once it has written some rows. Returns its exit code, the signal and standard error. */
   async function stop(signal: NodeJS.Signals, ...args: string[]) {
     const stderr: string[] = [];
-    const child = startEdgeclip(['embed', 'many', ...OPTIONS, ...args], { cwd: folder.path }, stderr);
+    const options = { cwd: folder.path, imports: [SLOW_PICTURES] };
+    const child = startEdgeclip(['embed', 'many', ...OPTIONS, ...args], options, stderr);
     const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
       child.on('close', (code, by) => resolve([code, by]));
     });
@@ -224,9 +226,10 @@ describe('B04: a run that is stopped', { timeout: 120_000 }, () => {
   it('without an index leaves nothing else', async () => {
     const stderr: string[] = [];
     const args = ['embed', 'many', '--model', 'tiny', '--threads', '1', '--output', 'out'];
-    const child = startEdgeclip(args, { cwd: folder.path }, stderr);
+    const child = startEdgeclip(args, { cwd: folder.path, imports: [SLOW_PICTURES] }, stderr);
     const ended = new Promise((resolve) => child.on('close', (_, signal) => resolve(signal)));
-    while (!existsSync(inFolder('out.partial')) || statSync(inFolder('out.partial')).size === 0) await sleep(2);
+    const size = () => (existsSync(inFolder('out.partial')) ? statSync(inFolder('out.partial')).size : 0);
+    await expect.poll(size).toBeGreaterThan(0);
     child.kill('SIGINT');
     expect(await ended).toBe('SIGINT');
     expect(stderr.join('')).toBe('stopped early: nothing was written; with --index a stopped run can be resumed\n');

@@ -63,7 +63,7 @@ describe('bytes of a text file', () => {
   });
 });
 
-describe('B06: text files of the command line', { timeout: 60_000 }, () => {
+describe('B06: text files of the command line', () => {
   let folder: ReturnType<typeof workFolder>;
   beforeAll(() => {
     folder = workFolder({

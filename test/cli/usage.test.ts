@@ -10,7 +10,7 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
-describe.concurrent('a command line that cannot be used exits with 2 and says why', { timeout: 60_000 }, () => {
+describe.concurrent('a command line that cannot be used exits with 2 and says why', () => {
   const wrong: readonly [name: string, args: string[], reason: RegExp][] = [
     ['no command', [], /Usage: edgeclip/],
     ['an unknown command', ['clasify'], /unknown command 'clasify'.*classify\?\)\nRun with --help for usage.\n$/s],
@@ -84,7 +84,7 @@ describe.concurrent('a command line that cannot be used exits with 2 and says wh
   });
 });
 
-describe.concurrent('what is asked for exits with 0, on standard output', { timeout: 60_000 }, () => {
+describe.concurrent('what is asked for exits with 0, on standard output', () => {
   it('help: only --labels splits at commas, and how rows are told apart', async () => {
     const [all, classify, embed] = await Promise.all([
       edgeclip(['--help']),

@@ -63,7 +63,7 @@ afterEach(() => {
 });
 const inFolder = (name: string) => join(folder.path, name);
 
-describe('a folder', { timeout: 60_000 }, () => {
+describe('a folder', () => {
   beforeEach(() => process.chdir(folder.path));
 
   it('gives its own pictures, or with --recursive those below; other kinds are counted', async () => {
@@ -126,7 +126,7 @@ describe('a folder', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a URL', { timeout: 60_000 }, () => {
+describe('a URL', () => {
   it('is not read, and the message says what to do', async () => {
     process.chdir(folder.path);
     expect((await collect(['https://host/a?b.png', 'top.jpg', 'file:///top.jpg'])).failures).toEqual([
@@ -136,7 +136,7 @@ describe('a URL', { timeout: 60_000 }, () => {
   });
 });
 
-describe('names from elsewhere', { timeout: 60_000 }, () => {
+describe('names from elsewhere', () => {
   beforeEach(() => process.chdir(folder.path));
 
   it('a list has one per line, or between NULs; its folders are walked', async () => {
@@ -177,7 +177,7 @@ describe('names from elsewhere', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!UNIX)('B17: what is not a regular file', { timeout: 60_000 }, () => {
+describe.skipIf(!UNIX)('B17: what is not a regular file', () => {
   it('is passed over in a folder, a list and a pattern, with a line each, and the rest is done', async () => {
     process.chdir(folder.path);
     mkdirSync('odd');
@@ -249,7 +249,7 @@ describe.skipIf(!UNIX)('B17: what is not a regular file', { timeout: 60_000 }, (
   });
 });
 
-describe('names that are not UTF-8', { timeout: 60_000 }, () => {
+describe('names that are not UTF-8', () => {
   const BYTES = Buffer.from('caf\xe9 \xff.jpg', 'latin1');
   const NAME = 'caf\udce9 \udcff.jpg';
 

@@ -1,5 +1,5 @@
 /** The Dockerfile and the Compose file, as far as they can be tried where no container runs. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,11 @@ const instructions = read('Dockerfile')
 const all = (name: string) => instructions.flatMap(([one, value]) => (one === name ? [value] : []));
 
 const temporary = mkdtempSync(join(tmpdir(), 'edgeclip-docker-'));
-afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+const running: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(temporary, { recursive: true, force: true });
+});
 
 /** Fails if a command of the package is given an option that it does not have. */
 async function checkCommand([name, ...args]: readonly string[]): Promise<void> {
@@ -85,13 +89,16 @@ describe('the Dockerfile', () => {
     const [check] = all('HEALTHCHECK');
     const command = JSON.parse(/CMD (\[.*\])$/.exec(check!)![1]!) as string[];
     const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    running.push(child);
+    const ended = once(child, 'close');
     let log = '';
-    const port = await new Promise<string>((done) => {
+    const port = await new Promise<string>((done, reject) => {
       child.stdout.on('data', (chunk) => {
         log += chunk;
         const said = /"message":"listening".*"port":(\d+)/.exec(log);
         if (said) done(said[1]!);
       });
+      ended.then(() => reject(new Error(`it ended: ${log}`)));
     });
     const health = async () => {
       const args = command.slice(1).map((arg) => arg.replace(':3000/', `:${port}/`));
@@ -100,7 +107,7 @@ describe('the Dockerfile', () => {
     expect(all('EXPOSE')).toEqual(['3000']);
     expect(await health()).toBe(0);
     child.kill('SIGTERM');
-    await once(child, 'close');
+    await ended;
     expect(await health()).toBe(1);
   });
 });

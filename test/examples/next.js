@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
+import { freePort } from '../free-port.js';
 import { withMissingWeights } from './missing-weights.js';
 import { node, run } from './runtime.js';
 import { serve } from './server.js';
@@ -23,7 +24,8 @@ export default async function next({ folder, expected }) {
   await run('npm', ['run', 'build'], folder);
   const built = join(folder, '.next/standalone');
   const start = async () => {
-    const server = await serve(node, ['server.js'], built, { PORT: '5197', HOSTNAME: '127.0.0.1' });
+    const PORT = String(await freePort());
+    const server = await serve(node, ['server.js'], built, { PORT, HOSTNAME: '127.0.0.1' });
     return { ...server, base: `${server.base}/api` };
   };
   const weights = readdirSync(built, { recursive: true }).filter((path) => /(?:^|\/)image\.[\w.~-]*bin$/.test(path));

@@ -76,7 +76,7 @@ try {
   const parts = (...numbers) => numbers.map((part) => `run-1/part-0000${part}.parquet`);
   /** The bucket of vectors has these files, and nothing else. */
   const settled = async (...wanted) => {
-    const end = Date.now() + 120_000;
+    const end = Date.now() + 300_000;
     for (;;) {
       const found = await json('/-/VECTORS/');
       if (Date.now() > end || isDeepStrictEqual(found, wanted.sort())) {

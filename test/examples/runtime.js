@@ -24,7 +24,7 @@ export const environment = {
 
 /** What the program prints. */
 export async function run(command, args, cwd, env = {}) {
-  const options = { cwd, env: { ...environment, ...env }, timeout: 300_000, maxBuffer: 1 << 26 };
+  const options = { cwd, env: { ...environment, ...env }, timeout: 600_000, maxBuffer: 1 << 26 };
   const running = promisify(execFile)(command, args, options);
   running.child.stdin.end();
   return (await running).stdout;

@@ -11,7 +11,7 @@ export async function serve(command, args, cwd, env = {}) {
   let printed = '';
   const ended = new Promise((resolve) => child.once('close', resolve));
   const base = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no address within a minute: ${printed}`)), 60_000);
+    const timer = setTimeout(() => reject(new Error(`no address within three minutes: ${printed}`)), 180_000);
     const read = (data) => {
       printed += data;
       const address = /https?:\/\/[\w.[\]:-]+:\d+/.exec(printed)?.[0];
@@ -33,7 +33,7 @@ export async function serve(command, args, cwd, env = {}) {
     printed: () => printed,
     async stop() {
       child.stdin.end();
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
       child.kill();
       await ended;
       clearTimeout(timer);

@@ -1,5 +1,6 @@
 /** The cache: Python's layout and Python itself, read-only and damaged caches, several processes, killed ones, full disks. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -268,13 +269,13 @@ describe('several processes', () => {
 
   it('R28 c: one that was killed leaves what the next continues, and its lock is not waited for', async () => {
     here.hub.publish(NAME, model);
-    here.hub.slow = { bytes: 100_000, ms: 20 };
-    const child: ChildProcess = spawn(process.execPath, [...TSX, NAME], { stdio: 'ignore' });
+    here.hub.slow = { bytes: 100_000, ms: 200 };
+    const child = spawn(process.execPath, [...TSX, NAME], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
     const partial = cache('blobs', `${sha256(weights)}.edgeclip.incomplete`);
-    while (!existsSync(partial) || statSync(partial).size < 300_000)
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect.poll(() => (existsSync(partial) ? statSync(partial).size : 0)).toBeGreaterThan(200_000);
     child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await ended;
     expect(existsSync(cache('blobs', `${sha256(weights)}.edgeclip.lock`))).toBe(true);
     here.hub.slow = undefined;
     const length = statSync(partial).size;

@@ -1,5 +1,6 @@
 /** One tower of a large checkpoint: only its parts are fetched; they are kept, continued, checked and completed. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -146,13 +147,14 @@ describe('interrupted', () => {
 
   it('by the end of its process: what came is kept, and its lock is not waited for', async () => {
     here.hub.publish(NAME, model);
-    here.hub.slow = { bytes: 20_000, ms: 20 };
+    here.hub.slow = { bytes: 20_000, ms: 60 };
     const script = fileURLToPath(new URL('load-in-parts.ts', import.meta.url));
     const child = spawn(process.execPath, ['--conditions=edgeclip-source', '--import', 'tsx', script, NAME, String(BLOCK)], { stdio: 'ignore' }); // biome-ignore format: one line
     const lines = () => (existsSync(list()) ? readFileSync(list(), 'utf8').split('\n').length - 1 : 0);
-    while (lines() < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    const ended = once(child, 'exit');
+    await expect.poll(lines).toBeGreaterThanOrEqual(4);
     child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await ended;
     here.hub.slow = undefined;
     here.hub.asked.length = 0;
     const kept = lines();

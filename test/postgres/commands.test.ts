@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,12 +17,14 @@ const names = ['cat.png', 'coffee.png', 'rocket.jpg', 'grass.png'];
 
 let server: PostgresServer;
 let clip: Clip;
+let serving: ChildProcess | undefined;
 beforeAll(async () => {
   [server, clip] = await Promise.all([PostgresServer.start(), loadClip()]);
   mkdirSync(photos, { recursive: true });
   for (const name of names) copyFileSync(join(golden, name), at(name));
 });
 afterAll(async () => {
+  serving?.kill('SIGKILL');
   clip?.dispose();
   work.remove();
   await server?.remove();
@@ -101,16 +103,18 @@ it('says in one line what is wrong', async () => {
 });
 
 it('is searched by the server', async () => {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--in', server.address()], {
+  serving = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--in', server.address()], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(serving, 'close');
   let log = '';
-  const listening = new Promise<number>((resolve) => {
-    child.stdout.on('data', (chunk) => {
+  const listening = new Promise<number>((resolve, reject) => {
+    serving!.stdout!.on('data', (chunk) => {
       log += chunk;
       const said = /"message":"listening".*"port":(\d+)/.exec(log);
       if (said) resolve(Number(said[1]));
     });
+    ended.then(() => reject(new Error(`it ended: ${log}`)));
   });
   const search = async (approximate = false) => {
     const response = await fetch(`http://127.0.0.1:${await listening}/search`, {
@@ -127,7 +131,7 @@ it('is searched by the server', async () => {
   expect(status).toBeGreaterThanOrEqual(500);
   await server.run();
   expect(await search()).toEqual([200, { photos: [expect.objectContaining({ path: at('kitty.png') })] }]);
-  child.kill('SIGTERM');
-  expect(await once(child, 'close')).toEqual([0, null]);
+  serving.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
   expect(log).not.toContain(encodeURIComponent(PASSWORD));
 });

@@ -5,10 +5,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { freePort } from '../free-port.js';
 
 const PYTHON = process.env.EDGECLIP_PYTHON ?? new URL('../../build/python/bin/python', import.meta.url).pathname;
 const NOBODY = 65_534;
@@ -69,7 +69,7 @@ export class PostgresServer {
         await client.end();
         return;
       } catch (error) {
-        if (tries === 100 || this.#process.exitCode !== null) throw error;
+        if (tries === 600 || this.#process.exitCode !== null) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
@@ -124,13 +124,4 @@ export class PostgresServer {
       stdio: 'ignore',
     });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

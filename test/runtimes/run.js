@@ -20,8 +20,8 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const node = (major) => inside(`node-${major}/bin/node`);
 const deno = inside('@deno/linux-x64-glibc/deno');
 const bun = inside('@oven/bun-linux-x64/bin/bun');
-const TIMEOUT_MS = 300_000;
-const EMULATED_TIMEOUT_MS = 1_200_000;
+const TIMEOUT_MS = 600_000;
+const EMULATED_TIMEOUT_MS = 2_400_000;
 
 const CHECKS = ['automatic', 'error', 'simd 1', 'simd 2', 'simd 4', 'relaxed 1', 'relaxed 2', 'relaxed 4', 'bundle', 'bundle 2', 'core', 'worker', 'worker 2', 'worker error', 'turning', 'transparent', 'image', 'imageSize', 'search', 'loop']; // biome-ignore format: one line
 

@@ -125,8 +125,10 @@ it('a shard costs what its stages do', async () => {
     for (const [name, value] of Object.entries(rows))
       console.log(`${name.padEnd(40)}${value.toFixed(2).padStart(8)} ms`);
     const sum = ms.bucket + ms.embed + ms.write;
-    expect(ms.shard / sum).toBeGreaterThan(0.7);
-    expect(ms.shard / sum).toBeLessThan(1.3);
+    // A few turns on a busy machine tell less.
+    const spread = isLong ? 1.3 : 3;
+    expect(ms.shard / sum).toBeGreaterThan(1 / spread);
+    expect(ms.shard / sum).toBeLessThan(spread);
   } finally {
     await storage.stop();
   }

@@ -13,7 +13,7 @@ const models = [
 ] as const;
 
 // Eight threads on two busy processors take their time.
-describe.each(models)('a batch of five, model $model', { timeout: 60_000 }, ({ model, batch }) => {
+describe.each(models)('a batch of five, model $model', ({ model, batch }) => {
   it.each(['int8', 'f32'] as const)('has the bits of one by one on any number of threads, in %s', async (precision) => {
     const embed = async (threads: number) => {
       using clip = await loadClip(model, { precision, threads });

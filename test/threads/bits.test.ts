@@ -10,7 +10,7 @@ const tiny = readGolden('tiny-vit/expected.json');
 const photo = new Uint8Array(readFileSync(goldenPath('photos/rocket.jpg')));
 
 // Eight threads on two busy processors take their time.
-describe('threads change no bit', { timeout: 60_000 }, () => {
+describe('threads change no bit', () => {
   it.each(['int8', 'f32'] as const)('of the tiny transformer in %s', async (precision) => {
     const embed = async (threads: number) => {
       using clip = await loadClip(goldenPath('tiny-vit'), { precision, threads });

@@ -18,7 +18,7 @@ const models = [
 ];
 
 // Eight threads on two busy processors take their time.
-describe.each(models)('one picture through $name', { timeout: 60_000 }, ({ model, picture }) => {
+describe.each(models)('one picture through $name', ({ model, picture }) => {
   it.each(['int8', 'f32'] as const)(
     'has the bits of one thread in %s, in either variant of the tile',
     async (precision) => {

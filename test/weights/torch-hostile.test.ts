@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ClipError } from '../../src/errors.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readPickle } from '../../src/weights/pickle.ts';
@@ -13,8 +13,6 @@ import { TorchPickle } from '../../src/weights/torch-pickle.ts';
 import { rejection } from '../api/checkpoint.ts';
 import { goldenPath } from '../model/golden.ts';
 import { concat, type Entry, pickle, push, stateDict, torchFile, zip } from './torch-writer.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** The message of the refusal, after checking its type and that it is a sentence. */
 async function refusal(file: Uint8Array | Source): Promise<string> {

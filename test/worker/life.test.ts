@@ -85,7 +85,7 @@ describe('a signal', () => {
     const call = clip.encodeText(texts, { signal: AbortSignal.timeout(100) });
     expect(await rejection(call)).toMatchObject({ name: 'TimeoutError' });
     let isLate = false;
-    const late = sleep(5000).then(() => {
+    const late = sleep(15_000).then(() => {
       isLate = true;
     });
     await Promise.race([clip.encodeText('a cat'), late]);
@@ -212,7 +212,7 @@ describe('the process', () => {
          const clip = await loadClip({ towers: ['image'], threads: 2 });
          ${body}`,
       ],
-      { encoding: 'utf8', timeout: 30_000 },
+      { encoding: 'utf8', timeout: 120_000 },
     ).trim();
 
   it('waits for calls, and ends with an idle worker or without one', () => {
@@ -243,7 +243,7 @@ describe('where there are no workers', () => {
     const entry = JSON.stringify(new URL('../../dist/worker.js', import.meta.url).href);
     const body = `const { loadClip } = await import(${entry}); await loadClip().catch(({ code, message }) => console.log(code, message));`;
     const args = [flag, '--allow-fs-read=*', '--input-type=module', '-e', body];
-    const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: 'pipe', timeout: 30_000 });
+    const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: 'pipe', timeout: 120_000 });
     expect(output).toMatch(/^UNSUPPORTED .*permission.*'edgeclip'/);
   });
 });

@@ -41,19 +41,28 @@ async function start(...args: string[]) {
   return { child, ended, url: `http://127.0.0.1:${port}`, lines: () => jsonLines<Line>(out), stderr: () => stderr };
 }
 
+const embedCoins = (url: string, count: number) => {
+  const body = JSON.stringify({ input: Array(count).fill({ image: dataUri(photoFile('coins.png')) }) });
+  return fetch(`${url}/v1/embeddings`, { method: 'POST', body });
+};
+
+/** Resolves once pictures wait. */
+const becomesBusy = (url: string) =>
+  expect
+    .poll(async () => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(/^edgeclip_queue_length\{kind="pictures"\} (\d+)$/m.exec(text)![1]);
+    })
+    .toBeGreaterThan(0);
+
 it('SIGTERM finishes what is begun, takes no more, and ends with code 0', async () => {
   const { child, ended, url, lines, stderr } = await start();
-  const body = JSON.stringify({ input: Array(40).fill({ image: dataUri(photoFile('cat.png')) }) });
-  const begun = fetch(`${url}/v1/embeddings`, { method: 'POST', body });
-  let isBusy = false;
-  while (!isBusy) {
-    const text = await (await fetch(`${url}/metrics`)).text();
-    isBusy = Number(/^edgeclip_queue_length\{kind="pictures"\} (\d+)$/m.exec(text)![1]) > 0;
-  }
+  const begun = embedCoins(url, 60);
+  await becomesBusy(url);
   child.kill('SIGTERM');
   const answer = await begun;
   expect(answer.status).toBe(200);
-  expect(((await answer.json()) as { data: unknown[] }).data).toHaveLength(40);
+  expect(((await answer.json()) as { data: unknown[] }).data).toHaveLength(60);
   expect(await ended).toBe(0);
   await expect(fetch(`${url}/health`)).rejects.toThrow();
   expect(stderr()).toBe('');
@@ -101,12 +110,11 @@ it('loads the model that made the index', async () => {
 });
 
 it('a second signal ends at once', async () => {
-  const { child, ended, url } = await start();
-  const body = JSON.stringify({ input: Array(250).fill({ image: dataUri(photoFile('coins.png')) }) });
-  const begun = fetch(`${url}/v1/embeddings`, { method: 'POST', body }).catch(() => 'cut off');
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { child, ended, url, lines } = await start();
+  const begun = embedCoins(url, 250).catch(() => 'cut off');
+  await becomesBusy(url);
   child.kill('SIGINT');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await expect.poll(() => lines().map(({ message }) => message)).toContain('ending');
   child.kill('SIGINT');
   expect(await ended).toBe(1);
   expect(await begun).toBe('cut off');

@@ -54,6 +54,7 @@ type Looks = NonNullable<Parameters<Browser['newContext']>[0]>;
 async function opened(url: string, looks: Looks = {}): Promise<{ page: Page; faults: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...looks });
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000);
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
@@ -191,7 +192,6 @@ describe('the page', () => {
     await page.keyboard.press('Enter');
     await page.locator('#photos img[src^="blob:"]').first().waitFor();
     expect((await found(page))[0]).toBe('cat.png');
-    await page.waitForTimeout(500);
     await look(page, `${name}-search`);
     const width = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -341,7 +341,8 @@ describe('the page', () => {
 
 /** Texts whose contrast with what is behind them is below 4.5 to 1 (WCAG 2.2, 1.4.3). */
 function contrast(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
+  return page.evaluate(async () => {
+    await Promise.all(document.getAnimations().map(({ finished }) => finished)); // colors change by and by
     const parse = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
     const luminance = ([r, g, b]: number[]) =>
       [r!, g!, b!]
