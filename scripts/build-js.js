@@ -50,7 +50,7 @@ const lateBuiltins = {
     const names = {
       'node:crypto': ['createHash'],
       'node:fs/promises': ['appendFile', 'copyFile', 'mkdir', 'open', 'readFile', 'readlink', 'rename', 'rm', 'stat', 'symlink', 'utimes', 'writeFile'], // biome-ignore format: one line
-      'node:os': ['availableParallelism', 'homedir', 'hostname'],
+      'node:os': ['availableParallelism', 'getPriority', 'homedir', 'hostname'],
       'node:path': ['basename', 'dirname', 'join', 'relative', 'resolve'],
       'node:url': ['fileURLToPath'],
     };

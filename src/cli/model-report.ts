@@ -72,11 +72,14 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
   const { config, preprocess, warnings } = await readDescription(files, options.imageSize);
   const refused: { [T in Tower]?: string } = { ...config.refused };
   const opened: { [T in Tower]?: TowerFile & { readonly file: string } } = {};
+  let tokenizer = false;
   for (const tower of configTowers(config)) {
     try {
       const source = await towerSource(files, tower);
       try {
         const file = await openTower(source, config, tower, precision, preprocess);
+        await source.checkTower?.(tower);
+        if (tower === 'text') tokenizer = await hasTokenizer();
         opened[tower] = { ...file, file: source.name };
       } finally {
         await source.close?.();
@@ -102,7 +105,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
         ...(await towerReport(config, 'text', text)),
         contextLength: config.text!.contextLength,
         vocabSize: config.text!.vocabSize,
-        tokenizer: await hasTokenizer(),
+        tokenizer,
       },
     }),
     refused,

@@ -7,6 +7,7 @@ import { fileSource, readText } from '../platform/node-files.ts';
 import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
+import { PARTS } from './block-list.ts';
 import { type CachedFile, ModelCache, made, writing } from './cache.ts';
 import { discard, HubError, send } from './client.ts';
 import { fileId, idKind } from './digest.ts';
@@ -16,7 +17,7 @@ import { type HubFile, isDigest, type Listing, listFiles, modelName } from './li
 import { withLock } from './lock.ts';
 import { type HubName, isCommit } from './name.ts';
 import { checkLinked, persistently, receive, startOfRange, withAnswer } from './receive.ts';
-import { blocksOfTowers, MostOfFile, NoRanges, PARTS, TowerParts } from './tower-parts.ts';
+import { blocksOfTowers, MostOfFile, NoRanges, TowerParts } from './tower-parts.ts';
 
 /** Files of at most this size are checked at every load, in bytes; larger ones when they have changed since the last check. */
 const ALWAYS_CHECKED = 1 << 20;
@@ -95,19 +96,23 @@ class CachedFiles implements ModelFiles {
   /** A file's path in the cache, fetched if need be; undefined if the model has none of this name. */
   async #path(name: string): Promise<string | undefined> {
     const found = await this.#cache.find(this.#commit, name);
-    if (found && (await this.#isGood(found))) return found.path;
+    if (found && (await this.#isGood(found))) {
+      await this.#removeParts(name, found);
+      return found.path;
+    }
     const file = await this.#listed(name);
     if (!file) return undefined;
     if (!this.#access.offline) return this.#fetch(file);
     throw new ClipError('IO', `"${this.name}": ${name} is not in the cache${this.note}`);
   }
 
-  /** A file for a look at its list of tensors: as the cache has it, unchecked, or in parts from the hub. */
+  /** A file for a look at its list of tensors: as the cache has it, whole and unchecked or in parts, or in parts from the hub. */
   async #inParts(name: string): Promise<Source | undefined> {
     const found = await this.#cache.find(this.#commit, name);
     if (found) return fileSource(found.path);
-    if (this.#access.offline) return undefined;
     const file = await this.#listed(name);
+    const here = file && (await this.#listHere(file));
+    if (here || this.#access.offline) return here;
     if (file?.size === undefined || file.size <= LIST_BLOCK) return undefined;
     const fetchRange: FetchRange = async (start, end) => {
       const request = { model: this.name, name, url: this.#url(file), size: file.size };
@@ -134,6 +139,27 @@ class CachedFiles implements ModelFiles {
       return fileSource(await this.#fetch(file));
     };
     return rangedSource(name, file.size, fetchRange, { listOnly: true });
+  }
+
+  /** A file of which the cache has parts, if its list of tensors is among them: nothing is fetched. */
+  async #listHere(file: HubFile): Promise<Source | undefined> {
+    if (file.id?.length !== 64) return undefined;
+    const { signal, offline } = this.#access;
+    const parts = this.#parts(file, file.id, { ...this.#access, offline: true });
+    if (!(await parts.exist())) return undefined;
+    const list = await parts.source(new Set());
+    try {
+      await blocksOfTowers(list, [], signal);
+    } catch (error) {
+      await list.close?.();
+      if (offline) throw error;
+      return undefined;
+    }
+    const checkTower = async (tower: Tower) => {
+      const source = await parts.source(await blocksOfTowers(list, [tower], signal));
+      await source.close?.();
+    };
+    return { ...list, ...(offline && { checkTower }) };
   }
 
   /** The parts of a large file that these towers need; undefined if all of it is here, or is to be fetched. */
@@ -165,10 +191,10 @@ class CachedFiles implements ModelFiles {
     }
   }
 
-  #parts(file: HubFile, id: string): TowerParts {
+  #parts(file: HubFile, id: string, access: NodeAccess = this.#access): TowerParts {
     const { path: name, size = 0 } = file;
     const places = { path: this.#cache.parts(id), lock: this.#cache.lock(id), blob: this.#cache.blob(id) };
-    return new TowerParts(this.#access, {
+    return new TowerParts(access, {
       model: this.name,
       name,
       url: this.#url(file),
@@ -177,6 +203,11 @@ class CachedFiles implements ModelFiles {
       note: this.note ?? '',
       ...places,
     });
+  }
+
+  /** Parts serve nobody once the whole file is there, as Python may have fetched it since. */
+  async #removeParts(name: string, { id, bytes }: CachedFile): Promise<void> {
+    if (id?.length === 64) await this.#parts({ path: name, size: bytes, id }, id).removeLeft();
   }
 
   /** What the listing says of a file; undefined if there is none of this name. */

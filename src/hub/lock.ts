@@ -23,6 +23,18 @@ export async function withLock<T>(path: string, signal: AbortSignal | undefined,
     if (await isStale(path)) await rm(path, { force: true });
     else await pause(POLL_MS, signal);
   }
+  return holding(path, work);
+}
+
+/**
+ * Runs `work` with the lock if nobody has it.
+ * @throws ClipError IO if the lock's file cannot be written
+ */
+export async function withFreeLock(path: string, work: () => Promise<void>): Promise<void> {
+  if (await taken(path)) await holding(path, work);
+}
+
+async function holding<T>(path: string, work: () => Promise<T>): Promise<T> {
   const touch = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => {});

@@ -101,6 +101,7 @@ export class CheckedFiles implements ModelFiles {
       name: typeof source.name === 'string' ? source.name : name,
       byteLength: source.byteLength,
       readInto: (offset, target, signal) => this.#attempt(name, signal, () => source.readInto(offset, target, signal)),
+      checkTower: async (tower) => source.checkTower?.(tower),
       close: async () => {
         if (source.close) await this.#attempt(name, undefined, () => source.close?.());
       },

@@ -34,6 +34,10 @@ export class ShardedSource implements Source {
     }
   }
 
+  async checkTower(tower: Tower): Promise<void> {
+    for (const shard of this.shards) await shard.checkTower?.(tower);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.shards.map((shard) => shard.close?.()));
   }

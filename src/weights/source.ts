@@ -3,6 +3,7 @@
  * from disk into the wasm memory without a second copy. Sources over files are in src/platform/node.ts.
  */
 import { ClipError } from '../errors.ts';
+import type { Tower } from '../model/config.ts';
 
 /** Readable bytes of known length. */
 export interface Source {
@@ -15,6 +16,12 @@ export interface Source {
    * @throws ClipError `IO` if the range reaches past the end or the bytes cannot be read; the signal's reason if aborted.
    */
   readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * Of a file of which only parts are here: throws if weights of this tower are not among them, and may not be fetched.
+   * @throws ClipError IO
+   * @internal
+   */
+  checkTower?(tower: Tower): Promise<void>;
   /** Closes the file. A source without this method holds none. */
   close?(): Promise<void>;
 }

@@ -20,7 +20,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { PARTS } from '../../src/hub/tower-parts.ts';
+import { PARTS } from '../../src/hub/block-list.ts';
 import { loadClip } from '../../src/load.ts';
 import { readFolder, rejection } from '../api/checkpoint.ts';
 import { sha256 } from './fake-hub.ts';

@@ -1,11 +1,24 @@
 /** One tower of a large checkpoint: only its parts are fetched; they are kept, continued, checked and completed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PARTS } from '../../src/hub/tower-parts.ts';
+import { reportModel } from '../../src/cli/model-report.ts';
+import { BlockList, PARTS } from '../../src/hub/block-list.ts';
+import { TowerParts } from '../../src/hub/tower-parts.ts';
 import { loadClip } from '../../src/load.ts';
+import { openModel } from '../../src/open-model.ts';
 import { readTensorFile } from '../../src/weights/headers.ts';
 import { readSafetensorsHeader, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { bytesSource } from '../../src/weights/source.ts';
@@ -145,25 +158,178 @@ describe('interrupted', () => {
     expect(sha256(readFileSync(cache('blobs', ID)))).toBe(ID);
   });
 
-  it('by the end of its process: what came is kept, and its lock is not waited for', async () => {
-    here.hub.publish(NAME, model);
-    here.hub.slow = { bytes: 20_000, ms: 60 };
+  /** The list's lines so far: which block, and how much of it is here. */
+  const noted = () =>
+    (existsSync(list()) ? readFileSync(list(), 'utf8') : '')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.split(' ').map(Number) as [block: number, bytes: number]);
+  const whole = () => noted().filter(([, bytes]) => bytes === BLOCK);
+
+  /** Kills the process of a load as soon as so many are there of what is noted. */
+  async function killed(count: () => number, least: number, ...args: string[]): Promise<void> {
     const script = fileURLToPath(new URL('load-in-parts.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--conditions=edgeclip-source', '--import', 'tsx', script, NAME, String(BLOCK)], { stdio: 'ignore' }); // biome-ignore format: one line
-    const lines = () => (existsSync(list()) ? readFileSync(list(), 'utf8').split('\n').length - 1 : 0);
+    const child = spawn(process.execPath, ['--conditions=edgeclip-source', '--import', 'tsx', script, NAME, String(BLOCK), ...args], { stdio: 'ignore' }); // biome-ignore format: one line
     const ended = once(child, 'exit');
-    await expect.poll(lines).toBeGreaterThanOrEqual(4);
+    await expect.poll(count).toBeGreaterThanOrEqual(least);
     child.kill('SIGKILL');
     await ended;
     here.hub.slow = undefined;
     here.hub.asked.length = 0;
-    const kept = lines();
+  }
+
+  it('by the end of its process: what came is kept, and its lock is not waited for', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.slow = { bytes: 20_000, ms: 60 };
+    await killed(() => whole().length, 4);
+    const kept = whole().length;
     expect(await embedding()).toEqual(await golden());
     const came = rangesAsked().reduce((sum, [from, to]) => sum + to - from + 1, 0);
-    expect(came).toBeLessThanOrEqual(statBlocks() * BLOCK - kept * BLOCK);
+    expect(came).toBeLessThanOrEqual((new Set(noted().map(([block]) => block)).size - kept) * BLOCK);
   });
 
-  const statBlocks = () => readFileSync(list(), 'utf8').trim().split('\n').length;
+  it('within a block by the end of its process: what was noted of it by then is kept', async () => {
+    here.hub.publish(NAME, model);
+    here.hub.slow = { bytes: 3000, ms: 20 };
+    const ofImage = () => noted().filter(([block]) => block * BLOCK >= image.start);
+    await killed(() => ofImage().length, 4, '0');
+    const [block, bytes] = noted().at(-1)!;
+    expect(await embedding()).toEqual(await golden());
+    expect(rangesAsked()[0]![0]).toBe(block * BLOCK + bytes);
+  });
+
+  /** The server refuses all that is asked for after the list of tensors and so many bytes of what follows. */
+  function refuseAfter(bytes: number): void {
+    let requests = 0;
+    here.hub.cuts = [1e9, bytes];
+    here.hub.intercept = ({ at }, response) => at === 'files' && requests++ > 1 && !!response.writeHead(403).end();
+  }
+
+  it('within a block by an error: the next load goes on at that byte', async () => {
+    here.hub.publish(NAME, model);
+    refuseAfter(2 * BLOCK + 777);
+    expect((await rejection(embedding())).message).toContain('status 403');
+    const [from] = rangesAsked()[1]!;
+    here.hub.intercept = undefined;
+    here.hub.asked.length = 0;
+    expect(await embedding()).toEqual(await golden());
+    const [next] = rangesAsked()[0]!;
+    expect(next).toBeGreaterThan(from + 2 * BLOCK);
+    expect(next).toBeLessThanOrEqual(from + 2 * BLOCK + 777);
+    expect(await textEmbedding()).toEqual(await goldenText());
+    expect(sha256(readFileSync(cache('blobs', ID)))).toBe(ID);
+  });
+
+  it('within a block, which is damaged since: it comes again from its beginning', async () => {
+    here.hub.publish(NAME, model);
+    refuseAfter(BLOCK / 2);
+    await rejection(embedding());
+    const [from] = rangesAsked()[1]!;
+    writeFileSync(parts(), readFileSync(parts()).fill(0, from, from + BLOCK));
+    here.hub.intercept = undefined;
+    here.hub.asked.length = 0;
+    expect(await embedding()).toEqual(await golden());
+    expect(rangesAsked()[0]![0]).toBe(from);
+  });
+});
+
+describe('where only parts are here, edgeclip info', () => {
+  const info = async (options: object) =>
+    reportModel(await openModel(NAME, { inParts: true, ...options }), { precision: 'int8', threads: 1 });
+
+  it('without the hub says what loads and what does not', async () => {
+    here.hub.publish(NAME, model);
+    await embedding();
+    await here.hub.stop();
+    for (const options of [{ localFilesOnly: true }, {}]) {
+      const { towers, refused, image } = await info(options);
+      expect(towers).toEqual(['image']);
+      expect(image).toMatchObject({ file: `${ID}.parts`, stored: ['F32'] });
+      expect(refused.text).toContain(`of ${WEIGHTS} the cache has a part, without what this load needs`);
+    }
+  });
+
+  it('with the hub fetches nothing of the file, unless its list of tensors is damaged', async () => {
+    here.hub.publish(NAME, model);
+    await embedding();
+    const requests = asked().length;
+    expect(await info({})).toMatchObject({ towers: ['image', 'text'], refused: {} });
+    expect(asked()).toHaveLength(requests);
+    writeFileSync(parts(), readFileSync(parts()).fill(0, 0, 1000));
+    expect((await info({ localFilesOnly: true })).refused.image).toContain('or it was damaged');
+    expect(await info({})).toMatchObject({ towers: ['image', 'text'], refused: {} });
+    expect(new Set(asked().slice(requests))).toEqual(new Set(['bytes=0-262143']));
+  });
+});
+
+describe('the whole file under its name', () => {
+  /** As Python fetches it. */
+  function fetched(commit: string): void {
+    writeFileSync(cache('blobs', ID), weights);
+    symlinkSync(`../../blobs/${ID}`, cache('snapshots', commit, WEIGHTS));
+  }
+
+  it('makes its parts needless: they go away, unless another load is at them', async () => {
+    const commit = here.hub.publish(NAME, model);
+    await embedding();
+    fetched(commit);
+    const lock = cache('blobs', `${ID}.edgeclip.lock`);
+    writeFileSync(lock, `${process.pid} ${hostname()}`);
+    expect(await embedding()).toEqual(await golden());
+    expect(existsSync(parts())).toBe(true);
+    rmSync(lock);
+    expect(await embedding()).toEqual(await golden());
+    expect([existsSync(parts()), existsSync(list()), existsSync(lock)]).toEqual([false, false, false]);
+  });
+
+  it('serves a reader that began with the parts', async () => {
+    const commit = here.hub.publish(NAME, model);
+    await embedding();
+    const { name, size, id } = { name: WEIGHTS, size: weights.length, id: ID };
+    const places = {
+      path: cache('.edgeclip', ID),
+      lock: cache('blobs', `${ID}.edgeclip.lock`),
+      blob: cache('blobs', ID),
+    };
+    const access = { endpoint: here.hub.address, token: undefined, offline: false, fetch, signal: undefined, onProgress: undefined }; // biome-ignore format: one line
+    const file = {
+      model: NAME,
+      name,
+      url: `${here.hub.address}/${NAME}/resolve/${commit}/${WEIGHTS}`,
+      size,
+      id,
+      note: '',
+    };
+    const reader = await new TowerParts(access, { ...file, ...places }).source(new Set());
+    fetched(commit);
+    await embedding();
+    expect(existsSync(parts())).toBe(false);
+    const all = new Uint8Array(size);
+    await reader.readInto(0, all);
+    await reader.close!();
+    expect(sha256(all)).toBe(ID);
+  });
+});
+
+describe('the list of blocks', () => {
+  it('that has damaged ones is checked once as long as both files stay as they are', async () => {
+    here.hub.publish(NAME, model);
+    await embedding();
+    const time = new Date('2026-01-01');
+    const put = (bytes: Buffer) => {
+      writeFileSync(parts(), bytes);
+      utimesSync(parts(), time, time);
+    };
+    const damaged = readFileSync(parts()).fill(0, image.end - 1, image.end);
+    put(damaged);
+    const blocks = new BlockList(cache('.edgeclip', ID), weights.length);
+    const sound = await blocks.here(undefined);
+    expect(sound.size).toBeGreaterThan(0);
+    put(Buffer.alloc(damaged.length));
+    expect(await blocks.here(undefined)).toEqual(sound);
+    utimesSync(parts(), time, new Date('2026-01-02'));
+    expect((await blocks.here(undefined)).size).toBe(0);
+  });
 });
 
 describe('servers', () => {
