@@ -53,7 +53,7 @@ export interface Planned {
   readonly known: number;
   /** The whole plan; none if nothing was found. */
   readonly plan: Plan | undefined;
-  /** All its shards, the new ones last. */
+  /** Its shards that have no part, the new ones last. */
   readonly places: readonly ShardPlace[];
 }
 
@@ -66,9 +66,10 @@ export async function planBatch(input: string, output: Storage, options: PlanOpt
   const place = isBucket(input) || input === STANDARD_INPUT ? input : resolve(input);
   const wanted: PlanHead = { id: randomUUID(), input: place, kind, base: process.cwd(), layout, half };
   const before = await readPlan(output);
+  const done = new Set<number>();
   if (before) {
     checkSame(output, before.head, wanted, moved);
-    await plannedParts(output, before);
+    for (const { part } of (await plannedParts(output, before)).parts) done.add(part);
   } else if ((await doneParts(output, layout)).length > 0) {
     throw new ClipError('PLAN_FORMAT', `${output.place} has parts but no plan: choose another output`);
   }
@@ -76,14 +77,14 @@ export async function planBatch(input: string, output: Storage, options: PlanOpt
   const known = new NameSet();
   if (before) {
     for await (const { shard, place } of readShards(output, before, signal)) {
-      places.push(place);
+      if (!done.has(place.part)) places.push(place);
       for (const key of shard.keys ?? [shard.tar!]) known.add(key);
     }
   }
   const knownCount = known.size;
   const head = before ? { ...before.head, input: place, base: wanted.base } : wanted;
   const files = before?.files.length ?? 0;
-  const writer = new PlanWriter({ output, head, files, shards: places.length, shardSize, signal });
+  const writer = new PlanWriter({ output, head, files, shards: before?.shards ?? 0, shardSize, signal });
   const mayRepeat = before !== undefined || kind === 'list'; // else the names need not be held
   for await (const name of names(input, kind, options)) {
     signal?.throwIfAborted();

@@ -9,7 +9,7 @@ import { bodyPieces, joinPieces } from '../image/body.ts';
 import { imageLimits } from '../image/limits.ts';
 import { batchPackage } from './packages.ts';
 import { PassingError, type Retries, retried, STORAGE_RETRIES } from './retries.ts';
-import type { ReadOptions, Storage, StoredFile } from './storage.ts';
+import { bucketOf, checkEndpoint, type ReadOptions, type Storage, type StoredFile } from './storage.ts';
 
 /** Where the bucket is and who asks. Default of each: the usual variable of the environment. */
 export interface S3Place {
@@ -43,10 +43,7 @@ export class S3Storage implements Storage {
 
   /** @throws RangeError for an address without a bucket; ClipError IO without credentials, UNSUPPORTED without the package */
   static async open(place: string, { endpoint, region, retries = STORAGE_RETRIES }: S3Place): Promise<S3Storage> {
-    const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(place) ?? [];
-    if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-      throw new RangeError(`expected s3://bucket or s3://bucket/prefix, got ${JSON.stringify(place)}`);
-    }
+    const { bucket, path } = bucketOf(place);
     const env = process.env;
     const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken } = env; // biome-ignore format: one line
     if (!accessKeyId || !secretAccessKey) {
@@ -57,9 +54,7 @@ export class S3Storage implements Storage {
     }
     const where = region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1');
     const base = endpoint ?? (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL);
-    if (base && !/^https?:\/\/./.test(base)) {
-      throw new RangeError(`the endpoint must begin with http:// or https://, got ${JSON.stringify(base)}`);
-    }
+    if (base) checkEndpoint(base);
     const { AwsClient } = await batchPackage('aws4fetch', 'for s3:// addresses');
     const client = new AwsClient({
       accessKeyId,

@@ -54,3 +54,16 @@ export interface Storage {
 
 /** Whether a place is in object storage. */
 export const isBucket = (place: string): boolean => /^s3:\/\//i.test(place);
+
+/** The parts of `s3://bucket/prefix`. @throws RangeError if that is not a bucket's name */
+export function bucketOf(place: string): { readonly bucket: string; readonly path: string } {
+  const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(place) ?? [];
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) return { bucket, path };
+  throw new RangeError(`expected s3://bucket or s3://bucket/prefix, got ${JSON.stringify(place)}`);
+}
+
+/** @throws RangeError if it is not an address */
+export function checkEndpoint(address: string): void {
+  if (/^https?:\/\/./.test(address) && URL.canParse(address)) return;
+  throw new RangeError(`the endpoint must begin with http:// or https://, got ${JSON.stringify(address)}`);
+}

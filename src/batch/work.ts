@@ -77,6 +77,9 @@ export async function outputMaker(output: Storage, layout: Layout): Promise<Part
   return bytes ? parseMaker(output, bytes) : await partsMaker(output, layout);
 }
 
+/** When the first worker began, in milliseconds since 1970; undefined if nothing says. @throws ClipError IO */
+export const begunAt = async (output: Storage): Promise<number | undefined> => (await output.find(MAKER))?.modified;
+
 /** What the first part that is whole says; the batch's own file may be lost. */
 async function partsMaker(output: Storage, layout: Layout): Promise<PartMaker | undefined> {
   for (const { files } of await doneParts(output, layout)) {

@@ -1,11 +1,13 @@
 /** `edgeclip batch forget`: takes a batch from the queue that workers share. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { checkQueueAddress } from '../batch/queue-address.ts';
 import { forgetBatch, queuedBatches, queueName } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
-import { emptyOption, quote, UsageError, visible } from './failure.ts';
+import { checkOption } from './batch-options.ts';
+import { quote, UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 
 const HELP = `
@@ -32,7 +34,7 @@ export function addBatchForget(batch: Command): void {
 
 async function forget(name: string, { queue, force = false }: { queue: string; force?: boolean }): Promise<void> {
   if (name === '') throw new UsageError("argument 'batch' is empty (an unset variable of the shell?)");
-  if (queue === '') throw emptyOption('--queue');
+  checkOption('--queue', queue, checkQueueAddress);
   const place = placeOf(name);
   const found = (await queuedBatches(queue)).filter(
     ({ id, output }) => [id, queueName(id)].includes(name) || placeOf(output) === place,

@@ -5,7 +5,7 @@ import { outputMaker } from '../batch/work.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { openPhotos } from '../search/index.ts';
-import { checkEmpty, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
+import { checkPlaces, openOutput, plannedBatch, STORAGE_HELP } from './batch-options.ts';
 import { emptyOption, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
@@ -51,7 +51,7 @@ export function addBatchLoad(batch: Command): void {
 async function load(options: LoadOptions): Promise<void> {
   const { to } = options;
   if (to === '') throw emptyOption('--to');
-  checkEmpty(options);
+  checkPlaces(options);
   const progress = new Progress();
   const output = await openOutput(options);
   const plan = await plannedBatch(output);

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { openStorage } from '../batch/open-storage.ts';
 import { type Plan, readPlan } from '../batch/plan.ts';
+import { checkQueueAddress } from '../batch/queue-address.ts';
 import { queuedBatches } from '../batch/queues.ts';
-import { isBucket, type Storage } from '../batch/storage.ts';
+import { bucketOf, checkEndpoint, isBucket, type Storage } from '../batch/storage.ts';
 import { ClipError } from '../errors.ts';
 import { describe, EXIT_FAILED, emptyOption, quote, UsageError } from './failure.ts';
 import type { Progress } from './progress.ts';
@@ -38,7 +39,7 @@ export function addBatchOptions(command: Command): Command {
  * @throws UsageError without both, or for an empty option; ClipError IO if the queue has no batch
  */
 export async function namedBatches(options: BatchOptions): Promise<NamedBatch[]> {
-  checkEmpty(options);
+  checkPlaces(options);
   const { output, queue, endpoint } = options;
   if (output !== undefined) return [{ output, endpoint }];
   if (queue === undefined)
@@ -90,10 +91,27 @@ export async function openPlanned(batch: NamedBatch): Promise<{ readonly output:
   }
 }
 
-/** @throws UsageError */
-export function checkEmpty({ output, queue, endpoint }: BatchOptions): void {
-  for (const [name, value] of Object.entries({ output, queue, endpoint }))
-    if (value === '') throw emptyOption(`--${name}`);
+/** @throws UsageError for options that are empty, or name what cannot be */
+export function checkPlaces({ output, queue, endpoint }: BatchOptions): void {
+  checkOption('--output', output, checkPlace);
+  checkOption('--queue', queue, checkQueueAddress);
+  checkOption('--endpoint', endpoint, checkEndpoint);
+}
+
+/** Checks the address of a bucket; a folder may have any name. @throws RangeError */
+export function checkPlace(place: string): void {
+  if (isBucket(place)) bucketOf(place);
+}
+
+/** @throws UsageError if it is given, and empty or refused */
+export function checkOption(name: string, value: string | undefined, check: (value: string) => void): void {
+  if (value === undefined) return;
+  if (value === '') throw emptyOption(name);
+  try {
+    check(value);
+  } catch (error) {
+    throw new UsageError(`${name}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** @throws ClipError IO if there is none, PLAN_FORMAT */

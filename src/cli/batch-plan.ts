@@ -7,7 +7,15 @@ import { enqueue, queuedBatches } from '../batch/queues.ts';
 import { isBucket } from '../batch/storage.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
-import { addBatchOptions, type BatchOptions, checkEmpty, openOutput, STORAGE_HELP } from './batch-options.ts';
+import {
+  addBatchOptions,
+  type BatchOptions,
+  checkOption,
+  checkPlace,
+  checkPlaces,
+  openOutput,
+  STORAGE_HELP,
+} from './batch-options.ts';
 import { describe, EXIT_FAILED, positiveInteger, quote, UsageError, visible } from './failure.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
@@ -65,9 +73,9 @@ export function addBatchPlan(batch: Command): void {
 async function plan(input: string, options: PlanCommandOptions): Promise<void> {
   const { list = false, tars = false, moved = false, shardSize, layout, half = false, queue, endpoint } = options;
   const { output: place } = options;
-  if (input === '') throw new UsageError("argument 'input' is empty (an unset variable of the shell?)");
   if (place === undefined) throw new UsageError("required option '--output <place>' not specified");
-  checkEmpty(options);
+  checkPlaces(options);
+  checkOption("argument 'input'", input, checkPlace);
   if (options.null && !list) throw new UsageError('--null goes with --list');
   const kind: InputKind = list ? 'list' : tars ? 'tars' : 'files';
   if (kind !== 'list' && !isBucket(input) && fileKind(input) === 'file') {

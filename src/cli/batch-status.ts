@@ -1,13 +1,14 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
-import type { QueueStatus } from '../batch/bull-queue.ts';
+import type { QueuedShards } from '../batch/bull-queue.ts';
+import { pace, timesOfParts, type WrittenPart } from '../batch/pace.ts';
 import { checkParts, failedRows } from '../batch/part-reader.ts';
 import type { DonePart } from '../batch/parts.ts';
 import { type Plan, readShards, type ShardPlace } from '../batch/plan.ts';
 import { plannedParts } from '../batch/planned-parts.ts';
-import { openSharedQueue, queueName } from '../batch/queues.ts';
+import { announceBatch, openSharedQueue, queueName } from '../batch/queues.ts';
 import type { Storage } from '../batch/storage.ts';
-import { outputMaker } from '../batch/work.ts';
+import { begunAt, outputMaker } from '../batch/work.ts';
 import { counted } from '../counted.ts';
 import {
   addBatchOptions,
@@ -28,12 +29,10 @@ interface StatusOptions extends BatchOptions {
   readonly check?: boolean;
 }
 
-/** The pace is that of the parts of this last while. */
-const RECENT_MS = 3_600_000;
-
 const HELP = `
-The figures come from the parts that are there and, with --queue, from the queue. The rate is that of the last hour.
-With --queue alone all batches that were planned with it are shown. Of each part the size, and what it says of itself at its end,
+The figures come from the parts that are there and, with --queue, from the queue. The rate is that of the last hour in which workers
+were at work; without --queue, one worker is taken to have written the parts, and far longer pauses between them than the others are
+left out. With --queue alone all batches that were planned with it are shown. Of each part the size, and what it says of itself at its end,
 are compared with the plan and its other parts; --check also finds what has changed in between.
 
 Exit code: 0 success; 1 a part or the plan is damaged, or the output or the queue cannot be read; 2 invalid command line.`;
@@ -45,7 +44,7 @@ export function addBatchStatus(batch: Command): void {
     .description('Shows how far a batch is, its rate, the time left, and what failed.');
   addBatchOptions(command)
     .option('--errors', 'list the pictures that failed, each with its reason')
-    .option('--retry', 'let shards be tried again that were set aside, or whose part is gone')
+    .option('--retry', 'let shards be tried again that were set aside, whose part is gone, or that the queue has lost')
     .option('--check', 'read the parts whole and compare their checksums')
     .option('--json', 'one JSON object a batch, each on a line')
     .addHelpText('after', HELP)
@@ -62,29 +61,25 @@ async function status(options: StatusOptions): Promise<void> {
   }
 }
 
-/** What the rate follows from. */
-interface WholePart {
-  readonly pictures: number;
-  /** Milliseconds since 1970. */
-  readonly written: number;
-}
-
 async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Progress): Promise<void> {
   const { errors = false, retry = false, json = false, check = false } = options;
   const out = standardOutput();
-  const opened = await openPlanned(batch);
-  const { output } = opened;
-  const { plan, parts } = await plannedParts(output, opened.plan);
-  const { checks, left: missing } = await plannedShards(output, plan, parts);
-  const queue = options.queue === undefined ? undefined : await openSharedQueue(options.queue, plan.head.id);
+  const { output, plan: opened } = await openPlanned(batch);
+  const queue = options.queue === undefined ? undefined : await openSharedQueue(options.queue, opened.head.id);
   try {
-    const retried = retry && queue ? await queue.retry(missing) : 0;
-    const local: QueueStatus = { waiting: missing.length, running: 0, failed: [] };
-    const { waiting, running, failed } = queue ? await queue.status() : local;
+    let retried = 0;
+    if (retry && queue) {
+      const { parts, plan } = await plannedParts(output, opened);
+      retried = await queue.retry((await plannedShards(output, plan, parts)).left.map(({ place }) => place));
+      await announceBatch(options.queue!, { id: plan.head.id, output, endpoint: batch.endpoint });
+    }
+    const queued = await queue?.shards(); // before the parts are listed: one that is done meanwhile has its part
+    const { plan, parts } = await plannedParts(output, opened);
+    const { checks, left } = await plannedShards(output, plan, parts);
     const made = await outputMaker(output, plan.head.layout);
     const expected = { head: plan.head, maker: made?.maker, shards: checks };
     const found = { pictures: 0, failed: 0 };
-    const whole: WholePart[] = [];
+    const whole: WrittenPart[] = [];
     const damaged: string[] = [];
     let seen = 0;
     for await (const part of checkParts(output, expected, parts, check)) {
@@ -108,28 +103,28 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
       for (const message of damaged) progress.line(`error: ${visible(message)}`);
       return;
     }
-    const { perSecond, left } = pace(whole, plan.shards);
-    const shards = { done: whole.length, total: plan.shards, waiting, running, failed };
+    const done = queued?.done.some(({ pictures }) => pictures > 0) ? queued.done : timesOfParts(whole, await begunAt(output)); // biome-ignore format: one line
+    const begun = queued?.running.map(({ start }) => start) ?? [];
+    const perSecond = pace(done, begun);
+    const mean = found.pictures / whole.length;
+    const picturesLeft = left.reduce((sum, { pictures }) => sum + (pictures ?? mean), 0);
+    const secondsLeft = perSecond && Math.round(picturesLeft / perSecond);
+    const shards = { done: whole.length, total: plan.shards, ...whereabouts(left, queued) };
     if (json) {
-      const of = {
-        output: output.place,
-        queue: queueName(plan.head.id),
-        shards,
-        pictures: found,
-        damaged,
-        perSecond,
-        secondsLeft: left,
-      };
+      const of = { output: output.place, queue: queueName(plan.head.id), shards, pictures: found, damaged, perSecond, secondsLeft }; // biome-ignore format: one line
       await out.write(`${JSON.stringify(of)}\n`);
       return;
     }
     const lines = [
-      `shards: ${shards.done} of ${shards.total} done, ${running} running, ${waiting} waiting, ${failed.length} set aside`,
+      `shards: ${shards.done} of ${shards.total} done, ${shards.running} running, ${shards.waiting} waiting, ${shards.failed.length} set aside`,
       `pictures: ${found.pictures} done, ${found.failed} of them failed (--errors lists them)`,
       ...(perSecond === undefined
         ? []
-        : [`rate: ${perSecond.toFixed(1)} pictures a second, ${duration(left ?? 0)} left`]),
-      ...failed.map(({ part, reason }) => `part ${part} is set aside: ${visible(reason)}`),
+        : [`rate: ${perSecond.toFixed(1)} pictures a second, ${duration(secondsLeft ?? 0)} left`]),
+      ...shards.failed.map(({ part, reason }) => `part ${part} is set aside: ${visible(reason)}`),
+      ...(shards.lost > 0
+        ? [`not in the queue: ${counted(shards.lost, 'shard')} without a part (--retry adds them)`]
+        : []),
       ...damaged.map(visible),
       ...(retried > 0 ? [`${counted(retried, 'shard')} ${retried === 1 ? 'is' : 'are'} tried again`] : []),
     ];
@@ -139,27 +134,31 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
   }
 }
 
+/** A shard without a part. */
+interface ShardLeft {
+  readonly place: ShardPlace;
+  /** Unknown of a tar file. */
+  readonly pictures: number | undefined;
+}
+
+/** Where the shards without a part are. A queue may also have some that are done: it is told a little later, or was filled again. */
+function whereabouts(left: readonly ShardLeft[], queued: QueuedShards | undefined) {
+  if (!queued) return { waiting: left.length, running: 0, lost: 0, failed: [] };
+  const parts = new Set(left.map(({ place }) => place.part));
+  const waiting = queued.waiting.filter((part) => parts.has(part)).length;
+  const running = queued.running.filter(({ part }) => parts.has(part)).length;
+  const setAside = queued.failed.filter(({ part }) => parts.has(part)).length;
+  return { waiting, running, lost: left.length - waiting - running - setAside, failed: queued.failed };
+}
+
 /** The check of each shard, and those that have no part. */
 async function plannedShards(output: Storage, plan: Plan, parts: readonly DonePart[]) {
   const done = new Set(parts.map(({ part }) => part));
   const checks: string[] = [];
-  const left: ShardPlace[] = [];
+  const left: ShardLeft[] = [];
   for await (const { shard, place } of readShards(output, plan)) {
     checks.push(shard.check);
-    if (!done.has(place.part)) left.push(place);
+    if (!done.has(place.part)) left.push({ place, pictures: shard.keys?.length });
   }
   return { checks, left };
-}
-
-/** From when the parts of the last hour were written, and how many pictures each has; unknown before a second part has any. */
-function pace(parts: readonly WholePart[], total: number) {
-  const last = parts.reduce((time, { written }) => Math.max(time, written), 0);
-  const recent = parts.filter(({ written }) => written >= last - RECENT_MS).sort((a, b) => a.written - b.written);
-  const [first, ...later] = recent;
-  if (first === undefined || last === first.written) return {};
-  const sum = (some: readonly WholePart[]) => some.reduce((pictures, part) => pictures + part.pictures, 0);
-  const perSecond = (sum(later) * 1000) / (last - first.written);
-  if (perSecond === 0) return {}; // tars without a picture
-  const picturesLeft = (total - parts.length) * (sum(parts) / parts.length);
-  return { perSecond, left: Math.round(picturesLeft / perSecond) };
 }

@@ -18,8 +18,8 @@ import type { Clip } from '../clip.ts';
 import { counted } from '../counted.ts';
 import { ClipError } from '../errors.ts';
 import { indexModel } from '../search/index-model.ts';
-import { addBatchOptions, attempt, type BatchOptions, type NamedBatch, namedBatches, openPlanned, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
-import { describe, EXIT_FAILED, emptyOption, positiveInteger, visible } from './failure.ts';
+import { addBatchOptions, attempt, type BatchOptions, checkOption, checkPlace, type NamedBatch, namedBatches, openPlanned, STORAGE_HELP } from './batch-options.ts'; // biome-ignore format: one line
+import { describe, EXIT_FAILED, positiveInteger, visible } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { ORIENT_HELP, SCALED_HELP } from './input-options.ts';
 import { rowMakers } from './maker.ts';
@@ -82,7 +82,7 @@ async function work(options: WorkCommandOptions): Promise<void> {
   const { queue: url, input } = options;
   const progress = new Progress();
   const batches = await namedBatches(options);
-  if (input === '') throw emptyOption('--input');
+  checkOption('--input', input, checkPlace);
   let worker: Worker | undefined;
   try {
     for (const batch of batches) {

@@ -103,7 +103,26 @@ it('computes the rate and the time left from the pictures of the parts that were
     utimesSync(at(`paced/part-${part}.parquet`), 0, 1_700_000_000 + 10 * i);
   const said = JSON.parse(await well('status', '--output', 'paced', '--json'));
   expect(said.perSecond).toBeCloseTo((4 + 4 + 2) / 30, 12);
-  expect(said.secondsLeft).toBe(Math.round((14 / 4) * 3));
+  expect(said.secondsLeft).toBe(4 * 3);
+});
+
+it('leaves out the time in which no worker was at work', async () => {
+  copy('slept', 'other'); // parts of 4, 4, 4, 4 and 2 pictures
+  rmSync(at('slept/part-00004.parquet'));
+  const status = async (begun: number, written: readonly number[]) => {
+    for (const [
+      name,
+      time,
+    ] of [['plan/maker.json', begun] as const, ...written.map((time, i) => [`part-0000${i}.parquet`, time] as const)]) // biome-ignore format: one line
+      utimesSync(at(`slept/${name}`), 0, 1_700_000_000 + time);
+    return JSON.parse(await well('status', '--output', 'slept', '--json'));
+  };
+  const night = 30_000;
+  expect((await status(0, [10, 20, night + 20, night + 30])).perSecond).toBeCloseTo(0.4, 12);
+  // An hour's window alone would not leave this one out.
+  expect(await status(0, [10, 620, 630, 640])).toMatchObject({ perSecond: 0.4, secondsLeft: 5 });
+  for (const part of [1, 2, 3]) rmSync(at(`slept/part-0000${part}.parquet`));
+  expect(await status(0, [8])).toMatchObject({ perSecond: 0.5, secondsLeft: 28 });
 });
 
 it('gives no rate where the parts since the first have no picture', async () => {

@@ -1,6 +1,7 @@
 /** The queue on PostgreSQL: the same rules as on Redis. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
+import { announce } from '../../src/batch/queued-batches.ts';
 import { forgetBatch, openSharedQueue, queuedBatches } from '../../src/batch/queues.ts';
 import { PASSWORD, PostgresServer } from '../postgres/server.ts';
 
@@ -41,8 +42,8 @@ it('forgets a batch, and takes its shards again', async () => {
   const url = server.address();
   const queue = await openSharedQueue(url, 'x');
   await queue.add([0, 1].map(place));
-  await BullQueue.announce(url, { id: 'x', output: '/x' });
-  await BullQueue.announce(url, { id: 'y', output: '/y' });
+  await announce(url, { id: 'x', output: '/x' });
+  await announce(url, { id: 'y', output: '/y' });
   expect(await forgetBatch(url, { id: 'x', output: '/x' }, false)).toBe(2);
   expect(await queuedBatches(url)).toEqual([{ id: 'y', output: '/y' }]);
   expect(await queue.status()).toEqual({ waiting: 0, running: 0, failed: [] });

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
+import { pace } from '../../src/batch/pace.ts';
+import { announce } from '../../src/batch/queued-batches.ts';
 import { openSharedQueue } from '../../src/batch/queues.ts';
 import { edgeclip, startEdgeclip } from '../cli/command.ts';
 import { FULL_DISK } from './full-disk.ts';
@@ -149,9 +151,38 @@ it('forgets a batch when told, also one whose output is gone, and takes it back 
   expect((await run('forget', 'there', '--queue', url)).stdout.match(/is forgotten/g)).toHaveLength(2);
 });
 
+it('tells where each shard without a part is: a queue may have lost some, and get back what is missing alone', async () => {
+  const place = ['--output', 'parted', '--queue', url];
+  const shards = async (...options: string[]) => {
+    const { stdout, stderr } = await run('status', ...place, '--json', ...options);
+    expect(stderr).toBe('');
+    return JSON.parse(stdout).shards;
+  };
+  await run('plan', 'photos', ...place, '--shard-size', '12');
+  await run('work', '--output', 'parted'); // beside the queue
+  for (const part of [2, 4]) rmSync(at(`parted/part-0000${part}.parquet`));
+  expect(await shards()).toMatchObject({ done: 3, waiting: 2, lost: 0 }); // all five wait, and three are there
+  await run('forget', 'parted', '--queue', url);
+  expect(await shards()).toMatchObject({ done: 3, waiting: 0, lost: 2 });
+  expect((await run('status', ...place)).stdout).toContain('not in the queue: 2 shards without a part (--retry adds them)'); // biome-ignore format: one line
+  expect(await shards('--retry')).toMatchObject({ waiting: 2, lost: 0 });
+  expect((await run('status', '--queue', url)).stdout).toContain(`${at('parted')}\nshards: 3 of 5 done, 0 running, 2 waiting`); // biome-ignore format: one line
+  await run('forget', 'parted', '--queue', url);
+  await run('plan', 'photos', ...place);
+  const again = await run('work', '--queue', url);
+  expect([again.code, again.stderr.split('\n').sort()]).toEqual([0, ['', 'part 2: 12 pictures', 'part 4: 12 pictures']]); // biome-ignore format: one line
+  // The rate is that of the two that a worker of the queue had.
+  const { queue: name, perSecond } = JSON.parse((await run('status', ...place, '--json')).stdout);
+  const queue = await BullQueue.open(url, name);
+  const { done } = await queue.shards();
+  await queue.close();
+  expect(done.map(({ pictures }) => pictures)).toEqual([12, 12]);
+  expect(perSecond).toBe(pace(done));
+});
+
 it('forgets no batch of which shards are at work, unless it must', async () => {
   const queue = await openSharedQueue(url, 'busy');
-  await BullQueue.announce(url, { id: 'busy', output: '/busy' });
+  await announce(url, { id: 'busy', output: '/busy' });
   await queue.add([0, 1].map(place));
   let begun = () => {};
   const isBegun = new Promise<void>((resolve) => {
@@ -182,7 +213,7 @@ it('gives its shard back where the disk is full', async () => {
   const { code, stderr } = await edgeclip(['batch', 'work', '--output', 'full', '--queue', url, '--lock', '600'], { cwd: folder, imports: [FULL_DISK] }); // biome-ignore format: one line
   expect([code, stderr]).toEqual([1, `error: cannot write "full/part-00000.parquet": no space is left on the device [IO]\n`]); // biome-ignore format: one line
   const { shards } = JSON.parse((await run('status', '--output', 'full', '--queue', url, '--json')).stdout);
-  expect(shards).toEqual({ done: 0, total: 2, waiting: 2, running: 0, failed: [] });
+  expect(shards).toEqual({ done: 0, total: 2, waiting: 2, running: 0, lost: 0, failed: [] });
   // Another worker, with room, goes on at once.
   expect((await run('work', '--output', 'full', '--queue', url)).code).toBe(0);
   expect(readdirSync(at('full')).sort()).toEqual(['part-00000.parquet', 'part-00001.parquet', 'plan']);
@@ -209,6 +240,15 @@ Module._resolveFilename = function (name, ...rest) {
     const args = ['batch', 'plan', 'photos', '--output', 'none', '--queue', address];
     const { code, stderr } = await edgeclip(args, { cwd: folder, imports });
     expect([code, stderr]).toEqual([1, `error: for --queue the package ${name} is needed: npm install ${name} [UNSUPPORTED]\n`]); // biome-ignore format: one line
+  }
+  const refused = {
+    'expected an address of redis://, rediss:// or postgres://, got one of "amqp"': ['--queue', 'amqp://u:secret@h'],
+    'the endpoint must begin with http:// or https://, got "localhost:9000"': ['--endpoint', 'localhost:9000'],
+    'expected s3://bucket or s3://bucket/prefix, got "s3://A"': ['--output', 's3://A'],
+  };
+  for (const [what, options] of Object.entries(refused)) {
+    const { code, stderr } = await run('plan', 'photos', '--output', 'none', ...options);
+    expect([code, stderr.split('\n')[0]]).toEqual([2, `error: ${options[0]}: ${what}`]);
   }
   expect(existsSync(at('none'))).toBe(false);
 });
