@@ -39,7 +39,7 @@ export async function openSqlitePhotos(path: string, options: OpenPhotosOptions 
   if (!existsSync(dirname(full))) throw new ClipError('IO', `cannot make "${path}": there is no such folder`);
   let database: Sqlite | undefined;
   try {
-    database = openSqlite(full);
+    database = openSqlite(full, readOnly);
     database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     migrate(database, path, readOnly ? undefined : create);
     if (readOnly) database.exec('PRAGMA query_only = 1');

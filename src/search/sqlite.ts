@@ -31,10 +31,12 @@ interface Driver {
 
 /**
  * Opens a file, or makes it.
+ * @param isReader whether it is only read. It is opened to be written where that is allowed, since the last one that closes it puts
+ *   the journal of a killed writer into it
  * @throws ClipError UNSUPPORTED naming what to install, if this runtime has no SQLite; SQLite's own error if it cannot be opened
  */
-export function openSqlite(path: string): Sqlite {
-  const { driver, asArray } = open(path);
+export function openSqlite(path: string, isReader = false): Sqlite {
+  const { driver, asArray } = open(path, isReader && !mayWrite(path));
   const values = (list: SqlValue[]): unknown[] => (asArray ? [list] : list);
   return {
     exec: (sql) => void driver.exec(sql),
@@ -63,16 +65,22 @@ function withBytes(row: SqlRow): SqlRow {
   return row;
 }
 
-type Open = new (path: string) => Driver;
+type Open = new (path: string, options?: { readonly readOnly: boolean }) => Driver;
 
-function open(path: string): { driver: Driver; asArray: boolean } {
+function open(path: string, readOnly: boolean): { driver: Driver; asArray: boolean } {
   if (process.versions.bun !== undefined) {
     const { Database } = builtin('bun:sqlite') as { Database: Open };
     return { driver: new Database(path), asArray: false };
   }
   const node = builtin('node:sqlite') as { DatabaseSync: Open } | undefined;
-  if (node) return { driver: new node.DatabaseSync(path), asArray: false };
+  if (node) return { driver: new node.DatabaseSync(path, { readOnly }), asArray: false };
   return { driver: new (libsql())(path), asArray: true };
+}
+
+/** Whether Deno lets this process write the file; other runtimes have no such permissions. */
+function mayWrite(path: string): boolean {
+  const { Deno } = globalThis as { Deno?: { permissions: { querySync(of: object): { readonly state: string } } } };
+  return Deno === undefined || Deno.permissions.querySync({ name: 'write', path }).state === 'granted';
 }
 
 /** A module of the runtime, without the warning of Node that its SQLite may still change; undefined if there is none. */
