@@ -1,8 +1,11 @@
 /** Photos that were found, as one HTML file that needs nothing else: no script, no server, no other file. */
 import { pathToFileURL } from 'node:url';
+import { isAddress } from '../batch/picture-place.ts';
 import type { Clip } from '../clip.ts';
+import { toPath } from '../file-name.ts';
 import { htmlText } from '../html.ts';
 import type { PhotoMatch, PhotoStore } from '../search/index.ts';
+import { visible } from './failure.ts';
 import { fileInput } from './inputs.ts';
 import { thumbnail } from './thumbnail.ts';
 
@@ -18,12 +21,12 @@ export interface Found {
 export async function photoPage({ asked, found, clip, store }: Found): Promise<string> {
   const figures: string[] = [];
   for (const { path, similarity } of found) {
-    const address = await thumbnail(clip, fileInput(path, () => {}).read, store.pictures);
-    const image = address
-      ? `<img src="${address}" alt="" width="112" height="112">`
+    const preview = await thumbnail(clip, fileInput(path, () => {}).read, store.pictures);
+    const image = preview
+      ? `<img src="${preview}" alt="" width="112" height="112">`
       : '<span class="none">no preview</span>';
     figures.push(
-      `<figure><a href="${htmlText(pathToFileURL(path).href)}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${htmlText(path)}</span></figcaption></figure>`,
+      `<figure><a href="${htmlText(address(path))}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${htmlText(visible(path))}</span></figcaption></figure>`,
     );
   }
   const none = '<p>The index has no photos.</p>';
@@ -37,11 +40,20 @@ export async function photoPage({ asked, found, clip, store }: Found): Promise<s
 </head>
 <body>
 <h1>${htmlText(asked)}</h1>
-<p>${found.length} of ${await store.count()} photos in ${htmlText(store.name)}, best first; numbers are cosines.</p>
+<p>${found.length} of ${await store.count()} photos in ${htmlText(visible(store.name))}, best first; numbers are cosines.</p>
 ${figures.length > 0 ? `<main>\n${figures.join('\n')}\n</main>` : none}
 </body>
 </html>
 `;
+}
+
+/** Where a browser finds a photo: a picture of a bucket, as `batch load` adds it, has its address as its path. */
+function address(path: string): string {
+  if (isAddress(path)) return path;
+  const bytes = toPath(path);
+  if (typeof bytes === 'string') return pathToFileURL(bytes).href;
+  const encoded = (byte: string) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  return `file://${bytes.toString('latin1').replace(/[^\w/.~-]/g, encoded)}`;
 }
 
 const STYLE = `

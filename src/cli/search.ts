@@ -1,6 +1,7 @@
 /** `edgeclip search`: photos of an index by words, by pictures, or by both. */
 import { type Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
+import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { openPhotos, type PhotoMatch, type PhotoStore } from '../search/index.ts';
@@ -14,6 +15,7 @@ import { type Output, standardOutput } from './output.ts';
 import { photoPage } from './photo-page.ts';
 import { Progress } from './progress.ts';
 import { repeated } from './repeated.ts';
+import { title } from './standard-input.ts';
 
 interface SearchCommandOptions extends ModelOptions {
   readonly in: string;
@@ -118,8 +120,16 @@ async function queryVector(
   if (images.length === 0) return sum;
   const { inputs } = await Pictures.collect(images, {}, progress, 'index');
   const { orient, scaled } = store.pictures;
-  for (const { read } of inputs) add(await clip.encodeImage(await read(), { orient, scaled }), imageWeight);
+  for (const { name, read } of inputs) {
+    const embed = async () => clip.encodeImage(await read(), { orient, scaled });
+    add(await embed().catch((error) => failedPicture(name, error)), imageWeight);
+  }
   return sum;
+}
+
+function failedPicture(name: string, error: unknown): never {
+  if (!(error instanceof ClipError)) throw error;
+  throw new ClipError(error.code, `${title(name)}: ${error.message}`, { cause: error });
 }
 
 async function write(

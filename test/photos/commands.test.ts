@@ -262,6 +262,7 @@ it('refuses what cannot be', async () => {
     [['search', 'cat', '--in', 'none.db'], 1, /there is no index "none\.db": make it with edgeclip index/],
     [['search', 'cat', '--in', 'p.db', '--precision', 'f32'], 1, /in int8.*in f32.*\[INDEX_MODEL\]/],
     [['search', 'cat', '--not-weight', '0'], 2, /--not-weight must be/],
+    [['search', '--image', 'none.png', '--in', 'p.db'], 1, /"none\.png": there is no such file \[IO\]/],
     [['index', 'photos', '--to', 'p.db', '--orient'], 1, /no options for pictures.*--orient.*\[INDEX_MODEL\]/],
     [
       ['search', '--image', 'photos/grass.png', '--in', 'p.db', '--image-size', '128'],
