@@ -13,8 +13,11 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown): z.outpu
 
 type Issue = Pick<z.core.$ZodIssue, 'path' | 'message'>;
 
-/** Of what may be one of several kinds, the fault of the kind that it almost is. */
+/** Of what may be one of several kinds, the fault of the kind that it almost is; of fields that are not known, the first. */
 function deepest(issue: z.core.$ZodIssue): Issue {
+  if (issue.code === 'unrecognized_keys') {
+    return { path: [...issue.path, issue.keys[0]!], message: 'there is no such field' };
+  }
   if (issue.code !== 'invalid_union') return issue;
   const inner = issue.errors.flat().map((one) => deepest(one));
   const [best] = inner.filter(({ path }) => path.length > 0).sort((a, b) => b.path.length - a.path.length);

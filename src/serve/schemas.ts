@@ -92,7 +92,7 @@ export const classifyResponse = z
   .describe('best first')
   .meta({ id: 'ClassifyResponse' });
 
-const date = z.iso.date().or(z.iso.datetime());
+const date = z.union([z.iso.date(), z.iso.datetime()], { error: 'expected a day (2026-11-28) or a time (2026-11-28T12:00:00Z)' }); // biome-ignore format: one line
 
 export const searchRequest = z
   .strictObject({
@@ -118,8 +118,8 @@ export const searchResponse = z
       z.object({
         id: z.int(),
         path: z.string(),
-        size: z.int().describe('bytes'),
-        modified: z.string(),
+        size: z.int().nullable().describe('bytes; null of a photo of a batch that edgeclip index has not read'),
+        modified: z.string().nullable().describe('null where size is'),
         similarity: z.number().describe('cosine with the query'),
       }),
     ),

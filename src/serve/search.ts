@@ -1,5 +1,5 @@
 /** `POST /search`: photos of an index by words, by a picture, by another photo of the index, or a mixture of them. */
-import { NOT_WEIGHT, type PhotoStore } from '../search/photo-store.ts';
+import { NOT_WEIGHT, type PhotoFile, type PhotoStore } from '../search/photo-store.ts';
 import { checked } from './checked.ts';
 import { checkTower, type Exchange, fetcher, modelOf, placed, timed } from './exchange.ts';
 import type { Parts } from './parts.ts';
@@ -50,18 +50,21 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
     const found = await store.search(query, top, { signal, filter, approximate });
     const photos = found
       .filter(({ similarity }) => similarity >= least)
-      .map(({ id, path, size, mtime, similarity }) => ({
-        id,
-        path: path.replace(/[\ud800-\udfff]/gu, '\ufffd'),
-        size,
-        modified: new Date(mtime).toISOString(),
+      .map(({ similarity, ...photo }) => ({
+        id: photo.id,
+        path: photo.path.replace(/[\ud800-\udfff]/gu, '\ufffd'),
+        size: wasRead(photo) ? photo.size : null,
+        modified: wasRead(photo) ? new Date(photo.mtime).toISOString() : null,
         similarity,
       }));
     return Response.json({ photos });
   });
 }
 
-/** Which photos may be found; undefined for all of them. */
+/** Whether `edgeclip index` has read the file: `batch load` knows neither its size nor its time. */
+const wasRead = ({ size, mtime }: PhotoFile): boolean => size > 0 || mtime > 0;
+
+/** Which photos may be found; undefined for all of them. One whose time is not known is of no day. */
 async function wantedPhotos(
   store: PhotoStore,
   path: string | undefined,
@@ -73,11 +76,11 @@ async function wantedPhotos(
     after === undefined ? -Infinity : Date.parse(after),
     before === undefined ? Infinity : Date.parse(before),
   ];
+  const isOfDays = (photo: PhotoFile) =>
+    (after === undefined && before === undefined) || (wasRead(photo) && photo.mtime >= from && photo.mtime < to);
   const part = path?.toLowerCase() ?? '';
   const photos = await store.photos();
   return new Set(
-    photos
-      .filter(({ path, mtime }) => mtime >= from && mtime < to && path.toLowerCase().includes(part))
-      .map(({ id }) => id),
+    photos.filter((photo) => isOfDays(photo) && photo.path.toLowerCase().includes(part)).map(({ id }) => id),
   );
 }

@@ -37,6 +37,21 @@ it('a picture whose decoder the server does not have is 415, and says what the p
   });
 });
 
+it.each([
+  ['/v1/embeddings', { input: 'a', dimension: 384 }, 'dimension', 'dimension: there is no such field'],
+  [
+    '/v1/embeddings',
+    { input: ['a', { text: 'b', lang: 'en' }] },
+    'input.1.lang',
+    'input.1.lang: there is no such field',
+  ],
+  ['/classify', { inputs: 'a', parameters: { candidate_labels: 'a', k: 1 } }, 'parameters.k', 'parameters.k: there is no such field'], // biome-ignore format: one line
+  ['/v1/embeddings', ['a'], null, 'the body: Invalid input: expected object, received array'],
+])('%s of %j: says which field is at fault', async (path, body, param, message) => {
+  const { status, json } = await server.post(path, body);
+  expect([status, json.error]).toEqual([400, { message, type: 'invalid_request_error', param, code: 'REQUEST' }]);
+});
+
 describe('POST /v1/embeddings', () => {
   it("gives OpenAI's own client the vectors of direct calls, bit for bit, and counts tokens", async () => {
     const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none' });
@@ -99,7 +114,7 @@ describe('POST /v1/embeddings', () => {
     [{ input: 'a', dimensions: 256 }, 'dimensions', 'DIMENSIONS'],
     [{ input: 'a', encoding_format: 'int8' }, 'encoding_format', 'REQUEST'],
     [{ input: 'a', encoding_format: 'float', embedding_type: 'binary' }, 'embedding_type', 'REQUEST'],
-    [{ input: 'a', task: 'retrieval' }, undefined, 'REQUEST'],
+    [{ input: 'a', task: 'retrieval' }, 'task', 'REQUEST'],
     [{ input: ['a', 3] }, 'input.1', 'REQUEST'],
     [{ input: [[1, 2, 3]] }, 'input.0', 'REQUEST'],
     [{ input: [] }, 'input', 'REQUEST'],

@@ -6,8 +6,7 @@ import { objectUrl } from './requests.ts';
 export interface FoundPhoto {
   readonly id: number;
   readonly path: string;
-  readonly size: number;
-  readonly modified: string;
+  readonly modified: string | null;
   readonly similarity: number;
 }
 
@@ -37,7 +36,7 @@ async function show(photo: FoundPhoto): Promise<void> {
   get('photo-name').textContent = nameOf(photo.path);
   const facts = [
     photo.path,
-    new Date(photo.modified).toLocaleDateString(),
+    ...(photo.modified === null ? [] : [new Date(photo.modified).toLocaleDateString()]),
     `similarity ${photo.similarity.toFixed(3)}`,
   ];
   get('photo-facts').textContent = facts.join(' · ');
