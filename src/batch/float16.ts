@@ -21,3 +21,16 @@ export function float16(x: number): number {
   const rounded = magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1);
   return sign | (rounded >>> 13);
 }
+
+/** The bytes of each float16 that was asked for, little-endian: 65,536 at most, instead of an array for each number of a part. */
+const BYTES: (Uint8Array | undefined)[] = [];
+
+/** The two bytes of the nearest float16; not to be changed. */
+export function float16Bytes(x: number): Uint8Array {
+  const bits = float16(x);
+  const known = BYTES[bits];
+  if (known) return known;
+  const bytes = Uint8Array.of(bits & 0xff, bits >>> 8);
+  BYTES[bits] = bytes;
+  return bytes;
+}

@@ -4,7 +4,7 @@ import { NPY_HEADER_BYTES, npyHeader, npyRow } from '../npy.ts';
 import type { IndexModel } from '../search/index-model.ts';
 import type { PictureOptions } from '../search/photo-store.ts';
 import { seal, sha256, UNSEALED } from './checksum.ts';
-import { float16 } from './float16.ts';
+import { float16, float16Bytes } from './float16.ts';
 import { keyText } from './key-text.ts';
 import { batchPackage } from './packages.ts';
 import { type Layout, numbered } from './plan.ts';
@@ -134,7 +134,7 @@ export class PartWriter {
     // Embeddings do not compress; what is left is small.
     const writer = new ParquetWriter({
       writer: bytes,
-      schema: schema(options),
+      schema: schema(options, true),
       codec: 'UNCOMPRESSED',
       statistics: false,
       createdBy: 'edgeclip',
@@ -163,6 +163,7 @@ export class PartWriter {
     const npy = layout === 'clip-retrieval' ? this.#npy() : undefined;
     const beside = npy && { vectors: sha256(npy), errors: this.#errors };
     const summary: PartSummary = { ...made, part, shard, pictures, failed, ...beside, sha256: UNSEALED };
+    this.#writer.schema = schema(this.#options);
     this.#writer.kvMetadata = [{ key: METADATA_KEY, value: JSON.stringify(summary) }];
     this.#writer.finish();
     const files = [...(npy ? [npy] : []), seal(new Uint8Array(this.#bytes.getBuffer()))];
@@ -185,7 +186,8 @@ export class PartWriter {
     const rows = this.#rows;
     this.#rows = [];
     const column = (name: string, value: (row: PartRow) => unknown) => ({ name, data: rows.map(value) });
-    const embedding = (row: PartRow) => ('error' in row ? undefined : Array.from(row.embedding));
+    const numbers = this.#options.half ? (all: Float32Array) => Array.from(all, float16Bytes) : Array.from<number>;
+    const embedding = (row: PartRow) => ('error' in row ? undefined : numbers(row.embedding));
     const columnData =
       this.#options.layout === 'parquet'
         ? [
@@ -201,8 +203,11 @@ export class PartWriter {
   }
 }
 
-/** Left to itself the library would write vectors as the text of JSON. */
-function schema({ layout, half }: PartOptions): Schema {
+/**
+ * Left to itself the library would write vectors as the text of JSON.
+ * @param isWriting whether rows are written by it: float16 are two bytes then, as the library would make an array for each number
+ */
+function schema({ layout, half }: PartOptions, isWriting = false): Schema {
   const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const;
   if (layout === 'clip-retrieval') {
     return [
@@ -210,9 +215,9 @@ function schema({ layout, half }: PartOptions): Schema {
       { name: 'image_path', repetition_type: 'REQUIRED', ...text },
     ];
   }
-  const number = half
-    ? ({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2, logical_type: { type: 'FLOAT16' } } as const)
-    : ({ type: 'FLOAT' } as const);
+  const twoBytes = { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2 } as const;
+  const labeled = { ...twoBytes, logical_type: { type: 'FLOAT16' } } as const;
+  const number = half ? (isWriting ? twoBytes : labeled) : ({ type: 'FLOAT' } as const);
   return [
     { name: 'schema', num_children: 6 },
     { name: 'key', repetition_type: 'REQUIRED', ...text },

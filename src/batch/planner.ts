@@ -20,7 +20,7 @@ import {
 } from './plan.ts';
 import { PlanWriter } from './plan-writer.ts';
 import { plannedParts } from './planned-parts.ts';
-import { isPictureMember } from './sources.ts';
+import { isPictureMember } from './shard-picture.ts';
 import { isBucket, type Storage } from './storage.ts';
 
 /** A list that comes on standard input. */

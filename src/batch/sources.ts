@@ -2,25 +2,17 @@
 import { setMaxListeners } from 'node:events';
 import { isAbsolute, parse, resolve } from 'node:path';
 import { ClipError } from '../errors.ts';
-import { joinPieces, streamPieces } from '../image/body.ts';
-import { checkBytes, type ImageLimits, imageLimits } from '../image/limits.ts';
+import { type ImageLimits, imageLimits } from '../image/limits.ts';
 import { InputError } from './input-error.ts';
 import { openStorage, type StorageOptions } from './open-storage.ts';
-import { batchPackage } from './packages.ts';
 import { PictureError } from './picture-error.ts';
 import { PictureFolders } from './picture-folders.ts';
 import { isAddress, picturePlace } from './picture-place.ts';
 import type { PlanHead, Shard } from './plan.ts';
+import type { ShardPicture } from './shard-picture.ts';
 import { isBucket, type Storage } from './storage.ts';
-import { TarNames } from './tar-names.ts';
+import { tarPictures } from './tar-pictures.ts';
 import { webPicture } from './web-picture.ts';
-
-/** A picture whose bytes are on their way. */
-export interface ShardPicture {
-  readonly key: string;
-  /** @throws ClipError about the picture itself; anything else is a failure of what holds it */
-  bytes(): Promise<Uint8Array>;
-}
 
 /** Pictures that are read at once. A bucket answers after some 50 ms, so one at a time would keep the processor waiting. */
 const AHEAD = 16;
@@ -98,41 +90,16 @@ export class PictureSource {
     });
   }
 
-  /** The pictures in a tar file, by the endings of their names, while it is read. */
   async *#members(tar: string, folders: PictureFolders, signal: AbortSignal): AsyncGenerator<ShardPicture> {
-    const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
     const storage = await this.#input(this.#head.input);
-    const stream = await inFolder(storage, tar, folders, () => storage.stream(tar, signal));
-    const names = new TarNames();
-    const entries = stream
-      .pipeThrough(names.passing(), { signal })
-      .pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
-    const reader = (entries as ReadableStream<TarEntry>).getReader();
-    try {
-      for (;;) {
-        const { done, value: entry } = await reader.read().catch((cause) => {
-          signal.throwIfAborted();
-          throw new ClipError('IO', `${storage.place}: ${tar}: ${(cause as Error).message}`, { cause });
-        });
-        if (done) return;
-        const { name: decoded, type = 'file', size } = entry.header;
-        const name = names.take(decoded);
-        if (type !== 'file' || !isPictureMember(name)) {
-          await entry.body.cancel();
-          continue;
-        }
-        const key = `${tar}/${name}`;
-        if (size > this.#limits.maxBytes) {
-          await entry.body.cancel();
-          yield { key, bytes: async () => refused(size, this.#limits) };
-        } else {
-          const bytes = await joinPieces(streamPieces(entry.body, key, this.#limits, signal));
-          yield { key, bytes: async () => bytes };
-        }
-      }
-    } finally {
-      await reader.cancel().catch(() => {});
-    }
+    const range = async (start: number, end: number) => {
+      if (start === end) return new Uint8Array();
+      const bytes = await storage.read(tar, { start, end, signal });
+      if (bytes) return bytes;
+      throw new ClipError('IO', `${storage.place}: ${tar} is gone`);
+    };
+    const bytes = await inFolder(storage, tar, folders, () => storage.stream(tar, signal));
+    yield* tarPictures({ name: tar, place: storage.place, bytes, range }, this.#limits, signal);
   }
 
   #storage(place: string): Promise<Storage> {
@@ -161,20 +128,6 @@ async function inFolder<T>(
     await folders.checkMissing(resolve(place, name));
     throw error;
   });
-}
-
-interface TarEntry {
-  readonly header: { readonly name: string; readonly type?: string; readonly size: number };
-  readonly body: ReadableStream<Uint8Array>;
-}
-
-/** WebDataset's tars have captions and records beside the pictures. */
-export const isPictureMember = (name: string): boolean =>
-  /\.(jpe?g|png|webp|avif|heic|heif)$/i.test(name) && !/(^|\/)\._/.test(name);
-
-function refused(size: number, limits: ImageLimits): never {
-  checkBytes(size, limits);
-  throw new TypeError('it is within the limits');
 }
 
 /** Starts reading some pictures before they are asked for. */

@@ -1,0 +1,132 @@
+/**
+ * The pictures in a tar file, by the endings of their names, while it is read. Of a picture that is a link to another member, the
+ * bytes are read again from where that one is.
+ */
+import { posix } from 'node:path';
+import { ClipError } from '../errors.ts';
+import { joinPieces, streamPieces } from '../image/body.ts';
+import { checkBytes, type ImageLimits } from '../image/limits.ts';
+import { show } from '../json.ts';
+import { batchPackage } from './packages.ts';
+import { PictureError } from './picture-error.ts';
+import { isPictureMember, type ShardPicture } from './shard-picture.ts';
+import { TarNames } from './tar-names.ts';
+
+export interface TarFile {
+  /** As keys and messages have it. */
+  readonly name: string;
+  /** Where it is, for messages. */
+  readonly place: string;
+  /** All its bytes, as they come. */
+  readonly bytes: ReadableStream<Uint8Array>;
+  /** Some of them, again. @throws what ends the shard: ClipError IO */
+  range(start: number, end: number): Promise<Uint8Array>;
+}
+
+interface TarEntry {
+  readonly header: { readonly name: string; readonly type?: string; readonly size: number; readonly linkname?: string };
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** Where a member's bytes are in the tar file. */
+interface Extent {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** In the order of the file; pictures that are links to members behind them come last. @throws what ends the shard: ClipError IO */
+export async function* tarPictures(
+  tar: TarFile,
+  limits: ImageLimits,
+  signal: AbortSignal,
+): AsyncGenerator<ShardPicture> {
+  const { createTarDecoder } = await batchPackage('modern-tar', 'to read tar files');
+  const names = new TarNames();
+  const entries = tar.bytes
+    .pipeThrough(names.passing(), { signal })
+    .pipeThrough(createTarDecoder({ strict: true }) as ReadableWritablePair, { signal });
+  const reader = (entries as ReadableStream<TarEntry>).getReader();
+  const members = new Members();
+  const later: string[] = [];
+  const linked = (name: string, extent: Extent | undefined): ShardPicture => ({
+    key: `${tar.name}/${name}`,
+    bytes: async () => {
+      if (!extent) throw new PictureError('IO', `it is a link to ${show(members.target(name))}, which is not in the tar file`); // biome-ignore format: one line
+      checkBytes(extent.size, limits);
+      return tar.range(extent.start, extent.start + extent.size);
+    },
+  });
+  try {
+    for (;;) {
+      const { done, value: entry } = await reader.read().catch((cause) => {
+        signal.throwIfAborted();
+        throw new ClipError('IO', `${tar.place}: ${tar.name}: ${(cause as Error).message}`, { cause });
+      });
+      if (done) break;
+      const { type = 'file', size } = entry.header;
+      const { name, link, start } = names.take(entry.header.name, entry.header.linkname);
+      if (type === 'link' || type === 'symlink') members.addLink(name, link, type === 'symlink');
+      else if (type === 'file' && start !== undefined) members.add(name, { start, size });
+      if (!isPictureMember(name) || type === 'directory') {
+        await entry.body.cancel();
+        continue;
+      }
+      const key = `${tar.name}/${name}`;
+      if (type === 'file' && size <= limits.maxBytes) {
+        const bytes = await joinPieces(streamPieces(entry.body, key, limits, signal));
+        yield { key, bytes: async () => bytes };
+        continue;
+      }
+      await entry.body.cancel();
+      if (type === 'file') yield { key, bytes: async () => refused(size, limits) };
+      else if (members.isLink(name)) {
+        const extent = members.find(name);
+        if (extent) yield linked(name, extent);
+        else later.push(name);
+      } else yield { key, bytes: () => Promise.reject(new PictureError('IO', 'it is not a regular file')) };
+    }
+    for (const name of later) yield linked(name, members.find(name));
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** What a tar file has under a name: where its bytes are, or the name that it is a link to. */
+class Members {
+  readonly #members = new Map<string, Extent | string>();
+
+  add(name: string, extent: Extent): void {
+    this.#members.set(posix.normalize(name), extent);
+  }
+
+  /** @param isSymbolic whether the target is seen from the link's folder; that of a hard link is a member's name */
+  addLink(name: string, target: string, isSymbolic: boolean): void {
+    const from = isSymbolic && !target.startsWith('/') ? posix.join(posix.dirname(name), target) : target;
+    this.#members.set(posix.normalize(name), posix.normalize(from));
+  }
+
+  isLink(name: string): boolean {
+    return typeof this.#members.get(posix.normalize(name)) === 'string';
+  }
+
+  /** What a link is to. */
+  target(name: string): string {
+    return String(this.#members.get(posix.normalize(name)));
+  }
+
+  /** Where the bytes of a member are, or of what it is a link to; undefined if that is not there. */
+  find(name: string): Extent | undefined {
+    const passed = new Set<string>();
+    let found = this.#members.get(posix.normalize(name));
+    while (typeof found === 'string' && !passed.has(found)) {
+      passed.add(found);
+      found = this.#members.get(found);
+    }
+    return typeof found === 'string' ? undefined : found;
+  }
+}
+
+function refused(size: number, limits: ImageLimits): never {
+  checkBytes(size, limits);
+  throw new TypeError('it is within the limits');
+}

@@ -1,0 +1,50 @@
+/** A folder for batches, with the commands that work in it, and what they have written. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { edgeclip, projectPath, workFolder } from '../cli/command.ts';
+import { python } from './services.ts';
+
+/** Photos of the tests. */
+export const golden = join(projectPath, 'test/golden/photos');
+
+export interface PartTable {
+  readonly types: string;
+  readonly rows: {
+    readonly key: string;
+    readonly embedding: number[] | null;
+    readonly sha256: string | null;
+    readonly error: string | null;
+  }[];
+}
+
+export function batchFolder() {
+  const { path, remove } = workFolder({});
+  const at = (name: string) => join(path, name);
+  const run = (...args: string[]) => edgeclip(args, { cwd: path });
+  return {
+    path,
+    remove,
+    at,
+    run,
+    async plan(...args: string[]): Promise<string> {
+      const { code, stdout, stderr } = await run('batch', 'plan', ...args);
+      expect(code, stderr).toBe(0);
+      return stdout;
+    },
+    /** The names of an output's files, but for those of the plan. */
+    parts: (output: string): string[] =>
+      readdirSync(at(output), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('plan'))
+        .map((entry) => entry.name)
+        .sort(),
+    /** A part, as pyarrow reads it. */
+    table(part: string): PartTable {
+      const script =
+        'import json, sys, pyarrow.parquet as pq; t = pq.read_table(sys.argv[1]);' +
+        'print(json.dumps({"types": "; ".join(f"{f.name} {f.type}" for f in t.schema), "rows": t.to_pylist()}))';
+      return JSON.parse(execFileSync(python, ['-c', script, at(part)], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+    },
+  };
+}
