@@ -2,29 +2,74 @@
  * The folders that the pictures of a shard are in. A missing picture has a row that says so; if its disk was unmounted, that row
  * would be wrong, and stay. So the folder that it was in is looked at: by its device, since file numbers change on some file systems.
  */
-import { stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { counted } from '../counted.ts';
 import { toPath } from '../file-name.ts';
 import { isEmptyFolder } from '../search/empty-folders.ts';
 import { InputError } from './input-error.ts';
 
+export interface PictureFoldersOptions {
+  /** Whether a list names the pictures: it may name some that were never there, in an empty folder too. */
+  readonly isListed: boolean;
+  /** Whether pictures have rows although their folder is gone or empty. */
+  readonly allowMissing: boolean;
+}
+
+/** In a list, so many folders of pictures that are gone are no mistakes in it: these, and a tenth of the shard's pictures; or all. */
+const MANY = 10;
+const MANY_OF = 10;
+
 export class PictureFolders {
-  readonly #isListed: boolean;
+  readonly #options: PictureFoldersOptions;
   /** The device of each folder when it was first seen; undefined if there was none. */
   readonly #devices = new Map<string, Promise<number | undefined>>();
 
-  /** @param isListed whether a list names the pictures: it may name what was never there, in an empty folder too */
-  constructor(isListed: boolean) {
-    this.#isListed = isListed;
+  constructor(options: PictureFoldersOptions) {
+    this.#options = options;
   }
 
-  /** Sees the folders above a picture that is about to be read. */
-  async see(path: string): Promise<void> {
+  /**
+   * Sees the folders of all pictures of a shard, before the first is read: a disk may go away before its own first one is.
+   * @throws InputError if those of many pictures of a list are gone, or empty
+   */
+  async see(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.#see(path);
+    if (this.#options.isListed && !this.#options.allowMissing) await this.#checkListed(paths);
+  }
+
+  async #see(path: string): Promise<void> {
     for (let at = path, folder = dirname(at); folder !== at; at = folder, folder = dirname(at)) {
       if (this.#devices.has(folder)) break;
       this.#devices.set(folder, deviceOf(folder));
     }
     await this.#devices.get(dirname(path));
+  }
+
+  async #checkListed(paths: readonly string[]): Promise<void> {
+    const isMany = (count: number) => count === paths.length || count >= Math.max(MANY, paths.length / MANY_OF);
+    /** Pictures by the folder that they are in, and those whose folder is gone by what is left of its path. */
+    const there = new Map<string, number>();
+    const gone = new Map<string, number>();
+    for (const path of paths) {
+      const folder = dirname(path);
+      const left = await this.#left(folder);
+      const counts = left === folder ? there : gone;
+      counts.set(left, (counts.get(left) ?? 0) + 1);
+    }
+    for (const [folder, count] of there) {
+      const all = count + (gone.get(folder) ?? 0);
+      if (isMany(all) && (await hasNothing(folder))) gone.set(folder, all); // as the mount point of a disk that is not mounted
+    }
+    for (const [folder, count] of gone) {
+      if (!isMany(count)) continue;
+      throw new InputError('IO', `${JSON.stringify(folder)} has none of the folders and files of ${count} of the shard's ${counted(paths.length, 'picture')}: is its disk mounted? (if they were removed, --allow-missing gives them rows that say so)`); // biome-ignore format: one line
+    }
+  }
+
+  /** What is left of a folder's path: the nearest folder above that is there, or itself. */
+  async #left(folder: string): Promise<string> {
+    for (let at = folder; ; at = dirname(at)) if (at === dirname(at) || (await this.#devices.get(at)) !== undefined) return at; // biome-ignore format: one line
   }
 
   /**
@@ -39,8 +84,9 @@ export class PictureFolders {
         throw new InputError('IO', `${JSON.stringify(folder)} ${what} when the shard began: is its disk mounted?`);
       }
       if (now === undefined) continue;
-      if (!this.#isListed && (await isEmptyFolder(folder))) {
-        throw new InputError('IO', `${JSON.stringify(folder)} is empty, where the plan has pictures: is its disk mounted? (if they were removed, remove the folder, too)`); // biome-ignore format: one line
+      const { isListed, allowMissing } = this.#options;
+      if (!isListed && !allowMissing && (await isEmptyFolder(folder))) {
+        throw new InputError('IO', `${JSON.stringify(folder)} is empty, where the plan has pictures: is its disk mounted? (if they were removed, remove the folder, too, or add --allow-missing)`); // biome-ignore format: one line
       }
       return;
     }
@@ -51,4 +97,14 @@ export class PictureFolders {
 async function deviceOf(folder: string): Promise<number | undefined> {
   const found = await stat(toPath(folder)).catch(() => undefined);
   return found?.isDirectory() ? found.dev : undefined;
+}
+
+/** Whether a folder has not even hidden files, which a list may name. */
+async function hasNothing(folder: string): Promise<boolean> {
+  try {
+    for await (const _ of await opendir(toPath(folder))) return false;
+    return true;
+  } catch {
+    return false; // who may not list it may read its files
+  }
 }

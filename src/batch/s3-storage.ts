@@ -1,6 +1,6 @@
 /**
- * A bucket of object storage, by Amazon's S3 protocol: signed by aws4fetch, which (unlike other small clients) takes temporary
- * credentials and any header, so that a conditional PUT (`If-None-Match: *`) writes a part once.
+ * A bucket of object storage, by Amazon's S3 protocol: signed by aws4fetch, which takes temporary credentials and any header, so
+ * that a conditional PUT (`If-None-Match: *`) writes a part once.
  */
 import type { AwsClient } from 'aws4fetch';
 import { ClipError } from '../errors.ts';

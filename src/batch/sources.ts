@@ -19,16 +19,24 @@ const AHEAD = 16;
 /** Bytes that may be on their way at once, by what the last pictures had. */
 const AHEAD_BYTES = 64 << 20;
 
+export interface PictureSourceOptions extends StorageOptions {
+  readonly maxBytes?: number;
+  /** Whether pictures have rows although their folder is gone or empty. Default false: it may be of a disk that is not mounted. */
+  readonly allowMissing?: boolean;
+}
+
 /** Where the pictures of a batch are read from: folders, buckets, tar files and the web. */
 export class PictureSource {
   readonly #head: PlanHead;
+  readonly #allowMissing: boolean;
   readonly #options: StorageOptions;
   readonly #limits: ImageLimits;
   /** Opened when the first picture of each is read. */
   readonly #storages = new Map<string, Promise<Storage>>();
 
-  constructor(head: PlanHead, options: StorageOptions & { readonly maxBytes?: number } = {}) {
+  constructor(head: PlanHead, options: PictureSourceOptions = {}) {
     this.#head = head;
+    this.#allowMissing = options.allowMissing ?? false;
     this.#options = options;
     this.#limits = imageLimits(options);
   }
@@ -37,12 +45,9 @@ export class PictureSource {
   async *pictures(shard: Shard, signal: AbortSignal): AsyncGenerator<ShardPicture> {
     setMaxListeners(0, signal); // each picture that is read listens to it
     const { tar, keys = [] } = shard;
-    const folders = new PictureFolders(this.#head.kind === 'list');
-    // All are seen before the first picture is read: a disk may go away before its own first one is.
-    for (const name of tar === undefined ? keys : [tar]) {
-      const place = picturePlace(this.#head, name);
-      if (!isAddress(place)) await folders.see(resolve(place));
-    }
+    const folders = new PictureFolders({ isListed: this.#head.kind === 'list', allowMissing: this.#allowMissing });
+    const places = (tar === undefined ? keys : [tar]).map((name) => picturePlace(this.#head, name));
+    await folders.see(places.filter((place) => !isAddress(place)).map((place) => resolve(place)));
     if (tar !== undefined) yield* this.#members(tar, folders, signal);
     else yield* ahead(keys, (key) => this.#read(key, folders, signal));
   }
@@ -50,7 +55,7 @@ export class PictureSource {
   /** The input if it has nothing at all, as the mount point of a disk that is not mounted. Lists have no one place. */
   async emptyInput(signal: AbortSignal): Promise<string | undefined> {
     const { kind, input } = this.#head;
-    if (kind === 'list') return undefined;
+    if (kind === 'list' || this.#allowMissing) return undefined;
     const storage = await this.#input(input);
     for await (const _ of storage.list('', signal)) return undefined;
     return input;

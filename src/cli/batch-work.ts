@@ -32,6 +32,7 @@ interface WorkCommandOptions extends BatchOptions, ModelOptions {
   readonly orient?: boolean;
   readonly scaled?: boolean;
   readonly input?: string;
+  readonly allowMissing?: boolean;
   readonly attempts: number;
   readonly lock: number;
   readonly alive?: string;
@@ -41,9 +42,10 @@ const HELP = `
 Takes shards from the queue, or without one all of the plan, embeds their pictures and writes a part for each:
 part-00042.parquet with key, embedding, width, height, sha256 and error. A part is written once, whatever happens: a worker that
 was stopped and comes back changes nothing. A picture that cannot be read as one has a row with the reason; a shard whose storage
-fails is tried again later, and set aside after the fifth time (--attempts). If the folder of the pictures is not there or empty,
-or the output cannot be written (the disk is full), the worker ends at once and its shard is given back. On SIGTERM or Ctrl-C the
-shard at work is given back.
+fails is tried again later, and set aside after the fifth time (--attempts). If the folder of the pictures is not there or empty (of a
+list: the folders of all pictures of a shard, or of a tenth of them and of ten at least), or the output cannot be written (the disk
+is full), the worker ends at once and its shard is given back. If pictures were removed with their folders, --allow-missing gives
+them rows. On SIGTERM or Ctrl-C the shard at work is given back.
 
 With --queue alone it takes the batches of that queue in which shards wait or run, the oldest first; of the others it says which
 have no part. Folders of the plan must have the same path on every machine, or --input names the one that holds the pictures here
@@ -72,6 +74,7 @@ export function addBatchWork(batch: Command): void {
     )
     .option('--alive <file>', 'touch this file after pictures and while waiting for a shard: for a probe of its time')
     .option('--input <place>', 'where the pictures are here, if not where the plan says')
+    .option('--allow-missing', 'pictures have rows that say they are missing, also where their folder is gone or empty')
     .option('--orient', ORIENT_HELP)
     .option('--scaled', SCALED_HELP);
   addMaxPixels(command);
@@ -167,10 +170,13 @@ async function workBatch(worker: Worker, { output, plan, endpoint }: OpenedBatch
   const { clip, pictures, made, progress, heartbeat } = worker;
   const stop = worker.ending.signal;
   const hopeless = new AbortController();
-  const { queue: url, attempts, lock, input } = worker.options;
+  const { queue: url, attempts, lock, input, allowMissing = false } = worker.options;
   const { head } = plan;
   const place: Partial<PlanHead> = input === undefined ? {} : head.kind === 'list' ? { base: resolve(input) } : { input }; // biome-ignore format: one line
-  const source = new PictureSource({ ...head, ...place }, { ...(endpoint !== undefined && { endpoint }) });
+  const source = new PictureSource(
+    { ...head, ...place },
+    { allowMissing, ...(endpoint !== undefined && { endpoint }) },
+  );
   const queue = await openQueue(url, plan, output);
   try {
     await output.tidy(['plan/', ...partFolders(head.layout)], (error) => progress.line(`warning: ${describe(error)}`));

@@ -34,7 +34,7 @@ async function planned(name: string, ...options: string[]): Promise<Storage> {
 }
 
 /** Works on the batch's one shard, during which `meanwhile` happens. */
-async function workOn(output: Storage, meanwhile = () => {}) {
+async function workOn(output: Storage, meanwhile = () => {}, allowMissing = false) {
   const { head } = (await readPlan(output))!;
   const prepared = { orient: false, scaled: false };
   const made = { model: indexModel(clip), maker: 'm', version: 'v', dimension: clip.config.embedDim, prepared };
@@ -44,7 +44,7 @@ async function workOn(output: Storage, meanwhile = () => {}) {
       clip,
       head,
       output,
-      source: new PictureSource(head),
+      source: new PictureSource(head, { allowMissing }),
       made,
       options: { orient: false, scaled: false },
     };
@@ -134,8 +134,35 @@ it('ends for a list whose second folder is gone in the middle', async () => {
   const output = await planned('list', '--list');
   await expect(workOn(output, () => renameSync(at('two'), at('two-away')))).rejects.toThrow(`"${at('two')}`);
   expect(parts('list')).toEqual([]);
-  // A list may name what was never there.
-  expect(await workOn(output)).toEqual({ pictures: 120, failed: 60, wasThere: false });
+  // Nor does a worker begin that comes later.
+  await expect(workOn(output)).rejects.toThrow(`"${work.path}" has none of the folders and files of 60 of the shard's 120 pictures: is its disk mounted?`); // biome-ignore format: one line
+  expect(parts('list')).toEqual([]);
+  expect(await workOn(output, undefined, true)).toEqual({ pictures: 120, failed: 60, wasThere: false });
+});
+
+it('ends for a list whose disk was gone before, and gives rows for a few wrong folders', async () => {
+  const files = readdirSync(at('photos'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.png')); // biome-ignore format: one line
+  mkdirSync(at('mount/disk'), { recursive: true }); // a mount point
+  cpSync(at('photos'), at('there'), { recursive: true });
+  const lists = {
+    'below-mount': files.map((file) => at(`mount/disk/in/${file}`)),
+    'in-mount': [...files.slice(0, 50).map((file) => at(`there/${file}`)), ...files.slice(0, 10).map((_, i) => at(`mount/disk/${i}.png`))], // biome-ignore format: one line
+    'one-alone': [at('mount/disk/in/0.png')],
+    few: [...files.map((file) => at(`there/${file}`)), ...files.slice(0, 9).map((_, i) => at(`mount/disk/${i % 2}/${i}.png`)), 'https://127.0.0.1:1/'], // biome-ignore format: one line
+  };
+  for (const [name, paths] of Object.entries(lists)) {
+    writeFileSync(at(name), paths.join('\n'));
+    const output = await planned(name, '--list');
+    if (name === 'few') expect(await workOn(output)).toEqual({ pictures: 70, failed: 10, wasThere: false });
+    else {
+      await expect(workOn(output), name).rejects.toThrow(`"${at('mount/disk')}" has none of the folders and files of`);
+      expect(parts(name)).toEqual([]);
+    }
+  }
+  const ended = await run('work', '--output', 'below-mount-out');
+  expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/^error: the pictures' place .* 60 of the shard's 60 pictures: is its disk mounted\?/)]); // biome-ignore format: one line
+  const allowed = await run('work', '--output', 'below-mount-out', '--allow-missing');
+  expect([allowed.code, allowed.stderr]).toEqual([0, expect.stringMatching(/^part 0: 60 pictures, 60 failed\n/)]);
 });
 
 it('gives a row to what a list names and is not there, in an empty folder and beside hidden files too', async () => {
