@@ -1,6 +1,6 @@
 /** A folder for batches, with the commands that work in it, and what they have written. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { edgeclip, projectPath, workFolder } from '../cli/command.ts';
@@ -21,6 +21,7 @@ export interface PartTable {
 
 export function batchFolder() {
   const { path, remove } = workFolder({});
+  mkdirSync(path, { recursive: true });
   const at = (name: string) => join(path, name);
   const run = (...args: string[]) => edgeclip(args, { cwd: path });
   return {
