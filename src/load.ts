@@ -208,7 +208,7 @@ export function threadCount(wanted: unknown): ThreadInfo {
  * here by then, as texts do not wait, but is never loaded for pictures alone: the libraries behind it take megabytes.
  * The returned function throws ClipError TOKENIZER if `tokenizer.json` cannot be used.
  */
-async function readTokenizer(
+export async function readTokenizer(
   files: CheckedFiles,
   config: ClipConfig,
   { htmlEntities, repairs }: LoadOptions,

@@ -5,7 +5,7 @@ import type { MemoryUse } from '../engine/memory.ts';
 import { chooseVariant } from '../engine/variants.ts';
 import { ClipError } from '../errors.ts';
 import { DEFAULT_MAX_PIXELS } from '../image/limits.ts';
-import { threadCount } from '../load.ts';
+import { readTokenizer, threadCount } from '../load.ts';
 import { type ClipConfig, configTowers, type Tower, type VisionConfig } from '../model/config.ts';
 import { planModel } from '../model/plan.ts';
 import { towerOf } from '../model/registry.ts';
@@ -73,6 +73,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
   const refused: { [T in Tower]?: string } = { ...config.refused };
   const opened: { [T in Tower]?: TowerFile & { readonly file: string } } = {};
   let tokenizer = false;
+  const unusable: string[] = [];
   for (const tower of configTowers(config)) {
     try {
       const source = await towerSource(files, tower);
@@ -80,6 +81,7 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
         const file = await openTower(source, config, tower, precision, preprocess);
         await source.checkTower?.(tower);
         if (tower === 'text') tokenizer = await hasTokenizer();
+        if (tokenizer) await checkTokenizer();
         opened[tower] = { ...file, file: source.name };
       } finally {
         await source.close?.();
@@ -110,13 +112,23 @@ export async function reportModel(model: ModelFiles, options: ReportOptions): Pr
     }),
     refused,
     memory: towers.length > 0 ? await memoryPlan() : { total: 0, use: {} },
-    warnings,
+    warnings: [...warnings, ...unusable],
   };
 
   async function hasTokenizer(): Promise<boolean> {
     for (const name of ['tokenizer.json', 'vocab.json', 'vocab.txt'])
       if ((await files.text(name)) !== undefined) return true;
     return false;
+  }
+
+  /** Token ids are embedded without a tokenizer, so the tower loads with one that is not the model's. */
+  async function checkTokenizer(): Promise<void> {
+    try {
+      (await readTokenizer(files, config, {}))?.();
+    } catch (error) {
+      if (!(error instanceof ClipError) || error.code !== 'TOKENIZER') throw error;
+      unusable.push(`texts cannot be embedded: ${error.message}`);
+    }
   }
 
   async function memoryPlan() {

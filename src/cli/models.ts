@@ -1,6 +1,8 @@
 /** `edgeclip models`: the published models that have a short name. */
 import { type Command, Option } from 'commander';
+import { ClipError } from '../errors.ts';
 import type { PublishedName } from '../hub/published.ts';
+import { quote } from './failure.ts';
 import { standardOutput } from './output.ts';
 
 export function addModels(program: Command): void {
@@ -23,6 +25,9 @@ async function models(text: string | undefined, { all, json }: { all?: boolean; 
   const found = publishedModels().filter(({ name, repository }) =>
     `${name} ${repository}`.toLowerCase().includes(wanted),
   );
+  if (found.length === 0) {
+    throw new ClipError('CONFIG', `no published model has ${quote(text!)} in its name or repository; any other on the hub is loaded by org/name`); // biome-ignore format: one line
+  }
   const supported = found.filter(({ unsupported }) => unsupported === undefined);
   // Who looks for one that is not supported gets the reason, not an empty list.
   const shown = all || supported.length === 0 ? found : supported;

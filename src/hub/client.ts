@@ -3,6 +3,7 @@
  * addresses are signed. Statuses become errors that say what to do; what may pass is tried again.
  */
 import { ClipError } from '../errors.ts';
+import { fetchReason } from '../fetch-reason.ts';
 import type { HubAccess } from './access.ts';
 
 /** How often a request is sent if the answer may be another one later, and the pause before the second, which doubles each time. */
@@ -182,9 +183,7 @@ function refusal(
 const revisionOf = (model: string): string => /@(.*)/s.exec(model)?.[1] ?? 'main';
 
 function unreachable({ model, url }: HubRequest, cause: unknown): HubError {
-  const { message, cause: inner } = cause as Error & { cause?: Error };
-  const reason = inner instanceof Error && inner.message !== '' ? inner.message : message;
-  return new HubError(0, `cannot get ${JSON.stringify(model)}: ${new URL(url).host} cannot be reached: ${reason}`, { cause }); // biome-ignore format: one line
+  return new HubError(0, `cannot get ${JSON.stringify(model)}: ${new URL(url).host} cannot be reached: ${fetchReason(cause)}`, { cause }); // biome-ignore format: one line
 }
 
 /** @throws the signal's reason if aborted */

@@ -76,6 +76,16 @@ export function publishedModel(text: string): PublishedName | undefined {
   throw new ClipError('CONFIG', `OpenCLIP publishes no ${JSON.stringify(tagText)} of ${given}, only ${tags.join(', ') || 'none'}`); // biome-ignore format: one line
 }
 
+/**
+ * Refuses a model of OpenCLIP's without its tag, as `RN50`. Callers with a file system ask it first.
+ * @throws ClipError CONFIG
+ */
+export function refuseUntagged(model: string): void {
+  if (!Object.hasOwn(PUBLISHED, model)) return;
+  const names = Object.keys(PUBLISHED[model]!.tags).map((tag) => `${model}/${tag}`);
+  throw new ClipError('CONFIG', `there is no folder ${JSON.stringify(model)}, and OpenCLIP publishes it as ${names.join(', ')}`); // biome-ignore format: one line
+}
+
 /** Kinds of models of which no tower is built; of others (an image tower of timm's, say) the other tower loads alone. */
 const REFUSED: readonly string[] = ['SigLIP', 'CoCa', 'audio'];
 

@@ -4,6 +4,7 @@
  */
 import { readFileUrl } from '#platform';
 import { ClipError } from '../errors.ts';
+import { fetchReason } from '../fetch-reason.ts';
 import { type BlobLike, blobPieces } from './blob.ts';
 import { type BodyLike, bodyPieces, PIECE, type Pieces, type ReadableStreamLike, streamPieces } from './body.ts';
 import { checkBytes, DEFAULT_MAX_BYTES, type ImageLimits } from './limits.ts';
@@ -151,8 +152,7 @@ function urlReader(href: string): OpenPieces {
     const shown = href.length > 200 ? `${href.slice(0, 200)}...` : href;
     const response = await fetch(href, signal ? { signal } : {}).catch((cause) => {
       signal?.throwIfAborted();
-      const reason = cause.cause?.message ?? cause.message; // Node.js says only "fetch failed" itself
-      throw new ClipError('IO', `cannot fetch "${shown}": ${reason}`, { cause });
+      throw new ClipError('IO', `cannot fetch "${shown}": ${fetchReason(cause)}`, { cause });
     });
     yield* bodyPieces(response, `"${shown}"`, limits, signal, most);
   };

@@ -1,5 +1,6 @@
 /** Files at addresses, where a runtime has `fetch`. */
 import { ClipError } from '../errors.ts';
+import { fetchReason } from '../fetch-reason.ts';
 import type { OpenOptions } from '../hub/access.ts';
 import { isCompressed, statedLength } from '../weights/fetched-files.ts';
 import { BLOCK, changed, type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
@@ -145,7 +146,7 @@ async function get(
   { expected = [], headers, fetcher = globalFetch }: GetOptions = {},
 ): Promise<Response> {
   const response = await fetcher(address, headers && { headers }).catch((cause) => {
-    throw new ClipError('IO', `cannot fetch "${address}": ${(cause as Error).message}`, { cause });
+    throw new ClipError('IO', `cannot fetch "${address}": ${fetchReason(cause)}`, { cause });
   });
   if (response.ok || expected.includes(response.status)) return response;
   throw new ClipError('IO', `cannot fetch "${response.url}": status ${response.status}`);

@@ -158,7 +158,10 @@ async function checkFolder(directory: string): Promise<void> {
   const found = await stat(directory).catch((error: NodeJS.ErrnoException) => error);
   if (!(found instanceof Error)) {
     if (found.isDirectory()) return;
-    throw new ClipError('IO', `the model "${directory}" is a file: pass the folder that holds the model's files`);
+    throw new ClipError(
+      'IO',
+      `the model "${directory}" is a file: pass the folder that holds the model's files, or a file of weights (.safetensors, .bin, .pt, .pth, .ckpt)`,
+    );
   }
   if (found.code !== 'ENOENT') throw fileError(directory, found);
   throw new ClipError('IO', `the model folder "${directory}" does not exist`, { cause: found });

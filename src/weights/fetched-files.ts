@@ -2,6 +2,7 @@
 
 import { BUFFER, ByteReader, type ByteStream } from '../byte-reader.ts';
 import { ClipError } from '../errors.ts';
+import { fetchReason } from '../fetch-reason.ts';
 import type { ModelFiles, Source } from './source.ts';
 import { type OpenedStream, StreamSource } from './stream-source.ts';
 
@@ -38,7 +39,7 @@ export function fetchedFiles(
   const get = async (name: string, headers: Record<string, string> = {}): Promise<FetchedResponse | undefined> => {
     const { href } = new URL(name, base);
     const response = await fetch(href, { headers }).catch((cause) => {
-      throw new ClipError('IO', `cannot fetch "${href}": ${(cause as Error)?.message ?? cause}`, { cause });
+      throw new ClipError('IO', `cannot fetch "${href}": ${fetchReason(cause)}`, { cause });
     });
     if (response.status === 200 || response.status === 206) return response;
     await drop(response);

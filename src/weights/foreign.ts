@@ -50,13 +50,34 @@ function describeBinary(head: Uint8Array, text: string): string | undefined {
   if (text.startsWith('TFL3', 4)) return 'is a TensorFlow Lite file; pass the safetensors file of the same model';
   if (text.startsWith('\x89HDF')) return 'is an HDF5 file; pass the safetensors file of the same model';
   if (text.startsWith('\x93NUMPY')) return 'is a NumPy array; pass the safetensors file of the model';
-  if (text.startsWith('\x1f\x8b')) return 'is compressed with gzip; unpack it first';
+  const packer = PACKERS.find(([magic]) => text.startsWith(magic))?.[1];
+  if (packer !== undefined) return `is compressed with ${packer}; unpack it first`;
+  const document = DOCUMENTS.find(([magic]) => magic.test(text))?.[1];
+  if (document !== undefined) return `is ${document}, not a model`;
   if (head.every((byte) => byte === 0))
     return 'begins with zeros only, as an interrupted download does; fetch it again';
   // A server's "Not Found" or "Unauthorized" kept as a file.
   if (/^[\t\n\r\x20-\x7e]+$/.test(text)) return `is a text, not a model: ${excerpt(text)}`;
   return undefined;
 }
+
+const PACKERS: readonly (readonly [magic: string, name: string])[] = [
+  ['\x1f\x8b', 'gzip'],
+  ['BZh', 'bzip2'],
+  ['\xfd7zXZ\0', 'xz'],
+  ['\x28\xb5\x2f\xfd', 'zstd'],
+  ['7z\xbc\xaf\x27\x1c', '7-Zip'],
+];
+
+/** What has another ending than it should, or came under a wrong name. */
+const DOCUMENTS: readonly (readonly [magic: RegExp, name: string])[] = [
+  [/^\x89PNG\r\n/, 'a PNG picture'],
+  [/^\xff\xd8\xff/, 'a JPEG picture'],
+  [/^GIF8[79]a/, 'a GIF picture'],
+  [/^RIFF.{4}WEBP/s, 'a WebP picture'],
+  [/^%PDF-/, 'a PDF document'],
+  [/^.{257}ustar/s, 'a tar archive'],
+];
 
 /** UTF-8's, decoded or byte by byte. */
 const BYTE_ORDER_MARK = /^(\ufeff|\u00ef\u00bb\u00bf)/;

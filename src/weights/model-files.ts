@@ -55,9 +55,10 @@ export async function readDescription(modelFiles: ModelFiles, size?: number): Pr
     const pages = files.pagesNote('open_clip_config.json', 'config.json');
     const beside =
       files.weights === undefined ? '' : " beside it, and it is not OpenAI's own (TorchScript), which needs none";
+    const give = pages === '' ? ': give one as loadClip(model, { config }), or --config FILE' : '';
     throw new ClipError(
       'CONFIG',
-      `"${files.name}": there is no open_clip_config.json and no config.json${beside}${pages}`,
+      `"${files.name}": there is no open_clip_config.json and no config.json${beside}${pages}${give}`,
     );
   }
   const warnings: string[] = [];

@@ -82,9 +82,20 @@ describe('loadClip', () => {
       // R22: a blank at either end is shown by the quotes.
       ['with a blank before its name', ` ${nowhere}`, 'IO', `the model folder " ${nowhere}" does not exist`],
       ['with a blank after its name', `${nowhere} `, 'IO', `the model folder "${nowhere} " does not exist`],
-      ['that is a file', file, 'IO', `the model "${file}" is a file: pass the folder that holds the model's files`],
+      [
+        'that is a file',
+        file,
+        'IO',
+        `the model "${file}" is a file: pass the folder that holds the model's files, or a file of weights (`,
+      ],
       ['inside a file', join(file, 'x'), 'IO', `cannot read "${join(file, 'x')}": a part of the path is a file`],
       ['that is empty', join(temporary, 'empty'), 'CONFIG', 'there is no open_clip_config.json and no config.json'],
+      [
+        "that is OpenCLIP's name without a tag",
+        'RN50',
+        'CONFIG',
+        'there is no folder "RN50", and OpenCLIP publishes it as RN50/openai, RN50/yfcc15m',
+      ],
       ['without a name', '', 'IO', 'the path of the model folder is empty'],
       ['with a NUL in its name', 'a\0b', 'IO', 'cannot read "a'],
       ['whose name is too long', 'x'.repeat(300), 'IO', 'name too long'],

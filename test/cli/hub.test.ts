@@ -132,6 +132,9 @@ describe('--model NAME', () => {
 describe('models', () => {
   it('lists what loads, as a table and as JSON; --all with the reasons', async () => {
     const { stdout } = await edgeclip(['models', 'rn50/']);
+    const none = await edgeclip(['models', 'RN51']);
+    expect(none).toMatchObject({ code: 1, stdout: '' });
+    expect(none.stderr).toContain('no published model has "RN51" in its name or repository');
     expect(stdout.split('\n')[0]).toMatch(/^name +size +license +repository$/);
     expect(stdout).toMatch(/^RN50\/openai +408 MB +MIT +timm\/resnet50_clip\.openai$/m);
     expect(stdout).not.toContain('ViT');

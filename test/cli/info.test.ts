@@ -131,6 +131,18 @@ describe('edgeclip info', () => {
     expect(stdout).toMatch(/^towers {6}text$/m);
   });
 
+  it("warns of a tokenizer that is another model's", async () => {
+    const model = variant('other words', () => {});
+    cpSync(goldenPath('clip-tokenizer/tokenizer.json'), join(model, 'tokenizer.json'));
+    const { towers, text, warnings } = await reportModel(await files(model), options);
+    expect(towers).toEqual(['image', 'text']);
+    expect(text!.tokenizer).toBe(true);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^texts cannot be embedded: .* has 49408 tokens, expected at most 600/),
+    ]);
+    expect((await reportModel(await files(variant('no words', () => {})), options)).warnings).toEqual([]);
+  });
+
   it('takes one model', async () => {
     const { code, stderr } = await edgeclip(['info', 'a', '--model', 'b']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('the model is given twice')]);

@@ -138,7 +138,9 @@ describe('a configuration', () => {
 
   it('that is not there: the message ends with the note of the files', async () => {
     const none = '"it": there is no open_clip_config.json and no config.json';
-    expect((await rejection(readDescription(storeOf({}, 'it')))).message).toBe(none);
+    expect((await rejection(readDescription(storeOf({}, 'it')))).message).toBe(
+      `${none}: give one as loadClip(model, { config }), or --config FILE`,
+    );
     const noted = { ...storeOf({}, 'it'), note: '; only the cache was looked at' };
     expect((await rejection(readDescription(noted))).message).toBe(`${none}; only the cache was looked at`);
   });

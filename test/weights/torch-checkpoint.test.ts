@@ -300,7 +300,7 @@ describe('a model that is given as one file', () => {
     expect(await rejection(readDescription(only))).toMatchObject({
       code: 'CONFIG',
       message:
-        '"x.pt": there is no open_clip_config.json and no config.json beside it, and it is not OpenAI\'s own (TorchScript), which needs none',
+        '"x.pt": there is no open_clip_config.json and no config.json beside it, and it is not OpenAI\'s own (TorchScript), which needs none: give one as loadClip(model, { config }), or --config FILE',
     });
     const missing = { ...storeOf(folder, 'y/x.pt'), weights: 'x.pt' };
     expect(await rejection(loadClip(missing))).toMatchObject({
