@@ -193,8 +193,8 @@ const cases: Record<string, (arena: Arena) => Case> = {
     return aCase('depthwiseF32', call, [call.out, call.m * 8 * 4]);
   },
   'gemmF32 by slabs'(arena) {
-    const call = product(arena, 4, 100, 64);
-    return aCase('gemmF32', call, [call.c, 100 * 64 * 4]);
+    const call = product(arena, 4, 40, 128);
+    return aCase('gemmF32', call, [call.c, 40 * 128 * 4]);
   },
   'gemmF32 by columns'(arena) {
     const call = product(arena, 4, 40, 512);
@@ -216,6 +216,17 @@ const cases: Record<string, (arena: Arena) => Case> = {
       [call.c, 40 * 512 * 4],
       [maxima, 40 * MAXIMUM_BYTES],
     );
+  },
+  'gemmInt8 to integers by columns'(arena) {
+    const random = new Random(4);
+    const [aScale, bScale] = [
+      arena.input(random.between(40, 1e-5, 1e-4)),
+      arena.input(random.between(512, 1e-5, 1e-4)),
+    ];
+    const bSum = arena.input(random.int16(1024, 99));
+    const call = product(arena, 2, 40, 512);
+    const integers = { ...call, ldc: 1024, slab: 512, slabStride: 0, mode: Mode.relu6 | Mode.fixed };
+    return aCase('gemmInt8', { ...integers, aScale, aHalves: 0, bScale, bSum, maxima: 0 }, [call.c, 40 * 512 * 2]);
   },
 };
 
