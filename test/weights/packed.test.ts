@@ -6,6 +6,7 @@ import { openTower } from '../../src/weights/open-tower.ts';
 import { parseSafetensorsHeader } from '../../src/weights/safetensors.ts';
 import type { Source } from '../../src/weights/source.ts';
 import {
+  type Checkpoint,
   editTensors,
   editValues,
   type Folder,
@@ -142,6 +143,26 @@ describe('packed weights of another model than the configuration', () => {
       message: expect.stringMatching(/lacks the packed tensor transformer\.resblocks\.3\.ln_1\.weight .*4 layers/),
     });
   });
+});
+
+it('packed weights of which one tensor has another shape, or other elements of the same size, are refused by its name', async () => {
+  const edited = (edit: (tensor: Checkpoint['tensors'][number]) => Partial<Checkpoint['tensors'][number]>) =>
+    editTensors(packed, 'image.safetensors', ({ tensors, metadata }) => ({
+      tensors: tensors.map((tensor) =>
+        tensor.name === 'visual.ln_post.weight' ? { ...tensor, ...edit(tensor) } : tensor,
+      ),
+      metadata,
+    }));
+  const cases = [
+    [edited(({ shape }) => ({ shape: [...shape, 1] })), 'F32 [128, 1]'],
+    [edited(() => ({ dtype: 'I32' })), 'I32 [128]'],
+  ] as const;
+  for (const [model, found] of cases) {
+    expect(await refusal(model)).toMatchObject({
+      code: 'WEIGHTS_SHAPE',
+      message: `"image.safetensors" has the packed tensor visual.ln_post.weight as ${found}, expected F32 [128]`,
+    });
+  }
 });
 
 it('packed weights with a logit scale that no model has are refused, though their checksums are right', async () => {
