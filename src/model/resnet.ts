@@ -12,10 +12,10 @@ import type { Weights } from '../engine/layout.ts';
 import type { MemoryPlan } from '../engine/memory.ts';
 import { roundUp } from '../engine/numerics.ts';
 import { AttentionPool, type AttentionPoolState } from './attention-pool.ts';
-import { type BorderedImage, borderedBytes, lineOf, within } from './bordered-image.ts';
 import { type Bottleneck, bottlenecks, bottlenecksInMemory, EXPANSION } from './bottleneck.ts';
 import type { ResNetConfig } from './config.ts';
 import { trainedSize } from './image-size.ts';
+import { lineOf, type PaddedImage, paddedBytes, within } from './padded-image.ts';
 import { centerPixels, gatherPatches, type PixelState, planPixels, type Windows } from './pixels.ts';
 import { convolution, inMemory, type TowerSlot } from './slots.ts';
 import {
@@ -177,12 +177,12 @@ class ResNet implements ImageEncoder {
           [bandLines(size, stride) * outSize, planes],
         ]),
       ]),
-      bordered: plan.reserve(name, most(borderedBytes(stem, half), each(({ size, planes }) => borderedBytes(size, planes)))), // biome-ignore format: one line a buffer
+      bordered: plan.reserve(name, most(paddedBytes(stem, half), each(({ size, planes }) => paddedBytes(size, planes)))), // biome-ignore format: one line a buffer
       inner: plan.reserve(name, most(rows(stem, 2) * width, each(({ size, stride, planes }) => rows(size, stride) * planes)) * 4), // biome-ignore format: as above
       halved: plan.reserve(name, each(({ size, stride, input }) => (rows(size, stride) / stride ** 2) * input) * 4),
       x: [
         plan.reserve(name, most((stem / 2) ** 2 * width * 4, outputs(1))),
-        plan.reserve(name, most(borderedBytes(stem, half), outputs(0))),
+        plan.reserve(name, most(paddedBytes(stem, half), outputs(0))),
       ],
       features: plan.reserve(name, (config.imageSize / REDUCTION) ** 2 * features(config) * 4),
       ...AttentionPool.plan(plan, name, precision, pooling(config, embedDim)),
@@ -227,8 +227,8 @@ class ResNet implements ImageEncoder {
     const width = inMemory(this.config.width);
     const half = inMemory(stemHalf(this.config));
     const size = this.config.imageSize / 2;
-    const first: BorderedImage = { at: s.bordered, size, channels: half };
-    const second: BorderedImage = { at: spare, size, channels: half };
+    const first: PaddedImage = { at: s.bordered, size, channels: half };
+    const second: PaddedImage = { at: spare, size, channels: half };
 
     centerPixels(engine, s, stemWindows(this.config)); // [imageSize + 1, imageSize + 1, 4]
     this.#bands(size, 1, first, (line, lines) => {
@@ -252,7 +252,7 @@ class ResNet implements ImageEncoder {
     const { arithmetic } = this.#engine;
     const s = this.#state;
     const { size, outSize, stride, input, planes, output, conv1, conv2, conv3, downsample } = block;
-    const inner: BorderedImage = { at: s.bordered, size, channels: planes };
+    const inner: PaddedImage = { at: s.bordered, size, channels: planes };
 
     this.#bands(size, 1, inner, (line, lines) => {
       const a = arithmetic.pack(x + line * size * input * 4, lines * size, input, s.rows); // [lines size, input]
@@ -273,18 +273,13 @@ class ResNet implements ImageEncoder {
   }
 
   /** Calls `work` for each band of an image's lines, whole `step`s; `into`, which it fills, gets its border before. */
-  #bands(
-    size: number,
-    step: number,
-    into: BorderedImage | undefined,
-    work: (line: number, lines: number) => void,
-  ): void {
+  #bands(size: number, step: number, into: PaddedImage | undefined, work: (line: number, lines: number) => void): void {
     if (into) this.#engine.kernels.zeroBorder({ image: into.at, size, pixelBytes: into.channels * 4 });
     const band = bandLines(size, step);
     for (let line = 0; line < size; line += band) work(line, Math.min(band, size - line));
   }
 
-  #windows({ at, size, channels }: BorderedImage, line: number, lines: number): PackedRows {
+  #windows({ at, size, channels }: PaddedImage, line: number, lines: number): PackedRows {
     const image = { at, lineBytes: (size + 2) * channels * 4, channels, across: size };
     return this.#engine.arithmetic.windows(image, line * size, lines * size, this.#state.rows);
   }

@@ -1,12 +1,7 @@
 /** Operands of the two GEMMs in kernel order, and one call of each: what their tests share. */
+import { Arithmetic } from '../../src/engine/arithmetic.ts';
 import { Mode } from '../../src/engine/calls.ts';
-import {
-  GEMM_KEPT_BYTES_PER_K,
-  GEMM_SCRATCH_BYTES,
-  MAXIMUM_BYTES,
-  ROW_GROUP,
-  STRASSEN_PRODUCTS,
-} from '../../src/engine/contract.ts';
+import { GEMM_SCRATCH_BYTES, MAXIMUM_BYTES, ROW_GROUP, STRASSEN_PRODUCTS } from '../../src/engine/contract.ts';
 import type { Pointer } from '../../src/engine/kernels.ts';
 import { roundUp } from '../../src/engine/numerics.ts';
 import { packPanels, packPanelsInt8 } from '../../src/weights/panels.ts';
@@ -103,7 +98,7 @@ export function runInt8(arena: Arena, build: Build, call: Int8Call): Uint8Array<
     slab: g.slab,
     slabStride: g.slabStride,
     mode,
-    scratch: arena.output(GEMM_SCRATCH_BYTES + GEMM_KEPT_BYTES_PER_K * k),
+    scratch: arena.output(Arithmetic.scratchBytes(k, 1)),
     maxima,
   });
   arena.check(`m ${m} n ${n} k ${weights.k}`);

@@ -1,14 +1,8 @@
 /** Each kernel that threads share, cut for three threads, gives the bytes of the whole call. */
 import { describe, expect, it } from 'vitest';
+import { Arithmetic } from '../../src/engine/arithmetic.ts';
 import { type Call, type KernelName, type Kernels, Mode } from '../../src/engine/calls.ts';
-import {
-  CONSTANTS_BYTES,
-  GEMM_KEPT_BYTES_PER_K,
-  GEMM_SCRATCH_BYTES,
-  MAXIMUM_BYTES,
-  ROW_BLOCK,
-  STRASSEN_PRODUCTS,
-} from '../../src/engine/contract.ts';
+import { CONSTANTS_BYTES, MAXIMUM_BYTES, ROW_BLOCK, STRASSEN_PRODUCTS } from '../../src/engine/contract.ts';
 import type { Pointer } from '../../src/engine/kernels.ts';
 import { activationMax } from '../../src/engine/numerics.ts';
 import { partsFor } from '../../src/engine/threads/control.ts';
@@ -114,7 +108,7 @@ function product(arena: Arena, cell: 2 | 4, m: number, n: number) {
   const slab = n / 2;
   const c = arena.output(m * n * 4);
   const at = { a, b, bias: arena.input(random.floats(n)), m, n, k, c };
-  return { ...at, ldc: slab * 4, width: m, gap: 0, slab, slabStride: m * slab * 4, mode: Mode.none, scratch: arena.output(GEMM_SCRATCH_BYTES + GEMM_KEPT_BYTES_PER_K * k) }; // biome-ignore format: one line
+  return { ...at, ldc: slab * 4, width: m, gap: 0, slab, slabStride: m * slab * 4, mode: Mode.none, scratch: arena.output(Arithmetic.scratchBytes(k, 1)) }; // biome-ignore format: one line
 }
 
 const cases: Record<string, (arena: Arena) => Case> = {

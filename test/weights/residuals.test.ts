@@ -70,4 +70,17 @@ describe.each([
     expect(cosine(own, await embedding(bytes, 'f32'))).toBeGreaterThan(0.9999);
     expect(cosine(own, await embedding(file, 'f32'))).toBeGreaterThan(0.9999);
   });
+
+  it('is unpacked to f32 with what the residual keeps of it', async () => {
+    const panels = async (form: Uint8Array) => {
+      const { layout, fill } = await open(form, 'f32');
+      const into = new Uint8Array(layout.byteLength);
+      await fill(into);
+      const { offset, byteLength } = layout.tensors.get(`${PROJECTION}.panels`)!;
+      return new Float32Array(into.buffer, offset, byteLength / 4);
+    };
+    const [own, unpacked] = [await panels(bytes), await panels(await packed(bytes))];
+    const difference = Math.hypot(...own.map((value, i) => value - unpacked[i]!));
+    expect(difference / Math.hypot(...own)).toBeLessThanOrEqual(LARGEST_ERROR);
+  });
 });

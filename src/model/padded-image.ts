@@ -2,18 +2,18 @@
 import type { Pointer } from '../engine/kernels.ts';
 
 /** f32 [size + 2, size + 2, channels]. */
-export interface BorderedImage {
+export interface PaddedImage {
   readonly at: Pointer;
   readonly size: number;
   readonly channels: number;
 }
 
 /** Bytes of the whole image. */
-export const borderedBytes = (size: number, channels: number) => (size + 2) ** 2 * channels * 4;
+export const paddedBytes = (size: number, channels: number) => (size + 2) ** 2 * channels * 4;
 
 /** Where the first pixel of a line is, inside the border. */
-export const lineOf = ({ at, size, channels }: BorderedImage, line: number): Pointer =>
+export const lineOf = ({ at, size, channels }: PaddedImage, line: number): Pointer =>
   at + ((line + 1) * (size + 2) + 1) * channels * 4;
 
 /** How a product writes into the image. */
-export const within = ({ size, channels }: BorderedImage) => ({ line: { width: size, gap: 2 * channels * 4 } });
+export const within = ({ size, channels }: PaddedImage) => ({ line: { width: size, gap: 2 * channels * 4 } });
