@@ -61,7 +61,7 @@ export function findBox(bytes: Uint8Array, path: string, inside: Box = wholeFile
   return undefined;
 }
 
-export const wholeFile = (bytes: Uint8Array): Box => ({ start: 0, end: bytes.length });
+const wholeFile = (bytes: Uint8Array): Box => ({ start: 0, end: bytes.length });
 
 /** The brands of a file that begins with a box `ftyp`: the major one is at 8, the compatible ones are from 16 to its end. */
 export function isoBrands(bytes: Uint8Array): ReadonlySet<string> {

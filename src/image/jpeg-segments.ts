@@ -4,7 +4,7 @@ import { hasText } from '../bytes.ts';
 import { ClipError } from '../errors.ts';
 
 /** Marker codes: the byte after 0xff. */
-export const SOF2 = 0xc2;
+const SOF2 = 0xc2;
 export const DHT = 0xc4;
 export const SOI = 0xd8;
 export const EOI = 0xd9;

@@ -6,7 +6,7 @@ import { show } from '../json.ts';
  * The longest supported side in pixels, which is JPEG's limit. The resize's arithmetic and memory plan rely on it, so it
  * cannot be raised.
  */
-export const MAX_SIDE = 65_535;
+const MAX_SIDE = 65_535;
 
 /** The default of `maxPixels`: 100 million. Rows are decoded one by one, so such a picture costs a second, not memory. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -15,7 +15,7 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
  * The same for pictures that are held as a whole while they are decoded (WebP, interlaced PNG): a quarter. A
  * lossless WebP of that size was measured at 410 MB. A larger `maxPixels` raises it as well.
  */
-export const DEFAULT_MAX_WHOLE_PIXELS = 25_000_000;
+const DEFAULT_MAX_WHOLE_PIXELS = 25_000_000;
 
 /** The default of `maxBytes`: 128 MiB of file. */
 export const DEFAULT_MAX_BYTES = 134_217_728;

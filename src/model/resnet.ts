@@ -30,7 +30,7 @@ import {
 const BATCH_NORM_EPS = 1e-5;
 
 /** Factor from the picture's side to the last layer's: `image_size // 32` in OpenAI's code. */
-export const REDUCTION = 32;
+const REDUCTION = 32;
 
 /** Length of the last layer's vectors. */
 const features = ({ width }: ResNetConfig) => width * 8 * EXPANSION;

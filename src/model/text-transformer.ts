@@ -29,7 +29,7 @@ import { normSlots, projectionSlot, published, type TowerSlot } from './slots.ts
 import type { PlanOptions, TowerDefinition, TowerOutput } from './tower.ts';
 
 /** Nodes of a prefix tree that are computed together: with more, more is shared and more memory needed. */
-export const CHUNK_NODES = 256;
+const CHUNK_NODES = 256;
 
 const LOGIT_SCALE: TowerSlot = {
   kind: 'vector',

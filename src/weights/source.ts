@@ -67,7 +67,11 @@ const BLOB_STEP = 4 << 20;
 
 /**
  * A source over a `Blob` or `File`. Only the wanted range is read; not as a stream, which in Chromium 156 may never end.
- * @param name what error messages call it
+ * @param name what error messages call it; default the name of the file, or `blob`
+ * @example
+ * const source = blobSource(new File([new Uint8Array(24)], 'model.safetensors')); // or one that the user chose
+ * source.name; // 'model.safetensors'
+ * source.byteLength; // 24
  */
 export function blobSource(
   blob: Blob,

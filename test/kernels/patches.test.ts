@@ -54,7 +54,7 @@ function windows(
   return out;
 }
 
-function centreInto(arena: Arena, pixels: Uint8Array, s: Shape, channels: Channels) {
+function centerInto(arena: Arena, pixels: Uint8Array, s: Shape, channels: Channels) {
   const side = padded(s);
   const image = arena.output(side * side * channels * 2 + 16);
   const [z0, z1, z2] = ZERO_POINTS;
@@ -85,12 +85,12 @@ describeBuilds((arena: Arena, { layout }: Build) => {
   describe('centerPixels', () => {
     const sizes = [1, 2, 3, 7, 8, 15, 16, 33];
     const cases = sizes.flatMap((size) => [[size, 3] as const, [size, 4] as const]);
-    it.each(cases)('centres a picture of %i pixels and pads it with zeros, %i channels', (size, channels) => {
+    it.each(cases)('centers a picture of %i pixels and pads it with zeros, %i channels', (size, channels) => {
       for (const before of [0, 1, 2]) {
         arena.reset();
         const pixels = picture(size);
         const s = { size, window: 3, stride: 1, before, across: size + before };
-        const { image, side } = centreInto(arena, pixels, s, channels);
+        const { image, side } = centerInto(arena, pixels, s, channels);
         const expected = new Int16Array(side * side * channels);
         for (let y = 0; y < side; y++) {
           for (let x = 0; x < side; x++) {
@@ -123,7 +123,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
       ] as const) {
         arena.reset();
         const pixels = picture(s.size);
-        const { image, line } = centreInto(arena, pixels, s, channels);
+        const { image, line } = centerInto(arena, pixels, s, channels);
         const m = lines * s.across;
         const out = arena.output(packedBytes(m, kPadded, 2));
         const scratch = arena.output(kPadded * 2 + 16);
@@ -154,7 +154,7 @@ describeBuilds((arena: Arena, { layout }: Build) => {
     it('packs floats', () => {
       arena.reset();
       const pixels = picture(s.size);
-      const { image, line } = centreInto(arena, pixels, s, channels);
+      const { image, line } = centerInto(arena, pixels, s, channels);
       const m = s.across * s.across;
       const out = arena.output(packedBytes(m, k, 4));
       const scratch = arena.output(k * 2 + 16);

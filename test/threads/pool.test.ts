@@ -38,7 +38,11 @@ const startDying: StartThread = (message) => {
 const startHere = (message: object) => startThread(message, WORKER_SOURCE);
 
 /** A pool of three that packs rows, with short patience; `threads` are its workers. */
-async function packingPool(patienceMs = 300, begin: (message: { thread: number }) => Thread = startHere) {
+async function packingPool(
+  patienceMs = 300,
+  begin: (message: { thread: number }) => Thread = startHere,
+  startMs = 60_000,
+) {
   const plan = new MemoryPlan();
   const x = plan.reserve('x', 12 * 8 * 4);
   const out = plan.reserve('out', 12 * 8 * 4);
@@ -55,7 +59,7 @@ async function packingPool(patienceMs = 300, begin: (message: { thread: number }
     return thread;
   };
   const module = await compiledKernels('simd', true);
-  pool = new ThreadPool({ threads: 3, start, module, memory, control, scratchBytes: 0, patienceMs, startMs: 10_000 });
+  pool = new ThreadPool({ threads: 3, start, module, memory, control, scratchBytes: 0, patienceMs, startMs });
   await pool.ready();
   const pack = () => {
     floats.fill(0, out / 4, out / 4 + 96);
@@ -180,6 +184,38 @@ describe('the pool', () => {
     const gone = exited(threads[0]!);
     threads[0]!.stop();
     await gone;
+    await pool.ready();
+    expectSameBits(pack(), before, 'packed', 8);
+  });
+
+  it('says how many workers did not start in time', async () => {
+    const silent: Thread = { post() {}, onMessage() {}, onExit() {}, hold() {}, stop() {} };
+    const begin = (message: { thread: number }) => (message.thread === 1 ? silent : startHere(message));
+    await expect(packingPool(300, begin, 5)).rejects.toMatchObject({
+      code: 'WORKER',
+      message: expect.stringMatching(/^worker threads do not start: [01] of 2 did$/),
+    });
+  });
+
+  it('says why workers cannot be started, and starts them at the next call that can', async () => {
+    let refused = false;
+    const { pool, pack } = await packingPool(300, (message) => {
+      if (refused) throw new Error('no more threads');
+      return startHere(message);
+    });
+    const before = pack();
+    const gone = exited(threads[0]!);
+    threads[0]!.stop();
+    await gone;
+    refused = true;
+    for (let i = 0; i < 2; i++) {
+      await expect(pool.ready()).rejects.toMatchObject({
+        code: 'WORKER',
+        message: 'worker threads do not start: 0 of 2 did: no more threads',
+        cause: new Error('no more threads'),
+      });
+    }
+    refused = false;
     await pool.ready();
     expectSameBits(pack(), before, 'packed', 8);
   });

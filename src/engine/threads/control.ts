@@ -1,7 +1,7 @@
 /** The control block: i32 words in the shared memory, by which the threads of a pool find their work. */
 
 /** The most parts of a step: the claim has eight bits for a part. */
-export const MOST_PARTS = 255;
+const MOST_PARTS = 255;
 
 /** Parts for each thread that a call may be cut into; few calls have enough work for that (`ranges`). */
 const PARTS_PER_THREAD = 12;
