@@ -2,7 +2,6 @@
  * The pictures in a tar file, by the endings of their names, while it is read. Of a picture that is a link to another member, the
  * bytes are read again from where that one is.
  */
-import { posix } from 'node:path';
 import { ClipError } from '../errors.ts';
 import { joinPieces, streamPieces } from '../image/body.ts';
 import { checkBytes, type ImageLimits } from '../image/limits.ts';
@@ -80,7 +79,7 @@ export async function* tarPictures(
       }
       await passOver(entry.body).catch(failed);
       if (type === 'file') yield { key, bytes: async () => refused(size, limits) };
-      else if (members.isLink(name)) {
+      else if (members.target(name) !== undefined) {
         const extent = members.find(name);
         if (extent) yield linked(name, extent);
         else later.push(name);
@@ -92,39 +91,55 @@ export async function* tarPictures(
   }
 }
 
-/** What a tar file has under a name: where its bytes are, or the name that it is a link to. */
+/** What a member is a link to. */
+interface Link {
+  /** As the file has it. */
+  readonly target: string;
+  /** The member of that name. */
+  readonly name: string;
+}
+
+/** What a tar file has under a name: where its bytes are, or what it is a link to. */
 class Members {
-  readonly #members = new Map<string, Extent | string>();
+  readonly #members = new Map<string, Extent | Link>();
 
   add(name: string, extent: Extent): void {
-    this.#members.set(posix.normalize(name), extent);
+    this.#members.set(plainPath(name), extent);
   }
 
   /** @param isSymbolic whether the target is seen from the link's folder; that of a hard link is a member's name */
   addLink(name: string, target: string, isSymbolic: boolean): void {
-    const from = isSymbolic && !target.startsWith('/') ? posix.join(posix.dirname(name), target) : target;
-    this.#members.set(posix.normalize(name), posix.normalize(from));
+    const isRelative = isSymbolic && !target.startsWith('/');
+    this.#members.set(plainPath(name), { target, name: plainPath(isRelative ? `${name}/../${target}` : target) });
   }
 
-  isLink(name: string): boolean {
-    return typeof this.#members.get(posix.normalize(name)) === 'string';
-  }
-
-  /** What a link is to. */
-  target(name: string): string {
-    return String(this.#members.get(posix.normalize(name)));
+  /** What a member is a link to; undefined if it is none. */
+  target(name: string): string | undefined {
+    const found = this.#members.get(plainPath(name));
+    return found && 'target' in found ? found.target : undefined;
   }
 
   /** Where the bytes of a member are, or of what it is a link to; undefined if that is not there. */
   find(name: string): Extent | undefined {
     const passed = new Set<string>();
-    let found = this.#members.get(posix.normalize(name));
-    while (typeof found === 'string' && !passed.has(found)) {
-      passed.add(found);
-      found = this.#members.get(found);
+    let found = this.#members.get(plainPath(name));
+    while (found && 'target' in found) {
+      if (passed.has(found.name)) return undefined;
+      passed.add(found.name);
+      found = this.#members.get(found.name);
     }
-    return typeof found === 'string' ? undefined : found;
+    return found;
   }
+}
+
+/** Without `.`, and `..` with what is before it. Node's `normalize` would do, but Bun's loses bytes that are not UTF-8. */
+function plainPath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.join('/');
 }
 
 /** Reads a body to its end. modern-tar 0.8 loses the next member when a body is canceled of which it has all bytes: that one never ends. */
