@@ -14,7 +14,7 @@ import { serve } from '../browser/browser.js';
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' blob:";
 const photo = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
 const vite = fileURLToPath(new URL('node_modules/vite/bin/vite.js', import.meta.url));
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 export default async function run({ folder }) {
   await promisify(execFile)(process.execPath, [vite, 'build'], { cwd: folder });
@@ -41,6 +41,7 @@ async function use(browser, server) {
     checks++;
   };
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const problems = [];
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
@@ -56,11 +57,14 @@ async function use(browser, server) {
   const text = (id) => page.$eval(`#${id}`, (element) => element.textContent);
   const until = (pattern) =>
     page
-      .waitForFunction((source) => new RegExp(source).test(document.getElementById('status').textContent), { timeout: PATIENCE_MS }, pattern) // biome-ignore format: one line
+      .waitForFunction((source) => new RegExp(source).test(document.getElementById('status').textContent), {}, pattern) // biome-ignore format: one line
       .catch(async () => assert.fail(`expected ${pattern}, the page says: ${await text('status')} ${await text('error')}`)); // biome-ignore format: one line
   const keep = async (name) => {
     const folder = process.env.EDGECLIP_SCREENSHOTS;
-    await new Promise((resolve) => setTimeout(resolve, 400)); // the bars have grown
+    // Until the bars have grown.
+    await page.evaluate(
+      async () => void (await Promise.allSettled(document.getAnimations().map((one) => one.finished))),
+    );
     if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
   };
   const pick = async (name) => {

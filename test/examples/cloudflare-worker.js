@@ -14,7 +14,7 @@ let loads = 0;
 export async function loadClip(...args) {
   console.log(\`load \${++loads}\`);
   if (loads === 1) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     throw new Error('the first load fails');
   }
   return image.loadClip(...args);

@@ -55,6 +55,7 @@ async function usePage(address) {
   });
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(180_000);
     await page.goto(address, { waitUntil: 'networkidle0' });
     const input = await page.$('input[type=file]');
     await input.uploadFile(fileURLToPath(new URL('../golden/photos/rocket.jpg', import.meta.url)));

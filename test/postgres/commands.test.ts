@@ -17,11 +17,15 @@ const names = ['cat.png', 'coffee.png', 'rocket.jpg', 'grass.png'];
 
 let server: PostgresServer;
 let clip: Clip;
+/** An index of the photos. */
+let made: string;
 let serving: ChildProcess | undefined;
 beforeAll(async () => {
   [server, clip] = await Promise.all([PostgresServer.start(), loadClip()]);
   mkdirSync(photos, { recursive: true });
   for (const name of names) copyFileSync(join(golden, name), at(name));
+  made = server.address('postgres', 'made');
+  expect((await run('index', 'photos', '--to', made)).code).toBe(0);
 });
 afterAll(async () => {
   serving?.kill('SIGKILL');
@@ -94,7 +98,7 @@ it('says in one line what is wrong', async () => {
       ['search', 'cat', '--in', server.address('postgres', undefined, 'x')],
       /refuses the user or the password.*\[IO\]$/,
     ],
-    [['index', 'photos', '--to', server.address(), '--orient'], /no options for pictures.*--orient.*\[INDEX_MODEL\]$/],
+    [['index', 'photos', '--to', made, '--orient'], /no options for pictures.*--orient.*\[INDEX_MODEL\]$/],
   ] as const) {
     const outcome = await run(...args);
     expect([outcome.code, outcome.stderr.trimEnd()]).toEqual([1, expect.stringMatching(message)]);
@@ -103,7 +107,7 @@ it('says in one line what is wrong', async () => {
 });
 
 it('is searched by the server', async () => {
-  serving = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--in', server.address()], {
+  serving = spawn(process.execPath, [MAIN, 'serve', '--port', '0', '--in', made], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(serving, 'close');
@@ -120,17 +124,17 @@ it('is searched by the server', async () => {
     const response = await fetch(`http://127.0.0.1:${await listening}/search`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text: 'a photo of a cat', top: 1, path: 'kitty', approximate }),
+      body: JSON.stringify({ text: 'a rocket', top: 1, path: 'rocket', approximate }),
     });
     return [response.status, await response.json()];
   };
-  expect(await search()).toEqual([200, { photos: [expect.objectContaining({ path: at('kitty.png') })] }]);
+  expect(await search()).toEqual([200, { photos: [expect.objectContaining({ path: at('rocket.jpg') })] }]);
   expect(await search(true)).toEqual(await search());
   await server.stop();
   const [status] = await search();
   expect(status).toBeGreaterThanOrEqual(500);
   await server.run();
-  expect(await search()).toEqual([200, { photos: [expect.objectContaining({ path: at('kitty.png') })] }]);
+  expect(await search()).toEqual([200, { photos: [expect.objectContaining({ path: at('rocket.jpg') })] }]);
   serving.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
   expect(log).not.toContain(encodeURIComponent(PASSWORD));

@@ -108,7 +108,7 @@ it('Spark: rdd.pipe gives every picture a row, though a process is killed', asyn
     EDGECLIP: command,
     PICTURES_A_PARTITION: '60',
     // Two tasks at once; each is tried twice.
-    PYSPARK_SUBMIT_ARGS: '--master local[2,2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 pyspark-shell', // biome-ignore format: one line
+    PYSPARK_SUBMIT_ARGS: '--master local[2,2] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 --conf spark.python.authenticate.socketTimeout=300s pyspark-shell', // biome-ignore format: one line
     PYSPARK_PYTHON: resolve(python),
   });
   expect(existsSync(mark)).toBe(true);
@@ -118,7 +118,12 @@ it('Spark: rdd.pipe gives every picture a row, though a process is killed', asyn
 
 describe('Ray', () => {
   const names = ['part-00000.parquet', 'part-00001.parquet', 'part-00002.parquet'];
-  const environment = { PICTURES_A_PART: '60', RAY_USAGE_STATS_ENABLED: '0', RAY_TMPDIR: dirname(work.path) };
+  const environment = {
+    PICTURES_A_PART: '60',
+    RAY_USAGE_STATS_ENABLED: '0',
+   
+    RAY_TMPDIR: dirname(work.path),
+  };
 
   it('an actor gives every picture a row, though its process is killed', async () => {
     const { command, mark } = dyingCommand('ray');

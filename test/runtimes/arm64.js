@@ -1,7 +1,7 @@
 // Runtimes for arm64 on any Linux: their programs from npm, the libraries that these need from Debian's packages for arm64,
 // unpacked in a folder, and qemu-user-static to run them.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,8 +20,10 @@ function installPrograms() {
 
 /** apt-get with lists of its own: the system does not learn of the other architecture, and no root is needed. */
 function installLibraries() {
-  if (existsSync(join(ROOT, 'lib/ld-linux-aarch64.so.1'))) return;
+  if (existsSync(ROOT)) return;
   const temporary = mkdtempSync(join(tmpdir(), 'edgeclip-arm64-'));
+  const unfinished = `${ROOT}-unfinished`; // all of them or none
+  for (const folder of [ROOT, unfinished]) rmSync(folder, { recursive: true, force: true });
   try {
     for (const folder of ['lists/partial', 'cache/archives/partial'])
       mkdirSync(join(temporary, folder), { recursive: true });
@@ -29,6 +31,7 @@ function installLibraries() {
       'APT::Architecture': 'arm64',
       'APT::Architectures': 'arm64',
       'APT::Sandbox::User': '',
+      'Acquire::Retries': '5',
       'Dir::State::lists': join(temporary, 'lists'),
       'Dir::State::status': '/dev/null',
       'Dir::Cache': join(temporary, 'cache'),
@@ -39,9 +42,10 @@ function installLibraries() {
     apt('update');
     apt('download', ...LIBRARIES);
     for (const name of readdirSync(temporary)) {
-      if (name.endsWith('.deb')) execFileSync('dpkg', ['-x', join(temporary, name), ROOT]);
+      if (name.endsWith('.deb')) execFileSync('dpkg', ['-x', join(temporary, name), unfinished]);
     }
-    rmSync(join(ROOT, 'usr/share'), { recursive: true }); // documents, with links to packages that are not here
+    rmSync(join(unfinished, 'usr/share'), { recursive: true }); // documents, with links to packages that are not here
+    renameSync(unfinished, ROOT);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
