@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inside, node, packageVersion, run } from './runtime.js';
 import { serve } from './server.js';
-import { PHOTOS } from './service.js';
+import { ask, PHOTOS } from './service.js';
 import { during, embedSlowly, get, inspect, workerd } from './workerd-memory.js';
 
 const MB = 1e6;
@@ -36,11 +36,11 @@ const inMB = (bytes) => (bytes / MB).toFixed(1);
 /** Puts a model in the worker's bucket. What a load meets before the last shard is there is told, and the next request tries again. */
 async function fillBucket({ base, printed }, model) {
   const put = async (name) => {
-    const response = await fetch(new URL(`/model/${name}`, base), { method: 'PUT', body: readFileSync(join(model, name)) });
+    const response = await ask(new URL(`/model/${name}`, base), { method: 'PUT', body: readFileSync(join(model, name)) });
     assert.equal(response.status, 201);
   }; // biome-ignore format: one line
   const load = async () => {
-    const response = await fetch(new URL('/load', base));
+    const response = await ask(new URL('/load', base));
     return `${response.status} ${response.ok || (await response.json()).error}`;
   };
   const names = readdirSync(model).filter((name) => /^image|^open_clip/.test(name));

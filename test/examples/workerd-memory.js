@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { inside } from './runtime.js';
+import { ask } from './service.js';
 
 const { WebSocket } = createRequire(inside('miniflare/'))('ws');
 
@@ -76,7 +77,7 @@ export async function embedSlowly(base, photo, look) {
 }
 
 export const get = async (base, path, body) => {
-  const response = await fetch(new URL(path, base), body ? { method: 'POST', body, duplex: 'half' } : {});
+  const response = await ask(new URL(path, base), body ? { method: 'POST', body, duplex: 'half' } : {});
   assert.equal(response.status, 200, `${path}: ${response.status}`);
   return response.text();
 };
