@@ -9,6 +9,7 @@ import { openStorage } from '../../src/batch/open-storage.ts';
 import { readPlan } from '../../src/batch/plan.ts';
 import { type Clip, loadClip } from '../../src/index.ts';
 import { edgeclip, startEdgeclip } from '../cli/command.ts';
+import { SLOW_PICTURES } from '../cli/slow-pictures.ts';
 import { batchFolder, golden } from './batch-folder.ts';
 import { FULL_DISK } from './full-disk.ts';
 import { smallPictures, writePictures } from './pictures.ts';
@@ -74,7 +75,8 @@ it('is as after a quiet run when it was killed and stopped on its way', async ()
   ] as const) {
     // biome-ignore format: one line
     const had = existsSync(at('killed/part-00000.parquet')) ? parts('killed').length : 0;
-    const child = startEdgeclip(['batch', 'work', '--output', 'killed', '--threads', '1'], { cwd: folder.path });
+    const options = { cwd: folder.path, imports: [SLOW_PICTURES] };
+    const child = startEdgeclip(['batch', 'work', '--output', 'killed', '--threads', '1'], options);
     const timer = setInterval(() => {
       if (parts('killed').length <= had + 2) return;
       clearInterval(timer);

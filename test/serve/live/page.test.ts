@@ -58,7 +58,6 @@ it.each([
   await page.keyboard.press('Enter');
   await page.locator('#photos img[src^="blob:"]').first().waitFor();
   expect((await found(page))[0]).toBe('cat.png');
-  await page.waitForTimeout(500);
   await look(page, `${name}-search`);
   const width = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(width).toBe(0); // nothing stands out at the side
