@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fileSource, readTextFile } from '../../src/platform/node.ts';
-import { blobSource, bytesSource, type Source } from '../../src/weights/source.ts';
+import { blobSource, bytesSource, type Source, sliceSource } from '../../src/weights/source.ts';
 
 const bytes = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
 let folder: string;
@@ -19,6 +19,14 @@ const sources: [string, () => Promise<Source>][] = [
   ['bytes', async () => bytesSource(bytes)],
   ['a buffer', async () => bytesSource(bytes.slice().buffer)],
   ['a blob', async () => blobSource(new Blob([bytes]))],
+  [
+    'parts of a store',
+    async () => sliceSource({ size: bytes.length, slice: async (from, to) => bytes.subarray(from, to) }),
+  ],
+  [
+    'parts of a store that are blobs, and its byteLength',
+    async () => sliceSource({ byteLength: bytes.length, slice: (from, to) => new Blob([bytes.subarray(from, to)]) }),
+  ],
   ['a file with an odd path', () => fileSource(join(folder, '50% off #3.bin'))],
 ];
 
@@ -129,5 +137,23 @@ describe('what changes under a source', () => {
       code: 'IO',
       message: '"x": the buffer was transferred',
     });
+  });
+});
+
+it('a store without a length in bytes is refused', () => {
+  const slice = () => new ArrayBuffer(0);
+  for (const size of [undefined, -1, 0.5, Number.NaN]) {
+    expect(() => sliceSource({ slice, ...(size !== undefined && { size }) }, 'model.bin')).toThrow(
+      new TypeError(`"model.bin" must have its length in bytes as size or byteLength, got ${size}`),
+    );
+  }
+  expect(sliceSource({ slice, size: 0 }).byteLength).toBe(0);
+});
+
+it('a store that gives less than was asked for is told so', async () => {
+  const store = sliceSource({ size: 100, slice: (from, to) => bytes.subarray(from, to - 1) }, 'model.bin');
+  await expect(store.readInto(0, new Uint8Array(10))).rejects.toMatchObject({
+    code: 'IO',
+    message: expect.stringContaining('9 bytes'),
   });
 });
