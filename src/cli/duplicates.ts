@@ -1,9 +1,12 @@
 /** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
+import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { fileIdentity } from '../file-identity.ts';
 import { nineDigits } from '../float32.ts';
 import { type DuplicateGroup, type DuplicatePhoto, duplicateGroups } from '../search/duplicates.ts';
+import { EmptyFolders } from '../search/empty-folders.ts';
 import { openPhotos } from '../search/index.ts';
+import { isGone } from '../search/photo-file.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
@@ -46,7 +49,7 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
   const store = await openPhotos(path, { readOnly: true });
   try {
     const onProgress = (done: number, total: number) => progress.show('photos', done, total);
-    const groups = withoutLinks(await duplicateGroups(store, { threshold, approximate, onProgress }));
+    const groups = await presentGroups(await duplicateGroups(store, { threshold, approximate, onProgress }));
     progress.clear();
     if (groups.length === 0) progress.line('no duplicates');
     for (const [i, { exact, photos }] of groups.entries()) {
@@ -66,18 +69,25 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
   }
 }
 
-/** An index may have further paths of a file, if they became links after it was made. */
-function withoutLinks(groups: readonly DuplicateGroup[]): DuplicateGroup[] {
-  return groups
-    .map(({ exact, photos }) => {
-      const byFile = new Map<string | undefined, DuplicatePhoto>();
-      for (const photo of photos) {
-        const file = fileIdentity(photo.path);
-        if (!byFile.has(file)) byFile.set(file, photo);
-      }
-      return { exact, photos: [...byFile.values()] };
-    })
-    .filter(({ photos }) => photos.length > 1);
+/**
+ * An index may have further paths of a file, if they became links after it was made, and files that were removed since: whoever
+ * deletes all but one of a group must not keep one that is gone. A file whose folder is not there, or empty, may be on a disk that
+ * is not mounted.
+ */
+async function presentGroups(groups: readonly DuplicateGroup[]): Promise<DuplicateGroup[]> {
+  const folders = new EmptyFolders();
+  const present: DuplicateGroup[] = [];
+  for (const { exact, photos } of groups) {
+    const byFile = new Map<string | undefined, DuplicatePhoto>();
+    for (const photo of photos) {
+      const { path } = photo;
+      const wasRemoved = isGone(path) && (await folders.hasOthers(path, (folder) => folder === dirname(path)));
+      const file = fileIdentity(path);
+      if (!wasRemoved && !byFile.has(file)) byFile.set(file, photo);
+    }
+    if (byFile.size > 1) present.push({ exact, photos: [...byFile.values()] });
+  }
+  return present;
 }
 
 function threshold(text: string): number {

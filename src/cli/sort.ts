@@ -1,8 +1,19 @@
 /** `edgeclip sort`: photos into a folder for each label. */
-import { constants, copyFileSync, linkSync, lstatSync, readFileSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ClipError } from '../errors.ts';
+import { realPath } from '../file-identity.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { makeFolder } from '../platform/make-folder.ts';
@@ -161,16 +172,29 @@ function put(from: string, to: string, { link, move }: { readonly link: boolean;
       if (!NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw error;
       throw new ClipError('IO', 'symbolic links cannot be made there: use --copy', { cause: error });
     }
-  } else if (!move) copyFileSync(source, target, constants.COPYFILE_EXCL);
+  } else if (!move) copy(source, target);
   else {
     try {
-      linkSync(source, target); // a rename would overwrite
+      // A link's own target may begin where the link is; a rename would overwrite.
+      if (lstatSync(source).isSymbolicLink()) symlinkSync(toPath(realPath(from)), target);
+      else linkSync(source, target);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EXDEV' && code !== 'EMLINK' && !NO_LINKS.has(code)) throw error;
-      copyFileSync(source, target, constants.COPYFILE_EXCL);
+      copy(source, target);
     }
     unlinkSync(source);
+  }
+}
+
+/** With its time, which is what photos are ordered by. */
+function copy(source: string | Buffer, target: string | Buffer): void {
+  copyFileSync(source, target, constants.COPYFILE_EXCL);
+  const { atime, mtime } = statSync(source);
+  try {
+    utimesSync(target, atime, mtime);
+  } catch {
+    // Some network shares let nobody set it.
   }
 }
 

@@ -6,6 +6,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -193,7 +195,8 @@ it('lists copies first, then photos that are nearly equal', async () => {
     ['copy of b', '3', [0, 0, 1, 0]],
     ['alone', '5', [0, 0, 0, 1]],
   ] as const;
-  const file = (name: string) => ({ path: join(work.path, name), size: 1, mtime: 1 });
+  const folder = join(work.path, 'of another machine');
+  const file = (name: string) => ({ path: join(folder, name), size: 1, mtime: 1 });
   await store.change({ add: add.map(([name, hash, v]) => ({ ...file(name), hash, vector: Float32Array.from(v) })) });
   await store.close();
   const { stdout } = await run('duplicates', '--in', 'd.db', '--threshold', '0.95');
@@ -203,7 +206,7 @@ it('lists copies first, then photos that are nearly equal', async () => {
   const listed = (await run('duplicates', '--in', 'd.db', '--threshold', '0.95', '--json')).stdout.split('\n')[1]!;
   const cosines = JSON.parse(listed).photos.map(({ similarity }: { similarity: number }) => Math.fround(similarity));
   expect(cosines).toEqual(found.map(({ similarity }) => similarity));
-  expect(stdout.replaceAll(`${work.path}/`, '')).toBe(
+  expect(stdout.replaceAll(`${folder}/`, '')).toBe(
     '  copy  b\n  copy  copy of b\n\n1.0000  a\n0.9806  near a\n0.9119  near near a\n',
   );
   const none = await run('duplicates', '--in', 's.db', '--json');
@@ -211,7 +214,7 @@ it('lists copies first, then photos that are nearly equal', async () => {
   const [, group] = (await run('duplicates', '--in', 'd.db', '--threshold', '0.98', '--json')).stdout.split('\n');
   expect(JSON.parse(group!)).toMatchObject({
     exact: false,
-    photos: [{ similarity: 1 }, { file: join(work.path, 'near a') }],
+    photos: [{ similarity: 1 }, { file: join(folder, 'near a') }],
   });
 });
 
@@ -254,6 +257,32 @@ it('sorts photos into folders, and overwrites nothing', async () => {
   expect((await run('sort', 'unsorted', '-l', 'a/b,a?b', '--into', 'x')).stderr).toContain(
     'would share the folder "a_b"',
   );
+});
+
+it('sorted photos keep their time, also on another disk, and links lead where they led', async () => {
+  const from = join(work.path, 'dated');
+  mkdirSync(from);
+  const day = new Date('2019-03-04T05:06:07Z');
+  copyFileSync(join(golden, 'cat.png'), join(from, 'cat.png'));
+  utimesSync(join(from, 'cat.png'), day, day);
+  symlinkSync('cat.png', join(from, 'link.png'));
+  writeFileSync(
+    join(work.path, 'other-disk.mjs'),
+    `import fs from 'node:fs';
+     import { syncBuiltinESMExports } from 'node:module';
+     fs.linkSync = () => { throw Object.assign(new Error('EXDEV: cross-device link not permitted'), { code: 'EXDEV' }); };
+     syncBuiltinESMExports();`,
+  );
+  const sort = (...args: string[]) => ['sort', ...args, '-l', 'a cat,grass'];
+  await run(...sort('dated/cat.png', '--into', 'copies'));
+  expect(statSync(join(work.path, 'copies/a cat/cat.png')).mtime).toEqual(day);
+  await run(...sort('dated/link.png', '--into', 'moved', '--move'));
+  expect(readdirSync(from)).toEqual(['cat.png']);
+  expect(readFileSync(join(work.path, 'moved/a cat/link.png'))).toEqual(readFileSync(join(golden, 'cat.png')));
+  const options = { cwd: work.path, imports: ['./other-disk.mjs'] };
+  await edgeclip(sort('dated/cat.png', '--into', 'disk', '--move'), options);
+  expect(statSync(join(work.path, 'disk/a cat/cat.png')).mtime).toEqual(day);
+  expect(readdirSync(from)).toEqual([]);
 });
 
 it('refuses what cannot be', async () => {
