@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BullQueue } from '../../src/batch/bull-queue.ts';
 import { pace } from '../../src/batch/pace.ts';
@@ -78,9 +77,10 @@ it('gives its shard back at SIGTERM; workers that know only the queue end all ba
   }
   const done = (output: string) => readdirSync(at(output)).filter((name) => name.startsWith('part-'));
   const child = startEdgeclip(['batch', 'work', '--queue', url, '--threads', '1', '--lock', '600'], { cwd: folder });
-  while (done('one').length === 0) await wait(20);
+  const ended = once(child, 'exit');
+  await expect.poll(() => done('one').length).toBeGreaterThan(0);
   child.kill('SIGTERM');
-  expect(await once(child, 'exit')).toEqual([1, null]);
+  expect(await ended).toEqual([1, null]);
   const status = JSON.parse((await run('status', '--output', 'one', '--queue', url, '--json')).stdout);
   expect(status.shards).toMatchObject({ running: 0, waiting: 5 - done('one').length });
   // The lock of ten minutes does not hold up the next worker.

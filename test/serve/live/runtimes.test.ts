@@ -74,7 +74,9 @@ async function start([command, ...args]: readonly string[], stdin: 'ignore' | 'p
   return { url, child, ended };
 }
 
-const post = (url: string, body: BodyInit, headers = {}) => fetch(url, { method: 'POST', body, headers });
+/** A connection for each request: workerd may end one that is idle while the next request is on its way. */
+const post = (url: string, body: BodyInit, headers = {}) =>
+  fetch(url, { method: 'POST', body, headers: { ...headers, connection: 'close' } });
 const code = async (answer: Response) =>
   [answer.status, ((await answer.json()) as { error: { code: string } }).error.code] as const;
 
