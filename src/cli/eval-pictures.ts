@@ -13,7 +13,11 @@ export interface EmbeddedPictures {
   readonly failed: readonly { readonly file: string; readonly error: unknown }[];
 }
 
-/** @throws ClipError IO if embeddings cannot be kept, WORKER, UNSUPPORTED. A bad picture is reported and passed over */
+/**
+ * A bad picture is reported and passed over.
+ * @param told pictures that were reported before
+ * @throws ClipError IO if embeddings cannot be kept, WORKER, UNSUPPORTED
+ */
 export async function embedPictures(
   clip: Clip,
   pictures: readonly PictureInput[],
@@ -23,6 +27,7 @@ export async function embedPictures(
     scaled = false,
   }: { readonly keep?: string; readonly orient?: boolean; readonly scaled?: boolean },
   progress: Progress,
+  told: EmbeddedPictures['failed'] = [],
 ): Promise<EmbeddedPictures> {
   const { precision } = clip.info();
   const maker = keep === undefined ? '' : (await rowMakers(clip, { normalize: false, orient, scaled })).file;
@@ -43,7 +48,7 @@ export async function embedPictures(
         await kept?.add(name, embedding);
       } else {
         failed.push({ file: name, error });
-        progress.line(`error: ${title(name)}: ${describe(error)}`);
+        if (!told.some(({ file }) => file === name)) progress.line(`error: ${title(name)}: ${describe(error)}`);
       }
       progress.show(`images, ${precision}`, done + index + 1, pictures.length);
     }

@@ -69,7 +69,7 @@ async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   /** The same in the other precision, and the two side by side. */
   async function compared(other: NonNullable<typeof compare>) {
     using second = await loadModel({ ...options, precision: other }, towers, progress);
-    const again = await embedPictures(second, task.pictures, options, progress);
+    const again = await embedPictures(second, task.pictures, options, progress, failed);
     const theirs = await task.evaluate(second, again.embeddings, progress);
     const { compare } = await import('../eval/comparison.ts');
     const pictures = task.pictures.flatMap(({ name }, i) => {

@@ -282,7 +282,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedModel>> = {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-L-14-CLIPA-336": { parameters: 414.54, tags: {
-    "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-336-datacomp1B" },
+    "datacomp1b": { repository: "UCSC-VLAA/ViT-L-14-CLIPA-336-datacomp1B", license: "Apache-2.0" },
   } },
   "ViT-H-14-CLIPA": { parameters: 968.24, tags: {
     "datacomp1b": { repository: "UCSC-VLAA/ViT-H-14-CLIPA-datacomp1B", license: "Apache-2.0" },

@@ -137,6 +137,16 @@ describe('--compare', () => {
   });
 });
 
+describe('a picture that cannot be read', () => {
+  it('is named once, though both precisions meet it', async () => {
+    mkdirSync(join(work, 'broken', 'cat'), { recursive: true });
+    writeFileSync(join(work, 'broken', 'cat', 'bad.png'), 'x');
+    cpSync(goldenPath('photos/cat.png'), join(work, 'broken', 'cat', 'good.png'));
+    const { code, stderr } = await run('broken', '--compare', 'f32', '--json');
+    expect([code, stderr.split('bad.png').length]).toEqual([1, 2]);
+  });
+});
+
 describe('few-shot and linear probe', () => {
   it('learn from pictures of the same classes', async () => {
     for (const label of ['cat', 'rocket', 'cup_of_coffee']) {
