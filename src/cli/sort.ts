@@ -13,17 +13,19 @@ import {
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ClipError } from '../errors.ts';
-import { realPath } from '../file-identity.ts';
+import { fileIdentity, realPath } from '../file-identity.ts';
 import { toPath } from '../file-name.ts';
 import { ioReason } from '../platform/io-reason.ts';
 import { makeFolder } from '../platform/make-folder.ts';
+import { RealPaths } from '../real-paths.ts';
 import { forEachPicture } from './batch.ts';
 import { EXIT_FAILED, emptyOption, quote, UsageError, visible } from './failure.ts';
 import { addInputOptions, INPUT_HELP, ORIENT_HELP, SCALED_HELP } from './input-options.ts';
-import { type InputOptions, Pictures } from './inputs.ts';
+import { type InputOptions, type PictureInput, Pictures } from './inputs.ts';
 import { addLabelOptions, labelFiles } from './label-options.ts';
 import { type LabelOptions, labelNotes, readLabels, readTemplates } from './labels.ts';
 import { addMaxPixels, addModelOptions, checkTokenizer, loadModel, type ModelOptions } from './model.ts';
+import { onePathEach } from './one-path-each.ts';
 import { standardOutput } from './output.ts';
 import { Progress } from './progress.ts';
 import { checkStandardInput, STANDARD_INPUT } from './standard-input.ts';
@@ -41,6 +43,7 @@ interface SortOptions extends ModelOptions, InputOptions, LabelOptions {
 const HELP = `${INPUT_HELP}
 Each photo goes into the folder of its first label, DIR/LABEL/NAME. Files are copied unless --link or --move says otherwise.
 Nothing is overwritten: where another photo of that name is, "-2", "-3" ... is added; the same file is not put there twice.
+With --move links go with the file they lead to.
 Characters of a label that cannot be in a folder's name become "_". What is done is printed, one line for each photo.
 
 Examples:
@@ -87,31 +90,55 @@ async function sort(images: string[], options: SortOptions): Promise<void> {
   checkTokenizer(clip);
   const classifier = await clip.classifier(classes, templates ? { templates } : {});
   for (const note of labelNotes(classifier.labels)) progress.line(`note: ${note}`);
+  const { inputs, links } = options.move
+    ? movedTogether(pictures.inputs)
+    : { inputs: pictures.inputs, links: undefined };
   const taken = new Set<string>();
   let refused = 0;
-  const failed = await forEachPicture(
-    clip,
-    pictures.inputs,
-    { orient, scaled },
-    progress,
-    async (embedding, { name }) => {
-      const [best] = await classifier.classify(embedding, { topK: 1 });
-      const folder = join(into, folders[best!.index]!);
+  const failed = await forEachPicture(clip, inputs, { orient, scaled }, progress, async (embedding, { name }) => {
+    const [best] = await classifier.classify(embedding, { topK: 1 });
+    const folder = join(into, folders[best!.index]!);
+    let moved: string | undefined;
+    for (const path of [name, ...(links?.get(name) ?? [])]) {
       try {
         if (!dryRun) await makeFolder(folder);
-        const to = place(name, folder, taken, options);
+        const to = place(path, folder, taken, options, moved);
+        moved ??= to;
         if (output.terminal) progress.clear();
-        await output.write(`${visible(name)} -> ${to === undefined ? `${visible(folder)}: is there` : visible(to)}\n`);
+        await output.write(`${visible(path)} -> ${to === undefined ? `${visible(folder)}: is there` : visible(to)}\n`);
       } catch (error) {
         refused++;
-        progress.line(`error: ${quote(name)}: ${ioReason(error)}`);
+        progress.line(`error: ${quote(path)}: ${ioReason(error)}`);
       }
-    },
-  );
+    }
+  });
   pictures.reportSkipped();
   if (dryRun) progress.line('nothing was done: --dry-run');
   if (failed + refused > 0) process.exitCode = EXIT_FAILED;
 }
+
+/**
+ * Inputs that are moved, one for each file, and by their names the links to it, which go where it goes. A path through a link to a
+ * folder is not a link of its own.
+ */
+function movedTogether(inputs: readonly PictureInput[]): { inputs: PictureInput[]; links: Map<string, string[]> } {
+  const names = new Map(inputs.map(({ name }) => [resolve(name), name]));
+  const once = onePathEach(inputs, () => false, new RealPaths());
+  const byFile = new Map(once.inputs.map(({ name }) => [fileIdentity(name), name]));
+  const entries = new Set(once.inputs.map(({ name }) => entryOf(name)));
+  const links = new Map<string, string[]>();
+  for (const path of once.others) {
+    const name = byFile.get(fileIdentity(path));
+    const entry = entryOf(path);
+    if (name === undefined || entries.has(entry)) continue;
+    entries.add(entry);
+    links.set(name, [...(links.get(name) ?? []), names.get(path)!]);
+  }
+  return { inputs: once.inputs, links };
+}
+
+/** Where an entry of a folder is, be it a file or a link. */
+const entryOf = (path: string): string => join(realPath(dirname(resolve(path))), basename(path));
 
 /** The folders' names. @throws UsageError if two labels would share one */
 function checkFolders(labels: readonly string[]): string[] {
@@ -132,6 +159,7 @@ function checkFolders(labels: readonly string[]): string[] {
 
 /**
  * Puts a file into a folder under a name that is free. Returns its path there; undefined if it is there already.
+ * @param moved where the file went that it is a link to
  * @throws the file system's error
  */
 function place(
@@ -139,6 +167,7 @@ function place(
   folder: string,
   taken: Set<string>,
   { link = false, move = false, dryRun = false }: SortOptions,
+  moved?: string,
 ): string | undefined {
   const from = resolve(name);
   if (dirname(from) === resolve(folder)) return undefined;
@@ -150,7 +179,7 @@ function place(
     if (isSame(from, key)) return undefined;
     if (taken.has(key) || lstatSync(toPath(to), { throwIfNoEntry: false })) continue;
     try {
-      if (!dryRun) put(from, key, { link, move });
+      if (!dryRun) put(from, key, { link, move, moved });
       taken.add(key);
       return to;
     } catch (error) {
@@ -162,8 +191,14 @@ function place(
 /** What file systems without links say (exFAT, some network shares), and Windows to users who may not make them. */
 const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
+interface Way {
+  readonly link: boolean;
+  readonly move: boolean;
+  readonly moved: string | undefined;
+}
+
 /** Each way fails with EEXIST rather than overwriting. */
-function put(from: string, to: string, { link, move }: { readonly link: boolean; readonly move: boolean }): void {
+function put(from: string, to: string, { link, move, moved }: Way): void {
   const [source, target] = [toPath(from), toPath(to)];
   if (link) {
     try {
@@ -176,7 +211,8 @@ function put(from: string, to: string, { link, move }: { readonly link: boolean;
   else {
     try {
       // A link's own target may begin where the link is; a rename would overwrite.
-      if (lstatSync(source).isSymbolicLink()) symlinkSync(toPath(realPath(from)), target);
+      if (lstatSync(source).isSymbolicLink())
+        symlinkSync(toPath(moved === undefined ? realPath(from) : resolve(moved)), target);
       else linkSync(source, target);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -1,6 +1,8 @@
 import {
   copyFileSync,
   existsSync,
+  linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -283,6 +285,31 @@ it('sorted photos keep their time, also on another disk, and links lead where th
   await edgeclip(sort('dated/cat.png', '--into', 'disk', '--move'), options);
   expect(statSync(join(work.path, 'disk/a cat/cat.png')).mtime).toEqual(day);
   expect(readdirSync(from)).toEqual([]);
+});
+
+it('links go with the photo that they lead to, by whatever name', async () => {
+  const from = join(work.path, 'linked');
+  mkdirSync(join(from, 'sub'), { recursive: true });
+  copyFileSync(join(golden, 'cat.png'), join(from, 'm.png'));
+  symlinkSync('m.png', join(from, 'a.png')); // before it in the order of names
+  symlinkSync('m.png', join(from, 'z.png'));
+  symlinkSync('z.png', join(from, 'zz.png'));
+  symlinkSync('../m.png', join(from, 'sub/m.png'));
+  linkSync(join(from, 'm.png'), join(from, 'hard.png'));
+  symlinkSync('linked', join(work.path, 'same')); // its paths are not links of their own
+  const sort = (...args: string[]) =>
+    run('sort', 'linked', 'same/m.png', '-r', ...args, '-l', 'a cat,grass', '--into', 'linked-to', '--move');
+  expect((await sort('--dry-run')).stdout.trim().split('\n')).toHaveLength(6);
+  expect(readdirSync(from)).toHaveLength(6);
+  const { code, stdout, stderr } = await sort();
+  expect([code, stderr, stdout.trim().split('\n').length]).toEqual([0, '', 6]);
+  expect(readdirSync(from).sort()).toEqual(['sub']);
+  const to = join(work.path, 'linked-to/a cat');
+  expect(readdirSync(to).sort()).toEqual(['a.png', 'hard.png', 'm-2.png', 'm.png', 'z.png', 'zz.png']);
+  for (const name of readdirSync(to)) {
+    expect(readFileSync(join(to, name))).toEqual(readFileSync(join(golden, 'cat.png'))); // none leads nowhere
+    expect(lstatSync(join(to, name)).isSymbolicLink()).toBe(!/^(hard|m).png/.test(name));
+  }
 });
 
 it('refuses what cannot be', async () => {

@@ -121,7 +121,6 @@ describe('Ray', () => {
   const environment = {
     PICTURES_A_PART: '60',
     RAY_USAGE_STATS_ENABLED: '0',
-
     RAY_TMPDIR: dirname(work.path),
   };
 

@@ -23,7 +23,7 @@ function installLibraries() {
   if (existsSync(ROOT)) return;
   const temporary = mkdtempSync(join(tmpdir(), 'edgeclip-arm64-'));
   const unfinished = `${ROOT}-unfinished`; // all of them or none
-  for (const folder of [ROOT, unfinished]) rmSync(folder, { recursive: true, force: true });
+  rmSync(unfinished, { recursive: true, force: true });
   try {
     for (const folder of ['lists/partial', 'cache/archives/partial'])
       mkdirSync(join(temporary, folder), { recursive: true });

@@ -39,7 +39,7 @@ describe("cleaning, against OpenAI's code with ftfy", () => {
   });
 });
 
-describe('cleaning of hostile texts', () => {
+describe('cleaning of hostile texts', { timeout: 60_000 }, () => {
   // Each of these takes minutes where a step is quadratic, and so fails by the test's time limit.
   const million = 1_000_000;
   it.each([

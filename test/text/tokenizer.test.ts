@@ -95,7 +95,7 @@ describe('encode', () => {
 });
 
 // Quadratic time would be minutes; the limit leaves room for a busy machine.
-describe('long texts', () => {
+describe('long texts', { timeout: 60_000 }, () => {
   it('are the same as their beginning', () => {
     const words = 'a photo of a cat, '.repeat(60_000);
     expect(tokenizer.encode(words)).toEqual(tokenizer.encode(words.slice(0, 2000)));
