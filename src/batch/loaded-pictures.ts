@@ -7,7 +7,7 @@ import { fileIdentity } from '../file-identity.ts';
 import { RealPaths } from '../real-paths.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { KnownPhotos } from '../search/known-photos.ts';
-import { isGone, isSameFile, isUnchanged } from '../search/photo-file.ts';
+import { isGone, isUnchanged } from '../search/photo-file.ts';
 import type { NewPhoto, Photo, PhotoFailure, PhotoFile, PhotoStore } from '../search/photo-store.ts';
 import type { StoredRow } from './part-reader.ts';
 import { isAddress, picturePlace } from './picture-place.ts';
@@ -23,7 +23,7 @@ export interface LoadCounts {
   unchanged: number;
   /** Further paths of files that the index has. */
   linked: number;
-  /** Pictures that were left out, as their files are gone. */
+  /** Pictures that were left out, or whose photos were removed, as their files are gone. */
   gone: number;
   failed: number;
 }
@@ -67,15 +67,18 @@ export class LoadedPictures {
       const { row, path, earlier } = picture;
       forget.push(...earlier);
       const had = this.#known.at(path);
-      // What `edgeclip index` has read since is newer than the batch.
-      if (had && (('sha256' in row && had.hash === row.sha256) || isUnchanged(had))) this.counts.unchanged++;
-      else if (await this.#wasRemoved(picture)) this.counts.gone++;
+      if (await this.#wasRemoved(picture)) {
+        if (had) remove.push(had);
+        forget.push(path);
+        this.counts.gone++;
+        // What `edgeclip index` has read since is newer than the batch.
+      } else if (had && (('sha256' in row && had.hash === row.sha256) || isUnchanged(had))) this.counts.unchanged++;
       else if ('error' in row) {
         fail.push({ ...fileOf(path), error: row.error });
         this.counts.failed++;
       } else {
         const { sha256: hash, embedding: vector } = row;
-        const link = this.#known.ofContent(hash).find((one) => isSameFile(one.path, path));
+        const link = isAddress(path) ? undefined : this.#known.ofFile(hash, path);
         const before = link ?? earlier.map((place) => this.#known.at(place)).find((photo) => photo?.hash === hash);
         if (others.has(picture) || (link && (this.#real.isReal(link.path) || !this.#real.isReal(path)))) {
           if (had) remove.push(had);
@@ -117,7 +120,7 @@ export class LoadedPictures {
     const rank = ({ path }: Placed) => (this.#real.isReal(path) ? 2 : 0) + (this.#known.at(path) ? 1 : 0);
     const byHash = new Map<string, Placed[]>();
     for (const picture of pictures) {
-      if ('error' in picture.row) continue;
+      if ('error' in picture.row || isAddress(picture.path)) continue;
       const same = byHash.get(picture.row.sha256);
       if (same) same.push(picture);
       else byHash.set(picture.row.sha256, [picture]);

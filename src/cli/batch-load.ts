@@ -25,7 +25,8 @@ the plan was told have moved (batch plan --moved) get their new path. Each part 
 edgeclip index of the same folder reads each file once, and embeds those alone whose content is another one.
 
 Where the folder of the pictures is on this machine, the index is as edgeclip index would make it: a file with several paths, by
-symbolic or hard links, is one photo, and pictures whose files were removed are left out. --include-gone loads those, too.
+symbolic or hard links, is one photo, and pictures whose files were removed are left out, or leave it if they were loaded before.
+--include-gone loads and keeps those.
 ${STORAGE_HELP}
 
 Examples:

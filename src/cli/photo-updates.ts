@@ -54,10 +54,12 @@ export class PhotoUpdates {
   /** Those whose vectors were found damaged. */
   readonly #damaged: readonly Photo[];
   readonly #real: RealPaths;
-  /** Further paths of the files of this run, which the index shall not have. */
+  /** Further paths of the files of this run, which the index must not have. */
   #others: ReadonlySet<string> = new Set();
   /** Paths that failed in this run. */
   readonly #failed = new Set<string>();
+  /** Photos whose files are gone, by their ids, that move to files which were read. */
+  readonly #moving = new Set<number>();
   /** What was read and waits for its turn. */
   readonly #tasks: Task[] = [];
   #done = 0;
@@ -172,13 +174,13 @@ export class PhotoUpdates {
 
   /** A photo of the same content: that of the same path, else of the same file, else one whose file is gone, else any. */
   #ofContent(hash: string, path: string): Photo | undefined {
-    const photos = this.#known.ofContent(hash);
-    return (
-      photos.find((one) => one.path === path) ??
-      photos.find((one) => isSameFile(one.path, path)) ??
-      photos.find((one) => isGone(one.path)) ??
-      photos[0]
-    );
+    const here = this.#known.at(path);
+    if (here?.hash === hash) return here;
+    const link = this.#known.ofFile(hash, path);
+    if (link) return link;
+    const gone = this.#known.goneOf(hash, ({ id }) => !this.#moving.has(id));
+    if (gone) this.#moving.add(gone.id);
+    return gone ?? this.#known.ofContent(hash);
   }
 
   /** Stores what waits, up to the photo that was embedded; without one, all of it. */

@@ -64,7 +64,7 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
 /** Whether `edgeclip index` has read the file: `batch load` knows neither its size nor its time. */
 const wasRead = ({ size, mtime }: PhotoFile): boolean => size > 0 || mtime > 0;
 
-/** Which photos may be found; undefined for all of them. One whose time is not known is of no day. */
+/** Which photos may be found; undefined for all of them. `after` and `before` leave out those whose time is not known. */
 async function wantedPhotos(
   store: PhotoStore,
   path: string | undefined,

@@ -83,6 +83,16 @@ describe('pictures whose files are not there', () => {
     expect(await load([rows], {}, true)).toEqual({ unchanged: 1, added: 2, failed: 1 });
   });
 
+  it('leave the index if it has them from before', async () => {
+    for (const name of ['in/left.png', 'in/bad.png', 'in/gone.png']) put(name);
+    const rows = [picture('left.png'), picture('gone.png'), error];
+    expect(await load([rows])).toEqual({ added: 2, failed: 1 });
+    for (const name of ['in/bad.png', 'in/gone.png']) rmSync(join(top, name));
+    expect(await load([rows], {}, true)).toEqual({ unchanged: 2, failed: 1 });
+    expect(await load([rows])).toEqual({ unchanged: 1, gone: 2 });
+    expect([await paths(), await store.failures()]).toEqual([['in/left.png'], []]);
+  });
+
   it('are loaded where their folder is not on this machine, or is empty, as its disk may not be mounted', async () => {
     put('in/left.png');
     put('in/unmounted/.hidden');
