@@ -10,13 +10,17 @@ const LONGEST = 130;
 
 const before = readFileSync(page, 'utf8');
 const folders = new Set();
+const without = /** @type {string[]} */ ([]);
 const after = before.replace(/^(##+ `([\w/-]+)\/`.*\n[^#]*?)(\n\| file \|.*\n(?:\|.*\n)*)/gm, (_, head, folder) => {
   folders.add(folder);
   return `${head}\n${table(folder)}`;
 });
 
 const missing = sourceFolders().filter((folder) => !folders.has(folder));
-if (missing.length > 0) {
+if (without.length > 0) {
+  console.error(`docs/architecture.md would have an empty row: no comment at the beginning of ${without.join(', ')}`);
+  process.exitCode = 1;
+} else if (missing.length > 0) {
   console.error(`docs/architecture.md has no heading and table for ${missing.join(', ')}`);
   process.exitCode = 1;
 } else if (!process.argv.includes('--check')) {
@@ -43,6 +47,7 @@ function sentence(/** @type {string} */ path) {
     .trim()
     .split(/\n\s*\n/)[0]
     .replace(/\s+/g, ' ');
+  if (paragraph === '') without.push(path);
   let first = /^.*?[.](?= |$)(?<!\be\.g\.|\bal\.|\bvs\.)(?! [a-z\d])/.exec(paragraph)?.[0] ?? paragraph;
   if (first.length > LONGEST) first = /^.{30,}?(?=: )/.exec(first)?.[0] ?? first;
   return first.replace(/[.:]$/, '').replaceAll('|', '\\|');

@@ -15,7 +15,7 @@ export interface EmbeddedPictures {
 
 /**
  * A bad picture is reported and passed over.
- * @param told pictures that were reported before
+ * @param reported pictures that were reported before
  * @throws ClipError IO if embeddings cannot be kept, WORKER, UNSUPPORTED
  */
 export async function embedPictures(
@@ -27,7 +27,7 @@ export async function embedPictures(
     scaled = false,
   }: { readonly keep?: string; readonly orient?: boolean; readonly scaled?: boolean },
   progress: Progress,
-  told: EmbeddedPictures['failed'] = [],
+  reported: EmbeddedPictures['failed'] = [],
 ): Promise<EmbeddedPictures> {
   const { precision } = clip.info();
   const maker = keep === undefined ? '' : (await rowMakers(clip, { normalize: false, orient, scaled })).file;
@@ -48,7 +48,7 @@ export async function embedPictures(
         await kept?.add(name, embedding);
       } else {
         failed.push({ file: name, error });
-        if (!told.some(({ file }) => file === name)) progress.line(`error: ${title(name)}: ${describe(error)}`);
+        if (!reported.some(({ file }) => file === name)) progress.line(`error: ${title(name)}: ${describe(error)}`);
       }
       progress.show(`images, ${precision}`, done + index + 1, pictures.length);
     }

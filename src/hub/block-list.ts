@@ -60,8 +60,8 @@ export class BlockList {
     return modified !== undefined && list !== undefined;
   }
 
-  /** Whether either file is here, also one that serves nothing without the other. */
-  async isLeft(): Promise<boolean> {
+  /** Whether either file is here, also one that is no use without the other. */
+  async hasFiles(): Promise<boolean> {
     const found = [this.parts, this.#list].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
     return (await Promise.all(found)).includes(true);
   }

@@ -205,9 +205,9 @@ class CachedFiles implements ModelFiles {
     });
   }
 
-  /** Parts serve nobody once the whole file is there, as Python may have fetched it since. */
+  /** Parts are not needed once the whole file is there, as Python may have fetched it since. */
   async #removeParts(name: string, { id, bytes }: CachedFile): Promise<void> {
-    if (id?.length === 64) await this.#parts({ path: name, size: bytes, id }, id).removeLeft();
+    if (id?.length === 64) await this.#parts({ path: name, size: bytes, id }, id).removeStale();
   }
 
   /** What the listing says of a file; undefined if there is none of this name. */

@@ -11,7 +11,7 @@ export class ComingBlocks {
   /** Of the block's bytes that are here. */
   #hash: Hash;
   #bytes: number;
-  /** How many of them the list knows, and since when it was not asked to note more. */
+  /** How many of them are in the list, and when that was last written. */
   #noted: number;
   #when = performance.now();
 

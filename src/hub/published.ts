@@ -66,14 +66,20 @@ export function publishedModels(): PublishedName[] {
 export function publishedModel(text: string): PublishedName | undefined {
   const openai = Object.hasOwn(OPENAI_NAMES, text) ? OPENAI_NAMES[text]! : undefined;
   const [given = '', tagText, ...rest] = openai === undefined ? text.split('/') : [openai, 'openai'];
-  const quick = given.endsWith('-quickgelu');
-  const model = quick ? given.slice(0, -'-quickgelu'.length) : given;
-  const entry = Object.hasOwn(PUBLISHED, model) ? PUBLISHED[model]! : undefined;
+  const { model, entry, tags } = withTags(given);
   if (!entry || tagText === undefined || rest.length > 0) return undefined;
   const tag = tagText.toLowerCase().replaceAll('-', '_');
-  const tags = Object.keys(entry.tags).filter((one) => !quick || entry.tags[one]!.quickGelu);
   if (tags.includes(tag)) return named(model, tag, entry);
   throw new ClipError('CONFIG', `OpenCLIP publishes no ${JSON.stringify(tagText)} of ${given}, only ${tags.join(', ') || 'none'}`); // biome-ignore format: one line
+}
+
+/** A model of OpenCLIP's, also with `-quickgelu` after its name, and the tags of that name: none if there is no such model. */
+function withTags(name: string): { model: string; entry: PublishedModel | undefined; tags: string[] } {
+  const quick = name.endsWith('-quickgelu');
+  const model = quick ? name.slice(0, -'-quickgelu'.length) : name;
+  const entry = Object.hasOwn(PUBLISHED, model) ? PUBLISHED[model]! : undefined;
+  const tags = Object.entries(entry?.tags ?? {}).filter(([, { quickGelu }]) => !quick || quickGelu);
+  return { model, entry, tags: tags.map(([tag]) => tag) };
 }
 
 /**
@@ -81,8 +87,8 @@ export function publishedModel(text: string): PublishedName | undefined {
  * @throws ClipError CONFIG
  */
 export function refuseUntagged(model: string): void {
-  if (!Object.hasOwn(PUBLISHED, model)) return;
-  const names = Object.keys(PUBLISHED[model]!.tags).map((tag) => `${model}/${tag}`);
+  const names = withTags(model).tags.map((tag) => `${model}/${tag}`);
+  if (names.length === 0) return;
   throw new ClipError('CONFIG', `there is no folder ${JSON.stringify(model)}, and OpenCLIP publishes it as ${names.join(', ')}`); // biome-ignore format: one line
 }
 

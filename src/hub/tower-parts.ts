@@ -10,6 +10,7 @@
 import { rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
+import { fileIdentity } from '../file-identity.ts';
 import type { Tower } from '../model/config.ts';
 import { fileSource } from '../platform/node-files.ts';
 import { readTensorFile } from '../weights/headers.ts';
@@ -91,16 +92,23 @@ export class TowerParts {
    */
   async source(wanted: ReadonlySet<number>): Promise<Source> {
     const opened: Source[] = [];
+    /** Which file the last one is. */
+    let identity: string | undefined;
     let blocks: ReadonlySet<number> | undefined;
     const open = async (wanted: ReadonlySet<number>, most?: number) => {
       const here = await this.#require(wanted, most);
-      // What another load has completed meanwhile has its place among the blobs.
-      opened.push(await fileSource(here.path).catch(() => fileSource(this.#file.blob)));
+      const found = fileIdentity(here.path);
+      if (found === undefined || found !== identity) {
+        // What another load has completed meanwhile has its place among the blobs.
+        opened.push(await fileSource(here.path).catch(() => fileSource(this.#file.blob)));
+        identity = found;
+      }
       blocks = here.blocks;
     };
     await open(wanted, MOST);
     return {
       ...opened[0]!,
+      name: this.#file.name,
       readInto: async (offset, target, signal) => {
         const wanted = new Set(blocksOf(offset, offset + target.byteLength));
         // They may be in another file now: reads that go on keep theirs open.
@@ -130,8 +138,8 @@ export class TowerParts {
   remove = (): Promise<void> => this.#list.remove();
 
   /** Removes what is left beside the whole file, as Python or another load has fetched it; not while another load is at it. */
-  async removeLeft(): Promise<void> {
-    if (await this.#list.isLeft()) await withFreeLock(this.#file.lock, this.remove).catch(() => {}); // a read-only cache
+  async removeStale(): Promise<void> {
+    if (await this.#list.hasFiles()) await withFreeLock(this.#file.lock, this.remove).catch(() => {}); // a read-only cache
   }
 
   /**

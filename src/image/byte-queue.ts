@@ -1,6 +1,7 @@
+/** The bytes of a file that comes in pieces. */
 const NOTHING = new Uint8Array(0);
 
-/** Bytes of a file that comes in pieces: what was pushed and not yet taken. */
+/** What was pushed and not yet taken. */
 export class ByteQueue {
   #bytes: Uint8Array = NOTHING;
   #at = 0;

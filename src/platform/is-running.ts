@@ -1,3 +1,4 @@
+/** Whether another process of this machine is running. */
 import { getPriority } from 'node:os';
 
 /** Whether a process of this machine is there; if that cannot be told, it is. Its priority is what Deno tells with `--allow-sys` alone. */

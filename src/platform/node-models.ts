@@ -23,7 +23,7 @@ export async function modelAt(text: string, options: OpenOptions): Promise<Model
     for (const path of new Set([text, trimmed]))
       if (path !== '' && (await exists(path))) return pathFiles(path, options);
     refuseNoRevision(trimmed);
-    if (/^[A-Z][\w.-]+$/.test(trimmed)) (await import('../hub/published.ts')).refuseUntagged(trimmed);
+    if (/^[\w.-]+$/.test(trimmed)) (await import('../hub/published.ts')).refuseUntagged(trimmed);
     if (!name || isWeightsName(trimmed)) return pathFiles(text, options);
   }
   const { openNamed } = await import('../hub/open-named.ts');

@@ -1,7 +1,8 @@
+/**
+ * Mojibake: UTF-8 that was decoded as a one-byte encoding ("schÃ¶n" for "schön"). A port of ftfy 6.3.1
+ * (Robyn Speer, Apache-2.0): `ftfy.badness` decides whether a text is suspicious, `fix_encoding` undoes the misreading.
+ */
 import { type Charmap, charmaps, latin1, macRoman, windows1252 } from './one-byte-encodings.ts';
-
-// Mojibake: UTF-8 that was decoded as a one-byte encoding ("schÃ¶n" for "schön"). A port of ftfy 6.3.1
-// (Robyn Speer, Apache-2.0): `ftfy.badness` decides whether a text is suspicious, `fix_encoding` undoes the misreading.
 
 // Categories of characters that occur in mojibake (ftfy.badness.MOJIBAKE_CATEGORIES), as insides of a character class.
 const common = '\\u00a0\\u00ad·´–—―…’';

@@ -1,3 +1,4 @@
+/** Repairs texts as ftfy does: entities, mojibake, and characters that have a plainer form. */
 import { unescapeWholeEntities } from './html-entities.ts';
 import { repairC1Controls, repairEncoding } from './mojibake.ts';
 

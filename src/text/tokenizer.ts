@@ -1,3 +1,4 @@
+/** CLIP's tokenizer: a text becomes the ids of its byte pairs, between BOS and EOT. */
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { checkOptions, kindOf } from '../options.ts';
 import { AddedTokens } from './added-tokens.ts';

@@ -96,6 +96,18 @@ describe('loadClip', () => {
         'CONFIG',
         'there is no folder "RN50", and OpenCLIP publishes it as RN50/openai, RN50/yfcc15m',
       ],
+      [
+        "that is OpenCLIP's name in lower case, without a tag",
+        'convnext_base',
+        'CONFIG',
+        'there is no folder "convnext_base", and OpenCLIP publishes it as convnext_base/laion400m_s13b_b51k',
+      ],
+      [
+        "that is OpenCLIP's name with -quickgelu, without a tag",
+        'ViT-B-32-quickgelu',
+        'CONFIG',
+        'OpenCLIP publishes it as ViT-B-32-quickgelu/openai, ViT-B-32-quickgelu/laion400m_e31',
+      ],
       ['without a name', '', 'IO', 'the path of the model folder is empty'],
       ['with a NUL in its name', 'a\0b', 'IO', 'cannot read "a'],
       ['whose name is too long', 'x'.repeat(300), 'IO', 'name too long'],

@@ -1,6 +1,8 @@
 /** The tables of README.md and docs/architecture.md are complete: error codes, options of the command line, files. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { edgeclip } from '../cli/command.ts';
@@ -46,4 +48,25 @@ describe('options of the command line', () => {
 
 it('docs/architecture.md lists the source files as they are', () => {
   execFileSync(process.execPath, ['scripts/docs/rooms.js', '--check'], { cwd: fileURLToPath(ROOT), stdio: 'pipe' });
+});
+
+it.each([
+  ['import { sep } from "node:path";\n/** Too late. */\n', 1],
+  ['/** Paths. */\nimport { sep } from "node:path";\n', 0],
+])('the tables of files have no empty row: %j', (text, status) => {
+  const top = mkdtempSync(join(tmpdir(), 'edgeclip-docs-'));
+  try {
+    for (const folder of ['assembly', 'src', 'docs']) mkdirSync(join(top, folder));
+    cpSync(new URL('scripts/docs/rooms.js', ROOT), join(top, 'scripts/docs/rooms.js'));
+    writeFileSync(join(top, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(top, 'src/paths.ts'), text);
+    writeFileSync(join(top, 'docs/architecture.md'), '## `src/`\n\n| file | |\n|---|---|\n');
+    const made = spawnSync(process.execPath, ['scripts/docs/rooms.js'], { cwd: top, encoding: 'utf8' });
+    expect(made.status).toBe(status);
+    expect(made.stderr).toContain(status === 0 ? '' : 'no comment at the beginning of src/paths.ts');
+    const row = readFileSync(join(top, 'docs/architecture.md'), 'utf8').includes('| `paths` | Paths |');
+    expect(row).toBe(status === 0);
+  } finally {
+    rmSync(top, { recursive: true });
+  }
 });

@@ -16,7 +16,7 @@ export const PHOTOS = {
 /** A connection for each request: a server may end one that is idle while the next request is on its way. */
 export const ask = (url, init = {}) => fetch(url, { ...init, headers: { ...init.headers, connection: 'close' } });
 
-/** All of the promises, to be awaited later: one that fails before is no unhandled rejection. */
+/** All of the promises, to be awaited later: one that fails before then does not end the process. */
 function all(promises) {
   const together = Promise.all(promises);
   together.catch(() => {});

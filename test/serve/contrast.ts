@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 /** Texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3). */
 export function contrast(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
-    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished)); // colors change by and by
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished)); // colors change gradually
     const parse = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
     const luminance = ([r, g, b]: number[]) =>
       [r!, g!, b!]
