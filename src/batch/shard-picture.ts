@@ -9,4 +9,4 @@ export interface ShardPicture {
 
 /** By the ending of its name: beside pictures are captions and records, as in WebDataset's tars. */
 export const isPictureMember = (name: string): boolean =>
-  /\.(jpe?g|png|webp|avif|heic|heif)$/i.test(name) && !/(^|\/)\._/.test(name);
+  /\.(jpe?g|png|webp|avif|heic|heif|hif)$/i.test(name) && !/(^|\/)\._/.test(name);

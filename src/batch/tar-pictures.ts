@@ -121,25 +121,41 @@ class Members {
 
   /** Where the bytes of a member are, or of what it is a link to; undefined if that is not there. */
   find(name: string): Extent | undefined {
-    const passed = new Set<string>();
-    let found = this.#members.get(plainPath(name));
-    while (found && 'target' in found) {
-      if (passed.has(found.name)) return undefined;
-      passed.add(found.name);
-      found = this.#members.get(found.name);
+    let path = plainPath(name);
+    for (let links = 0; links < MAX_LINKS; links++) {
+      const next = this.#followed(path);
+      if (next === undefined) return this.#members.get(path) as Extent | undefined;
+      path = next;
     }
-    return found;
+    return undefined;
+  }
+
+  /** Where the first link of a path leads, be it a folder's or its own; undefined if it has none. */
+  #followed(path: string): string | undefined {
+    for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
+      const found = this.#members.get(end < 0 ? path : path.slice(0, end));
+      if (found && 'target' in found) return plainPath(end < 0 ? found.name : found.name + path.slice(end));
+      if (end < 0) return undefined;
+    }
   }
 }
 
-/** Without `.`, and `..` with what is before it. Node's `normalize` would do, but Bun's loses bytes that are not UTF-8. */
+/** As many links as Linux follows for a path. */
+const MAX_LINKS = 40;
+
+/**
+ * Without `.`, and `..` with what is before it; what leads out of the tar file keeps its first `/` or `..`. Node's `normalize` would
+ * do, but Bun's loses bytes that are not UTF-8.
+ */
 function plainPath(path: string): string {
+  const isAbsolute = path.startsWith('/');
   const parts: string[] = [];
   for (const part of path.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(part);
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
+    else if (part === '..' && !isAbsolute) parts.push(part);
+    else if (part !== '' && part !== '.' && part !== '..') parts.push(part);
   }
-  return parts.join('/');
+  return (isAbsolute ? '/' : '') + parts.join('/');
 }
 
 /** Reads a body to its end. modern-tar 0.8 loses the next member when a body is canceled of which it has all bytes: that one never ends. */

@@ -80,6 +80,10 @@ for format in ('GNU', 'PAX'):
         add('a/hard.png', tarfile.LNKTYPE, './a/cat.png')
         add('b/chain.png', tarfile.SYMTYPE, '../a/hard.png')
         add('b/none.png', tarfile.SYMTYPE, '/etc/passwd')
+        add('b/out.png', tarfile.SYMTYPE, '../../a/cat.png')
+        add('b/absolute.png', tarfile.SYMTYPE, '/a/cat.png')
+        add('shelf', tarfile.SYMTYPE, './a')
+        add('b/shelf.png', tarfile.SYMTYPE, '../shelf/cat.png')
         add('b/one.png', tarfile.SYMTYPE, 'two.png')
         add('b/two.png', tarfile.SYMTYPE, 'one.png')
         add('b/note.png', tarfile.LNKTYPE, 'a/note.txt')
@@ -103,12 +107,15 @@ for format in ('GNU', 'PAX'):
       ['./a/cat.png', cat],
       ['a/hard.png', cat],
       ['b/chain.png', cat],
+      ['b/shelf.png', cat],
       ['b/note.png', expect.stringContaining('[IMAGE_FORMAT]')],
       ['b/fifo.png', 'it is not a regular file [IO]'],
       [`${long}\\xff.png`, cat],
       ['b/long.png', cat],
       ['a/later.png', rocket],
       ['b/none.png', nowhere('/etc/passwd')],
+      ['b/out.png', nowhere('../../a/cat.png')],
+      ['b/absolute.png', nowhere('/a/cat.png')],
       ['b/one.png', nowhere('two.png')],
       ['b/two.png', nowhere('one.png')],
       ['b/other.png', expect.stringContaining('which is not in the tar file')],
