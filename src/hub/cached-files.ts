@@ -165,8 +165,8 @@ class CachedFiles implements ModelFiles {
   /** The parts of a large file that these towers need; undefined if all of it is here, or is to be fetched. */
   async #ofTowers(name: string, towers: readonly Tower[]): Promise<Source | undefined> {
     const isMissing = async () => (await this.#cache.find(this.#commit, name)) === undefined;
-    // Both towers are all of a file of safetensors; PyTorch's may have an optimizer, too.
-    if (towers === BOTH && name.endsWith('.safetensors')) return undefined;
+    // Both towers are all of a file of safetensors; PyTorch's may have an optimizer, too. Offline, the parts say what is missing.
+    if (towers === BOTH && name.endsWith('.safetensors') && !this.#access.offline) return undefined;
     if (!/\.(safetensors|bin|pth?)$/.test(name) || !(await isMissing())) return undefined;
     const file = await this.#listed(name);
     if (file?.id?.length !== 64 || (file.size ?? 0) < PARTS.least) return undefined;

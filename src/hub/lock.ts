@@ -13,6 +13,8 @@ import { pause } from './client.ts';
 const POLL_MS = 100;
 const TOUCH_MS = 5_000;
 const STALE_MS = 30_000;
+/** How long its file may be empty, which it is between two calls of the system. */
+const EMPTY_MS = 1_000;
 
 /**
  * Runs `work` while holding the lock.
@@ -56,6 +58,7 @@ async function taken(path: string): Promise<boolean> {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      await rm(path, { force: true }).catch(() => {}); // on a full disk it is there, and empty
       throw error;
     }
   });
@@ -64,7 +67,8 @@ async function taken(path: string): Promise<boolean> {
 async function isStale(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (!found) return false;
-  if (Date.now() - found.mtimeMs > STALE_MS) return true;
+  const age = Date.now() - found.mtimeMs;
+  if (age > STALE_MS || (found.size === 0 && age > EMPTY_MS)) return true;
   const [pid, ...host] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
   return host.join(' ') === hostname() && !isRunning(Number(pid));
 }

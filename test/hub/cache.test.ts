@@ -14,9 +14,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -283,6 +284,18 @@ describe('several processes', () => {
     expect(here.hub.asked.findLast(({ at }) => at === 'files')!.range).toBe(`bytes=${length}-`);
     expect(readdirSync(cache('blobs')).filter((name) => name.includes('edgeclip'))).toEqual([]);
   });
+});
+
+it('a lock whose process ended before it wrote its name is not waited for', async () => {
+  here.hub.publish(NAME, model);
+  const lock = cache('blobs', `${sha256(weights)}.edgeclip.lock`);
+  mkdirSync(dirname(lock), { recursive: true });
+  writeFileSync(lock, '');
+  const before = new Date(Date.now() - 2000);
+  utimesSync(lock, before, before);
+  const signal = AbortSignal.timeout(15_000); // half of what a lock of another machine has
+  expect(await embedding(NAME, { signal })).toEqual(await golden());
+  expect(existsSync(lock)).toBe(false);
 });
 
 /** Whether this process may mount a small disk: as root, or in a namespace of its own. */

@@ -51,6 +51,8 @@ describe('one tower', () => {
     expect(loaded.at(-1), 'to the end of the file').toBe(first);
     expect(loaded).toEqual([...loaded].sort((a, b) => a - b));
     expect((await rejection(embedding(NAME, { localFilesOnly: true }))).message).toContain(`of ${WEIGHTS} the cache has a part`); // biome-ignore format: one line
+    const both = loadClip(NAME, { localFilesOnly: true });
+    expect((await rejection(both)).message).toContain(`of ${WEIGHTS} the cache has a part`);
     expect(await embedding()).toEqual(await golden());
     expect(bytesAsked(), 'each byte came once').toBe(weights.length);
     expect(bytesAsked() - first).toBeLessThan(weights.length * 0.7);
