@@ -48,7 +48,8 @@ Without a task, zero-shot: each picture is ranked against all classes, in prompt
   half of each class.
 --shots K: each class is the mean of K embeddings, from --train or taken from FOLDER; the others are the test.
 --compare f32 (or int8): embeds all again in the other precision: cosines, pictures whose first label differs, and which.
-  Without class folders, the labels are ImageNet's.
+  Without class folders, the labels are ImageNet's. A packed model, as the embedded one is, has int8 weights in both: give its
+  published weights to see what these cost.
 
 Datasets by name, with the class names and templates that OpenAI published:
 ${wrap(datasetNames.join(', '), 120)}
