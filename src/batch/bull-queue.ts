@@ -3,9 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { type BullConnection, connectBull, soon } from './bull-connection.ts';
 import { concurrently } from './concurrent.ts';
-import type { ShardTime } from './pace.ts';
 import { numbered, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, LOCK_MS, type ShardHandler, type WorkOptions } from './queue.ts';
+import type { FailedShard, QueuedShards, ShardState } from './queued-shards.ts';
 import { longestPause } from './retries.ts';
 import type { ShardResult } from './work.ts';
 
@@ -25,24 +25,10 @@ const RECENT = 1000;
 /** Where BullMQ keeps the jobs that no worker has begun. */
 const WAITING = ['wait', 'prioritized', 'delayed'] as const;
 
-/** A shard that was set aside after its last attempt. */
-export interface FailedShard {
-  readonly part: number;
-  readonly reason: string;
-}
-
 export interface QueueStatus {
   readonly waiting: number;
   readonly running: number;
   readonly failed: readonly FailedShard[];
-}
-
-/** Which shards a queue has, by their parts, and how long workers had the last that are done. */
-export interface QueuedShards {
-  readonly waiting: readonly number[];
-  readonly running: readonly { readonly part: number; readonly start: number }[];
-  readonly failed: readonly FailedShard[];
-  readonly done: readonly ShardTime[];
 }
 
 type ShardJob = Job<ShardPlace, ShardResult>;
@@ -164,19 +150,25 @@ export class BullQueue implements BatchQueue {
 
   /** Which shards it has. */
   async shards(): Promise<QueuedShards> {
-    const { queue } = this.#connection;
-    const waiting = (await queue.getRanges([...WAITING], 0, -1)).map(partOf);
-    const active = (await queue.getActive()) as ShardJob[];
-    const completed = (await queue.getCompleted(0, RECENT - 1)) as ShardJob[];
+    const shards = new Map<number, ShardState>();
+    // Shards change their state between the questions. One that went back to a state already asked for is there the second time.
+    for (let look = 0; look < 2; look++) for await (const [part, state] of this.#look()) shards.set(part, state);
+    const completed = (await this.#connection.queue.getCompleted(0, RECENT - 1)) as ShardJob[];
     return {
-      waiting,
-      running: active.map(({ data, processedOn }) => ({ part: data.part, start: processedOn ?? Date.now() })),
-      failed: await this.#failed(),
+      shards,
       done: completed.flatMap(
         ({ returnvalue, processedOn: start, finishedOn: end }) =>
         start === undefined || end === undefined || returnvalue.wasThere ? [] : [{ pictures: returnvalue.pictures, start, end }], // biome-ignore format: one line
       ),
     };
+  }
+
+  async *#look(): AsyncGenerator<[part: number, state: ShardState]> {
+    const { queue } = this.#connection;
+    for (const id of await queue.getRanges([...WAITING], 0, -1)) yield [partOf(id), { state: 'waiting' }];
+    for (const { data, processedOn } of (await queue.getActive()) as ShardJob[])
+      yield [data.part, { state: 'running', start: processedOn ?? Date.now() }];
+    for (const { part, reason } of await this.#failed()) yield [part, { state: 'failed', reason }];
   }
 
   async #failed(): Promise<FailedShard[]> {

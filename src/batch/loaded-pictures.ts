@@ -8,7 +8,14 @@ import { RealPaths } from '../real-paths.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { KnownPhotos } from '../search/known-photos.ts';
 import { isGone, isUnchanged } from '../search/photo-file.ts';
-import type { NewPhoto, Photo, PhotoFailure, PhotoFile, PhotoStore } from '../search/photo-store.ts';
+import {
+  type NewPhoto,
+  type Photo,
+  type PhotoFailure,
+  type PhotoFile,
+  type PhotoStore,
+  UNREAD,
+} from '../search/photo-store.ts';
 import type { StoredRow } from './part-reader.ts';
 import { isAddress, picturePlace } from './picture-place.ts';
 import type { Plan } from './plan.ts';
@@ -37,7 +44,7 @@ interface Placed {
 }
 
 /** The size and time of the file are not in a part: `edgeclip index` reads it once, and knows its content by the hash. */
-const fileOf = (path: string): PhotoFile => ({ path, size: 0, mtime: 0 });
+const fileOf = (path: string): PhotoFile => ({ path, ...UNREAD });
 
 export class LoadedPictures {
   readonly counts: LoadCounts = { added: 0, changed: 0, moved: 0, unchanged: 0, linked: 0, gone: 0, failed: 0 };

@@ -1,4 +1,4 @@
-/** How fast a batch goes while workers are at work on it: nights in which none was do not count. */
+/** How fast a batch goes while workers are at work on it: time without workers does not count. */
 
 /** A shard while a worker had it. */
 export interface ShardTime {
@@ -37,6 +37,23 @@ export function pace(
   const [pictures, worked, all] = [sum(recent.map((time) => time.pictures)), sum(recent.map(length)), sum(times.map(length))]; // biome-ignore format: one line
   if (pictures === 0 || worked === 0) return undefined;
   return ((1000 * pictures) / worked) * (all / covered(times));
+}
+
+/**
+ * Seconds until the rest is done.
+ * @param left the pictures of each shard that is left; undefined where that is not known, which is taken for a mean one
+ * @param perSecond as `pace` gives it
+ * @param known the pictures of shards that are done
+ * @returns undefined without a pace, or if nothing tells how many pictures are left
+ */
+export function timeLeft(
+  left: readonly (number | undefined)[],
+  perSecond: number | undefined,
+  known: readonly number[],
+): number | undefined {
+  if (perSecond === undefined || (known.length === 0 && left.includes(undefined))) return undefined;
+  const mean = sum(known) / known.length;
+  return Math.round(sum(left.map((pictures) => pictures ?? mean)) / perSecond);
 }
 
 /**

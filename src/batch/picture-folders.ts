@@ -16,7 +16,7 @@ export interface PictureFoldersOptions {
   readonly allowMissing: boolean;
 }
 
-/** In a list, so many folders of pictures that are gone are no mistakes in it: these, and a tenth of the shard's pictures; or all. */
+/** In a list, so many missing pictures mean a missing disk: at least MANY and a tenth of the shard, or all of it. */
 const MANY = 10;
 const MANY_OF = 10;
 
@@ -47,7 +47,6 @@ export class PictureFolders {
   }
 
   async #checkListed(paths: readonly string[]): Promise<void> {
-    const isMany = (count: number) => count === paths.length || count >= Math.max(MANY, paths.length / MANY_OF);
     /** Pictures by the folder that they are in, and those whose folder is gone by what is left of its path. */
     const there = new Map<string, number>();
     const gone = new Map<string, number>();
@@ -58,13 +57,14 @@ export class PictureFolders {
       counts.set(left, (counts.get(left) ?? 0) + 1);
     }
     for (const [folder, count] of there) {
-      const all = count + (gone.get(folder) ?? 0);
-      if (isMany(all) && (await hasNothing(folder))) gone.set(folder, all); // as the mount point of a disk that is not mounted
+      // As the mount point of a disk that is not mounted.
+      if (await hasNothing(folder)) gone.set(folder, count + (gone.get(folder) ?? 0));
     }
-    for (const [folder, count] of gone) {
-      if (!isMany(count)) continue;
-      throw new InputError('IO', `${JSON.stringify(folder)} has none of the folders and files of ${count} of the shard's ${counted(paths.length, 'picture')}: is its disk mounted? (if they were removed, --allow-missing gives them rows that say so)`); // biome-ignore format: one line
-    }
+    const all = [...gone.values()].reduce((sum, count) => sum + count, 0);
+    if (all === 0 || (all < paths.length && all < Math.max(MANY, paths.length / MANY_OF))) return;
+    const [folder, count] = [...gone].reduce((most, one) => (one[1] > most[1] ? one : most));
+    const elsewhere = all > count ? ` (of ${all} with other folders)` : '';
+    throw new InputError('IO', `${JSON.stringify(folder)} has none of the folders and files of ${count} of the shard's ${counted(paths.length, 'picture')}${elsewhere}: is its disk mounted? (if they were removed, --allow-missing gives them rows that say so)`); // biome-ignore format: one line
   }
 
   /** What is left of a folder's path: the nearest folder above that is there, or itself. */

@@ -4,6 +4,7 @@
  */
 import type { AwsClient } from 'aws4fetch';
 import { ClipError } from '../errors.ts';
+import { fetchReason } from '../fetch-reason.ts';
 import { isPassing, retryAfter } from '../hub/client.ts';
 import { bodyPieces, joinPieces } from '../image/body.ts';
 import { imageLimits } from '../image/limits.ts';
@@ -210,7 +211,7 @@ export class S3Storage implements Storage {
             throw new PassingError(message, { after: retryAfter(response.headers) });
           } catch (error) {
             if (error instanceof ClipError || error instanceof PassingError || signal?.aborted) throw error;
-            throw new PassingError(networkReason(error), { cause: error });
+            throw new PassingError(fetchReason(error), { cause: error });
           }
         },
         signal,
@@ -245,10 +246,4 @@ function element(xml: string, name: string): string {
       return String.fromCodePoint(Number(entity.replace(/^#(x?)/i, (_, x) => (x ? '0x' : ''))));
     return { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }[entity.toLowerCase()] ?? whole;
   });
-}
-
-/** `fetch` says only that it failed; the reason is its cause. */
-function networkReason(error: unknown): string {
-  const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-  return cause?.code ?? cause?.message ?? message;
 }

@@ -1,11 +1,11 @@
 /** `edgeclip batch status`: what is done, what is left, and what failed. */
 import type { Command } from 'commander';
-import type { QueuedShards } from '../batch/bull-queue.ts';
-import { pace, timesOfParts, type WrittenPart } from '../batch/pace.ts';
+import { pace, timeLeft, timesOfParts, type WrittenPart } from '../batch/pace.ts';
 import { checkParts, failedRows } from '../batch/part-reader.ts';
 import type { DonePart } from '../batch/parts.ts';
 import { type Plan, readShards, type ShardPlace } from '../batch/plan.ts';
 import { plannedParts } from '../batch/planned-parts.ts';
+import { countByState } from '../batch/queued-shards.ts';
 import { announceBatch, openSharedQueue, queueName } from '../batch/queues.ts';
 import type { Storage } from '../batch/storage.ts';
 import { begunAt, outputMaker } from '../batch/work.ts';
@@ -104,12 +104,14 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
       return;
     }
     const done = queued?.done.some(({ pictures }) => pictures > 0) ? queued.done : timesOfParts(whole, await begunAt(output)); // biome-ignore format: one line
-    const begun = queued?.running.map(({ start }) => start) ?? [];
+    const begun = [...(queued?.shards.values() ?? [])].flatMap((shard) =>
+      shard.state === 'running' ? [shard.start] : [],
+    );
     const perSecond = pace(done, begun);
-    const mean = found.pictures / whole.length;
-    const picturesLeft = left.reduce((sum, { pictures }) => sum + (pictures ?? mean), 0);
-    const secondsLeft = perSecond && Math.round(picturesLeft / perSecond);
-    const shards = { done: whole.length, total: plan.shards, ...whereabouts(left, queued) };
+    const known = (whole.length > 0 ? whole : done).map(({ pictures }) => pictures);
+    const secondsLeft = timeLeft(left.map(({ pictures }) => pictures), perSecond, known); // biome-ignore format: one line
+    const unfinished = left.map(({ place }) => place.part);
+    const shards = { done: whole.length, total: plan.shards, ...countByState(unfinished, queued?.shards) };
     if (json) {
       const of = { output: output.place, queue: queueName(plan.head.id), shards, pictures: found, damaged, perSecond, secondsLeft }; // biome-ignore format: one line
       await out.write(`${JSON.stringify(of)}\n`);
@@ -120,7 +122,9 @@ async function statusOf(batch: NamedBatch, options: StatusOptions, progress: Pro
       `pictures: ${found.pictures} done, ${found.failed} of them failed (--errors lists them)`,
       ...(perSecond === undefined
         ? []
-        : [`rate: ${perSecond.toFixed(1)} pictures a second, ${duration(secondsLeft ?? 0)} left`]),
+        : [
+            `rate: ${perSecond.toFixed(1)} pictures a second${secondsLeft === undefined ? '' : `, ${duration(secondsLeft)} left`}`,
+          ]),
       ...shards.failed.map(({ part, reason }) => `part ${part} is set aside: ${visible(reason)}`),
       ...(shards.lost > 0
         ? [`not in the queue: ${counted(shards.lost, 'shard')} without a part (--retry adds them)`]
@@ -139,16 +143,6 @@ interface ShardLeft {
   readonly place: ShardPlace;
   /** Unknown of a tar file. */
   readonly pictures: number | undefined;
-}
-
-/** Where the shards without a part are. A queue may also have some that are done: it is told a little later, or was filled again. */
-function whereabouts(left: readonly ShardLeft[], queued: QueuedShards | undefined) {
-  if (!queued) return { waiting: left.length, running: 0, lost: 0, failed: [] };
-  const parts = new Set(left.map(({ place }) => place.part));
-  const waiting = queued.waiting.filter((part) => parts.has(part)).length;
-  const running = queued.running.filter(({ part }) => parts.has(part)).length;
-  const setAside = queued.failed.filter(({ part }) => parts.has(part)).length;
-  return { waiting, running, lost: left.length - waiting - running - setAside, failed: queued.failed };
 }
 
 /** The check of each shard, and those that have no part. */

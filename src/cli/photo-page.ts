@@ -1,6 +1,7 @@
 /** Photos that were found, as one HTML file that needs nothing else: no script, no server, no other file. */
 import { pathToFileURL } from 'node:url';
 import { isAddress } from '../batch/picture-place.ts';
+import { isBucket } from '../batch/storage.ts';
 import type { Clip } from '../clip.ts';
 import { toPath } from '../file-name.ts';
 import { htmlText } from '../html.ts';
@@ -25,8 +26,10 @@ export async function photoPage({ asked, found, clip, store }: Found): Promise<s
     const image = preview
       ? `<img src="${preview}" alt="" width="112" height="112">`
       : '<span class="none">no preview</span>';
+    const href = address(path);
+    const shown = href === undefined ? image : `<a href="${htmlText(href)}">${image}</a>`;
     figures.push(
-      `<figure><a href="${htmlText(address(path))}">${image}</a><figcaption><b>${similarity.toFixed(4)}</b> <span>${htmlText(visible(path))}</span></figcaption></figure>`,
+      `<figure>${shown}<figcaption><b>${similarity.toFixed(4)}</b> <span>${htmlText(visible(path))}</span></figcaption></figure>`,
     );
   }
   const none = '<p>The index has no photos.</p>';
@@ -47,9 +50,9 @@ ${figures.length > 0 ? `<main>\n${figures.join('\n')}\n</main>` : none}
 `;
 }
 
-/** Where a browser finds a photo: a picture of a bucket, as `batch load` adds it, has its address as its path. */
-function address(path: string): string {
-  if (isAddress(path)) return path;
+/** Where a browser finds a photo; undefined in a bucket, whose `s3://` no browser opens. `batch load` adds addresses as paths. */
+function address(path: string): string | undefined {
+  if (isAddress(path)) return isBucket(path) ? undefined : path;
   const bytes = toPath(path);
   if (typeof bytes === 'string') return pathToFileURL(bytes).href;
   const encoded = (byte: string) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;

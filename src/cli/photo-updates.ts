@@ -9,7 +9,7 @@ import { counted } from '../counted.ts';
 import type { RealPaths } from '../real-paths.ts';
 import { KnownPhotos } from '../search/known-photos.ts';
 import { isGone, isSameFile, isUnchanged, photoFileAt } from '../search/photo-file.ts';
-import type { Photo, PhotoFile, PhotoStore } from '../search/photo-store.ts';
+import { type Photo, type PhotoFile, type PhotoStore, UNREAD } from '../search/photo-store.ts';
 import { describe } from './failure.ts';
 import { type IndexedFolders, isInside } from './indexed-folders.ts';
 import type { PictureInput } from './inputs.ts';
@@ -152,7 +152,7 @@ export class PhotoUpdates {
     for (const { name, isFile, read } of inputs) {
       const path = resolve(name);
       // Taken before reading: a file that changes meanwhile is read again by the next run.
-      const file = (isFile && photoFileAt(path)) || { path, size: 0, mtime: 0 };
+      const file = (isFile && photoFileAt(path)) || { path, ...UNREAD };
       let bytes: Uint8Array;
       try {
         bytes = await read();

@@ -23,7 +23,7 @@ export class EmptyFolders {
     path: string,
     isWithin: (folder: string) => boolean,
   ): Promise<{ readonly folder: string; readonly isEmpty: boolean } | undefined> {
-    for (let folder = dirname(path); isWithin(folder); folder = dirname(folder)) {
+    for (let at = path, folder = dirname(at); folder !== at && isWithin(folder); at = folder, folder = dirname(at)) {
       let empty = this.#empty.get(folder);
       if (!empty) {
         empty = isEmptyFolder(folder);

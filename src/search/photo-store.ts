@@ -15,11 +15,17 @@ export interface PictureOptions {
 export interface PhotoFile {
   /** Absolute. Bytes that are not UTF-8 are U+DC80 to U+DCFF, as in Python. */
   readonly path: string;
-  /** In bytes. */
+  /** In bytes. 0, as `mtime`, for a photo that `edgeclip batch load` added and `edgeclip index` has not read: see `wasRead`. */
   readonly size: number;
-  /** Time of the last change, in milliseconds since 1970. */
+  /** Time of the last change, in milliseconds since 1970; 0 for a photo that `edgeclip batch load` added. */
   readonly mtime: number;
 }
+
+/** The size and time of a file that `edgeclip index` has not read. */
+export const UNREAD = { size: 0, mtime: 0 } as const;
+
+/** Whether `edgeclip index` has read a photo's file: `edgeclip batch load` knows neither its size nor its time. */
+export const wasRead = ({ size, mtime }: PhotoFile): boolean => size !== UNREAD.size || mtime !== UNREAD.mtime;
 
 /** A photo in an index. */
 export interface Photo extends PhotoFile {

@@ -1,5 +1,5 @@
 /** `POST /search`: photos of an index by words, by a picture, by another photo of the index, or a mixture of them. */
-import { NOT_WEIGHT, type PhotoFile, type PhotoStore } from '../search/photo-store.ts';
+import { NOT_WEIGHT, type PhotoFile, type PhotoStore, wasRead } from '../search/photo-store.ts';
 import { checked } from './checked.ts';
 import { checkTower, type Exchange, fetcher, modelOf, placed, timed } from './exchange.ts';
 import type { Parts } from './parts.ts';
@@ -60,9 +60,6 @@ export async function search(parts: Parts, exchange: Exchange, store: PhotoStore
     return Response.json({ photos });
   });
 }
-
-/** Whether `edgeclip index` has read the file: `batch load` knows neither its size nor its time. */
-const wasRead = ({ size, mtime }: PhotoFile): boolean => size > 0 || mtime > 0;
 
 /** Which photos may be found; undefined for all of them. `after` and `before` leave out those whose time is not known. */
 async function wantedPhotos(

@@ -7,6 +7,7 @@ import { LoadedPictures } from '../../src/batch/loaded-pictures.ts';
 import type { StoredRow } from '../../src/batch/part-reader.ts';
 import type { PlanHead } from '../../src/batch/plan.ts';
 import { openPhotos, type PhotoStore } from '../../src/search/index.ts';
+import { wasRead } from '../../src/search/photo-store.ts';
 
 let top: string;
 let store: PhotoStore;
@@ -88,6 +89,7 @@ describe('pictures whose files are not there', () => {
     const rows = [picture('left.png'), picture('gone.png'), error];
     expect(await load([rows])).toEqual({ added: 2, failed: 1 });
     for (const name of ['in/bad.png', 'in/gone.png']) rmSync(join(top, name));
+    expect((await store.photos()).some(wasRead)).toBe(false);
     expect(await load([rows], {}, true)).toEqual({ unchanged: 2, failed: 1 });
     expect(await load([rows])).toEqual({ unchanged: 1, gone: 2 });
     expect([await paths(), await store.failures()]).toEqual([['in/left.png'], []]);

@@ -147,6 +147,7 @@ it('ends for a list whose disk was gone before, and gives rows for a few wrong f
   const lists = {
     'below-mount': files.map((file) => at(`mount/disk/in/${file}`)),
     'in-mount': [...files.slice(0, 50).map((file) => at(`there/${file}`)), ...files.slice(0, 10).map((_, i) => at(`mount/disk/${i}.png`))], // biome-ignore format: one line
+    'in-mount-twice': [...files.slice(0, 9).map((_, i) => at(`mount/disk/${i}.png`)), ...files.slice(0, 8).map((_, i) => at(`mount/other/${i}.png`)), ...files.slice(0, 50).map((file) => at(`there/${file}`))], // biome-ignore format: one line
     'one-alone': [at('mount/disk/in/0.png')],
     few: [...files.map((file) => at(`there/${file}`)), ...files.slice(0, 9).map((_, i) => at(`mount/disk/${i % 2}/${i}.png`)), 'https://127.0.0.1:1/'], // biome-ignore format: one line
   };

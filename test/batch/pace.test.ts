@@ -1,6 +1,6 @@
 /** The rate of a batch: pictures a second while workers were at work. */
 import { expect, it } from 'vitest';
-import { pace, timesOfParts } from '../../src/batch/pace.ts';
+import { pace, timeLeft, timesOfParts } from '../../src/batch/pace.ts';
 
 const minutes = (n: number) => 60_000 * n;
 /** A shard of 600 pictures. */
@@ -35,4 +35,13 @@ it('follows from when parts were written, but for pauses', () => {
   const large = { pictures: 60_000, written: minutes(1500) };
   expect(timesOfParts([...parts, large], undefined).at(-1)).toEqual({ pictures: 60_000, start: minutes(531), end: minutes(1500) }); // biome-ignore format: one line
   expect(timesOfParts([], 0)).toEqual([]);
+});
+
+it('gives the time left, of tar files by the mean of what is known', () => {
+  expect(timeLeft([600, 200], 4, [])).toBe(200);
+  expect(timeLeft([600, undefined, undefined], 4, [100, 300])).toBe(250);
+  expect(timeLeft([], 4, [])).toBe(0);
+  // A queue with shards done whose parts are all gone.
+  expect(timeLeft([600, undefined], 4, [])).toBeUndefined();
+  expect(timeLeft([600], undefined, [1])).toBeUndefined();
 });

@@ -53,7 +53,7 @@ it('a file with several paths is one photo, at its own path, and no copy of itse
   const copies = await run('duplicates', '--in', 'l.db', '--threshold', '1');
   expect(copies.stdout).toBe(`  copy  ${join(own, 'cat.png')}\n  copy  ${join(own, 'true copy.png')}\n`);
   rmSync(join(own, 'true copy.png'));
-  expect((await run('duplicates', '--in', 'l.db', '--threshold', '1')).stdout).toBe(''); // the other is no copy any more
+  expect((await run('duplicates', '--in', 'l.db', '--threshold', '1')).stdout).toBe(''); // the other is not a copy now
   linkSync(join(own, 'cat.png'), join(own, 'true copy.png')); // as tools that save space make it
   expect((await run('duplicates', '--in', 'l.db', '--threshold', '1')).stdout).toBe('');
   expect((await run('index', 'own', '--to', 'l.db')).stdout).toMatch(/^l\.db: 3 photos \(1 removed, \d links\)/);

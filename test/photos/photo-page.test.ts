@@ -12,11 +12,18 @@ const page = (...paths: string[]) =>
     store: { name: 'p.db', count: async () => paths.length, pictures: {} } as PhotoStore,
   });
 
-it.skipIf(process.platform === 'win32')('leads to files of any name, and to addresses', async () => {
-  const names = ['/none/%41 ?#"<&.png', '/none/é\n.png', '/none/é %\udcff\udcfe?.png', 's3://bucket/a?b.png'];
+it.skipIf(process.platform === 'win32')('leads to files of any name, and to addresses that browsers open', async () => {
+  const names = [
+    '/none/%41 ?#"<&.png',
+    '/none/é\n.png',
+    '/none/é %\udcff\udcfe?.png',
+    'https://a.example/a.png',
+    's3://bucket/a?b.png',
+  ];
   const html = await page(...names);
   const hrefs = Array.from(html.matchAll(/href="([^"]*)"/g), ([, href]) => href!.replaceAll('&amp;', '&'));
   expect(hrefs.slice(0, 2).map((href) => fileURLToPath(href))).toEqual(names.slice(0, 2));
-  expect(hrefs.slice(2)).toEqual(['file:///none/%C3%A9%20%25%FF%FE%3F.png', 's3://bucket/a?b.png']);
+  expect(hrefs.slice(2)).toEqual(['file:///none/%C3%A9%20%25%FF%FE%3F.png', 'https://a.example/a.png']);
+  expect(html).toContain('<span>s3://bucket/a?b.png</span>');
   expect(html).toContain('<span>/none/é %\\xFF\\xFE?.png</span>');
 });
