@@ -10,7 +10,6 @@
 import { rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
-import { fileIdentity } from '../file-identity.ts';
 import type { Tower } from '../model/config.ts';
 import { fileSource } from '../platform/node-files.ts';
 import { readTensorFile } from '../weights/headers.ts';
@@ -97,7 +96,8 @@ export class TowerParts {
     let blocks: ReadonlySet<number> | undefined;
     const open = async (wanted: ReadonlySet<number>, most?: number) => {
       const here = await this.#require(wanted, most);
-      const found = fileIdentity(here.path);
+      const { dev, ino } = await stat(here.path, { bigint: true }).catch(() => ({ dev: undefined, ino: undefined }));
+      const found = ino === undefined ? undefined : `${here.path}:${dev}:${ino}`; // some file systems have no inodes
       if (found === undefined || found !== identity) {
         // What another load has completed meanwhile has its place among the blobs.
         opened.push(await fileSource(here.path).catch(() => fileSource(this.#file.blob)));
