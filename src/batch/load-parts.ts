@@ -1,7 +1,8 @@
 /** The parts of a batch become photos of an index, in the same tables that `edgeclip index` makes. */
 import type { PhotoStore } from '../search/photo-store.ts';
 import { type LoadCounts, LoadedPictures } from './loaded-pictures.ts';
-import { checkPart, partRows, readWhole } from './part-reader.ts';
+import { checkPart, partKeys, partRows, readWhole } from './part-reader.ts';
+import { picturePlace } from './picture-place.ts';
 import { type Plan, shardChecks } from './plan.ts';
 import { plannedParts } from './planned-parts.ts';
 import type { Storage } from './storage.ts';
@@ -33,7 +34,16 @@ export async function loadParts(
     onPart?.(i, parts.length);
     const summary = await checkPart(output, { head: plan.head, maker, shard: shards[part.part] }, part);
     const bytes = await readWhole(output, part, summary);
-    for await (const rows of partRows(output, part.files.at(-1)!, bytes)) await pictures.store(rows, store);
+    const file = part.files.at(-1)!;
+    // A tar file may have a name twice: the later member counts, as when it is extracted.
+    const places = (await partKeys(output, file, bytes)).map((key) => picturePlace(plan.head, key));
+    const last = new Map(places.map((place, i) => [place, i]));
+    let row = 0;
+    for await (const rows of partRows(output, file, bytes)) {
+      const first = row;
+      row += rows.length;
+      await pictures.store(rows.filter((_, i) => last.get(places[first + i]!) === first + i), store); // biome-ignore format: one step
+    }
   }
   return { counts: pictures.counts, missing: plan.shards - parts.length };
 }

@@ -81,7 +81,8 @@ export class LoadedPictures {
         // What `edgeclip index` has read since is newer than the batch.
       } else if (had && (('sha256' in row && had.hash === row.sha256) || isUnchanged(had))) this.counts.unchanged++;
       else if ('error' in row) {
-        fail.push({ ...fileOf(path), error: row.error });
+        // A picture that could not be reached, as on a disk that was not mounted, is not known to be another one now.
+        if (!had || !row.error.endsWith('[IO]')) fail.push({ ...fileOf(path), error: row.error });
         this.counts.failed++;
       } else {
         const { sha256: hash, embedding: vector } = row;

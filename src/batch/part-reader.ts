@@ -171,6 +171,20 @@ export type StoredRow = { readonly key: string } & (
   | { readonly error: string }
 );
 
+/** The keys of a part, in its order. @throws ClipError PLAN_FORMAT if it is damaged */
+export async function partKeys(output: Storage, part: StoredFile, bytes: Uint8Array): Promise<string[]> {
+  const { parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
+  const rows = await parquetReadObjects({ file: inMemory(bytes), columns: ['key'] }).catch((cause) => {
+    throw damage(output, part, cause);
+  });
+  return rows.map(({ key }) => keyFromText(key as string));
+}
+
+const inMemory = (bytes: Uint8Array) => ({
+  byteLength: bytes.length,
+  slice: (start: number, end?: number) => bytes.slice(start, end).buffer as ArrayBuffer,
+});
+
 /**
  * The pictures of a part, some at a time.
  * @param bytes the part's, as `readWhole` gives them
@@ -178,8 +192,7 @@ export type StoredRow = { readonly key: string } & (
  */
 export async function* partRows(output: Storage, part: StoredFile, bytes: Uint8Array): AsyncGenerator<StoredRow[]> {
   const { parquetMetadataAsync, parquetReadObjects } = await batchPackage('hyparquet', 'to read parts');
-  const slice = (start: number, end?: number) => bytes.slice(start, end).buffer as ArrayBuffer;
-  const file = { byteLength: bytes.length, slice };
+  const file = inMemory(bytes);
   try {
     const metadata = await parquetMetadataAsync(file);
     let rowStart = 0;

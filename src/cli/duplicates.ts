@@ -1,12 +1,14 @@
 /** `edgeclip duplicates`: photos of an index that are copies of each other, or nearly. */
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
+import { counted } from '../counted.ts';
 import { fileIdentity } from '../file-identity.ts';
 import { nineDigits } from '../float32.ts';
 import { type DuplicateGroup, type DuplicatePhoto, duplicateGroups } from '../search/duplicates.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { openPhotos } from '../search/index.ts';
-import { isGone } from '../search/photo-file.ts';
+import { isGone, isUnchanged, photoFileAt } from '../search/photo-file.ts';
+import { wasRead } from '../search/photo-store.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
@@ -49,8 +51,11 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
   const store = await openPhotos(path, { readOnly: true });
   try {
     const onProgress = (done: number, total: number) => progress.show('photos', done, total);
-    const groups = await presentGroups(await duplicateGroups(store, { threshold, approximate, onProgress }));
+    const { groups, changed } = await presentGroups(
+      await duplicateGroups(store, { threshold, approximate, onProgress }),
+    );
     progress.clear();
+    if (changed > 0) progress.line(`note: left out as changed since they were indexed: ${counted(changed, 'photo')}; run edgeclip index again`); // biome-ignore format: one line
     if (groups.length === 0) progress.line('no duplicates');
     for (const [i, { exact, photos }] of groups.entries()) {
       if (json) {
@@ -70,24 +75,29 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
 }
 
 /**
- * An index may have further paths of a file, if they became links after it was made, and files that were removed since: whoever
- * deletes all but one of a group must not keep one that is gone. A file whose folder is not there, or empty, may be on a disk that
+ * An index may have further paths of a file, if they became links after it was made, and files that were removed or changed since:
+ * whoever deletes all but one of a group must not keep one that is gone, or delete one that is another photo now. A file whose folder is not there, or empty, may be on a disk that
  * is not mounted.
  */
-async function presentGroups(groups: readonly DuplicateGroup[]): Promise<DuplicateGroup[]> {
+async function presentGroups(
+  groups: readonly DuplicateGroup[],
+): Promise<{ readonly groups: DuplicateGroup[]; readonly changed: number }> {
   const folders = new EmptyFolders();
   const present: DuplicateGroup[] = [];
+  let changed = 0;
   for (const { exact, photos } of groups) {
     const byFile = new Map<string | undefined, DuplicatePhoto>();
     for (const photo of photos) {
       const { path } = photo;
       const wasRemoved = isGone(path) && (await folders.hasOthers(path, (folder) => folder === dirname(path)));
       const file = fileIdentity(path);
-      if (!wasRemoved && !byFile.has(file)) byFile.set(file, photo);
+      if (wasRemoved || byFile.has(file)) continue;
+      if (wasRead(photo) && photoFileAt(path) && !isUnchanged(photo)) changed++;
+      else byFile.set(file, photo);
     }
     if (byFile.size > 1) present.push({ exact, photos: [...byFile.values()] });
   }
-  return present;
+  return { groups: present, changed };
 }
 
 function threshold(text: string): number {

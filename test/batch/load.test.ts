@@ -1,9 +1,11 @@
 /** `edgeclip batch load`: parts become an index, in SQLite and in PostgreSQL, that search reads. */
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
   existsSync,
   linkSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -140,6 +142,24 @@ it('takes half precision, and lists, whose paths begin where the list was planne
   const listed = await stored(at('listed.db'));
   expect(listed.photos.map(({ path }) => path)).toEqual([at('photos/0/000000.png')]);
   expect(listed.failures.map(({ path }) => path)).toEqual([at('photos/none.png')]);
+});
+
+it('takes the last of two members of one name in a tar file, however often it is loaded', async () => {
+  mkdirSync(at('twice'));
+  const photos = readdirSync(at('photos/0')).slice(0, 2);
+  const tar = (how: string, ...args: string[]) => execFileSync('tar', [how, at('twice/t.tar'), '-C', at('photos/0'), ...args]); // biome-ignore format: one line
+  tar('-cf', ...photos);
+  mkdirSync(at('one'));
+  copyFileSync(at(`photos/0/${photos[1]}`), at(`one/${photos[0]}`));
+  execFileSync('tar', ['-rf', at('twice/t.tar'), '-C', at('one'), `./${photos[0]}`]);
+  await run('batch', 'plan', 'twice', '--tars', '--output', 'twice-out');
+  await run('batch', 'work', '--output', 'twice-out');
+  const load = () => run('batch', 'load', '--output', 'twice-out', '--to', 'twice.db');
+  expect(await load()).toMatch(/: 2 photos \(2 new\)\n$/);
+  const { photos: first, vectors } = await stored(at('twice.db'));
+  expect(vectors[0]).toEqual(vectors[1]);
+  expect(await load()).toMatch(/: 2 photos \(2 known before\)\n$/);
+  expect((await stored(at('twice.db'))).photos).toEqual(first);
 });
 
 it('edgeclip index of the same folder embeds nothing again but what has changed', async () => {

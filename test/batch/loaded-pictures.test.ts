@@ -119,3 +119,16 @@ describe('pictures whose files are not there', () => {
     expect(await paths()).toEqual(['in/a.tar/1.png']);
   });
 });
+
+it('an error about reaching a file leaves the photo that the index has; one about the picture does not', async () => {
+  const list = { kind: 'list', input: join(top, 'list.txt') } as const;
+  const [a, b] = ['https://a.example/a.png', 'https://a.example/b.png'];
+  await load([[picture(a), picture(b)]], list);
+  const rows = [
+    { key: a, error: 'no server answers there [IO]' },
+    { key: b, error: 'the PNG ends early [IMAGE_TRUNCATED]' },
+  ];
+  expect(await load([rows], list)).toEqual({ failed: 2 });
+  expect((await store.photos()).map(({ path }) => path)).toEqual([a]);
+  expect((await store.failures()).map(({ path }) => path)).toEqual([b]);
+});

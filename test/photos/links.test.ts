@@ -52,6 +52,12 @@ it('a file with several paths is one photo, at its own path, and no copy of itse
 
   const copies = await run('duplicates', '--in', 'l.db', '--threshold', '1');
   expect(copies.stdout).toBe(`  copy  ${join(own, 'cat.png')}\n  copy  ${join(own, 'true copy.png')}\n`);
+  copyFileSync(join(own, 'rocket.jpg'), join(own, 'true copy.png'));
+  const changed = await run('duplicates', '--in', 'l.db', '--threshold', '1');
+  expect([changed.stdout, changed.stderr]).toEqual([
+    '',
+    expect.stringContaining('changed since they were indexed: 1 photo'),
+  ]);
   rmSync(join(own, 'true copy.png'));
   expect((await run('duplicates', '--in', 'l.db', '--threshold', '1')).stdout).toBe(''); // the other is not a copy now
   linkSync(join(own, 'cat.png'), join(own, 'true copy.png')); // as tools that save space make it
