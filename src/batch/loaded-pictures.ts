@@ -7,7 +7,7 @@ import { fileIdentity } from '../file-identity.ts';
 import { RealPaths } from '../real-paths.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { KnownPhotos } from '../search/known-photos.ts';
-import { isGone, isUnchanged } from '../search/photo-file.ts';
+import { isAddress, isGone, isUnchanged } from '../search/photo-file.ts';
 import {
   type NewPhoto,
   type Photo,
@@ -17,7 +17,7 @@ import {
   UNREAD,
 } from '../search/photo-store.ts';
 import type { StoredRow } from './part-reader.ts';
-import { isAddress, picturePlace } from './picture-place.ts';
+import { picturePlace } from './picture-place.ts';
 import type { Plan } from './plan.ts';
 
 export interface LoadCounts {
@@ -150,7 +150,7 @@ export class LoadedPictures {
   /** Whether its file is not there, but its folder has others. A list may name what never was there, which is an error to keep. */
   async #wasRemoved({ row, path }: Placed): Promise<boolean> {
     const { kind, input } = this.#plan.head;
-    if (this.#includeGone || isAddress(path) || !isGone(path) || (kind === 'list' && 'error' in row)) return false;
+    if (this.#includeGone || !isGone(path) || (kind === 'list' && 'error' in row)) return false;
     // Above its own folder, what a list has in common with this machine may be the root alone.
     const top = kind === 'list' ? dirname(path) : resolve(input);
     return this.#folders.hasOthers(path, (folder) => folder.length >= top.length);

@@ -1,10 +1,8 @@
 /** Where the pictures of a plan are. */
 import { join, resolve } from 'node:path';
+import { isAddress } from '../search/photo-file.ts';
 import type { PlanHead } from './plan.ts';
 import { isBucket } from './storage.ts';
-
-/** Whether a picture is in object storage or on the web. */
-export const isAddress = (place: string): boolean => /^(https?|s3):\/\//i.test(place);
 
 /** An absolute path, or an address. @param key the picture's in the plan */
 export function picturePlace({ kind, input, base }: PlanHead, key: string): string {

@@ -1,11 +1,11 @@
 /** Photos that were found, as one HTML file that needs nothing else: no script, no server, no other file. */
 import { pathToFileURL } from 'node:url';
-import { isAddress } from '../batch/picture-place.ts';
 import { isBucket } from '../batch/storage.ts';
 import type { Clip } from '../clip.ts';
 import { toPath } from '../file-name.ts';
 import { htmlText } from '../html.ts';
 import type { PhotoMatch, PhotoStore } from '../search/index.ts';
+import { isAddress } from '../search/photo-file.ts';
 import { visible } from './failure.ts';
 import { fileInput } from './inputs.ts';
 import { thumbnail } from './thumbnail.ts';

@@ -22,8 +22,15 @@ export function isUnchanged({ path, size, mtime }: PhotoFile): boolean {
   return file?.size === size && file.mtime === mtime;
 }
 
-/** Whether the file does not exist. One that cannot be read does, and one in a tar file, as `edgeclip batch load` adds them. */
+/** Whether a photo is in object storage or on the web, as `edgeclip batch load` adds them. */
+export const isAddress = (path: string): boolean => /^(https?|s3):\/\//i.test(path);
+
+/**
+ * Whether the file does not exist. One that cannot be read does, and one in a tar file, as `edgeclip batch load` adds them. Of an
+ * address this is not known.
+ */
 export function isGone(path: string): boolean {
+  if (isAddress(path)) return false;
   try {
     statSync(toPath(path));
     return false;

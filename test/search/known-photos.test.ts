@@ -105,3 +105,13 @@ it('a photo is known by another path of its file, also after it was added or for
   put('gone');
   expect(gone()).toBeUndefined();
 });
+
+it('a photo of a bucket is not gone, so a file of the same content does not take its place', () => {
+  const photo = { id: 1, path: 's3://bucket/photos/a.png', size: 0, mtime: 0, hash: 'same' };
+  const gone = { ...photo, id: 2, path: join(top, 'in/gone.png') };
+  const known = new KnownPhotos([photo, gone]);
+  expect(known.goneOf('same', () => true)).toEqual(gone);
+  known.forget(gone.path);
+  expect(known.goneOf('same', () => true)).toBeUndefined();
+  expect(known.ofContent('same')).toEqual(photo);
+});
