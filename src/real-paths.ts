@@ -28,4 +28,16 @@ export class RealPaths {
   isReal(path: string): boolean {
     return this.of(path) === path;
   }
+
+  /**
+   * Which of the paths of one file an index has: one without symbolic links; of several such, as hard links are, one that is known,
+   * else the first.
+   * @param paths at least one
+   */
+  indexed(paths: readonly string[], isKnown: (path: string) => boolean): string {
+    if (paths.length === 1) return paths[0]!;
+    const real = paths.filter((path) => this.isReal(path));
+    const best = real.length > 0 ? real : paths;
+    return best.find(isKnown) ?? best[0]!;
+  }
 }

@@ -1,13 +1,15 @@
 /** BullMQ's queues on Redis, Valkey or PostgreSQL, opened by the server's address. */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Queue, QueueOptions } from 'bullmq';
 import { ClipError } from '../errors.ts';
 import { batchPackage, missingPackage } from './packages.ts';
 import { checkQueueAddress } from './queue-address.ts';
+import { longestPause, type Pauses, pause } from './retries.ts';
 
 /** A queue that does not answer at the start is an error; later its client comes back by itself. */
 const PATIENCE_MS = 10_000;
 const CLOSE_MS = 5_000;
+/** Before the client connects again. */
+const PAUSES: Pauses = { pauseMs: 500, longestMs: 10_000 };
 
 type Bull = Awaited<ReturnType<typeof batchPackage<'bullmq'>>>;
 
@@ -31,7 +33,7 @@ export async function connectBull(url: string, name: string): Promise<BullConnec
   const isPostgres = /^postgres/i.test(url);
   let isOpen = false;
   // At the start nobody there is an error; later the queue may be away for a while.
-  const retryStrategy = (times: number) => (isOpen ? Math.min(250 * 2 ** times, 10_000) : times > 3 ? null : 300);
+  const retryStrategy = (times: number) => (isOpen ? longestPause(times, PAUSES) : times > 3 ? null : 300);
   const connection = isPostgres
     ? { connectionString: url, migrate: true } // BullMQ's own tables, in its own schema
     : { url: url.replace(/^valkey/i, 'redis'), maxRetriesPerRequest: null, retryStrategy };
@@ -75,7 +77,7 @@ async function answers(queue: Queue, place: string): Promise<void> {
 /** A client that cannot reach the queue does not end by itself. */
 export async function soon(closing: Promise<void>): Promise<void> {
   const end = new AbortController();
-  await Promise.race([closing.catch(() => {}), wait(CLOSE_MS, undefined, { signal: end.signal }).catch(() => {})]);
+  await Promise.race([closing.catch(() => {}), pause(CLOSE_MS, end.signal)]);
   end.abort();
 }
 

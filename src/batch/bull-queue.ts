@@ -1,12 +1,11 @@
 /** A queue that many machines share: BullMQ on Redis, Valkey or PostgreSQL. A job is a shard's place in the plan. */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { type BullConnection, connectBull, soon } from './bull-connection.ts';
 import { concurrently } from './concurrent.ts';
 import { numbered, type ShardPlace } from './plan.ts';
 import { ATTEMPTS, type BatchQueue, LOCK_MS, type ShardHandler, type WorkOptions } from './queue.ts';
 import type { FailedShard, QueuedShards, ShardState } from './queued-shards.ts';
-import { longestPause } from './retries.ts';
+import { longestPause, pause } from './retries.ts';
 import type { ShardResult } from './work.ts';
 
 /** The pause before a failed shard is tried again; each further one is twice as long, up to the most. */
@@ -209,9 +208,6 @@ export class BullQueue implements BatchQueue {
     await soon(this.#connection.queue.close());
   }
 }
-
-/** Ends early if the signal is aborted. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => {});
 
 const jobId = (part: number): string => `part-${numbered(part)}`;
 

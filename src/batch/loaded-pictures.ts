@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import { fileIdentity } from '../file-identity.ts';
+import { grouped } from '../grouped.ts';
 import { RealPaths } from '../real-paths.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { KnownPhotos } from '../search/known-photos.ts';
@@ -122,26 +123,24 @@ export class LoadedPictures {
     return { row, path, earlier };
   }
 
-  /** Those whose files have another of these paths, that stays: one without symbolic links before others, then one that is known. */
+  /** Those whose files have another of these paths, which is the one that an index has. */
   #otherPaths(pictures: readonly Placed[]): Set<Placed> {
     const others = new Set<Placed>();
-    const rank = ({ path }: Placed) => (this.#real.isReal(path) ? 2 : 0) + (this.#known.at(path) ? 1 : 0);
-    const byHash = new Map<string, Placed[]>();
-    for (const picture of pictures) {
-      if ('error' in picture.row || isAddress(picture.path)) continue;
-      const same = byHash.get(picture.row.sha256);
-      if (same) same.push(picture);
-      else byHash.set(picture.row.sha256, [picture]);
-    }
-    for (const same of byHash.values()) {
+    const files = pictures.filter(({ path }) => !isAddress(path));
+    const byContent = grouped(files, ({ row }) => ('error' in row ? undefined : row.sha256));
+    byContent.delete(undefined);
+    for (const same of byContent.values()) {
       if (same.length === 1) continue;
-      const byFile = new Map<string | undefined, Placed>();
-      for (const picture of same.filter(({ path }) => !isGone(path))) {
-        const file = fileIdentity(picture.path);
-        const one = byFile.get(file);
-        const stays = one && rank(one) >= rank(picture) ? one : picture;
-        byFile.set(file, stays);
-        if (one) others.add(stays === one ? picture : one);
+      const byFile = grouped(
+        same.filter(({ path }) => !isGone(path)),
+        ({ path }) => fileIdentity(path),
+      );
+      for (const ofFile of byFile.values()) {
+        const stays = this.#real.indexed(
+          ofFile.map(({ path }) => path),
+          (path) => this.#known.at(path) !== undefined,
+        );
+        for (const picture of ofFile) if (picture.path !== stays) others.add(picture);
       }
     }
     return others;

@@ -17,6 +17,10 @@ export const STORAGE_RETRIES: Retries = { attempts: 8, pauseMs: 200, longestMs: 
 export const longestPause = (attempts: number, { pauseMs, longestMs }: Pauses): number =>
   Math.min(longestMs, pauseMs * 2 ** (attempts - 1));
 
+/** Waits, in milliseconds; ends early if the signal is aborted. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  wait(ms, undefined, signal && { signal }).catch(() => {});
+
 /** A server may ask for a longer pause than this: then the picture or shard has to wait for another day. */
 const LONGEST_ASKED_S = 30;
 
@@ -47,10 +51,10 @@ export async function retried<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PassingError) || n >= attempts || (error.after ?? 0) > LONGEST_ASKED_S) throw error;
-      const pause = longestPause(n, pauses);
+      const longest = longestPause(n, pauses);
       // "Full jitter": anywhere between nothing and the pause. Nothing that is computed depends on it.
-      const ms = Math.max(1000 * (error.after ?? 0), Math.random() * pause);
-      await wait(ms, undefined, signal && { signal }).catch(() => {}); // an aborted signal throws above
+      const ms = Math.max(1000 * (error.after ?? 0), Math.random() * longest);
+      await pause(ms, signal); // an aborted signal throws above
     }
   }
 }

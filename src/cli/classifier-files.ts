@@ -4,7 +4,7 @@ import type { Clip } from '../clip.ts';
 import { ClipError } from '../errors.ts';
 import { directOutput, isDirect } from './output.ts';
 import { PartialFile } from './partial-file.ts';
-import { title } from './standard-input.ts';
+import { titled } from './standard-input.ts';
 import { readOptionFile } from './text-file.ts';
 
 /**
@@ -18,8 +18,7 @@ export async function readClassifierFile(path: string): Promise<(clip: Clip) => 
     try {
       return Classifier.fromBytes(bytes, clip);
     } catch (error) {
-      if (!(error instanceof ClipError) || error.code !== 'CLASSIFIER_FORMAT') throw error;
-      throw new ClipError(error.code, `${title(path)}: ${error.message}`, { cause: error });
+      throw error instanceof ClipError && error.code === 'CLASSIFIER_FORMAT' ? titled(path, error) : error;
     }
   };
   read();

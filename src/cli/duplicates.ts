@@ -7,8 +7,7 @@ import { nineDigits } from '../float32.ts';
 import { type DuplicateGroup, type DuplicatePhoto, duplicateGroups } from '../search/duplicates.ts';
 import { EmptyFolders } from '../search/empty-folders.ts';
 import { openPhotos } from '../search/index.ts';
-import { isGone, isUnchanged, photoFileAt } from '../search/photo-file.ts';
-import { wasRead } from '../search/photo-store.ts';
+import { hasChanged, isGone } from '../search/photo-file.ts';
 import { emptyOption, quote, UsageError, visible } from './failure.ts';
 import { DEFAULT_INDEX } from './index-photos.ts';
 import { standardOutput } from './output.ts';
@@ -76,8 +75,8 @@ async function duplicates({ in: path, threshold, approximate, json = false }: Du
 
 /**
  * An index may have further paths of a file, if they became links after it was made, and files that were removed or changed since:
- * whoever deletes all but one of a group must not keep one that is gone, or delete one that is another photo now. A file whose folder is not there, or empty, may be on a disk that
- * is not mounted.
+ * whoever deletes all but one of a group must not keep one that is gone, or delete one that is another photo now. A file whose folder
+ * is not there, or empty, may be on a disk that is not mounted.
  */
 async function presentGroups(
   groups: readonly DuplicateGroup[],
@@ -92,7 +91,7 @@ async function presentGroups(
       const wasRemoved = isGone(path) && (await folders.hasOthers(path, (folder) => folder === dirname(path)));
       const file = fileIdentity(path);
       if (wasRemoved || byFile.has(file)) continue;
-      if (wasRead(photo) && photoFileAt(path) && !isUnchanged(photo)) changed++;
+      if (hasChanged(photo)) changed++;
       else byFile.set(file, photo);
     }
     if (byFile.size > 1) present.push({ exact, photos: [...byFile.values()] });

@@ -1,6 +1,7 @@
 /** Files that have several paths, by symbolic links, links to their folders and hard links. An index has each file once. */
 import { resolve } from 'node:path';
 import { fileIdentity } from '../file-identity.ts';
+import { grouped } from '../grouped.ts';
 import type { RealPaths } from '../real-paths.ts';
 import type { PictureInput } from './inputs.ts';
 
@@ -11,8 +12,7 @@ export interface OnePathEach {
 }
 
 /**
- * Of several paths of a file the one without symbolic links stays; of several such, as hard links are, one that is known, else the
- * first. A link to a file that is known by its own path is not an input.
+ * Of several paths of a file the one stays that an index has. A link to a file that is known by its own path is not an input.
  * @param isKnown whether an index has this path
  */
 export function onePathEach(
@@ -20,19 +20,11 @@ export function onePathEach(
   isKnown: (path: string) => boolean,
   real: RealPaths,
 ): OnePathEach {
-  const byFile = new Map<string | PictureInput, PictureInput[]>();
-  for (const input of inputs) {
-    const key = (input.isFile && fileIdentity(input.name)) || input;
-    const same = byFile.get(key);
-    if (same) same.push(input);
-    else byFile.set(key, [input]);
-  }
+  const byFile = grouped<string | PictureInput, PictureInput>(inputs, (input) => (input.isFile && fileIdentity(input.name)) || input); // biome-ignore format: one step
   const found: OnePathEach = { inputs: [], others: [] };
   for (const same of byFile.values()) {
     const paths = new Map(same.map((input) => [resolve(input.name), input]));
-    const [first] = paths.keys() as Iterable<string> as [string];
-    const own = paths.size === 1 ? [] : [...paths.keys()].filter((path) => real.isReal(path));
-    const stays = (own.length > 0 ? own : [...paths.keys()]).find(isKnown) ?? own[0] ?? first;
+    const stays = real.indexed([...paths.keys()], isKnown);
     const input = paths.get(stays)!;
     const target = input.isFile && !isKnown(stays) ? real.of(stays) : stays;
     if (target === stays || !isKnown(target)) found.inputs.push(input);

@@ -1,7 +1,6 @@
 /** `edgeclip search`: photos of an index by words, by pictures, or by both. */
 import { type Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
-import { ClipError } from '../errors.ts';
 import { toPath } from '../file-name.ts';
 import { nineDigits } from '../float32.ts';
 import { openPhotos, type PhotoMatch, type PhotoStore } from '../search/index.ts';
@@ -15,7 +14,7 @@ import { type Output, standardOutput } from './output.ts';
 import { photoPage } from './photo-page.ts';
 import { Progress } from './progress.ts';
 import { repeated } from './repeated.ts';
-import { title } from './standard-input.ts';
+import { titled } from './standard-input.ts';
 
 interface SearchCommandOptions extends ModelOptions {
   readonly in: string;
@@ -121,15 +120,13 @@ async function queryVector(
   const { inputs } = await Pictures.collect(images, {}, progress, 'index');
   const { orient, scaled } = store.pictures;
   for (const { name, read } of inputs) {
-    const embed = async () => clip.encodeImage(await read(), { orient, scaled });
-    add(await embed().catch((error) => failedPicture(name, error)), imageWeight);
+    try {
+      add(await clip.encodeImage(await read(), { orient, scaled }), imageWeight);
+    } catch (error) {
+      throw titled(name, error);
+    }
   }
   return sum;
-}
-
-function failedPicture(name: string, error: unknown): never {
-  if (!(error instanceof ClipError)) throw error;
-  throw new ClipError(error.code, `${title(name)}: ${error.message}`, { cause: error });
 }
 
 async function write(

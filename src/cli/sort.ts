@@ -92,14 +92,14 @@ async function sort(images: string[], options: SortOptions): Promise<void> {
   for (const note of labelNotes(classifier.labels)) progress.line(`note: ${note}`);
   const { inputs, links } = options.move
     ? movedTogether(pictures.inputs)
-    : { inputs: pictures.inputs, links: undefined };
+    : { inputs: pictures.inputs, links: new Map<string, string[]>() };
   const taken = new Set<string>();
   let refused = 0;
   const failed = await forEachPicture(clip, inputs, { orient, scaled }, progress, async (embedding, { name }) => {
     const [best] = await classifier.classify(embedding, { topK: 1 });
     const folder = join(into, folders[best!.index]!);
     let moved: string | undefined;
-    for (const path of [name, ...(links?.get(name) ?? [])]) {
+    for (const path of [name, ...(links.get(name) ?? [])]) {
       try {
         if (!dryRun) await makeFolder(folder);
         const to = place(path, folder, taken, options, moved);

@@ -1,4 +1,5 @@
 /** Standard input, named `-` in arguments and options. */
+import { ClipError } from '../errors.ts';
 import { quote, UsageError } from './failure.ts';
 
 export const STANDARD_INPUT = '-';
@@ -7,6 +8,10 @@ export const STANDARD_INPUT = '-';
 export function title(name: string): string {
   return name === STANDARD_INPUT ? 'standard input' : quote(name);
 }
+
+/** An error about an input with the input's name in front; other errors as they are. */
+export const titled = (name: string, error: unknown): unknown =>
+  error instanceof ClipError ? new ClipError(error.code, `${title(name)}: ${error.message}`, { cause: error }) : error;
 
 /** @throws UsageError if more than one of the names is `-`: a stream can be read only once */
 export function checkStandardInput(names: readonly (string | undefined)[]): void {

@@ -3,6 +3,7 @@
  * `{ "file", "captions": [..] }`; COCO's annotations (`images`, `annotations`); or a table with a file and a caption in each line,
  * separated by tabs (.tsv) or commas (.csv, quoted as RFC 4180 says). Words at the head of such a table are skipped.
  */
+import { grouped } from '../grouped.ts';
 import { isObject, show } from '../json.ts';
 
 /** A picture by its name in the captions file, with its captions in order. */
@@ -15,14 +16,9 @@ export interface Captions {
 export function parseCaptions(text: string, name: string): Captions[] {
   const plain = text.replace(/^\ufeff/, '');
   const pairs = /^\s*[[{]/.test(plain) ? fromJson(plain) : fromTable(plain, /\.csv$/i.test(name) ? ',' : '\t');
-  const byFile = new Map<string, string[]>();
-  for (const { file, caption } of pairs) {
-    const captions = byFile.get(file);
-    if (captions) captions.push(caption);
-    else byFile.set(file, [caption]);
-  }
+  const byFile = grouped(pairs, ({ file }) => file);
   if (byFile.size === 0) throw new RangeError('it has no captions');
-  return [...byFile].map(([file, captions]) => ({ file, captions }));
+  return [...byFile].map(([file, pairs]) => ({ file, captions: pairs.map(({ caption }) => caption) }));
 }
 
 interface Pair {

@@ -9,6 +9,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { appendFile, type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
+import { exists } from '../platform/node-files.ts';
 import { BLOCK } from '../weights/ranged-source.ts';
 import { replaceFile, writing } from './cache.ts';
 
@@ -60,10 +61,9 @@ export class BlockList {
     return modified !== undefined && list !== undefined;
   }
 
-  /** Whether either file is here, also one that is no use without the other. */
+  /** Whether either file is here, even if it is useless without the other. */
   async hasFiles(): Promise<boolean> {
-    const found = [this.parts, this.#list].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
-    return (await Promise.all(found)).includes(true);
+    return (await Promise.all([this.parts, this.#list].map(exists))).includes(true);
   }
 
   /** How much of each block is here and sound. Without the lock: another load may write both files meanwhile. */

@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipError } from '../errors.ts';
 import type { Tower } from '../model/config.ts';
-import { fileSource, readText } from '../platform/node-files.ts';
+import { exists, fileSource, readText } from '../platform/node-files.ts';
 import { type FetchRange, LIST_BLOCK, rangedSource } from '../weights/ranged-source.ts';
 import type { ModelFiles, Source } from '../weights/source.ts';
 import type { HubOptions, LoadAccess } from './access.ts';
@@ -171,7 +171,7 @@ class CachedFiles implements ModelFiles {
     const file = await this.#listed(name);
     if (file?.id?.length !== 64 || (file.size ?? 0) < PARTS.least) return undefined;
     // What was begun is completed.
-    const begun = [this.#cache.blob(file.id), this.#cache.partial(file.id)].map((path) => stat(path).then(() => true, () => false)); // biome-ignore format: one line
+    const begun = [this.#cache.blob(file.id), this.#cache.partial(file.id)].map(exists);
     if ((await Promise.all(begun)).includes(true)) return undefined;
     const parts = this.#parts(file, file.id);
     const known = await parts.exist();

@@ -17,6 +17,9 @@ export async function readAddress(address: string): Promise<Uint8Array<ArrayBuff
   return new Uint8Array(bytes);
 }
 
+/** Whether there is a file or folder of this path, as far as this process may look. */
+export const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false); // biome-ignore format: one line
+
 /** The most that one read asks for, in bytes, so that an aborted load stops soon. */
 const READ_STEP = 16 << 20;
 

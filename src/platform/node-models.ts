@@ -1,5 +1,4 @@
 /** Models of Node, Deno and Bun: paths, addresses and names told apart. */
-import { stat } from 'node:fs/promises';
 import { ClipError } from '../errors.ts';
 import type { OpenOptions } from '../hub/access.ts';
 import { hubName, isOpenaiName, refuseNoRevision } from '../hub/name.ts';
@@ -7,7 +6,7 @@ import type { Opener } from '../hub/open-named.ts';
 import { isWeightsName, singleFile } from '../weights/single-file.ts';
 import type { ModelFiles } from '../weights/source.ts';
 import { modelAddress } from './fetched.ts';
-import { directoryFiles } from './node-files.ts';
+import { directoryFiles, exists } from './node-files.ts';
 
 /**
  * - `https://…` is a folder at an address, unless it is the page of a model on a hub;
@@ -50,5 +49,3 @@ async function opener(): Promise<Opener> {
   const { openCachedFile } = await import('../hub/published-file.ts');
   return { hub: openCached, file: openCachedFile };
 }
-
-const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false); // biome-ignore format: one line

@@ -1,5 +1,6 @@
 /** Groups of photos that are nearly equal: exact copies by their content, others by the cosines of their vectors. */
 import { asCosine } from '../cosine.ts';
+import { grouped } from '../grouped.ts';
 import type { Photo, PhotoStore } from './photo-store.ts';
 import { Records } from './records.ts';
 
@@ -37,12 +38,7 @@ export async function duplicateGroups(
   store: PhotoStore,
   { threshold, approximate, onProgress }: DuplicateOptions,
 ): Promise<DuplicateGroup[]> {
-  const contents = new Map<string, Photo[]>();
-  for (const photo of await store.photos()) {
-    const same = contents.get(photo.hash);
-    if (same) same.push(photo);
-    else contents.set(photo.hash, [photo]);
-  }
+  const contents = grouped(await store.photos(), ({ hash }) => hash);
   // One photo stands for each content.
   const first = [...contents.values()].map(([photo]) => photo!);
   const ids = new Set(first.map(({ id }) => id));

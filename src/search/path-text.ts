@@ -1,6 +1,6 @@
 /**
  * Paths as text in a database. One with bytes that are not UTF-8, which are U+DC80 to U+DCFF in names (src/file-name.ts), is
- * no text; it is stored as JSON, which no absolute path looks like.
+ * not text; it is stored as JSON, which no absolute path looks like.
  */
 
 const LONE = /[\ud800-\udfff]/u;

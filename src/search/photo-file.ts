@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileIdentity } from '../file-identity.ts';
 import { toPath } from '../file-name.ts';
-import type { PhotoFile } from './photo-store.ts';
+import { type PhotoFile, wasRead } from './photo-store.ts';
 
 /** A regular file with its size and time; undefined if there is none. */
 export function photoFileAt(path: string): PhotoFile | undefined {
@@ -16,10 +16,18 @@ export function photoFileAt(path: string): PhotoFile | undefined {
   }
 }
 
+const isEqual = (a: PhotoFile, b: PhotoFile): boolean => a.size === b.size && a.mtime === b.mtime;
+
 /** Whether the file is there as it was when this was said of it. */
-export function isUnchanged({ path, size, mtime }: PhotoFile): boolean {
-  const file = photoFileAt(path);
-  return file?.size === size && file.mtime === mtime;
+export function isUnchanged(photo: PhotoFile): boolean {
+  const file = photoFileAt(photo.path);
+  return file !== undefined && isEqual(file, photo);
+}
+
+/** Whether the file is there, but not as `edgeclip index` read it. */
+export function hasChanged(photo: PhotoFile): boolean {
+  const file = wasRead(photo) ? photoFileAt(photo.path) : undefined;
+  return file !== undefined && !isEqual(file, photo);
 }
 
 /** Whether a photo is in object storage or on the web, as `edgeclip batch load` adds them. */

@@ -1,24 +1,14 @@
 /** What parts may be beside Parquet of float32: half the size, or what clip-retrieval reads. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Clip, loadClip } from '../../src/index.ts';
+import { expect, it } from 'vitest';
 import { readNpy } from '../cli/npy.ts';
-import { batchFolder } from './batch-folder.ts';
-import { writePictures } from './pictures.ts';
+import { useBatchFolder, useImageTower } from './batch-folder.ts';
 import { python } from './services.ts';
 
-const folder = batchFolder();
+const folder = useBatchFolder(120);
 const { at, run, plan, parts, table } = folder;
-let clip: Clip;
-beforeAll(async () => {
-  clip = await loadClip({ towers: ['image'] });
-  writePictures(at('photos'), 120);
-});
-afterAll(() => {
-  clip.dispose();
-  folder.remove();
-});
+const model = useImageTower();
 
 it('writes float16, as NumPy rounds, and the layout of clip-retrieval', async () => {
   await plan('photos/9', '--output', 'one', '--shard-size', '6');
@@ -42,7 +32,7 @@ assert both.dtype == np.float16 and (both == full.astype(np.float16)).all()
 duck = duckdb.sql("select key, typeof(embedding), len(embedding) from 'one/part-*.parquet' where error is null order by key").fetchall()
 print(json.dumps({"type": str(half.schema.field("embedding").type), "rows": len(names), "duck": duck[0], "found": len(duck)}))`;
   const said = JSON.parse(execFileSync(python, ['-c', script], { cwd: folder.path, encoding: 'utf8' }));
-  expect(said).toEqual({ type: 'list<element: halffloat not null>', rows: 3, duck: ['000009.png', 'FLOAT[]', clip.config.embedDim], found: 11 }); // biome-ignore format: one line
+  expect(said).toEqual({ type: 'list<element: halffloat not null>', rows: 3, duck: ['000009.png', 'FLOAT[]', model.clip.config.embedDim], found: 11 }); // biome-ignore format: one line
   const failures = await run('batch', 'status', '--output', 'retrieval', '--errors');
   expect([failures.code, failures.stdout]).toEqual([
     0,

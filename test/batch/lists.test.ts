@@ -5,17 +5,12 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { edgeclip, jsonLines } from '../cli/command.ts';
-import { batchFolder, golden } from './batch-folder.ts';
-import { writePictures } from './pictures.ts';
+import { golden, useBatchFolder } from './batch-folder.ts';
 
-const folder = batchFolder();
+const folder = useBatchFolder(120);
 const { at, run, plan, table } = folder;
-beforeAll(() => {
-  writePictures(at('photos'), 120);
-});
-afterAll(folder.remove);
 
 it('reads a list of paths and addresses; what the web does not give has a row', async () => {
   let refusals = 2;

@@ -3,28 +3,19 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { LocalQueue } from '../../src/batch/local-queue.ts';
 import { openStorage } from '../../src/batch/open-storage.ts';
 import { readPlan } from '../../src/batch/plan.ts';
-import { type Clip, loadClip } from '../../src/index.ts';
 import { edgeclip, startEdgeclip } from '../cli/command.ts';
 import { SLOW_PICTURES } from '../cli/slow-pictures.ts';
-import { batchFolder, golden } from './batch-folder.ts';
+import { golden, useBatchFolder, useImageTower } from './batch-folder.ts';
 import { FULL_DISK } from './full-disk.ts';
-import { smallPictures, writePictures } from './pictures.ts';
+import { smallPictures } from './pictures.ts';
 
-const folder = batchFolder();
+const folder = useBatchFolder(120);
 const { at, run, plan, parts, table } = folder;
-let clip: Clip;
-beforeAll(async () => {
-  clip = await loadClip({ towers: ['image'] });
-  writePictures(at('photos'), 120);
-});
-afterAll(() => {
-  clip.dispose();
-  folder.remove();
-});
+const model = useImageTower();
 
 it('writes a part for each shard; bad pictures have a row with the reason', async () => {
   expect(await plan('photos', '--output', 'one', '--shard-size', '50')).toBe('120 pictures in 3 shards\n');
@@ -40,7 +31,7 @@ it('writes a part for each shard; bad pictures have a row with the reason', asyn
   );
   expect(first).toHaveLength(50);
   const file = new Uint8Array(readFileSync(at(`photos/${first[3]!.key}`)));
-  expect(Float32Array.from(first[3]!.embedding!)).toEqual(await clip.encodeImage(file));
+  expect(Float32Array.from(first[3]!.embedding!)).toEqual(await model.clip.encodeImage(file));
   expect(first[3]!.sha256).toBe(createHash('sha256').update(file).digest('hex'));
 
   const all = ['one/part-00000.parquet', 'one/part-00001.parquet', 'one/part-00002.parquet'].flatMap((path) => table(path).rows); // biome-ignore format: one line

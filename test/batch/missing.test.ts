@@ -2,29 +2,19 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { openStorage } from '../../src/batch/open-storage.ts';
 import { readPlan, readShards } from '../../src/batch/plan.ts';
 import { PictureSource } from '../../src/batch/sources.ts';
 import type { Storage } from '../../src/batch/storage.ts';
 import { workShard } from '../../src/batch/work.ts';
-import { type Clip, loadClip } from '../../src/index.ts';
 import { indexModel } from '../../src/search/index-model.ts';
-import { edgeclip, workFolder } from '../cli/command.ts';
-import { writePictures } from './pictures.ts';
+import { useBatchFolder, useImageTower } from './batch-folder.ts';
 
-const work = workFolder({});
-const at = (name: string) => join(work.path, name);
-const run = (...args: string[]) => edgeclip(['batch', ...args], { cwd: work.path });
-let clip: Clip;
-beforeAll(async () => {
-  clip = await loadClip({ towers: ['image'] });
-  writePictures(at('photos'), 60);
-});
-afterAll(() => {
-  clip.dispose();
-  work.remove();
-});
+const work = useBatchFolder(60);
+const { at } = work;
+const run = (...args: string[]) => work.run('batch', ...args);
+const model = useImageTower();
 
 /** Pictures and their plan, of one shard, in folders of the test's own. */
 async function planned(name: string, ...options: string[]): Promise<Storage> {
@@ -37,11 +27,17 @@ async function planned(name: string, ...options: string[]): Promise<Storage> {
 async function workOn(output: Storage, meanwhile = () => {}, allowMissing = false) {
   const { head } = (await readPlan(output))!;
   const prepared = { orient: false, scaled: false };
-  const made = { model: indexModel(clip), maker: 'm', version: 'v', dimension: clip.config.embedDim, prepared };
+  const made = {
+    model: indexModel(model.clip),
+    maker: 'm',
+    version: 'v',
+    dimension: model.clip.config.embedDim,
+    prepared,
+  };
   for await (const { shard } of readShards(output, (await readPlan(output))!)) {
     const onPicture = (done: number) => done === 3 && meanwhile();
     const job = {
-      clip,
+      clip: model.clip,
       head,
       output,
       source: new PictureSource(head, { allowMissing }),

@@ -1,21 +1,16 @@
 /** `edgeclip batch plan`: what becomes of an input, and a plan that was cut, changed or moved. */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { LocalQueue } from '../../src/batch/local-queue.ts';
 import { openStorage } from '../../src/batch/open-storage.ts';
 import { readPlan, readShard, readShards } from '../../src/batch/plan.ts';
 import { PlanWriter } from '../../src/batch/plan-writer.ts';
 import { edgeclip } from '../cli/command.ts';
-import { batchFolder, golden } from './batch-folder.ts';
-import { writePictures } from './pictures.ts';
+import { golden, useBatchFolder } from './batch-folder.ts';
 
-const folder = batchFolder();
+const folder = useBatchFolder(120);
 const { at, run, plan, parts } = folder;
-beforeAll(() => {
-  writePictures(at('photos'), 120);
-});
-afterAll(folder.remove);
 
 it('refuses a plan that was cut or changed, and names the line', async () => {
   await plan('photos', '--output', 'damaged', '--shard-size', '6');

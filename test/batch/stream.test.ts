@@ -4,20 +4,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Clip, loadClip } from '../../src/index.ts';
+import { expect, it } from 'vitest';
 import { edgeclip, jsonLines, projectPath } from '../cli/command.ts';
-import { batchFolder, golden } from './batch-folder.ts';
+import { golden, useBatchFolder, useImageTower } from './batch-folder.ts';
 
-const folder = batchFolder();
-let clip: Clip;
-beforeAll(async () => {
-  clip = await loadClip({ towers: ['image'] });
-});
-afterAll(() => {
-  clip.dispose();
-  folder.remove();
-});
+const folder = useBatchFolder();
+const model = useImageTower();
 
 it('answers the lines of --stream in order, each with its embedding or its error', async () => {
   const photo = readFileSync(join(golden, 'cat.png'));
@@ -39,9 +31,9 @@ it('answers the lines of --stream in order, each with its embedding or its error
   expect(code).toBe(0);
   const answers = jsonLines<{ id?: unknown; embedding?: number[]; error?: string; code?: string }>(stdout);
   expect(answers.map(({ id, code }) => [id, code])).toEqual([[undefined, undefined], [7, 'IO'], [{ any: 'kind' }, undefined], ['words', undefined], [undefined, undefined], [4, undefined], [6, undefined], [undefined, undefined], [5, 'IMAGE_FORMAT']]); // biome-ignore format: one line
-  const [expected] = await clip.encodeImage([new Uint8Array(photo)]);
+  const [expected] = await model.clip.encodeImage([new Uint8Array(photo)]);
   for (const i of [0, 2]) expect(Float32Array.from(answers[i]!.embedding!)).toEqual(expected);
-  expect(answers[3]!.embedding).toHaveLength(clip.config.embedDim);
+  expect(answers[3]!.embedding).toHaveLength(model.clip.config.embedDim);
   expect(answers[4]!.error).toMatch(/^line 5 is not JSON: /);
   expect(answers[7]!.error).toBe('line 8 is empty');
 });
@@ -100,7 +92,7 @@ it('answers a line of --stream before the next is written', async () => {
     for (const name of ['cat.png', 'rocket.jpg']) {
       const answered = once(answers, 'line');
       child.stdin.write(`${join(golden, name)}\n`);
-      expect(JSON.parse((await answered)[0]).embedding).toHaveLength(clip.config.embedDim);
+      expect(JSON.parse((await answered)[0]).embedding).toHaveLength(model.clip.config.embedDim);
     }
     child.stdin.end();
     expect(await once(child, 'close')).toEqual([0, null]);

@@ -3,22 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packTar } from 'modern-tar';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Clip, loadClip } from '../../src/index.ts';
-import { batchFolder, golden } from './batch-folder.ts';
+import { expect, it } from 'vitest';
+import { golden, useBatchFolder, useImageTower } from './batch-folder.ts';
 import { smallPictures } from './pictures.ts';
 import { python } from './services.ts';
 
-const folder = batchFolder();
+const folder = useBatchFolder();
 const { at, run, plan, table } = folder;
-let clip: Clip;
-beforeAll(async () => {
-  clip = await loadClip({ towers: ['image'] });
-});
-afterAll(() => {
-  clip.dispose();
-  folder.remove();
-});
+const model = useImageTower();
 
 it('reads tar files as they come', async () => {
   const members = [...smallPictures(30)].map(({ name, bytes }) => ({ header: { name: name.slice(2), size: bytes.length }, body: bytes })); // biome-ignore format: one line
@@ -29,7 +21,7 @@ it('reads tar files as they come', async () => {
   expect(await plan('tars', '--tars', '--output', 'from-tars')).toBe('2 tar files in 2 shards\n');
   expect((await run('batch', 'work', '--output', 'from-tars')).code).toBe(0);
   expect(table('from-tars/part-00000.parquet').rows.map(({ key }) => key)).toEqual(members.slice(0, 10).map(({ header }) => `a.tar/${header.name}`)); // biome-ignore format: one line
-  const [expected] = await clip.encodeImage([members[12]!.body]);
+  const [expected] = await model.clip.encodeImage([members[12]!.body]);
   const [, , third] = table('from-tars/part-00001.parquet').rows;
   expect(Float32Array.from(third!.embedding!)).toEqual(expected);
 });
@@ -97,7 +89,7 @@ for format in ('GNU', 'PAX'):
   execFileSync(python, ['-c', script, ...photos], { cwd: folder.path });
   await plan('linked-tars', '--tars', '--output', 'linked');
   expect((await run('batch', 'work', '--output', 'linked')).code).toBe(0);
-  const [cat, rocket] = await clip.encodeImage(photos.map((path) => new Uint8Array(readFileSync(path))));
+  const [cat, rocket] = await model.clip.encodeImage(photos.map((path) => new Uint8Array(readFileSync(path))));
   const nowhere = (target: string) => `it is a link to "${target}", which is not in the tar file [IO]`;
   const long = 'l/'.repeat(60);
   for (const [i, format] of ['GNU', 'PAX'].entries()) {

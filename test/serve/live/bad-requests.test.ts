@@ -18,19 +18,19 @@ let clip: Clip;
 let index: Awaited<ReturnType<typeof twoPhotos>>;
 let server: Served;
 /** It waits for its clients for a second. */
-let hasty: Served;
+let impatient: Served;
 let expected: unknown;
 
 beforeAll(async () => {
   clip = await loadClip({ maxPixels: 1_000_000 });
   index = await twoPhotos(clip);
   server = await served(clip, { photos: index.photos, maxBody: MAX_BODY });
-  hasty = await served(clip, { bodyTimeout: 1 }, 1000);
+  impatient = await served(clip, { bodyTimeout: 1 }, 1000);
   expected = (await good()).json;
 });
 afterAll(async () => {
   await server.close();
-  await hasty.close();
+  await impatient.close();
   await index.remove();
   clip.dispose();
 });
@@ -213,10 +213,10 @@ it('judges a good JPEG by its bytes, whatever its type is called', async () => {
   expect((await server.ask('/classify', { method: 'POST', body })).json[0].label).toBe('rocket');
 });
 
-/** What the hasty server says to raw bytes, until it hangs up. */
+/** What the impatient server says to raw bytes, until it hangs up. */
 function raw(...pieces: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(hasty.listener.port, '127.0.0.1', () => {
+    const socket = connect(impatient.listener.port, '127.0.0.1', () => {
       for (const piece of pieces) socket.write(piece);
     });
     let text = '';
@@ -233,7 +233,7 @@ it('gives up on slow clients: a head that does not end, a body that stops, a bod
   expect(await raw('POST /v1/embeddings HTTP/1.1\r\nHost: a\r\n')).toMatch(/^HTTP\/1\.1 408 /);
   expect(await raw(`${head}Content-Length: 1000\r\n\r\n{"input":`)).toMatch(/^HTTP\/1\.1 408 [\s\S]*REQUEST_TIMEOUT/);
   const trickle = await new Promise<string>((resolve) => {
-    const socket = connect(hasty.listener.port, '127.0.0.1');
+    const socket = connect(impatient.listener.port, '127.0.0.1');
     socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n`);
     const timer = setInterval(() => socket.write('1\r\n \r\n'), 50);
     let text = '';
@@ -247,13 +247,13 @@ it('gives up on slow clients: a head that does not end, a body that stops, a bod
     });
   });
   expect(trickle).toMatch(/^HTTP\/1\.1 408 /);
-  expect((await good(hasty)).json).toEqual(expected);
+  expect((await good(impatient)).json).toEqual(expected);
 });
 
 it('cuts off who does not read the answer', async () => {
   const body = JSON.stringify({ input: new Array(2048).fill('a cat') });
-  const whole = (await hasty.ask('/v1/embeddings', { method: 'POST', body })).text.length;
-  const socket = connect(hasty.listener.port, '127.0.0.1');
+  const whole = (await impatient.ask('/v1/embeddings', { method: 'POST', body })).text.length;
+  const socket = connect(impatient.listener.port, '127.0.0.1');
   socket.write(`POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   await once(socket, 'readable'); // the answer begins
   await sleep(5000); // the server waits for one
@@ -268,7 +268,7 @@ it('cuts off who does not read the answer', async () => {
       .resume(),
   );
   expect(read).toBeLessThan(whole);
-  expect((await good(hasty)).json).toEqual(expected);
+  expect((await good(impatient)).json).toEqual(expected);
 });
 
 it('refuses a body without a length as soon as it is too long', async () => {
